@@ -1,0 +1,214 @@
+//! What one node sees, gathered afresh by the daemon before each plan.
+//!
+//! A part that could not be observed is `None`: the planner must then not act
+//! on it, because "I could not look" is not "there is nothing".
+
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Everything one node knows at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Monotonic time of the observation, in milliseconds since boot.
+    pub now_ms: u64,
+    /// This node; `None` until a site was imported and an identity made.
+    pub identity: Option<Identity>,
+    /// The cluster that this node belongs to, as its own state says.
+    pub membership: Option<Membership>,
+    /// The ring as the local ring daemon tells it; `None` when it does not answer.
+    pub ring: Option<Ring>,
+    /// Certificates on this node.
+    pub pki: Pki,
+    /// The storage daemon; `None` when it does not answer.
+    pub storage: Option<Storage>,
+    /// Whether the cluster volume is mounted and answers on this node.
+    pub mounted: bool,
+    /// The container engine; `None` when it does not answer.
+    pub swarm: Option<Swarm>,
+}
+
+/// Who this node is, for life.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub String);
+
+impl std::fmt::Display for NodeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A cluster's random id, made at its founding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterId(pub String);
+
+impl std::fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A node's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Random id, made at first boot, kept in state.
+    pub id: NodeId,
+    /// Host name, derived from the id.
+    pub name: String,
+    /// The cluster address, derived from the id (or given by the site).
+    pub address: IpAddr,
+}
+
+/// Membership of a cluster, as written to this node's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Which cluster.
+    pub cluster: ClusterId,
+    /// Whether this node founded it.
+    pub founder: bool,
+}
+
+/// The ring, seen from here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// Every member known, this node included.
+    pub members: Vec<RingMember>,
+    /// Milliseconds since the set of live members, or a cluster tag of one,
+    /// last changed.
+    pub quiet_ms: u64,
+}
+
+/// One ring member, with the tags that Ashlar's nodes carry decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingMember {
+    /// Tag `id`; `None` for a member that carries no Ashlar tags (yet).
+    pub id: Option<NodeId>,
+    /// Ring name, which is the host name.
+    pub name: String,
+    /// Cluster address.
+    pub address: IpAddr,
+    /// Liveness.
+    pub status: MemberStatus,
+    /// Tag `cluster`: the cluster that the member belongs to.
+    pub cluster: Option<ClusterId>,
+    /// Tag `storage`: `true` once the member's storage daemon runs with TLS and
+    /// can be probed.
+    pub storage_open: bool,
+}
+
+/// Serf's view of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberStatus {
+    /// Answers.
+    Alive,
+    /// Says that it is leaving.
+    Leaving,
+    /// Left on purpose.
+    Left,
+    /// Stopped answering.
+    Failed,
+}
+
+/// Certificates on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pki {
+    /// The CA certificate of the cluster is here.
+    pub ca: bool,
+    /// This node's certificate is here and valid.
+    pub certificate: bool,
+    /// The certificate has passed two thirds of its life.
+    pub renewal_due: bool,
+    /// The CA's private key is here (managers only), sealed at rest.
+    pub ca_key: bool,
+}
+
+/// GlusterFS, seen from this node's daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storage {
+    /// Addresses in the trusted pool besides this node.
+    pub peers: Vec<Peer>,
+    /// The cluster volume, if it exists.
+    pub volume: Option<Volume>,
+}
+
+/// A member of the trusted pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The address by which it was probed.
+    pub address: IpAddr,
+    /// Whether the connection to it stands.
+    pub connected: bool,
+    /// Whether it is a full peer ("Peer in Cluster"), not half-way in.
+    pub in_cluster: bool,
+}
+
+/// The cluster volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Started.
+    pub started: bool,
+    /// Replica count.
+    pub replicas: u8,
+    /// TLS on the data plane, both sides.
+    pub tls: bool,
+    /// Quorum and time-out options are as this release wants them.
+    pub tuned: bool,
+    /// Bricks, in volume order.
+    pub bricks: Vec<Brick>,
+    /// Entries that await healing; `None` when that could not be read.
+    pub pending_heals: Option<u64>,
+}
+
+/// A brick.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brick {
+    /// Address of its node.
+    pub address: IpAddr,
+    /// Whether its process runs.
+    pub online: bool,
+}
+
+/// The container engine, seen from this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swarm {
+    /// This node's own state.
+    pub local: SwarmLocal,
+    /// This node is a manager.
+    pub manager: bool,
+    /// This node is the Raft leader.
+    pub leader: bool,
+    /// All nodes; empty unless this node is a manager with quorum.
+    pub nodes: Vec<SwarmNode>,
+    /// Stacks whose services exist; empty unless this node is a manager.
+    pub stacks: Vec<String>,
+}
+
+/// The engine's `LocalNodeState`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwarmLocal {
+    /// Member of no Swarm.
+    #[default]
+    Inactive,
+    /// Joining.
+    Pending,
+    /// Member.
+    Active,
+    /// Broken, or locked: needs a person.
+    Error,
+}
+
+/// A Swarm node as a manager lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmNode {
+    /// Host name, equal to the ring name.
+    pub name: String,
+    /// Address that it advertises.
+    pub address: Option<IpAddr>,
+    /// `Ready` in the engine's words.
+    pub up: bool,
+    /// Manager role.
+    pub manager: bool,
+    /// A manager that the others reach.
+    pub reachable: bool,
+}

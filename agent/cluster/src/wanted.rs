@@ -1,0 +1,48 @@
+//! What the recipe and the site ask of this node.
+
+use serde::{Deserialize, Serialize};
+
+/// The wanted state: constant for the life of the agent process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Whether the recipe wants the ring (and with it the PKI).
+    pub ring: bool,
+    /// Whether the recipe wants replicated storage.
+    pub storage: bool,
+    /// Whether the recipe wants a Swarm.
+    pub swarm: bool,
+    /// How many live nodes must be present before one of them founds the
+    /// cluster; `None` lets a single node found after the settle window.
+    pub expect: Option<u8>,
+    /// How long the ring must have been unchanged before a node founds, in
+    /// milliseconds.
+    pub settle_ms: u64,
+    /// Ring addresses (`ip` or `ip:port`) from the site to join besides those
+    /// that mDNS finds.
+    pub join: Vec<String>,
+    /// The cluster volume's name.
+    pub volume: String,
+    /// The highest replica count of the cluster volume (1 to 3).
+    pub replicas: u8,
+    /// The highest number of Swarm managers: 1, 3, 5 or 7.
+    pub managers: u8,
+    /// Names of the stacks that the recipe ships, kept deployed by the leader.
+    pub stacks: Vec<String>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            ring: true,
+            storage: true,
+            swarm: true,
+            expect: None,
+            settle_ms: 10_000,
+            join: Vec::new(),
+            volume: "clusterfs".into(),
+            replicas: 3,
+            managers: 3,
+            stacks: Vec::new(),
+        }
+    }
+}
