@@ -1,2 +1,26 @@
-//! placeholder
-fn main() {}
+//! `ashlar`: builds immutable edge appliances, and runs them in VMs and labs.
+//!
+//! `cli` says what can be typed, `command` has one module for each verb, and
+//! `build` is the pipeline from a recipe to an image. Everything printed goes
+//! through `output`, so that `--json`, `--quiet` and pipes behave alike.
+
+mod build;
+mod cli;
+mod command;
+mod context;
+mod machine;
+mod output;
+mod project;
+mod sbom;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let context = context::Context::new(&cli.global);
+    match cli.command.run(&context) {
+        Ok(code) => code,
+        Err(report) => context.output.failure(&report),
+    }
+}

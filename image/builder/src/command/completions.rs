@@ -1,0 +1,21 @@
+//! `ashlar completions`: completion scripts.
+
+use crate::cli::Cli;
+use crate::context::Context;
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+/// Print a completion script for a shell.
+///
+/// For bash: `ashlar completions bash > ~/.local/share/bash-completion/completions/ashlar`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Whose script.
+    shell: clap_complete::Shell,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &Args, _context: &Context) -> miette::Result<ExitCode> {
+    clap_complete::generate(args.shell, &mut Cli::command(), "ashlar", &mut std::io::stdout());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,17 @@
+//! One module for each verb: its options (`Args`) and what it does (`run`).
+
+pub(crate) mod build;
+pub(crate) mod cache;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod inspect;
+pub(crate) mod lab;
+pub(crate) mod lint;
+pub(crate) mod lock;
+pub(crate) mod man;
+pub(crate) mod profile;
+pub(crate) mod profiles;
+pub(crate) mod site;
+pub(crate) mod vm;

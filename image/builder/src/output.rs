@@ -1,0 +1,120 @@
+//! Everything that is printed.
+//!
+//! Results go to standard output, everything else to standard error. With
+//! `--json` the last line of standard output is one JSON object and there is
+//! nothing else on it. Colours and progress bars appear on terminals only.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::{OwoColorize, Stream};
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Where and how to print.
+#[derive(Debug)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    bars: MultiProgress,
+}
+
+impl Output {
+    /// Progress is drawn if a person is watching.
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        let watched = !json && !quiet && std::io::stderr().is_terminal();
+        let target =
+            if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { json, quiet, bars: MultiProgress::with_draw_target(target) }
+    }
+
+    /// Whether `--json` was given.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A line of the result, for people; nothing with `--json`.
+    pub(crate) fn line(&self, text: impl Display) {
+        if !self.json {
+            self.bars.suspend(|| print(&mut std::io::stdout(), &text));
+        }
+    }
+
+    /// The result for programs: one line on standard output, with `--json` only.
+    pub(crate) fn json(&self, value: &impl Serialize) -> miette::Result<()> {
+        if self.json {
+            let text = serde_json::to_string(value)
+                .map_err(|error| miette::miette!("the result is not JSON: {error}"))?;
+            print(&mut std::io::stdout(), &text);
+        }
+        Ok(())
+    }
+
+    /// What is happening, on standard error.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.quiet && !self.json {
+            self.bars.suspend(|| print(&mut std::io::stderr(), &text));
+        }
+    }
+
+    /// Something that a person should know about, on standard error, always.
+    pub(crate) fn warning(&self, text: impl Display) {
+        let word = "warning:".if_supports_color(Stream::Stderr, |word| word.yellow()).to_string();
+        self.bars.suspend(|| print(&mut std::io::stderr(), &format_args!("{word} {text}")));
+    }
+
+    /// A bar that counts to `total`; hidden when nobody watches.
+    pub(crate) fn bar(&self, total: u64, what: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(total).with_message(what.to_owned()));
+        if let Ok(style) = ProgressStyle::with_template(
+            "  {msg:28!} {wide_bar:.cyan/dim} {pos:>4}/{len:<4} {eta:>4}",
+        ) {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    /// A bar that counts bytes.
+    pub(crate) fn byte_bar(&self, total: u64, what: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(total).with_message(what.to_owned()));
+        if let Ok(style) = ProgressStyle::with_template(
+            "  {msg:28!} {wide_bar:.cyan/dim} {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12} {eta:>4}",
+        ) {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    /// Something of unknown length is going on.
+    pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new_spinner().with_message(what.to_owned()));
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg:28!} {elapsed:>4}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
+    /// Prints why the command failed (with `--json` as an object too) and gives
+    /// the exit code.
+    pub(crate) fn failure(&self, report: &miette::Report) -> ExitCode {
+        let _ = self.bars.clear();
+        print(&mut std::io::stderr(), &format_args!("{report:?}"));
+        if self.json {
+            let help = report.help().map(|help| help.to_string());
+            let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
+            let object = serde_json::json!({
+                "error": report.to_string(), "causes": causes, "help": help,
+            });
+            print(&mut std::io::stdout(), &object);
+        }
+        ExitCode::FAILURE
+    }
+}
+
+/// A closed pipe (`ashlar … | head`) is not an error worth a panic.
+fn print(to: &mut impl Write, text: &impl Display) {
+    let _ = writeln!(to, "{text}");
+    let _ = to.flush();
+}
