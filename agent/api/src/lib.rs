@@ -3,10 +3,27 @@
 //! Two listeners speak it: HTTP over the Unix socket [`LOCAL_SOCKET`] for this
 //! node's own tools (file permissions authenticate), and HTTP over mutual
 //! TLS 1.3 on [`CLUSTER_PORT`] between agents.
+//!
+//! [`Status`] is what people and tools ask for; [`cluster`] holds what agents
+//! say to each other; [`route`] names every address and who may call it;
+//! [`ApiError`] is every refusal; [`Client`] asks over the local socket and
+//! [`Connection`] over any stream, so the daemon uses it over TLS.
 
+mod client;
+pub mod cluster;
+mod error;
+pub mod route;
+mod secret;
 mod status;
 
+pub use client::{Client, ClientError, Connection};
+pub use error::{ApiError, Refusal};
+pub use secret::Secret;
 pub use status::*;
+
+// The words of `Status` that belong to the planner, so that ctl and console
+// need no other crate.
+pub use ashlar_cluster::{ClusterId, Identity, MemberStatus, NodeId, Phase, SwarmLocal, SwarmRole};
 
 /// Where the daemon listens for this node's own tools.
 pub const LOCAL_SOCKET: &str = "/run/ashlar/agent.sock";
@@ -16,3 +33,11 @@ pub const CLUSTER_PORT: u16 = 7944;
 
 /// UDP and TCP port of the ring.
 pub const RING_PORT: u16 = 7945;
+
+/// The longest request body that a server reads. The largest real one is an
+/// enrolment proof with its certificate request, under 2 KiB.
+pub const MAX_REQUEST: usize = 64 * 1024;
+
+/// The longest response body that a client reads. The largest real one is the
+/// status of a node in a ring of hundreds.
+pub const MAX_RESPONSE: usize = 1024 * 1024;

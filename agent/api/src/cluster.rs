@@ -1,0 +1,57 @@
+//! What agents say to each other over mutual TLS.
+//!
+//! A caller never names itself in a body: who it is comes from its
+//! certificate, so a body cannot claim another node's identity.
+
+use crate::Secret;
+use ashlar_cluster::SwarmRole;
+use serde::{Deserialize, Serialize};
+
+/// Body of [`CERTIFICATE`](crate::route::CERTIFICATE): a caller that holds a
+/// valid certificate asks for its successor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRequest {
+    /// PKCS #10 request, PEM. Only its key counts; the names come from the
+    /// certificate that the caller authenticated with.
+    pub csr: String,
+}
+
+/// The new certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateAnswer {
+    /// Node certificate, PEM.
+    pub certificate: String,
+}
+
+/// Body of [`CA_KEY`](crate::route::CA_KEY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaKeyRequest {}
+
+/// The CA's private key, for a manager that will seal it at once.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaKeyAnswer {
+    /// CA certificate, PEM, so that the receiver can check that both belong to
+    /// its cluster and to each other.
+    pub certificate: String,
+    /// PKCS #8 key, DER.
+    pub key: Secret,
+}
+
+/// Body of [`SWARM_JOIN`](crate::route::SWARM_JOIN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwarmJoinRequest {
+    /// The role that the caller wants to join with.
+    pub role: SwarmRole,
+}
+
+/// How to join the Swarm.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmJoinAnswer {
+    /// Join token for the asked role.
+    pub token: Secret,
+    /// A manager's `ip:port` to join through.
+    pub address: String,
+}

@@ -1,0 +1,36 @@
+//! Every address of the API: one line each, so that server and clients cannot
+//! disagree.
+
+/// `GET` → [`Status`](crate::Status). Local socket only.
+pub const STATUS: &str = "/v1/status";
+
+/// `POST` an enrolment *hello*, answered by a *challenge*. Cluster listener,
+/// without a client certificate.
+///
+/// Both enrolment bodies are messages of the pki crate and travel as it
+/// encoded them ([`ENROL_TYPE`]): this crate must not know what they mean. The
+/// two steps must come over the same TLS connection, because their proofs are
+/// bound to it.
+pub const ENROL_HELLO: &str = "/v1/enrol/hello";
+
+/// `POST` an enrolment *proof*, answered by a *grant* (the certificate).
+/// Second step of [`ENROL_HELLO`], over the same connection.
+pub const ENROL_PROOF: &str = "/v1/enrol/proof";
+
+/// Media type of the enrolment bodies.
+pub const ENROL_TYPE: &str = "application/vnd.ashlar.enrol+json";
+
+/// `POST` [`CertificateRequest`](crate::cluster::CertificateRequest) →
+/// [`CertificateAnswer`](crate::cluster::CertificateAnswer). Cluster listener,
+/// with a node certificate.
+pub const CERTIFICATE: &str = "/v1/certificate";
+
+/// `POST` [`CaKeyRequest`](crate::cluster::CaKeyRequest) →
+/// [`CaKeyAnswer`](crate::cluster::CaKeyAnswer). Cluster listener, with a node
+/// certificate of a manager.
+pub const CA_KEY: &str = "/v1/ca-key";
+
+/// `POST` [`SwarmJoinRequest`](crate::cluster::SwarmJoinRequest) →
+/// [`SwarmJoinAnswer`](crate::cluster::SwarmJoinAnswer). Cluster listener, with
+/// a node certificate.
+pub const SWARM_JOIN: &str = "/v1/swarm/join";
