@@ -1,8 +1,23 @@
 //! Edge profiles: recipes, their composition, their lock files; sites; and the
 //! settings that a recipe hands to the agent.
 
+mod compose;
+mod error;
+mod lock;
+mod modules;
+mod recipe;
 mod settings;
 mod site;
+mod size;
 
+pub use compose::{Composed, Origin, StackFile, compose};
+pub use error::RecipeError;
+pub use lock::{Lock, LockDiff, LockedPackage, Moved};
+pub use modules::ModulePattern;
+pub use recipe::{
+    BudgetSettings, Compression, DiskSettings, Extends, HardwareSettings, ImageSettings,
+    KernelFlavour, KernelSettings, Recipe,
+};
 pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
 pub use site::{NetworkPlan, RingKey, Site, SiteNode};
+pub use size::{NotASize, Size};
