@@ -1,4 +1,5 @@
 //! The client against a server that says exactly what a test tells it to.
+#![allow(clippy::unwrap_used)]
 
 use ashlar_api::{
     ApiError, Client, ClientError, Connection, MAX_RESPONSE, Refusal, cluster::SwarmJoinRequest,
