@@ -10,9 +10,11 @@
 mod observed;
 mod phase;
 mod step;
+mod tags;
 mod wanted;
 
 pub use observed::*;
 pub use phase::*;
 pub use step::*;
+pub use tags::*;
 pub use wanted::*;

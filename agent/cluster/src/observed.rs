@@ -3,6 +3,7 @@
 //! A part that could not be observed is `None`: the planner must then not act
 //! on it, because "I could not look" is not "there is nothing".
 
+use crate::SwarmRole;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -11,6 +12,8 @@ use std::net::IpAddr;
 pub struct Observed {
     /// Monotonic time of the observation, in milliseconds since boot.
     pub now_ms: u64,
+    /// Whether a site was imported: without one a node does nothing at all.
+    pub site: bool,
     /// This node; `None` until a site was imported and an identity made.
     pub identity: Option<Identity>,
     /// The cluster that this node belongs to, as its own state says.
@@ -65,6 +68,14 @@ pub struct Membership {
     pub cluster: ClusterId,
     /// Whether this node founded it.
     pub founder: bool,
+    /// Whether this node has ever been part of the cluster's Swarm. Written
+    /// *after* [`crate::Step::InitSwarm`] succeeded (by
+    /// [`crate::Step::RecordSwarm`]) and *before* [`crate::Step::JoinSwarm`]
+    /// acts; never taken back. While it is `false` on the founder no Swarm can
+    /// exist, because only the founder may start one and nobody is told of it
+    /// before it is written.
+    #[serde(default)]
+    pub swarm: bool,
 }
 
 /// The ring, seen from here.
@@ -78,7 +89,7 @@ pub struct Ring {
 }
 
 /// One ring member, with the tags that Ashlar's nodes carry decoded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RingMember {
     /// Tag `id`; `None` for a member that carries no Ashlar tags (yet).
     pub id: Option<NodeId>,
@@ -93,10 +104,14 @@ pub struct RingMember {
     /// Tag `storage`: `true` once the member's storage daemon runs with TLS and
     /// can be probed.
     pub storage_open: bool,
+    /// Tag `ca`: the member holds the CA key, so it can enrol newcomers.
+    pub ca_key: bool,
+    /// Tag `swarm`: the member's role in the Swarm, once it is in one.
+    pub swarm: Option<SwarmRole>,
 }
 
 /// Serf's view of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberStatus {
     /// Answers.
@@ -211,4 +226,6 @@ pub struct SwarmNode {
     pub manager: bool,
     /// A manager that the others reach.
     pub reachable: bool,
+    /// The Raft leader.
+    pub leader: bool,
 }

@@ -1,12 +1,18 @@
 //! What a plan can contain. Each step is idempotent: doing it twice, or again
 //! after a power cut half-way, ends in the same state.
 
-use crate::{ClusterId, NodeId};
+use crate::{ClusterId, Phase, Tags};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// An ordered list of steps. The daemon executes them in order and stops at
-/// the first failure; the next observation starts a new plan.
+/// An ordered list of steps, earlier phases first.
+///
+/// What a step needs was already true in the observation: no step relies on an
+/// earlier one of the same plan. So the daemon runs them in order, and one that
+/// fails is put on a backoff of its own and does not hold up the others: a
+/// phase that is stuck does not stop the upkeep of another. A step that
+/// succeeded but is planned again unchanged counts as failed for the backoff.
+/// After a plan of which a step succeeded the daemon observes again at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// What to do, each with its reason.
@@ -35,13 +41,30 @@ pub enum Daemon {
 }
 
 /// Which role a node takes in the Swarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SwarmRole {
     /// Votes in Raft.
     Manager,
     /// Runs tasks only.
     Worker,
+}
+
+impl SwarmRole {
+    /// The lower-case word used in tags and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manager => "manager",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+impl std::fmt::Display for SwarmRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// One effect.
@@ -62,22 +85,21 @@ pub enum Step {
     },
     /// Set this node's ring tags.
     SetTags {
-        /// Tag `cluster`; `None` removes it.
-        cluster: Option<ClusterId>,
-        /// Tag `storage`.
-        storage_open: bool,
+        /// All of them; what is absent here is removed.
+        tags: Tags,
     },
-    /// Found a cluster: mint the CA, this node's certificate, and write the
-    /// membership.
+    /// Found a cluster: mint the CA and this node's certificate, and write the
+    /// membership last, so that a node with a membership has both.
     Found,
-    /// Enrol with a member of this cluster, and write the membership.
+    /// Enrol with a member of this cluster: discard a CA and a CA key left by
+    /// an interrupted founding, store the certificates, write the membership
+    /// last. A node that has this membership already but lost its certificate
+    /// (or let it expire) enrols again and keeps the membership as it is.
     Enrol {
-        /// The cluster that the member's tag names.
+        /// The cluster that the members' tags name.
         cluster: ClusterId,
-        /// The member.
-        via: NodeId,
-        /// Its address.
-        address: IpAddr,
+        /// Members that hold the CA key, to ask in order.
+        via: Vec<IpAddr>,
     },
     /// Renew this node's certificate, from the CA key if it is here, else
     /// through a member that has it.
@@ -113,18 +135,62 @@ pub enum Step {
     StartVolume,
     /// Mount the volume on this node.
     MountVolume,
-    /// Start a new Swarm on this node.
+    /// Start a new Swarm on this node (founder only, once in the cluster's
+    /// life), and then write [`crate::Membership::swarm`].
     InitSwarm,
-    /// Join the Swarm with a token fetched over mutual TLS.
+    /// Write [`crate::Membership::swarm`]: power failed between starting the
+    /// Swarm and writing so.
+    RecordSwarm,
+    /// Write [`crate::Membership::swarm`], then join the Swarm with a token
+    /// fetched over mutual TLS.
     JoinSwarm {
-        /// Role to join with.
+        /// Role to ask for. The manager that hands out the token decides: it
+        /// answers with a worker's token while as many managers as wanted are
+        /// in Raft, reachable or not.
         role: SwarmRole,
         /// Members to ask for a token and to join, in order.
         via: Vec<IpAddr>,
+    },
+    /// Promote or demote a Swarm node (leader only).
+    SetSwarmRole {
+        /// Its host name.
+        name: String,
+        /// Role afterwards.
+        role: SwarmRole,
     },
     /// Deploy a stack (leader only).
     DeployStack {
         /// Its name.
         name: String,
     },
+}
+
+impl Step {
+    /// The phase that the step works towards.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match self {
+            Self::MakeIdentity => Phase::Identity,
+            Self::Start { daemon: Daemon::Ring } | Self::JoinRing { .. } | Self::SetTags { .. } => {
+                Phase::Ring
+            }
+            Self::Found
+            | Self::Enrol { .. }
+            | Self::RenewCertificate { .. }
+            | Self::FetchCaKey { .. } => Phase::Pki,
+            Self::Start { daemon: Daemon::Storage }
+            | Self::ProbePeer { .. }
+            | Self::CreateVolume { .. }
+            | Self::AddBricks { .. }
+            | Self::TuneVolume
+            | Self::StartVolume
+            | Self::MountVolume => Phase::Storage,
+            Self::Start { daemon: Daemon::Engine }
+            | Self::InitSwarm
+            | Self::RecordSwarm
+            | Self::JoinSwarm { .. }
+            | Self::SetSwarmRole { .. }
+            | Self::DeployStack { .. } => Phase::Swarm,
+        }
+    }
 }

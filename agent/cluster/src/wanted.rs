@@ -17,6 +17,9 @@ pub struct Wanted {
     /// How long the ring must have been unchanged before a node founds, in
     /// milliseconds.
     pub settle_ms: u64,
+    /// How long a member that failed before it showed a cluster is waited for,
+    /// in milliseconds: it may have founded one just before its power went.
+    pub grace_ms: u64,
     /// Ring addresses (`ip` or `ip:port`) from the site to join besides those
     /// that mDNS finds.
     pub join: Vec<String>,
@@ -38,6 +41,7 @@ impl Default for Wanted {
             swarm: true,
             expect: None,
             settle_ms: 10_000,
+            grace_ms: 300_000,
             join: Vec::new(),
             volume: "clusterfs".into(),
             replicas: 3,

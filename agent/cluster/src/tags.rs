@@ -1,0 +1,96 @@
+//! The ring tags by which nodes tell each other where they stand.
+//!
+//! Tags are hints: they say whom to ask and when to wait. What they claim is
+//! proved over mutual TLS before anybody relies on it.
+
+use crate::{ClusterId, NodeId, Observed, SwarmLocal, SwarmRole};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What one node tells the others through its ring tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tags {
+    /// Tag `id`.
+    pub id: NodeId,
+    /// Tag `cluster`: the cluster that the node belongs to.
+    pub cluster: Option<ClusterId>,
+    /// Tag `storage`: `open` once its storage daemon runs with TLS.
+    pub storage_open: bool,
+    /// Tag `ca`: `key` if it belongs to a cluster and holds that cluster's CA key.
+    pub ca_key: bool,
+    /// Tag `swarm`: `manager` or `worker` once it is in the Swarm.
+    pub swarm: Option<SwarmRole>,
+}
+
+impl Tags {
+    /// The tags that this node should carry; `None` before it has an identity.
+    ///
+    /// The ring daemon is started with these, so that the very first packet of
+    /// a member that comes back tells of its cluster. A part that could not be
+    /// observed keeps the tag that it has.
+    #[must_use]
+    pub fn wanted(observed: &Observed) -> Option<Self> {
+        let identity = observed.identity.as_ref()?;
+        let membership = observed.membership.as_ref();
+        let now = observed.ring.as_ref().and_then(|ring| {
+            ring.members
+                .iter()
+                .filter(|m| m.id.as_ref() == Some(&identity.id) && m.name == identity.name)
+                .min()
+        });
+        let storage_open = match &observed.storage {
+            Some(_) => membership.is_some() && observed.pki.certificate,
+            None => now.is_some_and(|m| m.storage_open),
+        };
+        // Nobody may learn of a Swarm whose existence is not yet on disk.
+        let recorded = membership.is_some_and(|m| m.swarm);
+        let swarm = match &observed.swarm {
+            Some(swarm) if recorded && swarm.local == SwarmLocal::Active => {
+                Some(if swarm.manager { SwarmRole::Manager } else { SwarmRole::Worker })
+            }
+            Some(_) => None,
+            None => now.and_then(|m| m.swarm).filter(|_| recorded),
+        };
+        Some(Self {
+            id: identity.id.clone(),
+            cluster: membership.map(|m| m.cluster.clone()),
+            storage_open,
+            ca_key: membership.is_some() && observed.pki.ca_key,
+            swarm,
+        })
+    }
+
+    /// As the ring carries them.
+    #[must_use]
+    pub fn to_map(&self) -> BTreeMap<String, String> {
+        let mut map = BTreeMap::from([("id".to_owned(), self.id.0.clone())]);
+        let mut put = |key: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                map.insert(key.to_owned(), value.to_owned());
+            }
+        };
+        put("cluster", self.cluster.as_ref().map(|c| c.0.as_str()));
+        put("storage", self.storage_open.then_some("open"));
+        put("ca", self.ca_key.then_some("key"));
+        put("swarm", self.swarm.map(SwarmRole::as_str));
+        map
+    }
+
+    /// Reads what the ring carries; `None` if it is no Ashlar node (yet).
+    /// Values that this release does not know read as absent.
+    #[must_use]
+    pub fn from_map(map: &BTreeMap<String, String>) -> Option<Self> {
+        let get = |key: &str| map.get(key).map(String::as_str).filter(|v| !v.is_empty());
+        Some(Self {
+            id: NodeId(get("id")?.to_owned()),
+            cluster: get("cluster").map(|c| ClusterId(c.to_owned())),
+            storage_open: get("storage") == Some("open"),
+            ca_key: get("ca") == Some("key"),
+            swarm: match get("swarm") {
+                Some("manager") => Some(SwarmRole::Manager),
+                Some("worker") => Some(SwarmRole::Worker),
+                _ => None,
+            },
+        })
+    }
+}
