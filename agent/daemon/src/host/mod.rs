@@ -1,0 +1,48 @@
+//! The machine below the agent: units, host name, links and mounts.
+
+mod links;
+mod mounts;
+mod systemd;
+
+pub(crate) use links::Link;
+pub(crate) use systemd::Machine;
+
+use anyhow::Result;
+use std::net::IpAddr;
+
+/// What a unit does, as far as the agent cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnitState {
+    /// Does its work.
+    Active,
+    /// On its way up, or waiting for its next try.
+    Starting,
+    /// Does not run.
+    Inactive,
+    /// Gave up.
+    Failed,
+}
+
+/// Effects on the machine. Every call is safe to repeat.
+pub(crate) trait Host: Send + Sync {
+    /// Starts a unit and waits until its job is done.
+    async fn start(&self, unit: &str) -> Result<()>;
+    /// Stops a unit and waits until its job is done.
+    async fn stop(&self, unit: &str) -> Result<()>;
+    /// Restarts a unit if it runs, so that it reads its configuration anew.
+    async fn restart_if_running(&self, unit: &str) -> Result<()>;
+    /// What a unit does now.
+    async fn unit(&self, unit: &str) -> Result<UnitState>;
+    /// Names the machine.
+    async fn set_hostname(&self, name: &str) -> Result<()>;
+    /// Lets networkd read its files again and apply what changed.
+    async fn reload_network(&self) -> Result<()>;
+    /// The wired links, the most likely one first.
+    async fn links(&self) -> Result<Vec<Link>>;
+    /// Whether an interface carries `address`.
+    async fn has_address(&self, address: IpAddr) -> Result<bool>;
+    /// Whether the cluster volume is mounted and answers.
+    async fn volume_mounted(&self) -> bool;
+    /// When userspace started, in seconds since boot.
+    async fn userspace_started(&self) -> Option<f64>;
+}

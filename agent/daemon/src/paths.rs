@@ -1,0 +1,101 @@
+//! Where things lie on a node, in one place.
+
+use std::path::{Path, PathBuf};
+
+/// The node's directories; a test builds them under a directory of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// The paths of a real node.
+    pub(crate) fn system() -> Self {
+        Self::under("/")
+    }
+
+    /// The same tree below `root`.
+    pub(crate) fn under(root: impl AsRef<Path>) -> Self {
+        Self { root: root.as_ref().to_owned() }
+    }
+
+    /// What the recipe tells the agent; part of the image.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.root.join("usr/lib/ashlar/agent.toml")
+    }
+
+    /// Profile and version of the image.
+    pub(crate) fn release(&self) -> PathBuf {
+        self.root.join("usr/lib/ashlar/release.json")
+    }
+
+    /// Compose files of the stacks that the image ships.
+    pub(crate) fn stacks(&self) -> PathBuf {
+        self.root.join("usr/lib/ashlar/stacks")
+    }
+
+    /// The agent's own state, kept over reboots.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.root.join("var/lib/ashlar")
+    }
+
+    /// The imported site.
+    pub(crate) fn site(&self) -> PathBuf {
+        self.state().join("site.toml")
+    }
+
+    /// This node's id, name and address.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.state().join("identity.json")
+    }
+
+    /// The cluster that this node belongs to.
+    pub(crate) fn membership(&self) -> PathBuf {
+        self.state().join("membership.json")
+    }
+
+    /// Certificates and keys.
+    pub(crate) fn pki(&self) -> PathBuf {
+        self.state().join("pki")
+    }
+
+    /// The ring's keyring and snapshot.
+    pub(crate) fn ring(&self) -> PathBuf {
+        self.state().join("ring")
+    }
+
+    /// State of this boot.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.root.join("run/ashlar")
+    }
+
+    /// Configuration of the ring daemon.
+    pub(crate) fn serf(&self) -> PathBuf {
+        self.run().join("serf.json")
+    }
+
+    /// One file for each phase that holds.
+    pub(crate) fn phases(&self) -> PathBuf {
+        self.run().join("phase")
+    }
+
+    /// The API for this node's own tools.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run().join("agent.sock")
+    }
+
+    /// Configuration of networkd that lasts for this boot.
+    pub(crate) fn networkd(&self) -> PathBuf {
+        self.root.join("run/systemd/network")
+    }
+
+    /// Bricks, one directory a volume.
+    pub(crate) fn bricks(&self) -> PathBuf {
+        self.root.join("data/bricks")
+    }
+
+    /// `secure-access` here turns on TLS between storage daemons.
+    pub(crate) fn glusterd(&self) -> PathBuf {
+        self.root.join("var/lib/glusterd")
+    }
+}

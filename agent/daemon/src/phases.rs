@@ -1,0 +1,88 @@
+//! Makes phases visible outside the agent: a systemd target, a file in
+//! `/run/ashlar/phase/`, a journal entry, and the time at which each was first
+//! reached in this boot.
+
+use crate::clock::since_boot;
+use crate::host::Host;
+use crate::paths::Paths;
+use crate::state;
+use anyhow::{Context, Result};
+use ashlar_api::PhaseStatus;
+use ashlar_cluster::{Phase, PhaseState};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+/// What the outside was told of each phase.
+#[derive(Debug)]
+pub(crate) struct Phases {
+    paths: Paths,
+    told: BTreeMap<Phase, bool>,
+    reached: BTreeMap<Phase, f64>,
+}
+
+impl Phases {
+    /// Takes up the times of this boot that an earlier agent process wrote.
+    pub(crate) fn load(paths: &Paths) -> Result<Self> {
+        let dir = paths.phases();
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        // A broken file costs a time stamp, not the node.
+        let reached = state::read_json(&reached_file(paths)).ok().flatten().unwrap_or_default();
+        Ok(Self { paths: paths.clone(), told: BTreeMap::new(), reached })
+    }
+
+    /// Tells the outside about every phase that changed. A target that cannot
+    /// be started is told again at the next call.
+    pub(crate) async fn tell(&mut self, host: &impl Host, now: &[PhaseState]) -> Result<()> {
+        for state in now {
+            if self.told.get(&state.phase) != Some(&state.holds) {
+                self.change(host, state).await?;
+                self.told.insert(state.phase, state.holds);
+            }
+        }
+        Ok(())
+    }
+
+    async fn change(&mut self, host: &impl Host, state: &PhaseState) -> Result<()> {
+        let PhaseState { phase, holds, detail } = state;
+        let target = format!("ashlar-{phase}.target");
+        let mark = self.paths.phases().join(phase.as_str());
+        if *holds {
+            let now = since_boot().as_secs_f64();
+            let first = !self.reached.contains_key(phase);
+            let reached = *self.reached.entry(*phase).or_insert(now);
+            if first {
+                state::write_json(&reached_file(&self.paths), &self.reached, 0o644)?;
+            }
+            state::write(&mark, format!("{reached:.3}\n").as_bytes(), 0o644)?;
+            host.start(&target).await?;
+            tracing::info!(phase = %phase, seconds = format!("{now:.3}"), "phase {phase} holds: {detail}");
+            return Ok(());
+        }
+        match std::fs::remove_file(&mark) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("cannot remove {}", mark.display()));
+            }
+            _ => {}
+        }
+        if self.told.get(phase) == Some(&true) {
+            tracing::warn!(phase = %phase, "phase {phase} does not hold any more: {detail}");
+        }
+        host.stop(&target).await
+    }
+
+    /// The phases as the API shows them.
+    pub(crate) fn view(&self, now: &[PhaseState]) -> Vec<PhaseStatus> {
+        now.iter()
+            .map(|state| PhaseStatus {
+                phase: state.phase,
+                holds: state.holds,
+                reached: self.reached.get(&state.phase).copied(),
+                detail: state.detail.clone(),
+            })
+            .collect()
+    }
+}
+
+fn reached_file(paths: &Paths) -> std::path::PathBuf {
+    paths.run().join("reached.json")
+}

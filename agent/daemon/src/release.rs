@@ -1,0 +1,96 @@
+//! Which image this is, and what its recipe asks of the agent.
+
+use crate::paths::Paths;
+use anyhow::{Context, Result};
+use ashlar_cluster::Wanted;
+use ashlar_recipe::{AgentSettings, Site};
+use serde::Deserialize;
+use std::fs;
+use std::io::ErrorKind;
+
+/// `release.json`: what the builder says of the image.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Release {
+    /// The recipe's name.
+    pub(crate) profile: String,
+    /// The image's version.
+    pub(crate) version: String,
+}
+
+impl Release {
+    /// Reads it; an agent outside an image says so instead of failing.
+    pub(crate) fn load(paths: &Paths) -> Result<Self> {
+        Ok(crate::state::read_json(&paths.release())?.unwrap_or_else(|| Self {
+            profile: "none".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }))
+    }
+}
+
+/// Reads the recipe's settings; without a file every feature is at its default.
+pub(crate) fn settings(paths: &Paths) -> Result<AgentSettings> {
+    let path = paths.settings();
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(AgentSettings::default()),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+    };
+    toml::from_str(&text).with_context(|| format!("{} is no agent settings file", path.display()))
+}
+
+/// What recipe, site and image together ask of this node.
+pub(crate) fn wanted(paths: &Paths, settings: &AgentSettings, site: &Site) -> Result<Wanted> {
+    Ok(Wanted {
+        ring: settings.ring.enabled,
+        storage: settings.ring.enabled && settings.storage.enabled,
+        swarm: settings.ring.enabled && settings.swarm.enabled,
+        expect: site.expect,
+        settle_ms: settings.ring.settle_seconds.saturating_mul(1000),
+        join: site.network.join.clone(),
+        volume: settings.storage.volume.clone(),
+        replicas: settings.storage.replicas,
+        managers: settings.swarm.managers,
+        stacks: stacks(paths)?,
+        ..Wanted::default()
+    })
+}
+
+/// Names of the stacks that the image ships, in order.
+fn stacks(paths: &Paths) -> Result<Vec<String>> {
+    let dir = paths.stacks();
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).with_context(|| format!("cannot list {}", dir.display())),
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.strip_suffix(".yml").map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_outside_an_image_wants_nothing_and_says_which_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        assert_eq!(Release::load(&paths).unwrap().profile, "none");
+        assert_eq!(settings(&paths).unwrap(), AgentSettings::default());
+    }
+
+    #[test]
+    fn the_stacks_of_an_image_are_found_by_their_file_names() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        fs::create_dir_all(paths.stacks()).unwrap();
+        for file in ["web.yml", "db.yml", "README"] {
+            fs::write(paths.stacks().join(file), "").unwrap();
+        }
+        assert_eq!(stacks(&paths).unwrap(), ["db", "web"]);
+    }
+}

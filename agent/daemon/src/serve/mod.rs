@@ -1,0 +1,5 @@
+//! The agent's two listeners.
+
+mod local;
+
+pub(crate) use local::{bind, serve_local};

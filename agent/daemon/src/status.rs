@@ -1,0 +1,87 @@
+//! What the API tells of this node, put together from what the loop knows.
+
+use crate::release::Release;
+use ashlar_api::{BootTimes, MemberView, PhaseStatus, Status, StorageView, SwarmView};
+use ashlar_cluster::{Observed, Wanted};
+
+/// What the loop knows besides the observation.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// The image.
+    pub(crate) release: Release,
+    /// The site's name.
+    pub(crate) site: Option<String>,
+    /// Boot times.
+    pub(crate) boot: BootTimes,
+}
+
+impl Facts {
+    /// The status before anything was observed.
+    pub(crate) fn blank(&self) -> Status {
+        Status {
+            release: self.release.version.clone(),
+            profile: self.release.profile.clone(),
+            site: self.site.clone(),
+            identity: None,
+            cluster: None,
+            phases: Vec::new(),
+            ready: false,
+            members: Vec::new(),
+            storage: None,
+            swarm: None,
+            doing: Vec::new(),
+            trouble: None,
+            boot: self.boot,
+        }
+    }
+
+    /// The status that goes with one observation.
+    pub(crate) fn status(
+        &self,
+        observed: &Observed,
+        wanted: &Wanted,
+        phases: Vec<PhaseStatus>,
+    ) -> Status {
+        let cluster = observed.membership.as_ref().map(|m| m.cluster.clone());
+        let members = observed.ring.iter().flat_map(|ring| &ring.members).map(|m| MemberView {
+            name: m.name.clone(),
+            address: m.address,
+            status: m.status,
+            same_cluster: m.cluster.is_some() && m.cluster == cluster,
+        });
+        Status {
+            identity: observed.identity.clone(),
+            members: members.collect(),
+            ready: !phases.is_empty() && phases.iter().all(|p| p.holds),
+            phases,
+            storage: storage(observed, wanted),
+            swarm: swarm(observed, wanted),
+            cluster,
+            ..self.blank()
+        }
+    }
+}
+
+fn storage(observed: &Observed, wanted: &Wanted) -> Option<StorageView> {
+    let volume = observed.storage.as_ref().and_then(|s| s.volume.as_ref());
+    wanted.storage.then(|| StorageView {
+        volume: wanted.volume.clone(),
+        replicas: volume.map_or(0, |v| v.replicas),
+        bricks_online: volume.map_or(0, |v| v.bricks.iter().filter(|b| b.online).count()),
+        bricks: volume.map_or(0, |v| v.bricks.len()),
+        tls: volume.is_some_and(|v| v.tls),
+        mounted: observed.mounted,
+        pending_heals: volume.and_then(|v| v.pending_heals),
+    })
+}
+
+fn swarm(observed: &Observed, wanted: &Wanted) -> Option<SwarmView> {
+    let swarm = observed.swarm.clone().unwrap_or_default();
+    wanted.swarm.then(|| SwarmView {
+        local: swarm.local,
+        manager: swarm.manager,
+        leader: swarm.leader,
+        nodes_up: swarm.nodes.iter().filter(|n| n.up).count(),
+        nodes: swarm.nodes.len(),
+    })
+}
