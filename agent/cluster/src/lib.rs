@@ -7,14 +7,22 @@
 //! runs many nodes on virtual time ([`simulate`]). It opens no socket, reads
 //! no clock and draws no random number.
 
+mod lint;
 mod observed;
 mod phase;
+mod phases;
+mod plan;
+mod situation;
 mod step;
 mod tags;
 mod wanted;
+mod words;
 
+pub use lint::{RULES, Rule, Violation, lint};
 pub use observed::*;
 pub use phase::*;
+pub use phases::phases;
+pub use plan::plan;
 pub use step::*;
 pub use tags::*;
 pub use wanted::*;

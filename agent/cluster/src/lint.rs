@@ -1,0 +1,257 @@
+//! The linter of plans: every rule that a plan may break, by name.
+//!
+//! It shares no code with the planner and judges the plan against the
+//! observation itself, so that a mistake in one is caught by the other. The
+//! daemon refuses to act on a plan with a violation. To add a rule, write a
+//! function and a line in [`RULES`].
+
+mod founding;
+mod general;
+mod storage;
+mod swarm;
+
+use crate::{MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Wanted};
+use std::fmt::{Display, Formatter};
+use std::net::IpAddr;
+
+/// A rule for single steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Its name, as it appears in the journal.
+    pub name: &'static str,
+    /// The invariant of the design that it guards.
+    pub invariant: u8,
+    /// What it demands, in a sentence.
+    pub says: &'static str,
+    check: fn(&Step, &Case<'_>) -> Verdict,
+}
+
+/// A rule that a plan breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Violation {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// The invariant that it guards.
+    pub invariant: u8,
+    /// The step that breaks it, in words.
+    pub step: String,
+    /// How it breaks it.
+    pub detail: String,
+}
+
+impl Display for Violation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { rule, invariant, step, detail } = self;
+        write!(f, "{rule} (invariant {invariant}): will not {step}: {detail}")
+    }
+}
+
+/// Nothing, or what is wrong.
+type Verdict = Result<(), String>;
+
+/// Every rule, in the order of the invariants that they guard.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "found-only-when-alone",
+        invariant: 1,
+        says: "found only if no ring member that has not left shows a cluster, and all live ones say who they are",
+        check: founding::only_when_alone,
+    },
+    Rule {
+        name: "found-only-smallest",
+        invariant: 1,
+        says: "found only as the smallest live id, seen exactly once",
+        check: founding::only_smallest,
+    },
+    Rule {
+        name: "found-waits-for-expected",
+        invariant: 1,
+        says: "with `expect` found only once that many nodes are alive",
+        check: founding::waits_for_expected,
+    },
+    Rule {
+        name: "found-waits-until-settled",
+        invariant: 1,
+        says: "found only in a ring unchanged for the settle time, and with a failed member for the grace time",
+        check: founding::waits_until_settled,
+    },
+    Rule {
+        name: "no-second-membership",
+        invariant: 1,
+        says: "a node with a membership never founds, and never enrols with another cluster",
+        check: founding::no_second_membership,
+    },
+    Rule {
+        name: "ask-only-signers",
+        invariant: 1,
+        says: "certificates and the CA key come only from live members of the cluster that show the CA key",
+        check: founding::ask_only_signers,
+    },
+    Rule {
+        name: "cluster-wide-steps-by-authority-only",
+        invariant: 2,
+        says: "pool, volume, roles and stacks are changed by the Swarm's leader, or by the founder while there can be no Swarm",
+        check: general::by_authority_only,
+    },
+    Rule {
+        name: "one-swarm",
+        invariant: 2,
+        says: "only the founder starts a Swarm, only once, and only if nobody shows one",
+        check: swarm::one_swarm,
+    },
+    Rule {
+        name: "one-volume",
+        invariant: 3,
+        says: "a volume is created only where none is and, with a Swarm wanted, before there can be one",
+        check: storage::one_volume,
+    },
+    Rule {
+        name: "never-shrink",
+        invariant: 3,
+        says: "bricks are only added, on new nodes, each a further copy, up to the wanted count",
+        check: storage::never_shrink,
+    },
+    Rule {
+        name: "add-bricks-only-when-healthy",
+        invariant: 3,
+        says: "bricks are added only to a started volume with every brick online and nothing to heal",
+        check: storage::add_only_when_healthy,
+    },
+    Rule {
+        name: "bricks-only-on-open-peers",
+        invariant: 3,
+        says: "bricks go only to this node and to live members whose storage is open, connected and in the pool",
+        check: storage::bricks_only_on_open_peers,
+    },
+    Rule {
+        name: "no-start-before-options",
+        invariant: 3,
+        says: "the volume starts only with TLS and quorum set",
+        check: storage::no_start_before_options,
+    },
+    Rule {
+        name: "no-mount-before-start",
+        invariant: 3,
+        says: "the volume is mounted only once it is started and this node carries a brick or needs none",
+        check: storage::no_mount_before_start,
+    },
+    Rule {
+        name: "managers-odd",
+        invariant: 4,
+        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable",
+        check: swarm::managers_odd,
+    },
+    Rule {
+        name: "no-tasks-before-their-files",
+        invariant: 7,
+        says: "the engine of a node that was in the Swarm starts only once the volume is mounted",
+        check: swarm::no_tasks_before_their_files,
+    },
+    Rule {
+        name: "tags-tell-the-truth",
+        invariant: 7,
+        says: "tags say what this node's state and daemons say",
+        check: general::tags_tell_the_truth,
+    },
+    Rule {
+        name: "nothing-on-unobserved-parts",
+        invariant: 7,
+        says: "no step touches a part that could not be observed",
+        check: general::nothing_on_unobserved_parts,
+    },
+    Rule {
+        name: "certified-before-services",
+        invariant: 7,
+        says: "storage and Swarm are touched only by a node with a membership and a valid certificate",
+        check: general::certified_before_services,
+    },
+    Rule {
+        name: "nothing-unwanted",
+        invariant: 7,
+        says: "nothing happens without a site, or for a feature that the recipe does not want",
+        check: general::nothing_unwanted,
+    },
+];
+
+/// Every rule that the plan breaks; empty for a plan that may be acted on.
+#[must_use]
+pub fn lint(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Vec<Violation> {
+    let case = Case { o: observed, w: wanted };
+    let mut violations = Vec::new();
+    for planned in &plan.steps {
+        for rule in RULES {
+            if let Err(detail) = (rule.check)(&planned.step, &case) {
+                let Rule { name: rule, invariant, .. } = *rule;
+                violations.push(Violation {
+                    rule,
+                    invariant,
+                    step: planned.step.to_string(),
+                    detail,
+                });
+            }
+        }
+    }
+    for pair in plan.steps.windows(2) {
+        if let [earlier, later] = pair
+            && earlier.step.phase() > later.step.phase()
+        {
+            violations.push(Violation {
+                rule: "earlier-phases-first",
+                invariant: 7,
+                step: later.step.to_string(),
+                detail: format!("it stands after a step of phase {}", earlier.step.phase()),
+            });
+        }
+    }
+    violations
+}
+
+/// The observation that a plan is judged against.
+struct Case<'a> {
+    o: &'a Observed,
+    w: &'a Wanted,
+}
+
+impl<'a> Case<'a> {
+    fn members(&self) -> &'a [RingMember] {
+        self.o.ring.as_ref().map_or(&[], |ring| &ring.members)
+    }
+
+    /// Other members of this node's cluster that have not left.
+    fn kin(&self) -> impl Iterator<Item = &'a RingMember> + use<'a> {
+        let own = self.o.identity.as_ref().map(|me| &me.id);
+        let cluster = self.o.membership.as_ref().map(|m| &m.cluster);
+        self.members().iter().filter(move |m| {
+            let other = m.id.is_some() && m.id.as_ref() != own;
+            let same = cluster.is_some() && m.cluster.as_ref() == cluster;
+            other && same && m.status != MemberStatus::Left
+        })
+    }
+
+    fn live_kin_at(&self, address: IpAddr, fits: fn(&RingMember) -> bool) -> bool {
+        self.kin().any(|m| m.status == MemberStatus::Alive && m.address == address && fits(m))
+    }
+
+    fn certified(&self) -> bool {
+        self.o.membership.is_some() && self.o.pki.ca && self.o.pki.certificate
+    }
+
+    /// Founder of a cluster that cannot have a Swarm.
+    fn no_swarm_can_exist(&self) -> bool {
+        let unrecorded = self.o.membership.as_ref().is_some_and(|m| m.founder && !m.swarm);
+        unrecorded && self.kin().all(|m| m.swarm.is_none())
+    }
+
+    fn authority(&self) -> bool {
+        if !self.w.swarm {
+            return self.o.membership.as_ref().is_some_and(|m| m.founder);
+        }
+        let active = self.o.swarm.as_ref().filter(|s| s.local == SwarmLocal::Active);
+        active.map_or_else(|| self.no_swarm_can_exist(), |s| s.manager && s.leader)
+    }
+}
+
+/// `Err` with the text unless the condition holds.
+fn must(condition: bool, otherwise: impl Into<String>) -> Verdict {
+    if condition { Ok(()) } else { Err(otherwise.into()) }
+}

@@ -1,0 +1,88 @@
+//! Rules of founding and enrolling.
+
+use super::{Case, Verdict, must};
+use crate::{MemberStatus, RingMember, Step};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+fn alive(m: &&RingMember) -> bool {
+    m.status == MemberStatus::Alive
+}
+
+pub(super) fn only_when_alone(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::Found) {
+        return Ok(());
+    }
+    let mut there = c.members().iter().filter(|m| m.status != MemberStatus::Left);
+    if let Some(m) = there.find(|m| m.cluster.is_some()) {
+        return Err(format!("{} shows a cluster", m.name));
+    }
+    match c.members().iter().filter(alive).find(|m| m.id.is_none()) {
+        Some(m) => Err(format!("{} does not say who it is", m.name)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn only_smallest(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::Found) {
+        return Ok(());
+    }
+    let Some(me) = &c.o.identity else { return Err("this node has no identity".into()) };
+    let mut ids: Vec<_> = c.members().iter().filter(alive).filter_map(|m| m.id.as_ref()).collect();
+    ids.sort();
+    must(ids.first() == Some(&&me.id), "this node is not the smallest live id")?;
+    must(ids.get(1) != Some(&&me.id), "another live member has this node's id")
+}
+
+pub(super) fn waits_for_expected(step: &Step, c: &Case<'_>) -> Verdict {
+    let (Step::Found, Some(expect)) = (step, c.w.expect) else { return Ok(()) };
+    let ids: BTreeSet<_> = c.members().iter().filter(alive).filter_map(|m| m.id.as_ref()).collect();
+    must(ids.len() >= usize::from(expect), format!("{} of {expect} nodes are alive", ids.len()))
+}
+
+pub(super) fn waits_until_settled(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::Found) {
+        return Ok(());
+    }
+    let quiet = c.o.ring.as_ref().map_or(0, |r| r.quiet_ms);
+    must(quiet >= c.w.settle_ms, "the ring changed within the settle time")?;
+    let gone = [MemberStatus::Failed, MemberStatus::Leaving];
+    let failed = c.members().iter().find(|m| gone.contains(&m.status));
+    match failed {
+        Some(m) if quiet < c.w.grace_ms => {
+            Err(format!("{} stopped answering within the grace time", m.name))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn no_second_membership(step: &Step, c: &Case<'_>) -> Verdict {
+    match (step, &c.o.membership) {
+        (Step::Found, Some(own)) => Err(format!("this node belongs to {}", own.cluster)),
+        (Step::Enrol { cluster, .. }, Some(own)) => {
+            must(*cluster == own.cluster, format!("this node belongs to {}", own.cluster))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn ask_only_signers(step: &Step, c: &Case<'_>) -> Verdict {
+    let signs = |cluster: Option<&crate::ClusterId>, address: &IpAddr| {
+        c.members().iter().filter(alive).any(|m| {
+            let right = m.cluster.is_some() && m.cluster.as_ref() == cluster;
+            right && m.ca_key && m.address == *address
+        })
+    };
+    let own = c.o.membership.as_ref().map(|m| &m.cluster);
+    let (cluster, via, may_be_empty) = match step {
+        Step::Enrol { cluster, via } => (Some(cluster), via, false),
+        Step::RenewCertificate { via } => (own, via, c.o.pki.ca_key),
+        Step::FetchCaKey { via } => (own, via, false),
+        _ => return Ok(()),
+    };
+    must(may_be_empty || !via.is_empty(), "there is nobody to ask")?;
+    match via.iter().find(|address| !signs(cluster, address)) {
+        Some(address) => Err(format!("{address} is no live member that holds the CA key")),
+        None => Ok(()),
+    }
+}

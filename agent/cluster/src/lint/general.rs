@@ -1,0 +1,97 @@
+//! Rules for every step: who may do it, and on what grounds.
+
+use super::{Case, Verdict, must};
+use crate::{Daemon, Phase, Step, SwarmLocal, SwarmRole};
+
+pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
+    match step {
+        Step::ProbePeer { .. }
+        | Step::CreateVolume { .. }
+        | Step::AddBricks { .. }
+        | Step::TuneVolume
+        | Step::StartVolume
+        | Step::InitSwarm
+        | Step::SetSwarmRole { .. }
+        | Step::DeployStack { .. } => must(c.authority(), "this node does not lead the cluster"),
+        // Listed one by one, so that a new step has to be put on a side.
+        Step::MakeIdentity
+        | Step::Start { .. }
+        | Step::JoinRing { .. }
+        | Step::SetTags { .. }
+        | Step::Found
+        | Step::Enrol { .. }
+        | Step::RenewCertificate { .. }
+        | Step::FetchCaKey { .. }
+        | Step::MountVolume
+        | Step::RecordSwarm
+        | Step::JoinSwarm { .. } => Ok(()),
+    }
+}
+
+pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::SetTags { tags } = step else { return Ok(()) };
+    let own = c.o.membership.as_ref();
+    must(c.o.identity.as_ref().is_some_and(|me| me.id == tags.id), "the id is not this node's")?;
+    must(tags.cluster.as_ref() == own.map(|m| &m.cluster), "the cluster is not this node's")?;
+    must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
+    let closed = c.o.storage.is_some() && !c.certified();
+    must(!(tags.storage_open && closed), "the storage has no certificate")?;
+    must(tags.swarm.is_none() || own.is_some_and(|m| m.swarm), "the Swarm is not yet on record")?;
+    match (&c.o.swarm, tags.swarm) {
+        (Some(swarm), Some(role)) => must(
+            swarm.local == SwarmLocal::Active && swarm.manager == (role == SwarmRole::Manager),
+            "the Swarm role is another",
+        ),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict {
+    let ring = || must(c.o.ring.is_some(), "the ring could not be observed");
+    let storage = || must(c.o.storage.is_some(), "the storage could not be observed");
+    let swarm = || must(c.o.swarm.is_some(), "the container engine could not be observed");
+    match step {
+        Step::MakeIdentity | Step::Start { .. } => Ok(()),
+        Step::RenewCertificate { via } if via.is_empty() => Ok(()),
+        Step::JoinRing { .. }
+        | Step::SetTags { .. }
+        | Step::Found
+        | Step::Enrol { .. }
+        | Step::RenewCertificate { .. } => ring(),
+        Step::FetchCaKey { .. } => ring().and(swarm()),
+        Step::ProbePeer { .. } => ring().and(storage()),
+        Step::CreateVolume { .. }
+        | Step::AddBricks { .. }
+        | Step::TuneVolume
+        | Step::StartVolume
+        | Step::MountVolume => storage(),
+        Step::JoinSwarm { .. } => ring().and(swarm()),
+        Step::InitSwarm | Step::RecordSwarm | Step::SetSwarmRole { .. } => swarm(),
+        Step::DeployStack { .. } => swarm(),
+    }
+}
+
+pub(super) fn certified_before_services(step: &Step, c: &Case<'_>) -> Verdict {
+    let services = matches!(step.phase(), Phase::Storage | Phase::Swarm);
+    must(!services || c.certified(), "this node has no valid certificate of its cluster")
+}
+
+pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
+    must(c.o.site, "there is no site")?;
+    must(c.o.identity.is_some() || matches!(step, Step::MakeIdentity), "there is no identity")?;
+    let wanted = match step.phase() {
+        Phase::Identity | Phase::Ready => true,
+        Phase::Ring | Phase::Pki => c.w.ring,
+        Phase::Storage => c.w.ring && c.w.storage,
+        Phase::Swarm => c.w.ring && c.w.swarm,
+    };
+    must(wanted, format!("the recipe does not want {}", step.phase()))?;
+    let running = match step {
+        Step::Start { daemon: Daemon::Ring } => c.o.ring.is_some(),
+        Step::Start { daemon: Daemon::Storage } => c.o.storage.is_some(),
+        Step::Start { daemon: Daemon::Engine } => c.o.swarm.is_some(),
+        Step::MakeIdentity => c.o.identity.is_some(),
+        _ => false,
+    };
+    must(!running, "it is there already")
+}

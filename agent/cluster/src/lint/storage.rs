@@ -1,0 +1,95 @@
+//! Rules of the volume.
+
+use super::{Case, Verdict, must};
+use crate::{Step, Volume};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+fn volume<'a>(c: &Case<'a>) -> Result<&'a Volume, String> {
+    c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or_else(|| "there is no volume".into())
+}
+
+fn most(c: &Case<'_>) -> usize {
+    usize::from(c.w.replicas.clamp(1, 3))
+}
+
+pub(super) fn one_volume(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::CreateVolume { bricks } = step else { return Ok(()) };
+    must(volume(c).is_err(), "there is a volume")?;
+    must(!c.w.swarm || c.no_swarm_can_exist(), "the cluster had a volume before its Swarm")?;
+    let distinct: BTreeSet<_> = bricks.iter().collect();
+    must(distinct.len() == bricks.len(), "a node gives two bricks")?;
+    must((1..=most(c)).contains(&bricks.len()), format!("{} bricks", bricks.len()))
+}
+
+pub(super) fn never_shrink(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::AddBricks { replicas, bricks } = step else { return Ok(()) };
+    let volume = volume(c)?;
+    let mut addresses: BTreeSet<IpAddr> = volume.bricks.iter().map(|b| b.address).collect();
+    must(volume.bricks.len() == usize::from(volume.replicas), "the volume is not one replica set")?;
+    must(!bricks.is_empty(), "no brick is added")?;
+    for brick in bricks {
+        must(addresses.insert(*brick), format!("{brick} has a brick already"))?;
+    }
+    let copies = volume.bricks.len() + bricks.len();
+    must(usize::from(*replicas) == copies, "not every brick would be a copy")?;
+    must(copies <= most(c), format!("{copies} copies are more than wanted"))
+}
+
+pub(super) fn add_only_when_healthy(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::AddBricks { .. }) {
+        return Ok(());
+    }
+    let volume = volume(c)?;
+    must(volume.started, "the volume is stopped")?;
+    if let Some(brick) = volume.bricks.iter().find(|b| !b.online) {
+        return Err(format!("the brick on {} is offline", brick.address));
+    }
+    match volume.pending_heals {
+        _ if volume.replicas == 1 => Ok(()),
+        Some(0) => Ok(()),
+        Some(n) => Err(format!("{n} entries await healing")),
+        None => Err("whether it must heal is unknown".into()),
+    }
+}
+
+pub(super) fn bricks_only_on_open_peers(step: &Step, c: &Case<'_>) -> Verdict {
+    let bricks: &[IpAddr] = match step {
+        Step::CreateVolume { bricks } | Step::AddBricks { bricks, .. } => bricks,
+        Step::ProbePeer { address } => {
+            return must(
+                c.live_kin_at(*address, |m| m.storage_open),
+                format!("{address} is no live member whose storage is open"),
+            );
+        }
+        _ => return Ok(()),
+    };
+    let own = c.o.identity.as_ref().map(|me| me.address);
+    for brick in bricks.iter().filter(|b| Some(**b) != own) {
+        must(c.live_kin_at(*brick, |m| m.storage_open), format!("{brick} is not open"))?;
+        let mut peers = c.o.storage.iter().flat_map(|s| &s.peers).filter(|p| p.address == *brick);
+        let fit = |p: &crate::Peer| p.connected && p.in_cluster;
+        must(peers.next().is_some_and(fit) && peers.all(fit), format!("{brick} is no full peer"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn no_start_before_options(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::StartVolume) {
+        return Ok(());
+    }
+    let volume = volume(c)?;
+    must(volume.tls, "TLS is off")?;
+    must(volume.tuned, "quorum and time-outs are not set")
+}
+
+pub(super) fn no_mount_before_start(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::MountVolume) {
+        return Ok(());
+    }
+    let volume = volume(c)?;
+    must(volume.started, "the volume is stopped")?;
+    let own = c.o.identity.as_ref().map(|me| me.address);
+    let here = volume.bricks.iter().any(|b| Some(b.address) == own);
+    must(here || usize::from(volume.replicas) >= most(c), "this node's brick is still to come")
+}

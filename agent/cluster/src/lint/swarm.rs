@@ -1,0 +1,82 @@
+//! Rules of the Swarm.
+
+use super::{Case, Verdict, must};
+use crate::{Daemon, Step, Swarm, SwarmLocal, SwarmRole};
+use std::collections::BTreeSet;
+
+pub(super) fn one_swarm(step: &Step, c: &Case<'_>) -> Verdict {
+    let local = c.o.swarm.as_ref().map(|s| s.local);
+    match step {
+        Step::InitSwarm => {
+            must(c.no_swarm_can_exist(), "the cluster has or may have a Swarm")?;
+            must(local == Some(SwarmLocal::Inactive), "the engine is in a Swarm")?;
+            must(!c.w.storage || c.o.mounted, "the volume is not mounted")
+        }
+        Step::JoinSwarm { via, .. } => {
+            must(local == Some(SwarmLocal::Inactive), "the engine is in a Swarm")?;
+            must(!c.w.storage || c.o.mounted, "the volume is not mounted")?;
+            must(!via.is_empty(), "there is nobody to ask")?;
+            let manages = |m: &crate::RingMember| m.swarm == Some(SwarmRole::Manager);
+            match via.iter().find(|a| !c.live_kin_at(**a, manages)) {
+                Some(a) => Err(format!("{a} is no live manager")),
+                None => Ok(()),
+            }
+        }
+        Step::RecordSwarm => must(local == Some(SwarmLocal::Active), "the engine is in no Swarm"),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn managers_odd(step: &Step, c: &Case<'_>) -> Verdict {
+    match step {
+        Step::JoinSwarm { role: SwarmRole::Manager, .. } => {
+            let shown: BTreeSet<_> =
+                c.kin().filter(|m| m.swarm == Some(SwarmRole::Manager)).map(|m| &m.id).collect();
+            must(shown.len() < usize::from(c.w.managers.max(1)), "there are managers enough")
+        }
+        Step::SetSwarmRole { name, role } => {
+            let Some(swarm) = &c.o.swarm else { return Ok(()) };
+            change_of_role(name, *role, swarm, c)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> Verdict {
+    let managers: BTreeSet<_> =
+        swarm.nodes.iter().filter(|n| n.manager).map(|n| n.name.as_str()).collect();
+    let reachable: BTreeSet<_> =
+        swarm.nodes.iter().filter(|n| n.manager && n.reachable).map(|n| n.name.as_str()).collect();
+    must(managers == reachable, "a manager is unreachable")?;
+    match role {
+        SwarmRole::Manager => {
+            let up: BTreeSet<_> =
+                swarm.nodes.iter().filter(|n| n.up).map(|n| n.name.as_str()).collect();
+            must(up.contains(name), format!("{name} is not up"))?;
+            must(!managers.contains(name), format!("{name} manages already"))?;
+            // On the way from 1 to 3 there are 2, so the odd number to reach counts.
+            must(managers.len() < odd(up.len().min(c.w.managers.into())), "managers enough")
+        }
+        SwarmRole::Worker => {
+            must(managers.contains(name), format!("{name} does not manage"))?;
+            must(managers.len() > 1, "it is the last manager")?;
+            let leads = swarm.nodes.iter().any(|n| n.leader && n.name == name);
+            must(!leads, "it is the leader")?;
+            let above = managers.len() > odd(c.w.managers.into());
+            must(above || managers.len() % 2 == 0, "an odd number would become even")
+        }
+    }
+}
+
+/// The largest odd number up to `n`, at least 1.
+fn odd(n: usize) -> usize {
+    if n == 0 { 1 } else { n - (n + 1) % 2 }
+}
+
+pub(super) fn no_tasks_before_their_files(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::Start { daemon: Daemon::Engine }) {
+        return Ok(());
+    }
+    let was = c.o.membership.as_ref().is_some_and(|m| m.swarm);
+    must(!(was && c.w.storage && !c.o.mounted), "its tasks would find an empty directory")
+}

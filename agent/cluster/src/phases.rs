@@ -1,0 +1,230 @@
+//! Where each wanted phase stands, with a line for a person: what it holds
+//! with, or what it waits for.
+
+use crate::plan::{Joining, awaited, joining, may_create};
+use crate::situation::Situation;
+use crate::{Observed, Phase, PhaseState, Swarm, SwarmLocal, SwarmRole, Volume, Wanted};
+use std::collections::BTreeSet;
+
+/// Every wanted phase in order. The last, [`Phase::Ready`], holds when all the
+/// others do.
+#[must_use]
+pub fn phases(observed: &Observed, wanted: &Wanted) -> Vec<PhaseState> {
+    let s = Situation::new(observed, wanted);
+    let mut all = vec![state(Phase::Identity, identity(&s))];
+    if wanted.ring {
+        all.push(state(Phase::Ring, ring(&s)));
+        all.push(state(Phase::Pki, pki(&s)));
+        if wanted.storage {
+            all.push(state(Phase::Storage, storage(&s)));
+        }
+        if wanted.swarm {
+            all.push(state(Phase::Swarm, swarm(&s)));
+        }
+    }
+    let missing: Vec<_> = all.iter().filter(|p| !p.holds).map(|p| p.phase.as_str()).collect();
+    let ready = if missing.is_empty() {
+        Ok("every wanted phase holds".to_owned())
+    } else {
+        Err(format!("waiting for {}", missing.join(", ")))
+    };
+    all.push(state(Phase::Ready, ready));
+    all
+}
+
+/// `Ok` if the phase holds; the line for a person either way.
+type Stand = Result<String, String>;
+
+fn state(phase: Phase, stand: Stand) -> PhaseState {
+    let holds = stand.is_ok();
+    let (Ok(detail) | Err(detail)) = stand;
+    PhaseState { phase, holds, detail }
+}
+
+fn no(detail: impl Into<String>) -> Stand {
+    Err(detail.into())
+}
+
+fn identity(s: &Situation<'_>) -> Stand {
+    if !s.observed.site {
+        return no(
+            "no site yet: put one on the seed partition, or pass the credential ashlar.site",
+        );
+    }
+    match &s.observed.identity {
+        Some(me) => Ok(format!("{} at {}", me.name, me.address)),
+        None => no("making this node's identity"),
+    }
+}
+
+fn ring(s: &Situation<'_>) -> Stand {
+    let Some(ring) = &s.observed.ring else { return no("waiting for the ring daemon to answer") };
+    if s.own_entry().is_none() {
+        let id = s.observed.identity.as_ref().map(|me| &me.id);
+        let claims = s.live().filter(|m| m.id.is_some() && m.id.as_ref() == id).count();
+        return no(if claims > 1 {
+            "another live node has this node's id: one of them was copied; reset it"
+        } else {
+            "waiting to be seen alive in the ring"
+        });
+    }
+    let (live, all) = (s.live().count(), ring.members.len());
+    Ok(if live == all { count(live, "member") } else { format!("{live} of {all} members alive") })
+}
+
+fn pki(s: &Situation<'_>) -> Stand {
+    let Some(membership) = &s.observed.membership else {
+        return match joining(s) {
+            Joining::Found => no("founding the cluster"),
+            Joining::Enrol { cluster, .. } => no(format!("enrolling with cluster {cluster}")),
+            Joining::Wait(why) => Err(why),
+        };
+    };
+    let cluster = &membership.cluster;
+    match (s.certified(), s.observed.pki.renewal_due) {
+        (Some(_), false) => Ok(format!("certified by cluster {cluster}")),
+        (Some(_), true) => Ok(format!("certified by cluster {cluster}, renewal is due")),
+        (None, _) if s.observed.pki.ca_key || !s.signers().is_empty() => {
+            no(format!("fetching a certificate from cluster {cluster}"))
+        }
+        (None, _) => no(format!(
+            "no valid certificate: waiting for a member of cluster {cluster} that holds the CA key"
+        )),
+    }
+}
+
+fn storage(s: &Situation<'_>) -> Stand {
+    if s.certified().is_none() {
+        return no("waiting for a certificate");
+    }
+    let Some(storage) = &s.observed.storage else {
+        return no("waiting for the storage daemon to answer");
+    };
+    let name = &s.wanted.volume;
+    let Some(volume) = &storage.volume else {
+        return no(no_volume(s));
+    };
+    if !volume.started {
+        let next = if s.authority() {
+            "starting it".to_owned()
+        } else {
+            format!("waiting for {} to start it", authority(s))
+        };
+        return no(format!("volume {name} is stopped: {next}"));
+    }
+    if !s.mountable() {
+        return no(waiting_for_a_brick(s, volume));
+    }
+    if s.own_brick().is_some_and(|b| !b.online) {
+        return no(format!("this node's brick of {name} does not run"));
+    }
+    if !s.observed.mounted {
+        return no(format!("mounting {name}"));
+    }
+    let (online, bricks) = (volume.bricks.iter().filter(|b| b.online).count(), volume.bricks.len());
+    let mut detail = if online == bricks {
+        format!("{name} mounted, {}", copies(bricks))
+    } else {
+        format!("{name} mounted, {online} of {} online", copies(bricks))
+    };
+    if s.is_client() {
+        detail.push_str(", none of them here");
+    }
+    if let Some(pending) = volume.pending_heals.filter(|n| *n > 0) {
+        detail.push_str(&format!(", {pending} entries heal"));
+    }
+    Ok(detail)
+}
+
+fn no_volume(s: &Situation<'_>) -> String {
+    if !s.authority() {
+        return format!("waiting for {} to bring this node into the volume", authority(s));
+    }
+    if !may_create(s) {
+        return "this node no longer knows the cluster's volume: its storage state was lost".into();
+    }
+    let here: Vec<_> = s.observed.identity.iter().map(|me| me.address).collect();
+    match awaited(s, &here) {
+        Some(name) if s.replicas() > 1 => {
+            format!("creating the volume: waiting a moment for {name} to open its storage")
+        }
+        _ => "creating the volume".into(),
+    }
+}
+
+fn waiting_for_a_brick(s: &Situation<'_>, volume: &Volume) -> String {
+    let who = if s.authority() { "this node".into() } else { authority(s) };
+    let down = volume.bricks.iter().filter(|b| !b.online).count();
+    let blocked = match volume.pending_heals {
+        _ if down > 0 => format!(" ({} offline)", count(down, "brick")),
+        Some(n) if n > 0 => format!(" ({n} entries heal first)"),
+        _ => String::new(),
+    };
+    format!("waiting for {who} to add this node's brick{blocked}")
+}
+
+/// Who makes the cluster-wide changes, as far as this node can know it:
+/// workers are not told who leads.
+fn authority(s: &Situation<'_>) -> String {
+    let nodes = s.observed.swarm.iter().flat_map(|swarm| swarm.nodes.iter());
+    match nodes.filter(|n| n.leader).map(|n| &n.name).min() {
+        Some(name) => format!("{name} (leader)"),
+        None if s.kin().any(|m| m.swarm.is_some()) => "the leader".into(),
+        None => "the founder".into(),
+    }
+}
+
+fn swarm(s: &Situation<'_>) -> Stand {
+    let Some((_, membership)) = s.certified() else { return no("waiting for a certificate") };
+    let Some(swarm) = &s.observed.swarm else {
+        return no(if membership.swarm && s.wanted.storage && !s.observed.mounted {
+            "the container engine starts once the volume is mounted"
+        } else {
+            "waiting for the container engine to answer"
+        });
+    };
+    match swarm.local {
+        SwarmLocal::Active => active(s, swarm),
+        SwarmLocal::Pending => no("joining the Swarm"),
+        SwarmLocal::Error => no("the Swarm reports an error: see `docker info` and the journal"),
+        SwarmLocal::Inactive if !s.storage_holds() => no("waiting for storage"),
+        SwarmLocal::Inactive if s.before_any_swarm() => no("starting the Swarm"),
+        SwarmLocal::Inactive if s.managers().is_empty() => {
+            no("waiting for a manager of the Swarm to be seen in the ring")
+        }
+        SwarmLocal::Inactive => no("joining the Swarm"),
+    }
+}
+
+fn active(s: &Situation<'_>, swarm: &Swarm) -> Stand {
+    if !swarm.manager {
+        return Ok("worker".into());
+    }
+    if swarm.nodes.is_empty() {
+        return no("the managers have no quorum: power on the missing ones");
+    }
+    let role = if swarm.leader { "leader" } else { "manager" };
+    let names: BTreeSet<_> = swarm.nodes.iter().map(|n| &n.name).collect();
+    let up: BTreeSet<_> = swarm.nodes.iter().filter(|n| n.up).map(|n| &n.name).collect();
+    let managers: BTreeSet<_> = swarm.nodes.iter().filter(|n| n.manager).map(|n| &n.name).collect();
+    let nodes = if up.len() == names.len() {
+        count(names.len(), "node")
+    } else {
+        format!("{} of {} nodes up", up.len(), names.len())
+    };
+    let mut detail =
+        format!("{role}, {nodes}, {}", count(managers.len(), SwarmRole::Manager.as_str()));
+    let missing = s.wanted.stacks.iter().filter(|name| !swarm.stacks.contains(name)).count();
+    if missing > 0 && swarm.leader {
+        detail.push_str(&format!(", {} to deploy", count(missing, "stack")));
+    }
+    Ok(detail)
+}
+
+fn copies(n: usize) -> String {
+    if n == 1 { "1 copy".into() } else { format!("{n} copies") }
+}
+
+fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}

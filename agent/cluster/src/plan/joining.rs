@@ -1,0 +1,90 @@
+//! How a node without a cluster comes to one: it enrols with one that lives,
+//! or founds one, or waits; and it says what for.
+
+use crate::situation::Situation;
+use crate::{ClusterId, MemberStatus, RingMember};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// The next move of a node without a membership.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Joining {
+    /// Enrol with a cluster that lives in the ring.
+    Enrol { cluster: ClusterId, via: Vec<IpAddr> },
+    /// Found a cluster.
+    Found,
+    /// Neither yet; why, for a person.
+    Wait(String),
+}
+
+/// The rules, in order; the first that applies decides.
+pub(crate) fn joining(s: &Situation<'_>) -> Joining {
+    let Some(ring) = &s.observed.ring else {
+        return wait("waiting for the ring");
+    };
+    let Some(me) = s.own_entry() else {
+        return wait("waiting to be seen alive in the ring under this node's own id");
+    };
+    if let Some((cluster, signers)) = live_cluster(s) {
+        if signers.is_empty() {
+            return wait(format!(
+                "waiting for a member of cluster {cluster} that holds the CA key"
+            ));
+        }
+        return Joining::Enrol { cluster, via: signers };
+    }
+    if let Some(member) = there(s).find(|m| m.cluster.is_some()) {
+        return wait(format!(
+            "waiting for {}, which belongs to a cluster and does not answer",
+            member.name
+        ));
+    }
+    if let Some(member) = s.live().find(|m| m.id.is_none()) {
+        return wait(format!("waiting for {} to say who it is", member.name));
+    }
+    let candidates: BTreeSet<_> = s.live().filter_map(|m| m.id.as_ref()).collect();
+    if let Some(expect) = s.wanted.expect.filter(|n| candidates.len() < usize::from(*n)) {
+        return wait(format!("{} of {expect} expected nodes present", candidates.len()));
+    }
+    if let Some(smaller) = s.live().find(|m| m.id < me.id) {
+        return wait(format!("waiting for {} to found the cluster", smaller.name));
+    }
+    if ring.quiet_ms < s.wanted.settle_ms {
+        let settle = s.wanted.settle_ms / 1000;
+        return wait(format!("founding the cluster once the ring is unchanged for {settle} s"));
+    }
+    // It may have founded a cluster and lost power before anybody was told.
+    if let Some(gone) = there(s).find(|m| m.status != MemberStatus::Alive)
+        && ring.quiet_ms < s.wanted.grace_ms
+    {
+        let grace = s.wanted.grace_ms / 1000;
+        return wait(format!("waiting up to {grace} s for {}, which stopped answering", gone.name));
+    }
+    Joining::Found
+}
+
+/// The live cluster to enrol with and its members that can enrol, by id: the
+/// cluster with the most live members, and of equals the one with the smallest
+/// id, so that everybody chooses the same.
+fn live_cluster(s: &Situation<'_>) -> Option<(ClusterId, Vec<IpAddr>)> {
+    let mut clusters: BTreeMap<&ClusterId, Vec<&RingMember>> = BTreeMap::new();
+    for member in s.live().filter(|m| m.id.is_some()) {
+        if let Some(cluster) = &member.cluster {
+            clusters.entry(cluster).or_default().push(member);
+        }
+    }
+    let (cluster, members) = clusters
+        .into_iter()
+        .min_by_key(|(cluster, members)| (std::cmp::Reverse(members.len()), *cluster))?;
+    let signers = members.into_iter().filter(|m| m.ca_key).map(|m| m.address).collect();
+    Some((cluster.clone(), signers))
+}
+
+/// Members that have not left, answering or not.
+fn there<'a>(s: &Situation<'a>) -> impl Iterator<Item = &'a RingMember> {
+    s.members().filter(|m| m.status != MemberStatus::Left)
+}
+
+fn wait(why: impl Into<String>) -> Joining {
+    Joining::Wait(why.into())
+}

@@ -1,0 +1,34 @@
+//! The ring: start it, join the static addresses, keep the tags true.
+
+use super::because;
+use crate::situation::Situation;
+use crate::{Daemon, Planned, Step, Tags};
+use std::net::{IpAddr, SocketAddr};
+
+pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
+    if s.observed.ring.is_none() {
+        steps.push(because(Step::Start { daemon: Daemon::Ring }, "the ring does not answer"));
+        return;
+    }
+    let addresses = not_in_the_ring(s);
+    if !addresses.is_empty() {
+        let why = "the site names them and they are not in the ring";
+        steps.push(because(Step::JoinRing { addresses }, why));
+    }
+    let (Some(own), Some(tags)) = (s.own_entry(), Tags::wanted(s.observed)) else { return };
+    let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm);
+    if shown != (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm) {
+        steps.push(because(Step::SetTags { tags }, "the others should see where this node stands"));
+    }
+}
+
+/// The site's static addresses at which nobody of the ring lives.
+fn not_in_the_ring(s: &Situation<'_>) -> Vec<String> {
+    let here = s.observed.identity.as_ref().map(|me| me.address);
+    let absent = |ip: IpAddr| Some(ip) != here && s.live().all(|m| m.address != ip);
+    s.wanted.join.iter().filter(|a| ip_of(a).is_some_and(absent)).cloned().collect()
+}
+
+fn ip_of(address: &str) -> Option<IpAddr> {
+    address.parse().ok().or_else(|| address.parse::<SocketAddr>().ok().map(|a| a.ip()))
+}

@@ -1,0 +1,144 @@
+//! One observation beside what is wanted, with the questions that planner and
+//! phases both ask.
+
+use crate::{
+    Brick, Identity, MemberStatus, Membership, Observed, RingMember, SwarmLocal, SwarmRole, Volume,
+    Wanted,
+};
+use std::net::IpAddr;
+
+/// An observation whose ring members are in one order, so that no answer can
+/// depend on the order in which the ring told of them.
+pub(crate) struct Situation<'a> {
+    pub(crate) observed: &'a Observed,
+    pub(crate) wanted: &'a Wanted,
+    members: Vec<&'a RingMember>,
+}
+
+impl<'a> Situation<'a> {
+    pub(crate) fn new(observed: &'a Observed, wanted: &'a Wanted) -> Self {
+        let mut members: Vec<_> =
+            observed.ring.iter().flat_map(|ring| ring.members.iter()).collect();
+        members.sort();
+        Self { observed, wanted, members }
+    }
+
+    /// Every ring member in order of id; empty if the ring does not answer.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {
+        self.members.iter().copied()
+    }
+
+    /// Live ring members, this node included.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {
+        self.members().filter(|m| m.status == MemberStatus::Alive)
+    }
+
+    /// This node's own entry, if it is alive in the ring and nobody else
+    /// claims its id.
+    pub(crate) fn own_entry(&self) -> Option<&'a RingMember> {
+        let me = self.observed.identity.as_ref()?;
+        let mut claims = self.live().filter(|m| m.id.as_ref() == Some(&me.id));
+        let own = claims.next().filter(|m| m.name == me.name)?;
+        claims.next().is_none().then_some(own)
+    }
+
+    /// This node with its membership and a valid certificate; without all
+    /// three it has no business in storage or Swarm.
+    pub(crate) fn certified(&self) -> Option<(&'a Identity, &'a Membership)> {
+        let (identity, membership) =
+            (self.observed.identity.as_ref()?, self.observed.membership.as_ref()?);
+        (self.observed.pki.ca && self.observed.pki.certificate).then_some((identity, membership))
+    }
+
+    /// The other members of this node's cluster that have not left.
+    pub(crate) fn kin(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {
+        let membership = self.observed.membership.as_ref();
+        let me = self.observed.identity.as_ref();
+        self.members().filter(move |m| {
+            m.status != MemberStatus::Left
+                && m.id.is_some()
+                && m.id.as_ref() != me.map(|me| &me.id)
+                && membership.is_some_and(|own| m.cluster.as_ref() == Some(&own.cluster))
+        })
+    }
+
+    /// Those of [`Self::kin`] that are alive.
+    pub(crate) fn live_kin(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {
+        self.kin().filter(|m| m.status == MemberStatus::Alive)
+    }
+
+    /// Live members of this cluster that can sign certificates.
+    pub(crate) fn signers(&self) -> Vec<IpAddr> {
+        self.live_kin().filter(|m| m.ca_key).map(|m| m.address).collect()
+    }
+
+    /// Live members of this cluster that manage the Swarm.
+    pub(crate) fn managers(&self) -> Vec<IpAddr> {
+        let managers = self.live_kin().filter(|m| m.swarm == Some(SwarmRole::Manager));
+        managers.map(|m| m.address).collect()
+    }
+
+    /// Whether the cluster cannot have a Swarm yet: this node founded it, has
+    /// no record of a Swarm, and nobody shows one.
+    pub(crate) fn before_any_swarm(&self) -> bool {
+        self.observed.membership.as_ref().is_some_and(|m| m.founder && !m.swarm)
+            && self.kin().all(|m| m.swarm.is_none())
+    }
+
+    /// Whether this node makes the cluster-wide changes: the Swarm's leader,
+    /// or, while there cannot be a Swarm, the founder. Never two at once: a
+    /// founder without a Swarm is the only node that could start one.
+    pub(crate) fn authority(&self) -> bool {
+        let Some((_, membership)) = self.certified() else { return false };
+        if !self.wanted.swarm {
+            return membership.founder;
+        }
+        match &self.observed.swarm {
+            Some(swarm) if swarm.local == SwarmLocal::Active => swarm.manager && swarm.leader,
+            _ => self.before_any_swarm(),
+        }
+    }
+
+    /// The cluster volume, if there is one.
+    pub(crate) fn volume(&self) -> Option<&'a Volume> {
+        self.observed.storage.as_ref()?.volume.as_ref()
+    }
+
+    /// This node's own brick.
+    pub(crate) fn own_brick(&self) -> Option<&'a Brick> {
+        let me = self.observed.identity.as_ref()?;
+        self.volume()?.bricks.iter().filter(|b| b.address == me.address).min_by_key(|b| b.online)
+    }
+
+    /// The replica count to reach.
+    pub(crate) fn replicas(&self) -> u8 {
+        self.wanted.replicas.clamp(1, 3)
+    }
+
+    /// Whether the volume has all the bricks that it will get, none of them
+    /// here: this node mounts it as a client.
+    pub(crate) fn is_client(&self) -> bool {
+        self.own_brick().is_none() && self.volume().is_some_and(|v| v.replicas >= self.replicas())
+    }
+
+    /// Whether the volume can be mounted here.
+    pub(crate) fn mountable(&self) -> bool {
+        self.volume().is_some_and(|v| v.started) && (self.own_brick().is_some() || self.is_client())
+    }
+
+    /// Whether the storage phase holds, or is not wanted.
+    pub(crate) fn storage_holds(&self) -> bool {
+        !self.wanted.storage
+            || (self.certified().is_some()
+                && self.mountable()
+                && self.observed.mounted
+                && self.own_brick().is_none_or(|b| b.online))
+    }
+}
+
+/// The largest odd number of managers for this many nodes: an even one more
+/// would only add a node whose loss stops the cluster.
+pub(crate) fn manager_count(nodes: usize, most: u8) -> usize {
+    let most = nodes.min(usize::from(most)).max(1);
+    if most % 2 == 0 { most - 1 } else { most }
+}

@@ -1,0 +1,86 @@
+//! Plans in plain words, for the journal, the status and the golden files.
+
+use crate::{Daemon, Plan, Planned, Step};
+use std::fmt::{Display, Formatter, Result};
+
+impl Display for Daemon {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.pad(match self {
+            Self::Ring => "ring daemon",
+            Self::Storage => "storage daemon",
+            Self::Engine => "container engine",
+        })
+    }
+}
+
+impl Display for Step {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::MakeIdentity => f.write_str("make this node's identity"),
+            Self::Start { daemon } => write!(f, "start the {daemon}"),
+            Self::JoinRing { addresses } => write!(f, "join the ring at {}", list(addresses)),
+            Self::SetTags { tags } => {
+                let tags: Vec<_> =
+                    tags.to_map().iter().map(|(key, value)| format!("{key}={value}")).collect();
+                write!(f, "set the ring tags {}", tags.join(" "))
+            }
+            Self::Found => f.write_str("found a cluster"),
+            Self::Enrol { cluster, via } => {
+                write!(f, "enrol with cluster {cluster} by way of {}", list(via))
+            }
+            Self::RenewCertificate { via } if via.is_empty() => {
+                f.write_str("renew this node's certificate with the CA key held here")
+            }
+            Self::RenewCertificate { via } => {
+                write!(f, "renew this node's certificate by way of {}", list(via))
+            }
+            Self::FetchCaKey { via } => write!(f, "fetch the CA key from {}", list(via)),
+            Self::ProbePeer { address } => write!(f, "bring {address} into the storage pool"),
+            Self::CreateVolume { bricks } => {
+                write!(f, "create the volume with bricks on {}", all(bricks))
+            }
+            Self::AddBricks { replicas, bricks } => {
+                write!(f, "add bricks on {} for {replicas} copies", all(bricks))
+            }
+            Self::TuneVolume => f.write_str("set the volume's options"),
+            Self::StartVolume => f.write_str("start the volume"),
+            Self::MountVolume => f.write_str("mount the volume"),
+            Self::InitSwarm => f.write_str("start the Swarm"),
+            Self::RecordSwarm => f.write_str("write down that there is a Swarm"),
+            Self::JoinSwarm { role, via } => {
+                write!(f, "join the Swarm as {role} by way of {}", list(via))
+            }
+            Self::SetSwarmRole { name, role } => write!(f, "make {name} a {role} of the Swarm"),
+            Self::DeployStack { name } => write!(f, "deploy stack {name}"),
+        }
+    }
+}
+
+impl Display for Planned {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}, because {}", self.step, self.because)
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if self.steps.is_empty() {
+            return f.write_str("nothing to do");
+        }
+        for (i, planned) in self.steps.iter().enumerate() {
+            let end = if i == 0 { "" } else { "\n" };
+            write!(f, "{end}{}. {planned}", i + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// Alternatives, tried in order.
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+/// All of them.
+fn all<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(" and ")
+}
