@@ -1,9 +1,16 @@
 //! Composition: a recipe and all that it extends become one.
 
-use crate::{ModulePattern, Recipe, RecipeError};
-use serde::Serialize;
+use crate::check;
+use crate::document::Document;
+use crate::error::{Fault, RecipeError};
+use crate::finder::{Finder, stems};
+use crate::modules::ModulePattern;
+use crate::recipe::{Extends, Recipe};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A recipe with everything that it extends merged in, and every file that it
 /// names found.
@@ -47,6 +54,8 @@ pub struct Origin {
     pub file: PathBuf,
     /// Its line, from 1.
     pub line: usize,
+    #[serde(skip)]
+    pub(crate) span: Range<usize>,
 }
 
 impl std::fmt::Display for Origin {
@@ -73,12 +82,164 @@ impl Composed {
     }
 }
 
+/// The names of the recipes in a folder, sorted.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn recipes(dir: &Path) -> Result<Vec<String>, RecipeError> {
+    stems(dir, "toml").map_err(|error| RecipeError::read(dir, error))
+}
+
 /// Reads `dir/<name>.toml` and all that it extends. Overlays are looked for in
 /// `overlays/` beside `dir`, stacks and hardware sets inside `dir`.
 ///
 /// # Errors
 /// When a file is missing or wrong; the error shows the place and the remedy.
 pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
-    let _ = (dir, name);
-    Err(RecipeError::Unfinished)
+    let mut lineage = Lineage { dir, documents: Vec::new(), path: Vec::new() };
+    lineage.visit(name, None)?;
+    let documents = lineage.documents;
+
+    let mut merge = Merge::default();
+    for document in &documents {
+        merge.add(document)?;
+    }
+    let Merge { table, origins, .. } = merge;
+    let mut recipe = Recipe::deserialize(toml::Value::Table(table))
+        .map_err(|error| RecipeError::new(Fault::Syntax { reason: error.message().to_owned() }))?;
+    recipe.extends = Extends::default();
+    recipe.remove_packages.clear();
+
+    let texts: BTreeMap<&Path, &Arc<str>> =
+        documents.iter().map(|document| (document.file.as_path(), &document.text)).collect();
+    let finder = Finder { dir, origins: &origins, texts };
+    check::values(&recipe, &|key, fault| finder.error(key, fault))?;
+
+    let mut sources: Vec<PathBuf> =
+        documents.iter().map(|document| document.file.clone()).collect();
+    let overlays = finder.overlays(&recipe.overlays)?;
+    let stacks = finder.stacks(&recipe.stacks)?;
+    let mut modules = finder.sets("hardware.sets", &recipe.hardware.sets, &mut sources)?;
+    modules.extend(finder.patterns(&recipe.hardware.modules)?);
+    let initrd = &recipe.hardware.initrd_sets;
+    let initrd_modules = finder.sets("hardware.initrd-sets", initrd, &mut sources)?;
+
+    Ok(Composed {
+        name: name.to_owned(),
+        recipe,
+        origins,
+        sources,
+        overlays,
+        stacks,
+        modules,
+        initrd_modules,
+    })
+}
+
+/// Walks the parents, each once, parents before children.
+struct Lineage<'a> {
+    dir: &'a Path,
+    documents: Vec<Document>,
+    /// The recipes that are being visited, each with where it names the next.
+    path: Vec<(String, PathBuf, usize)>,
+}
+
+impl Lineage<'_> {
+    fn visit(
+        &mut self,
+        name: &str,
+        from: Option<(&Document, &Range<usize>)>,
+    ) -> Result<(), RecipeError> {
+        let refuse = |fault| match from {
+            Some((child, span)) => child.error(fault, span),
+            None => RecipeError::new(fault),
+        };
+        if let Some(start) = self.path.iter().position(|(visited, ..)| visited == name) {
+            let chain = self.path.get(start..).unwrap_or_default().to_vec();
+            return Err(refuse(Fault::Circle { chain }));
+        }
+        let file = self.dir.join(format!("{name}.toml"));
+        if self.documents.iter().any(|document| document.file == file) {
+            return Ok(());
+        }
+        if !check::is_name(name) || !file.is_file() {
+            let known = stems(self.dir, "toml").unwrap_or_default();
+            let folder = self.dir.to_owned();
+            return Err(refuse(Fault::NoSuchRecipe { name: name.to_owned(), folder, known }));
+        }
+        let document = Document::read(&file)?;
+        for (parent, span) in document.words("extends") {
+            self.path.push((name.to_owned(), file.clone(), document.line(span)));
+            self.visit(parent, Some((&document, span)))?;
+            self.path.pop();
+        }
+        self.documents.push(document);
+        Ok(())
+    }
+}
+
+/// The documents merged so far.
+#[derive(Default)]
+struct Merge {
+    table: toml::Table,
+    origins: BTreeMap<String, Origin>,
+    /// Packages that any recipe so far has named, removed ones too.
+    packages: Vec<String>,
+}
+
+impl Merge {
+    fn add(&mut self, document: &Document) -> Result<(), RecipeError> {
+        for (name, span) in document.words("remove-packages") {
+            if !self.packages.iter().any(|package| package == name) {
+                let known = self.packages.clone();
+                let fault = Fault::NothingToRemove { name: name.to_owned(), known };
+                return Err(document.error(fault, span));
+            }
+            if let Some(toml::Value::Array(items)) = self.table.get_mut("packages") {
+                items.retain(|item| item.as_str() != Some(name));
+            }
+            self.origins.remove(&item_key("packages", name));
+        }
+        self.packages.extend(document.recipe.packages.iter().cloned());
+        for entry in &document.entries {
+            // Spent: they say how to merge and are no part of the result.
+            if entry.path.first().is_some_and(|key| key == "extends" || key == "remove-packages") {
+                continue;
+            }
+            let origin = Origin {
+                file: document.file.clone(),
+                line: document.line(&entry.span),
+                span: entry.span.clone(),
+            };
+            let Some((last, parents)) = entry.path.split_last() else { continue };
+            let Some(table) = descend(&mut self.table, parents) else { continue };
+            let dotted = entry.dotted();
+            if !entry.item {
+                table.insert(last.clone(), entry.value.clone());
+                self.origins.insert(dotted, origin);
+                continue;
+            }
+            let list = table.entry(last.clone()).or_insert_with(|| toml::Value::Array(Vec::new()));
+            if let toml::Value::Array(items) = list
+                && !items.contains(&entry.value)
+            {
+                items.push(entry.value.clone());
+                let item = entry.value.as_str().unwrap_or_default();
+                self.origins.insert(item_key(&dotted, item), origin);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The table below `table` at a path, made where it is not there yet.
+fn descend<'a>(table: &'a mut toml::Table, path: &[String]) -> Option<&'a mut toml::Table> {
+    let Some((first, rest)) = path.split_first() else { return Some(table) };
+    let inner = table.entry(first.clone()).or_insert_with(|| toml::Table::new().into());
+    descend(inner.as_table_mut()?, rest)
+}
+
+/// The key of a list item in [`Composed::origins`].
+pub(crate) fn item_key(list: &str, item: &str) -> String {
+    format!("{list}[{item:?}]")
 }

@@ -1,8 +1,12 @@
 //! Edge profiles: recipes, their composition, their lock files; sites; and the
 //! settings that a recipe hands to the agent.
 
+mod check;
 mod compose;
+mod document;
 mod error;
+mod file;
+mod finder;
 mod lock;
 mod modules;
 mod recipe;
@@ -10,10 +14,10 @@ mod settings;
 mod site;
 mod size;
 
-pub use compose::{Composed, Origin, StackFile, compose};
-pub use error::RecipeError;
+pub use compose::{Composed, Origin, StackFile, compose, recipes};
+pub use error::{Fault, Place, RecipeError};
 pub use lock::{Lock, LockDiff, LockedPackage, Moved};
-pub use modules::ModulePattern;
+pub use modules::{ModulePattern, NotAPattern};
 pub use recipe::{
     BudgetSettings, Compression, DiskSettings, Extends, HardwareSettings, ImageSettings,
     KernelFlavour, KernelSettings, Recipe,

@@ -171,8 +171,8 @@ impl Default for DiskSettings {
             root: Size::gibibytes(2),
             verity: Size::mebibytes(64),
             seed: Size::mebibytes(32),
-            state: Size::gibibytes(2),
-            data: Size::gibibytes(4),
+            state: Size::gibibytes(1),
+            data: Size::gibibytes(1),
         }
     }
 }

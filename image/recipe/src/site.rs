@@ -105,9 +105,10 @@ impl<'de> Deserialize<'de> for RingKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use base64::{Engine, prelude::BASE64_STANDARD};
         let text = zeroize::Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = zeroize::Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| {
-            serde::de::Error::custom("a ring key is 32 bytes in base64 (44 characters)")
-        })?);
+        let bytes =
+            zeroize::Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| {
+                serde::de::Error::custom("a ring key is 32 bytes in base64 (44 characters)")
+            })?);
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
             serde::de::Error::custom(format!(
                 "a ring key is 32 bytes in base64; this one has {} bytes",
