@@ -44,8 +44,7 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
         let link = pick(&links, site)
             .context("this machine has no wired network link to carry its cluster address")?;
         let file = paths.networkd().join("20-ashlar-cluster.network");
-        std::fs::create_dir_all(paths.networkd())
-            .with_context(|| format!("cannot make {}", paths.networkd().display()))?;
+        state::make_public_dir(&paths.networkd())?;
         // networkd runs as a user of its own and must be able to read it.
         state::write_if_changed(&file, network(link, &identity, site).as_bytes(), 0o644)?;
         host.reload_network().await?;

@@ -23,8 +23,7 @@ pub(crate) struct Phases {
 impl Phases {
     /// Takes up the times of this boot that an earlier agent process wrote.
     pub(crate) fn load(paths: &Paths) -> Result<Self> {
-        let dir = paths.phases();
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        state::make_public_dir(&paths.phases())?;
         // A broken file costs a time stamp, not the node.
         let reached = state::read_json(&reached_file(paths)).ok().flatten().unwrap_or_default();
         Ok(Self { paths: paths.clone(), told: BTreeMap::new(), reached })

@@ -17,16 +17,22 @@ pub(crate) fn make_private_dir(dir: &Path) -> Result<()> {
         .with_context(|| format!("cannot make the directory {}", dir.display()))
 }
 
+/// Makes `dir` where it is missing, for everyone to read whatever the umask.
+pub(crate) fn make_public_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir)
+        .and_then(|()| fs::set_permissions(dir, Permissions::from_mode(0o755)))
+        .with_context(|| format!("cannot make the directory {}", dir.display()))
+}
+
 /// Replaces `path` by `bytes`: temporary file, fsync, rename, fsync of the
 /// directory, so that a power cut leaves one of the two whole versions.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let dir = path.parent().context("a file to write needs a directory")?;
     let replace = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(dir)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
         file.write_all(bytes)?;
+        // Set, not asked for at creation: the umask must not take it back.
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         File::open(dir)?.sync_all()

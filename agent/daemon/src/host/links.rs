@@ -1,7 +1,9 @@
-//! The machine's wired network links, read from sysfs.
+//! The machine's wired network links and its addresses.
 
 use anyhow::{Context, Result};
-use std::fs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::libc::ARPHRD_ETHER;
+use nix::net::if_::InterfaceFlags;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -14,48 +16,50 @@ pub(crate) struct Link {
     pub(crate) mac: String,
     /// A cable is plugged in.
     pub(crate) carrier: bool,
-    index: u32,
+    /// The kernel's number of it.
+    pub(crate) index: usize,
 }
 
-/// Wired links below `sys` (`/sys/class/net`): those with a cable first, then
-/// in the kernel's order.
-pub(crate) fn wired(sys: &Path) -> Result<Vec<Link>> {
-    let entries =
-        fs::read_dir(sys).with_context(|| format!("cannot list the links in {}", sys.display()))?;
-    let mut links: Vec<Link> = entries.flatten().filter_map(|e| wired_link(&e.path())).collect();
+fn interfaces() -> Result<impl Iterator<Item = InterfaceAddress>> {
+    getifaddrs().context("cannot list the network interfaces of this machine")
+}
+
+/// Wired links: those with a cable first, then in the kernel's order.
+pub(crate) fn wired() -> Result<Vec<Link>> {
+    let mut links: Vec<Link> = interfaces()?
+        .filter_map(|entry| ethernet(&entry))
+        .filter(|link| is_wired(Path::new("/sys/class/net"), &link.name))
+        .collect();
     links.sort_by_key(|link| (!link.carrier, link.index));
     Ok(links)
 }
 
-/// `ARPHRD_ETHER` of the kernel.
-const ETHERNET: &str = "1";
-
-fn wired_link(dir: &Path) -> Option<Link> {
-    let name = dir.file_name()?.to_str()?.to_owned();
-    let read = |file: &str| fs::read_to_string(dir.join(file)).map(|s| s.trim().to_owned()).ok();
-    let wireless = dir.join("wireless").exists() || dir.join("phy80211").exists();
-    if read("type")? != ETHERNET || wireless || dir.join("bridge").exists() {
-        return None;
-    }
-    // Containers' and bridges' own links have no device below them; neither has
-    // the one link of a nspawn node, which is known by its name.
-    let named = name == "host0" || name.starts_with("en") || name.starts_with("eth");
-    if !dir.join("device").exists() && !named {
-        return None;
-    }
+/// The link of an entry that carries an Ethernet address. Asked of the kernel
+/// and not of sysfs, which in a container may show another network namespace.
+fn ethernet(entry: &InterfaceAddress) -> Option<Link> {
+    let address = entry.address.as_ref()?.as_link_addr()?;
+    let mac = address.addr().filter(|_| address.hatype() == ARPHRD_ETHER)?;
     Some(Link {
-        mac: read("address")?.to_ascii_lowercase(),
-        // Reading `carrier` fails while the link is down.
-        carrier: read("carrier").as_deref() == Some("1"),
-        index: read("ifindex")?.parse().ok()?,
-        name,
+        name: entry.interface_name.clone(),
+        mac: mac.map(|byte| hex::encode([byte])).join(":"),
+        carrier: entry.flags.contains(InterfaceFlags::IFF_RUNNING),
+        index: address.ifindex(),
     })
+}
+
+/// Whether an Ethernet link leads out of the box by a wire. Containers' and
+/// bridges' own links have no device below them; neither has the one link of
+/// an nspawn node, which is known by its name.
+fn is_wired(sys: &Path, name: &str) -> bool {
+    let has = |entry: &str| sys.join(name).join(entry).exists();
+    let named = name == "host0" || name.starts_with("en") || name.starts_with("eth");
+    let other = has("wireless") || has("phy80211") || has("bridge");
+    (named || has("device")) && !other
 }
 
 /// Whether any interface carries `address`.
 pub(crate) fn has_address(address: IpAddr) -> Result<bool> {
-    let found = nix::ifaddrs::getifaddrs()
-        .context("cannot list the addresses of this machine")?
+    let found = interfaces()?
         .filter_map(|entry| entry.address)
         .filter_map(|socket| {
             let v4 = socket.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
@@ -68,39 +72,23 @@ pub(crate) fn has_address(address: IpAddr) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
-    fn link(sys: &Path, name: &str, index: u32, files: &[(&str, &str)], dirs: &[&str]) {
-        let dir = sys.join(name);
-        fs::create_dir(&dir).unwrap();
-        fs::write(dir.join("ifindex"), format!("{index}\n")).unwrap();
-        fs::write(dir.join("address"), "AA:BB:CC:00:00:01\n").unwrap();
-        fs::write(dir.join("type"), "1\n").unwrap();
-        for (file, text) in files {
-            fs::write(dir.join(file), text).unwrap();
+    #[test]
+    fn physical_ports_are_wired_and_virtual_or_wireless_links_are_not() {
+        let sys = tempfile::tempdir().unwrap();
+        for dir in ["eno1/device", "wlp1s0/device", "wlp1s0/wireless", "ens3/bridge", "veth12ab"] {
+            fs::create_dir_all(sys.path().join(dir)).unwrap();
         }
-        for sub in dirs {
-            fs::create_dir(dir.join(sub)).unwrap();
-        }
+        let wired = ["eno1", "wlp1s0", "ens3", "veth12ab", "docker0", "host0"]
+            .into_iter()
+            .filter(|name| is_wired(sys.path(), name));
+        assert_eq!(wired.collect::<Vec<_>>(), ["eno1", "host0"]);
     }
 
     #[test]
-    fn the_plugged_physical_port_comes_first_and_virtual_links_are_left_out() {
-        let sys = tempfile::tempdir().unwrap();
-        link(sys.path(), "lo", 1, &[("type", "772\n")], &[]);
-        link(sys.path(), "eno1", 2, &[("carrier", "0\n")], &["device"]);
-        link(sys.path(), "eno2", 3, &[("carrier", "1\n")], &["device"]);
-        link(sys.path(), "wlp1s0", 4, &[("carrier", "1\n")], &["device", "wireless"]);
-        link(sys.path(), "docker0", 5, &[("carrier", "1\n")], &["bridge"]);
-        link(sys.path(), "veth12ab", 6, &[("carrier", "1\n")], &[]);
-        let names: Vec<_> = wired(sys.path()).unwrap().into_iter().map(|l| l.name).collect();
-        assert_eq!(names, ["eno2", "eno1"]);
-    }
-
-    #[test]
-    fn the_only_link_of_a_nspawn_node_counts_as_wired() {
-        let sys = tempfile::tempdir().unwrap();
-        link(sys.path(), "host0", 2, &[("carrier", "1\n")], &[]);
-        assert_eq!(wired(sys.path()).unwrap()[0].mac, "aa:bb:cc:00:00:01");
+    fn the_loopback_link_is_no_ethernet() {
+        assert!(wired().unwrap().iter().all(|link| link.name != "lo" && link.mac.len() == 17));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Host, Link, UnitState, links, mounts::FuseMount};
 use anyhow::{Context, Result, anyhow, bail};
 use futures_util::StreamExt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, proxy};
@@ -173,7 +173,7 @@ impl Host for Machine {
     }
 
     async fn links(&self) -> Result<Vec<Link>> {
-        links::wired(Path::new("/sys/class/net"))
+        links::wired()
     }
 
     async fn has_address(&self, address: IpAddr) -> Result<bool> {
