@@ -61,7 +61,7 @@ pub(crate) fn values(
         ("disk.data", disk.data),
     ];
     for (key, size) in sizes {
-        if size < Size::mebibytes(1) || size.as_bytes() % 4096 != 0 {
+        if size < Size::mebibytes(1) || !size.as_bytes().is_multiple_of(4096) {
             let reason = format!("{size} is not a multiple of 4KiB, or below 1MiB");
             return wrong(key, key, reason);
         }

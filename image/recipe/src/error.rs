@@ -156,23 +156,20 @@ pub(crate) fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a str> {
 impl Fault {
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::NoSuchRecipe { name, known, .. } => suggest(name, known, "recipes"),
-            Self::UnknownKey { key, known } => suggest(key, known, "keys here"),
+            Self::NoSuchRecipe { name, known, .. } => suggest(name, known, "Recipes"),
+            Self::UnknownKey { key, known } => suggest(key, known, "Keys here"),
             Self::Missing { name, path, known, .. } => {
-                format!(
-                    "create {}, or correct the name. {}",
-                    path.display(),
-                    suggest(name, known, "those")
-                )
+                let create = path.display();
+                format!("{} Or create {create}.", suggest(name, known, "There are"))
             }
             Self::NothingToRemove { name, known } => match nearest(name, known) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "delete it from `remove-packages`: a package that only comes as a \
-                         dependency of another cannot be left out"
+                Some(meant) => format!("Did you mean `{meant}`?"),
+                None => "Delete it from `remove-packages`: a package that only comes as a \
+                         dependency of another cannot be left out."
                     .to_owned(),
             },
-            Self::Circle { .. } => "remove one of these `extends`".to_owned(),
-            Self::Lock { .. } => "make it anew with `ashlar lock`".to_owned(),
+            Self::Circle { .. } => "Remove one of these `extends`.".to_owned(),
+            Self::Lock { .. } => "Make it anew with `ashlar lock`.".to_owned(),
             Self::Io { .. } | Self::Syntax { .. } | Self::WrongValue { .. } => return None,
         })
     }
@@ -193,9 +190,9 @@ impl Fault {
 
 fn suggest(word: &str, known: &[String], what: &str) -> String {
     match nearest(word, known) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None if known.is_empty() => format!("there are no {what}"),
-        None => format!("{what}: {}", known.join(", ")),
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None if known.is_empty() => format!("{what}: none."),
+        None => format!("{what}: {}.", known.join(", ")),
     }
 }
 

@@ -10,6 +10,7 @@ mod finder;
 mod lock;
 mod modules;
 mod recipe;
+mod schema;
 mod settings;
 mod site;
 mod size;
@@ -22,6 +23,7 @@ pub use recipe::{
     BudgetSettings, Compression, DiskSettings, Extends, HardwareSettings, ImageSettings,
     KernelFlavour, KernelSettings, Recipe,
 };
+pub use schema::schema;
 pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
 pub use site::{NetworkPlan, RingKey, Site, SiteNode};
 pub use size::{NotASize, Size};

@@ -74,7 +74,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+        let exact = UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
         let (unit, factor) = exact.copied().unwrap_or(("B", 1));
         f.pad(&format!("{}{unit}", self.0 / factor))
     }

@@ -1,0 +1,116 @@
+//! What composition does with parents, lists, tables and files.
+
+use crate::project::Project;
+use ashlar_recipe::{KernelFlavour, Size};
+
+#[test]
+fn lists_are_appended_parents_first_and_single_values_replaced() {
+    let project = Project::new()
+        .recipe(
+            "base",
+            "description = 'base'\npackages = ['bash', 'udev']\n[kernel]\nflavour = 'vm'\ncommand-line = ['a', 'b']\n[disk]\nroot = '3GiB'\nstate = '5GiB'\n",
+        )
+        .recipe(
+            "shop",
+            "extends = 'base'\npackages = ['serf', 'bash']\n[kernel]\ncommand-line = ['b', 'c']\n[disk]\nroot = '4GiB'\n",
+        );
+    let shop = project.composed("shop");
+    assert_eq!(shop.recipe.description, "base");
+    assert_eq!(shop.recipe.packages, ["bash", "udev", "serf"]);
+    assert_eq!(shop.recipe.kernel.command_line, ["a", "b", "c"]);
+    assert_eq!(shop.recipe.disk.root, Size::gibibytes(4));
+    assert_eq!(shop.recipe.disk.state, Size::gibibytes(5));
+    assert_eq!(shop.packages(), ["bash", "linux-image-cloud-amd64", "serf", "udev"]);
+    assert_eq!(shop.sources.len(), 2);
+    assert!(shop.sources[0].ends_with("base.toml"), "parents are read first");
+}
+
+#[test]
+fn every_value_knows_the_line_that_it_comes_from() {
+    let project = Project::new()
+        .recipe("base", "packages = [\n  'bash',\n  'udev',\n]\n[disk]\nroot = '3GiB'\n")
+        .recipe("shop", "extends = ['base']\npackages = ['serf']\ndisk.root = '4GiB'\n");
+    let shop = project.composed("shop");
+    let origin = |key: &str| {
+        let origin = &shop.origins[key];
+        format!("{}:{}", origin.file.file_name().unwrap().to_string_lossy(), origin.line)
+    };
+    assert_eq!(origin("packages[\"udev\"]"), "base.toml:3");
+    assert_eq!(origin("packages[\"serf\"]"), "shop.toml:2");
+    assert_eq!(origin("disk.root"), "shop.toml:3");
+    assert!(!shop.origins.contains_key("disk.esp"), "a default has no origin");
+}
+
+#[test]
+fn a_parent_of_two_parents_is_merged_once() {
+    let project = Project::new()
+        .recipe("base", "packages = ['a1']\n")
+        .recipe("left", "extends = 'base'\nremove-packages = ['a1']\npackages = ['b1']\n")
+        .recipe("right", "extends = 'base'\npackages = ['c1']\n")
+        .recipe("both", "extends = ['left', 'right']\n");
+    let both = project.composed("both");
+    assert_eq!(both.recipe.packages, ["b1", "c1"], "and so a removed package stays removed");
+    assert_eq!(both.sources.len(), 4);
+}
+
+#[test]
+fn a_removed_package_comes_back_when_a_child_names_it_again() {
+    let project = Project::new()
+        .recipe("base", "packages = ['nano', 'bash']\n")
+        .recipe("small", "extends = 'base'\nremove-packages = ['nano']\n")
+        .recipe("large", "extends = 'small'\npackages = ['nano']\n");
+    assert_eq!(project.composed("small").recipe.packages, ["bash"]);
+    assert!(!project.composed("small").origins.contains_key("packages[\"nano\"]"));
+    assert_eq!(project.composed("large").recipe.packages, ["bash", "nano"]);
+}
+
+#[test]
+fn settings_of_the_agent_are_merged_key_by_key() {
+    let project = Project::new()
+        .recipe("base", "[agent.ring]\nenabled = true\nsettle-seconds = 4\n")
+        .recipe("shop", "extends = 'base'\n[agent.ring]\nsettle-seconds = 7\n");
+    let ring = project.composed("shop").recipe.agent.ring;
+    assert!(ring.enabled);
+    assert_eq!(ring.settle_seconds, 7);
+}
+
+#[test]
+fn firmware_and_its_component_come_with_real_machines_only() {
+    let project = Project::new()
+        .recipe("vm", "")
+        .recipe("box", "extends = 'vm'\n[kernel]\nflavour = 'metal'\n");
+    assert_eq!(project.composed("vm").components(), ["main"]);
+    let metal = project.composed("box");
+    assert_eq!(metal.recipe.kernel.flavour, KernelFlavour::Metal);
+    assert_eq!(metal.components(), ["main", "non-free-firmware"]);
+    assert!(metal.packages().contains(&"intel-microcode".to_owned()));
+}
+
+#[test]
+fn overlays_stacks_and_hardware_sets_are_found() {
+    let project = Project::new()
+        .file("overlays/base/usr/x", "")
+        .file("recipes/stacks/web.yml", "services: {}")
+        .file("more/till.yaml", "services: {}")
+        .file("recipes/hardware/disks.txt", "nvme # fast\ndrivers/ata/**\n")
+        .recipe(
+            "shop",
+            "overlays = ['base']\nstacks = ['web', '../more/till.yaml']\n\
+             [hardware]\nsets = ['disks']\nmodules = ['e1000e']\ninitrd-sets = ['disks']\n\
+             [agent]\nring.enabled = true\nswarm.enabled = true\n",
+        );
+    let shop = project.composed("shop");
+    assert!(shop.overlays[0].is_dir());
+    let stacks: Vec<&str> = shop.stacks.iter().map(|stack| stack.name.as_str()).collect();
+    assert_eq!(stacks, ["web", "till"]);
+    let modules: Vec<&str> = shop.modules.iter().map(|module| module.as_str()).collect();
+    assert_eq!(modules, ["nvme", "drivers/ata/**", "e1000e"]);
+    assert_eq!(shop.initrd_modules.len(), 2);
+    assert!(shop.sources.iter().any(|path| path.ends_with("hardware/disks.txt")));
+}
+
+#[test]
+fn the_recipes_of_a_folder_are_listed_by_name() {
+    let project = Project::new().recipe("b", "").recipe("a", "").file("recipes/a.lock", "");
+    assert_eq!(ashlar_recipe::recipes(&project.recipes()).unwrap(), ["a", "b"]);
+}

@@ -1,0 +1,54 @@
+//! The recipes of this repository.
+
+use ashlar_recipe::{Compression, compose, recipes};
+use std::path::PathBuf;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes")
+}
+
+#[test]
+fn every_shipped_recipe_composes_and_says_what_it_is_for() {
+    let names = recipes(&folder()).unwrap();
+    assert!(names.contains(&"minimal".into()) && names.contains(&"retail".into()), "{names:?}");
+    for name in names {
+        let composed = compose(&folder(), &name).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!composed.recipe.description.is_empty(), "{name} has no description");
+    }
+}
+
+#[test]
+fn minimal_is_the_agent_and_the_console_alone() {
+    let minimal = compose(&folder(), "minimal").unwrap();
+    assert_eq!(minimal.recipe.overlays, ["base", "console"]);
+    let agent = &minimal.recipe.agent;
+    assert!(!agent.ring.enabled && !agent.storage.enabled && !agent.swarm.enabled);
+    for heavy in ["docker.io", "glusterfs-server", "serf"] {
+        assert!(!minimal.packages().contains(&heavy.into()), "{heavy}");
+    }
+}
+
+#[test]
+fn retail_is_minimal_with_ring_storage_and_swarm() {
+    let (minimal, retail) =
+        (compose(&folder(), "minimal").unwrap(), compose(&folder(), "retail").unwrap());
+    assert_eq!(retail.recipe.overlays, ["base", "console", "ring", "storage", "swarm"]);
+    let agent = &retail.recipe.agent;
+    assert!(agent.ring.enabled && agent.storage.enabled && agent.swarm.enabled);
+    assert!(minimal.packages().iter().all(|name| retail.packages().contains(name)));
+    assert!(retail.recipe.budget.root.is_some() && retail.recipe.budget.uki.is_some());
+    assert_eq!(retail.recipe.image.compression, Compression::Zstd);
+}
+
+#[test]
+fn the_published_schema_is_current() {
+    let path = folder().join("recipe.schema.json");
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    // As values: the order of keys depends on features of other crates.
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    assert!(
+        value(&published) == value(&ashlar_recipe::schema()),
+        "recipes/recipe.schema.json is out of date; make it anew with\n  \
+         cargo run -p ashlar-recipe --example schema > recipes/recipe.schema.json"
+    );
+}
