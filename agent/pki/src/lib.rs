@@ -1,1 +1,39 @@
-//! placeholder
+//! Who may belong to a cluster, and how a node proves that it does.
+//!
+//! ```text
+//!   site's ring key ──┬─ seals ─► CA key at rest        (authority, store)
+//!                     └─ proves ► enrolment             (enrolment)
+//!   founder: ClusterCa::mint ─► issues ─► node certificate ─► mTLS, GlusterFS
+//! ```
+//!
+//! Each cluster has one CA ([`ClusterCa`]), minted by its founder. A newcomer
+//! and a member prove to each other that they know the site's ring key, bound
+//! to the TLS channel between them ([`enrolment`]); the newcomer then holds a
+//! short-lived [`NodeCertificate`]. [`Store`] keeps all of it on disk through
+//! power cuts, and [`tls`] turns it into rustls configurations.
+//!
+//! No sockets, and no clock but the one that rustls reads to check a peer:
+//! callers pass `now`.
+//!
+//! There is no revocation list. A lost box keeps its power until the site's
+//! ring key is changed or its certificate ends, at most [`NODE_LIFE`] later.
+
+mod authority;
+mod certificate;
+pub mod enrolment;
+mod error;
+mod key;
+mod sealed;
+mod store;
+mod subject;
+pub mod tls;
+
+pub use authority::{BACKDATE, CA_LIFE, ClusterCa, NODE_LIFE};
+pub use certificate::{CaCertificate, NodeCertificate};
+pub use error::PkiError;
+pub use key::NodeKey;
+pub use store::{Credentials, Holdings, Store};
+pub use subject::NodeSubject;
+
+/// The site's ring key, from which every proof and seal is derived.
+pub type RingKey = [u8; 32];

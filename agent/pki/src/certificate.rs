@@ -1,0 +1,253 @@
+//! Reading certificates: the CA's and a node's.
+
+use crate::subject::{CLUSTER_URI, NODE_URI, check_id};
+use crate::{NodeKey, NodeSubject, PkiError};
+use jiff::Timestamp;
+use rustls::RootCertStore;
+use rustls::server::ParsedCertificate;
+use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
+use std::net::IpAddr;
+use std::time::Duration;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// The certificate of a cluster's CA: the root of all trust between its nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaCertificate {
+    der: CertificateDer<'static>,
+    cluster: String,
+    public_key: Vec<u8>,
+}
+
+impl CaCertificate {
+    /// Reads a CA certificate.
+    ///
+    /// # Errors
+    /// [`PkiError::Malformed`] when it is no certificate of an Ashlar CA, or
+    /// not signed by itself.
+    pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
+        const EXPECTED: &str = "a cluster CA's certificate";
+        let x509 = parse(der, EXPECTED)?;
+        let ca = x509.basic_constraints().ok().flatten().is_some_and(|c| c.value.ca);
+        if !ca {
+            return Err(PkiError::malformed(EXPECTED, "it may not sign certificates"));
+        }
+        x509.verify_signature(None)
+            .map_err(|_| PkiError::malformed(EXPECTED, "its own signature does not hold"))?;
+        let cluster = uri(&x509, CLUSTER_URI)
+            .ok_or_else(|| PkiError::malformed(EXPECTED, "it names no cluster"))?;
+        Ok(Self {
+            cluster: check_id("cluster id", cluster)?,
+            public_key: x509.public_key().raw.to_vec(),
+            der: CertificateDer::from(der).into_owned(),
+        })
+    }
+
+    /// Reads a CA certificate from PEM.
+    ///
+    /// # Errors
+    /// As [`CaCertificate::from_der`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, PkiError> {
+        Self::from_der(&pem_certificate(text)?)
+    }
+
+    /// As PEM.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        to_pem("CERTIFICATE", &self.der)
+    }
+
+    /// As DER.
+    #[must_use]
+    pub const fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+
+    /// The cluster that it is the CA of.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    pub(crate) fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    pub(crate) fn roots(&self) -> Result<RootCertStore, PkiError> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(self.der.clone())
+            .map_err(|source| PkiError::Untrusted { whose: self.to_string(), source })?;
+        Ok(roots)
+    }
+}
+
+impl std::fmt::Display for CaCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the CA of cluster {}", self.cluster)
+    }
+}
+
+/// A node's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeCertificate {
+    der: CertificateDer<'static>,
+    subject: NodeSubject,
+    public_key: Vec<u8>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl NodeCertificate {
+    /// Reads a node certificate. Whether it can be trusted is another question:
+    /// [`NodeCertificate::verify`].
+    ///
+    /// # Errors
+    /// [`PkiError::Malformed`] when it is none.
+    pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
+        const EXPECTED: &str = "a node certificate";
+        let x509 = parse(der, EXPECTED)?;
+        let missing = |what| move || PkiError::malformed(EXPECTED, format!("it has no {what}"));
+        let id = uri(&x509, NODE_URI).ok_or_else(missing("node id"))?;
+        let name = general_names(&x509)
+            .find_map(|n| match n {
+                GeneralName::DNSName(name) => Some((*name).to_owned()),
+                _ => None,
+            })
+            .ok_or_else(missing("host name"))?;
+        let address = general_names(&x509)
+            .find_map(|n| match n {
+                GeneralName::IPAddress(bytes) => ip(bytes),
+                _ => None,
+            })
+            .ok_or_else(missing("cluster address"))?;
+        let time = |t: x509_parser::time::ASN1Time| {
+            Timestamp::from_second(t.timestamp())
+                .map_err(|_| PkiError::malformed(EXPECTED, "a date out of range"))
+        };
+        Ok(Self {
+            subject: NodeSubject::new(id, name, address)?,
+            public_key: x509.public_key().raw.to_vec(),
+            not_before: time(x509.validity().not_before)?,
+            not_after: time(x509.validity().not_after)?,
+            der: CertificateDer::from(der).into_owned(),
+        })
+    }
+
+    /// Reads a node certificate from PEM; the first block counts.
+    ///
+    /// # Errors
+    /// As [`NodeCertificate::from_der`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, PkiError> {
+        Self::from_der(&pem_certificate(text)?)
+    }
+
+    /// As PEM, as GlusterFS reads it: the certificate alone, since the CA that
+    /// signed it is the root itself.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        to_pem("CERTIFICATE", &self.der)
+    }
+
+    /// As DER.
+    #[must_use]
+    pub const fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+
+    /// Whom it names.
+    #[must_use]
+    pub const fn subject(&self) -> &NodeSubject {
+        &self.subject
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// When two thirds of its life are over and it should be renewed.
+    #[must_use]
+    pub fn renewal(&self) -> Timestamp {
+        let (start, end) = (self.not_before.as_second(), self.not_after.as_second());
+        let due = start + (end - start) / 3 * 2;
+        // Between two valid times, so itself valid.
+        Timestamp::from_second(due).unwrap_or(self.not_after)
+    }
+
+    /// Two thirds of its life are over.
+    #[must_use]
+    pub fn renewal_due(&self, now: Timestamp) -> bool {
+        now >= self.renewal()
+    }
+
+    /// `now` lies inside its life.
+    #[must_use]
+    pub fn valid_at(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now <= self.not_after
+    }
+
+    /// It certifies this key.
+    #[must_use]
+    pub fn matches(&self, key: &NodeKey) -> bool {
+        self.public_key == key.public()
+    }
+
+    /// It was issued by this CA, for a node, and holds `now`.
+    ///
+    /// # Errors
+    /// [`PkiError::Untrusted`] otherwise.
+    pub fn verify(&self, ca: &CaCertificate, now: Timestamp) -> Result<(), PkiError> {
+        let untrusted =
+            |source| PkiError::Untrusted { whose: self.subject.name().to_owned(), source };
+        let parsed = ParsedCertificate::try_from(&self.der).map_err(untrusted)?;
+        let now = u64::try_from(now.as_second()).unwrap_or(0);
+        rustls::client::verify_server_cert_signed_by_trust_anchor(
+            &parsed,
+            &ca.roots()?,
+            &[],
+            UnixTime::since_unix_epoch(Duration::from_secs(now)),
+            rustls::crypto::ring::default_provider().signature_verification_algorithms.all,
+        )
+        .map_err(untrusted)
+    }
+}
+
+fn parse<'a>(der: &'a [u8], expected: &'static str) -> Result<X509Certificate<'a>, PkiError> {
+    match X509Certificate::from_der(der) {
+        Ok(([], x509)) => Ok(x509),
+        Ok(_) => Err(PkiError::malformed(expected, "something follows it")),
+        Err(e) => Err(PkiError::malformed(expected, e)),
+    }
+}
+
+fn general_names<'a>(
+    x509: &'a X509Certificate<'a>,
+) -> impl Iterator<Item = &'a GeneralName<'a>> + 'a {
+    let names = x509.subject_alternative_name().ok().flatten();
+    names.into_iter().flat_map(|n| n.value.general_names.iter())
+}
+
+fn uri(x509: &X509Certificate<'_>, scheme: &str) -> Option<String> {
+    general_names(x509).find_map(|n| match n {
+        GeneralName::URI(uri) => uri.strip_prefix(scheme).map(str::to_owned),
+        _ => None,
+    })
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}
+
+fn pem_certificate(text: &[u8]) -> Result<CertificateDer<'static>, PkiError> {
+    CertificateDer::from_pem_slice(text)
+        .map_err(|e| PkiError::malformed("a PEM certificate", e))
+}
+
+pub(crate) fn to_pem(tag: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
+}

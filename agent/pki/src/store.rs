@@ -1,0 +1,257 @@
+//! Keys and certificates on disk, so that power may fail between any two
+//! instructions.
+//!
+//! Every file is replaced as a whole (new file, fsync, rename, fsync of the
+//! directory) and in an order that leaves a usable or a visibly unfinished
+//! state:
+//!
+//! | step | order | a cut in between leaves |
+//! |---|---|---|
+//! | found | `ca.key.sealed`, `ca.pem`, `node.key`, `node.pem` | a seal without its CA, minted over; or a CA that is taken up again |
+//! | enrol | `node.key` (before the request is sent), `ca.pem`, `node.pem` | a key without certificate, used for the next try |
+//! | renew | `node.pem` | the old certificate |
+//!
+//! A certificate that does not fit the key or the CA beside it counts as absent.
+
+use crate::sealed::SealedKey;
+use crate::{CaCertificate, ClusterCa, NodeCertificate, NodeKey, NodeSubject, PkiError, RingKey};
+use jiff::Timestamp;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+const CA: &str = "ca.pem";
+const CA_KEY: &str = "ca.key.sealed";
+const NODE: &str = "node.pem";
+const NODE_KEY: &str = "node.key";
+/// Prefix of files that are being written.
+const NEW: &str = ".new-";
+
+/// The directory of this node's keys and certificates, `/var/lib/ashlar/pki`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+/// What a node speaks TLS with. Whoever holds this has a certificate that fits
+/// its key and CA; without it a node serves nothing.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The cluster's CA.
+    pub ca: CaCertificate,
+    /// This node's certificate.
+    pub certificate: NodeCertificate,
+    /// Its key.
+    pub key: NodeKey,
+}
+
+/// What the store holds, for the planner.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// The CA certificate is here; the cluster it belongs to.
+    pub cluster: Option<String>,
+    /// A certificate is here that fits the key and the CA and holds now.
+    pub certificate: bool,
+    /// It has passed two thirds of its life.
+    pub renewal_due: bool,
+    /// The CA's key is here, sealed.
+    pub ca_key: bool,
+}
+
+impl Store {
+    /// Opens the directory, making it (0700) if needed, and removes what a
+    /// power cut left half-written.
+    ///
+    /// # Errors
+    /// [`PkiError::File`].
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, PkiError> {
+        let dir = dir.into();
+        let failed = |source| PkiError::File { path: dir.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
+        for entry in dir.read_dir().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes()) {
+                let path = entry.path();
+                std::fs::remove_file(&path).map_err(|source| PkiError::File { path, source })?;
+            }
+        }
+        Ok(Self { dir })
+    }
+
+    /// The CA certificate, if this node belongs to a cluster.
+    ///
+    /// # Errors
+    /// [`PkiError::File`], or [`PkiError::Content`] when it is not one.
+    pub fn ca(&self) -> Result<Option<CaCertificate>, PkiError> {
+        self.read(CA, CaCertificate::from_pem)
+    }
+
+    /// This node's key, made on first use and on disk before it is returned.
+    ///
+    /// # Errors
+    /// [`PkiError::File`], [`PkiError::Content`], [`PkiError::Crypto`].
+    pub fn node_key(&self) -> Result<NodeKey, PkiError> {
+        if let Some(key) = self.read(NODE_KEY, NodeKey::from_pem)? {
+            return Ok(key);
+        }
+        let key = NodeKey::generate()?;
+        self.write(NODE_KEY, key.to_pem().as_bytes(), 0o600)?;
+        Ok(key)
+    }
+
+    /// What to speak TLS with; `None` until a certificate is here that fits the
+    /// key and the CA. It may have ended: rustls on the other side refuses it
+    /// then, and [`Holdings::certificate`] says so here.
+    ///
+    /// # Errors
+    /// [`PkiError::File`] or [`PkiError::Content`].
+    pub fn credentials(&self) -> Result<Option<Credentials>, PkiError> {
+        let Some(ca) = self.ca()? else { return Ok(None) };
+        let Some(certificate) = self.read(NODE, NodeCertificate::from_pem)? else {
+            return Ok(None);
+        };
+        let Some(key) = self.read(NODE_KEY, NodeKey::from_pem)? else { return Ok(None) };
+        // Whether it belongs here, not whether it still holds: so at a moment
+        // inside its life.
+        let within = certificate.renewal();
+        let fits = certificate.matches(&key) && certificate.verify(&ca, within).is_ok();
+        Ok(fits.then_some(Credentials { ca, certificate, key }))
+    }
+
+    /// What is here, for the planner.
+    ///
+    /// # Errors
+    /// As [`Store::credentials`].
+    pub fn holdings(&self, now: Timestamp) -> Result<Holdings, PkiError> {
+        let Some(ca) = self.ca()? else { return Ok(Holdings::default()) };
+        let certificate = self.credentials()?.map(|c| c.certificate);
+        Ok(Holdings {
+            certificate: certificate.as_ref().is_some_and(|c| c.valid_at(now)),
+            renewal_due: certificate.as_ref().is_some_and(|c| c.renewal_due(now)),
+            ca_key: self.read(CA_KEY, parse_seal)?.is_some_and(|seal| seal.is_of(&ca)),
+            cluster: Some(ca.cluster().to_owned()),
+        })
+    }
+
+    /// Founds a cluster: mints its CA and this node's certificate. Taken up
+    /// again after a power cut, it goes on with the CA that is already here,
+    /// whose [`CaCertificate::cluster`] then differs from `cluster`: use the
+    /// id of the CA that is returned.
+    ///
+    /// # Errors
+    /// [`PkiError::AlreadyEnrolled`] when this node joined a cluster, else as
+    /// the others.
+    pub fn found(
+        &self,
+        cluster: &str,
+        subject: &NodeSubject,
+        ring_key: &RingKey,
+        now: Timestamp,
+    ) -> Result<CaCertificate, PkiError> {
+        let ca = match (self.ca()?, self.authority(ring_key)?) {
+            (_, Some(ca)) => ca,
+            (Some(ca), None) => {
+                return Err(PkiError::AlreadyEnrolled { cluster: ca.cluster().to_owned() });
+            }
+            (None, None) => {
+                let ca = ClusterCa::mint(cluster, now)?;
+                self.keep_authority(&ca, ring_key)?;
+                self.write(CA, ca.certificate().to_pem().as_bytes(), 0o644)?;
+                ca
+            }
+        };
+        let request = self.node_key()?.request(subject)?;
+        self.install(ca.certificate(), &ca.issue(&request, subject, now)?, now)?;
+        Ok(ca.certificate().clone())
+    }
+
+    /// Keeps an issued certificate and its CA.
+    ///
+    /// # Errors
+    /// [`PkiError::Mismatch`] or [`PkiError::Untrusted`] when it does not fit
+    /// this node's key or the CA; nothing is written then.
+    pub fn install(
+        &self,
+        ca: &CaCertificate,
+        certificate: &NodeCertificate,
+        now: Timestamp,
+    ) -> Result<(), PkiError> {
+        if !certificate.matches(&self.node_key()?) {
+            return Err(PkiError::Mismatch("the certificate is not for this node's key".into()));
+        }
+        certificate.verify(ca, now)?;
+        if self.ca()?.as_ref() != Some(ca) {
+            self.write(CA, ca.to_pem().as_bytes(), 0o644)?;
+        }
+        self.write(NODE, certificate.to_pem().as_bytes(), 0o644)
+    }
+
+    /// The CA with its key; `None` when this node does not hold the key.
+    ///
+    /// # Errors
+    /// [`PkiError::Content`] when the seal does not open.
+    pub fn authority(&self, ring_key: &RingKey) -> Result<Option<ClusterCa>, PkiError> {
+        let Some(certificate) = self.ca()? else { return Ok(None) };
+        let Some(seal) = self.read(CA_KEY, parse_seal)? else { return Ok(None) };
+        if !seal.is_of(&certificate) {
+            // Of a cluster that this node has left.
+            return Ok(None);
+        }
+        seal.open(certificate, ring_key).map(Some).map_err(|e| self.content(CA_KEY, e))
+    }
+
+    /// Seals and keeps the CA's key. The founder does so before it keeps the
+    /// CA's certificate; a manager that fetched the key, after.
+    ///
+    /// # Errors
+    /// [`PkiError::Mismatch`] when this node belongs to another CA.
+    pub fn keep_authority(&self, ca: &ClusterCa, ring_key: &RingKey) -> Result<(), PkiError> {
+        if self.ca()?.is_some_and(|own| own != *ca.certificate()) {
+            return Err(PkiError::Mismatch(format!(
+                "this node does not belong to {}",
+                ca.certificate()
+            )));
+        }
+        let seal = SealedKey::seal(ca, ring_key)?;
+        let json = serde_json::to_vec(&seal)
+            .map_err(|e| PkiError::malformed("a sealed CA key", e))?;
+        self.write(CA_KEY, &json, 0o600)
+    }
+
+    fn content(&self, name: &str, problem: PkiError) -> PkiError {
+        PkiError::Content { path: self.dir.join(name), problem: problem.into() }
+    }
+
+    fn read<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, PkiError>,
+    ) -> Result<Option<T>, PkiError> {
+        let path = self.dir.join(name);
+        match std::fs::read(&path).map(zeroize::Zeroizing::new) {
+            Ok(bytes) => parse(&bytes).map(Some).map_err(|e| self.content(name, e)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(PkiError::File { path, source }),
+        }
+    }
+
+    fn write(&self, name: &str, content: &[u8], mode: u32) -> Result<(), PkiError> {
+        let path = self.dir.join(name);
+        write_whole(&self.dir, &path, content, mode)
+            .map_err(|source| PkiError::File { path, source })
+    }
+}
+
+fn write_whole(dir: &Path, path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut new = tempfile::Builder::new().prefix(NEW).tempfile_in(dir)?;
+    new.write_all(content)?;
+    new.as_file().set_permissions(Permissions::from_mode(mode))?;
+    new.as_file().sync_all()?;
+    new.persist(path).map_err(|e| e.error)?;
+    File::open(dir)?.sync_all()
+}
+
+fn parse_seal(bytes: &[u8]) -> Result<SealedKey, PkiError> {
+    serde_json::from_slice(bytes).map_err(|e| PkiError::malformed("a sealed CA key", e))
+}
