@@ -1,0 +1,57 @@
+# Every recipe says what it does in `just --list`; the lines below each one are
+# what it types for you. `ashlar --help` explains the commands themselves.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+# The `ashlar` command from this tree, as `just build` leaves it.
+ashlar := "cargo run --release --locked --quiet --bin ashlar --"
+
+# Show this list
+@default:
+    just --list --unsorted
+
+# Install what this host lacks, from .ci/packages.debian; the second time nothing
+setup:
+    .ci/setup
+
+# From nothing to three boxes that hold together, in VMs (try: just demo --headless --json)
+demo *ARGS: setup build
+    {{ ashlar }} demo "$@"
+
+# Every tier of proof, or some: just test image lab (see: just test --list)
+test *ARGS:
+    .ci/setup --test
+    cargo run --locked --bin tiers -- "$@"
+
+# What continuous integration runs on a clean machine: setup, then every tier
+ci:
+    .ci/run
+
+# Compile the ashlar command and the programs that go into images
+build:
+    cargo build --release --locked --bin ashlar --bin ashlar-agent --bin ashlarctl --bin ashlar-console
+
+# Build an image into out/PROFILE/latest/ (more: just image retail --explain)
+image PROFILE="retail" *ARGS: build
+    {{ ashlar }} build --profile "$@"
+
+# Virtual machines: just vm up --site shop -n 3, just vm list, just vm exec NODE -- CMD, just vm down
+vm *ARGS: build
+    {{ ashlar }} vm "$@"
+
+# The same verbs on systemd-nspawn containers: seconds instead of minutes, needs root
+lab *ARGS: build
+    {{ ashlar }} lab "$@"
+
+# Measure builds, sizes, boot times and memory beside the peer, in one run
+bench *ARGS: setup build
+    cargo run --release --locked --bin bench -- "$@"
+
+# Search for inputs that break a parser or a rule: every property test, many more cases
+fuzz CASES="100000":
+    PROPTEST_CASES={{ CASES }} cargo test --release --workspace --lib --bins
+
+# The API documentation of every crate, in target/doc
+docs:
+    cargo doc --workspace --no-deps --document-private-items
