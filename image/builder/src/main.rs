@@ -8,6 +8,7 @@ mod build;
 mod cli;
 mod command;
 mod context;
+mod inspect;
 mod machine;
 mod output;
 mod project;

@@ -1,0 +1,94 @@
+//! A read-only window on a file.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// The bytes `start..start + length` of a file, with a position of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Region {
+    file: Arc<File>,
+    start: u64,
+    length: u64,
+    position: u64,
+    /// How many more bytes may be read. A damaged file system can send its
+    /// reader round in circles for ever; this is where it stops.
+    budget: u64,
+}
+
+impl Region {
+    /// A window; it may be read a few times over.
+    pub(crate) fn new(file: Arc<File>, start: u64, length: u64) -> Self {
+        let budget = length.saturating_mul(4).saturating_add(1 << 20);
+        Self { file, start, length, position: 0, budget }
+    }
+
+    /// Where the window begins in the file.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// How long the window is.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// A window inside this one; cut where this one ends.
+    pub(crate) fn part(&self, offset: u64, length: u64) -> Self {
+        let offset = offset.min(self.length);
+        let length = length.min(self.length - offset);
+        Self::new(Arc::clone(&self.file), self.start.saturating_add(offset), length)
+    }
+
+    /// `length` bytes from `offset`.
+    pub(crate) fn bytes(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let within = offset.checked_add(length as u64).is_some_and(|end| end <= self.length);
+        if !within {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, self.start + offset)?;
+        Ok(bytes)
+    }
+}
+
+impl Read for Region {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let left = self.length.saturating_sub(self.position);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(budget) = self.budget.checked_sub(wanted as u64) else {
+            return Err(Error::other("its structures lead in circles"));
+        };
+        self.budget = budget;
+        let read = self.file.read_at(&mut buffer[..wanted], self.start + self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Region {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        let target = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = target.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "a position before the beginning")
+        })?;
+        Ok(self.position)
+    }
+}
+
+/// The crates that read partition tables and FAT ask for a device that can be
+/// written as well; this one never is.
+impl Write for Region {
+    fn write(&mut self, _: &[u8]) -> Result<usize> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
