@@ -243,8 +243,7 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 fn pem_certificate(text: &[u8]) -> Result<CertificateDer<'static>, PkiError> {
-    CertificateDer::from_pem_slice(text)
-        .map_err(|e| PkiError::malformed("a PEM certificate", e))
+    CertificateDer::from_pem_slice(text).map_err(|e| PkiError::malformed("a PEM certificate", e))
 }
 
 pub(crate) fn to_pem(tag: &str, der: &[u8]) -> String {

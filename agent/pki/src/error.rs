@@ -82,7 +82,9 @@ impl PkiError {
         move |e| Self::Crypto { doing, reason: e.to_string() }
     }
 
-    pub(crate) fn unspecified(doing: &'static str) -> impl FnOnce(ring::error::Unspecified) -> Self {
+    pub(crate) fn unspecified(
+        doing: &'static str,
+    ) -> impl FnOnce(ring::error::Unspecified) -> Self {
         move |_| Self::Crypto { doing, reason: "the cryptographic library failed".into() }
     }
 }

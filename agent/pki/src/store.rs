@@ -214,8 +214,8 @@ impl Store {
             )));
         }
         let seal = SealedKey::seal(ca, ring_key)?;
-        let json = serde_json::to_vec(&seal)
-            .map_err(|e| PkiError::malformed("a sealed CA key", e))?;
+        let json =
+            serde_json::to_vec(&seal).map_err(|e| PkiError::malformed("a sealed CA key", e))?;
         self.write(CA_KEY, &json, 0o600)
     }
 

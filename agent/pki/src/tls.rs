@@ -47,10 +47,7 @@ pub fn server(credentials: &Credentials) -> Result<ServerConfig, PkiError> {
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(failed("this node"))?
         .with_client_cert_verifier(callers)
-        .with_single_cert(
-            vec![credentials.certificate.der().clone()],
-            credentials.key.to_rustls(),
-        )
+        .with_single_cert(vec![credentials.certificate.der().clone()], credentials.key.to_rustls())
         .map_err(failed("this node"))?;
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

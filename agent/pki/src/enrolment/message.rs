@@ -21,6 +21,7 @@ pub(super) type Random = [u8; 32];
 pub struct Hello {
     #[serde(deserialize_with = "version")]
     version: u32,
+    #[serde(deserialize_with = "nonce")]
     pub(super) nonce: Blob,
 }
 
@@ -34,6 +35,7 @@ impl Hello {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Challenge {
+    #[serde(deserialize_with = "nonce")]
     pub(super) nonce: Blob,
     pub(super) ca: Blob,
     pub(super) mac: Blob,
@@ -96,6 +98,16 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> 
         other => Err(serde::de::Error::custom(format!(
             "protocol version {other}; this release speaks {VERSION}: update the older node"
         ))),
+    }
+}
+
+/// A short nonce would not be fresh.
+fn nonce<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
+    let nonce = Blob::deserialize(deserializer)?;
+    if nonce.0.len() == size_of::<Random>() {
+        Ok(nonce)
+    } else {
+        Err(serde::de::Error::custom(format!("a nonce of {} bytes, not 32", nonce.0.len())))
     }
 }
 

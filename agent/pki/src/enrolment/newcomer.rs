@@ -83,8 +83,7 @@ impl Newcomer {
         self.transcript.say(&request);
         let mac = Blob(self.transcript.mac(Role::Proof));
         let proof = Proof { subject: subject.clone(), request: Blob(request), mac };
-        let next =
-            AwaitingGrant { transcript: self.transcript, ca, subject, public_key_of: key };
+        let next = AwaitingGrant { transcript: self.transcript, ca, subject, public_key_of: key };
         Ok((next, proof))
     }
 }

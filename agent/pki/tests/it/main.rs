@@ -1,0 +1,9 @@
+//! Claims about certificates, enrolment and TLS, each against the real
+//! libraries (and OpenSSL, which GlusterFS speaks).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod enrolment;
+mod openssl;
+mod site;
+mod store;
+mod tls;
