@@ -95,7 +95,7 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
         text,
         "[Match]\nName={}\n\n\
          [Link]\nRequiredForOnline=no\nMulticast=yes\n\n\
-         [Network]\nDHCP={dhcp}\nLinkLocalAddressing=yes\nAddress={}/{prefix}\n\
+         [Network]\nDHCP={dhcp}\nLinkLocalAddressing=ipv6\nAddress={}/{prefix}\n\
          ConfigureWithoutCarrier=yes\n\n\
          [DHCPv4]\nUseHostname=no\nUseDomains=no\n",
         link.name, identity.address

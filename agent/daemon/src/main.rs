@@ -9,10 +9,12 @@ mod journal;
 mod paths;
 mod phases;
 mod release;
+mod ring;
 mod seed;
 mod serve;
 mod state;
 mod status;
+mod storage;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

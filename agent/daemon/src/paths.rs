@@ -74,6 +74,11 @@ impl Paths {
         self.run().join("serf.json")
     }
 
+    /// Password of the ring daemon's RPC, for root's shells.
+    pub(crate) fn serf_rpc_auth(&self) -> PathBuf {
+        self.run().join("serf-rpc-auth")
+    }
+
     /// One file for each phase that holds.
     pub(crate) fn phases(&self) -> PathBuf {
         self.run().join("phase")

@@ -1,0 +1,52 @@
+//! The ring: who is there, as a gossip daemon tells it.
+
+mod config;
+mod rpc;
+mod wire;
+
+pub(crate) use config::{Configuration, configure};
+pub(crate) use rpc::{Serf, watch};
+
+use anyhow::Result;
+use ashlar_cluster::{MemberStatus, RingMember, Tags};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A member as the ring carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its name, unique in the ring.
+    pub(crate) name: String,
+    /// Its address.
+    pub(crate) address: IpAddr,
+    /// Whether it lives.
+    pub(crate) status: MemberStatus,
+    /// Its tags.
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// Effects on the ring daemon. Every call is safe to repeat.
+pub(crate) trait Ring {
+    /// Every member known, this node included.
+    async fn members(&self) -> Result<Vec<Member>>;
+    /// Asks the members at `addresses` to let this node in; succeeds if one does.
+    async fn join(&self, addresses: &[String]) -> Result<()>;
+    /// Gives this node exactly these tags.
+    async fn set_tags(&self, name: &str, tags: &Tags) -> Result<()>;
+}
+
+impl From<Member> for RingMember {
+    fn from(member: Member) -> Self {
+        let tags = Tags::from_map(&member.tags);
+        Self {
+            id: tags.as_ref().map(|t| t.id.clone()),
+            name: member.name,
+            address: member.address,
+            status: member.status,
+            storage_open: tags.as_ref().is_some_and(|t| t.storage_open),
+            ca_key: tags.as_ref().is_some_and(|t| t.ca_key),
+            swarm: tags.as_ref().and_then(|t| t.swarm),
+            cluster: tags.and_then(|t| t.cluster),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The `gluster` command: the only interface of glusterd that is stable.
+
+use super::xml::{self, Output};
+use anyhow::{Context, Result, bail};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long a question may take.
+pub(super) const READ: Duration = Duration::from_secs(20);
+
+/// How long a change may take: it is a transaction over every peer, and adding
+/// a brick alone takes five seconds between idle machines.
+pub(super) const CHANGE: Duration = Duration::from_secs(120);
+
+/// Runs `gluster ARGS` and returns its answer, also if that is a refusal.
+pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
+    let what = || format!("`gluster {}`", args.join(" "));
+    let child = Command::new("gluster")
+        .args(["--mode=script", "--xml"])
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let done = timeout(patience, child)
+        .await
+        .with_context(|| format!("{} does not answer within {} s", what(), patience.as_secs()))?
+        .with_context(|| format!("cannot run {}", what()))?;
+    let text = String::from_utf8_lossy(&done.stdout);
+    if text.trim().is_empty() {
+        // Without a daemon it prints plain words, in spite of `--xml`.
+        let words = String::from_utf8_lossy(&done.stderr);
+        bail!("{}: {}", what(), words.trim());
+    }
+    xml::parse(&text).with_context(|| {
+        format!(
+            "{} printed what is no answer: {}",
+            what(),
+            text.trim().lines().next().unwrap_or("")
+        )
+    })
+}
+
+/// Runs a question or a change that must succeed.
+pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
+    let output = run(args, patience).await?;
+    if output.op_ret == 0 {
+        return Ok(output);
+    }
+    let words = if output.op_errstr.is_empty() { &output.output } else { &output.op_errstr };
+    bail!("glusterd refuses `{}`: {}", args.join(" "), words.trim())
+}

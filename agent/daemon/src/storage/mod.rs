@@ -1,0 +1,29 @@
+//! Replicated storage: a pool of peers and one volume with a brick a node.
+
+mod cli;
+mod gluster;
+mod xml;
+
+pub(crate) use gluster::Gluster;
+
+use anyhow::Result;
+use std::net::IpAddr;
+
+/// Effects on the storage daemon. Every call is safe to repeat.
+pub(crate) trait Storage {
+    /// Peers and volume as this node's daemon tells them.
+    async fn observe(&self) -> Result<ashlar_cluster::Storage>;
+    /// Makes what the daemon must find when it starts: this node's brick
+    /// directory, and the order to speak TLS only.
+    async fn prepare(&self) -> Result<()>;
+    /// Takes a node into the pool.
+    async fn probe(&self, address: IpAddr) -> Result<()>;
+    /// Creates the volume with a brick on each of these nodes.
+    async fn create(&self, bricks: &[IpAddr]) -> Result<()>;
+    /// Adds bricks and raises the replica count.
+    async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()>;
+    /// Sets the volume's options.
+    async fn tune(&self) -> Result<()>;
+    /// Starts the volume, and any brick of it that does not run.
+    async fn start(&self) -> Result<()>;
+}
