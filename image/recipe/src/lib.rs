@@ -25,5 +25,7 @@ pub use recipe::{
 };
 pub use schema::schema;
 pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
-pub use site::{NetworkPlan, RingKey, Site, SiteNode};
+pub use site::{
+    NetworkPlan, NotAnSshKey, RingKey, Site, SiteError, SiteNode, SiteOptions, check_ssh_key,
+};
 pub use size::{NotASize, Size};

@@ -1,5 +1,7 @@
 //! Tests of recipes as files in a project.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
 mod any_text;
 mod compose;
 mod project;

@@ -1,6 +1,15 @@
 //! A site: one customer's cluster. Its file, `keys/<name>/site.toml`, is the
 //! only secret a node is given; it never enters an image.
 
+mod address;
+mod check;
+mod error;
+mod file;
+mod ssh_key;
+
+pub use error::SiteError;
+pub use ssh_key::{NotAnSshKey, check_ssh_key};
+
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -53,6 +62,35 @@ pub struct SiteNode {
     pub address: IpAddr,
 }
 
+/// What [`Site::generate`] is told besides the name.
+#[derive(Clone, Debug, Default)]
+pub struct SiteOptions {
+    /// See [`Site::expect`].
+    pub expect: Option<u8>,
+    /// See [`Site::ssh_keys`].
+    pub ssh_keys: Vec<String>,
+    /// See [`Site::network`].
+    pub network: NetworkPlan,
+}
+
+impl Site {
+    /// The format version that this program reads and writes.
+    pub const VERSION: u32 = 1;
+
+    /// A new site with a ring key from the operating system's generator.
+    ///
+    /// # Errors
+    /// When a value is none, or the operating system has no randomness.
+    pub fn generate(name: &str, options: SiteOptions) -> Result<Self, SiteError> {
+        let SiteOptions { expect, ssh_keys, network } = options;
+        let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
+        let name = name.to_owned();
+        let site = Self { version: Self::VERSION, name, ring_key, expect, ssh_keys, network };
+        site.check().map_err(|problem| problem.without_file())?;
+        Ok(site)
+    }
+}
+
 impl Default for NetworkPlan {
     fn default() -> Self {
         Self {
@@ -76,6 +114,22 @@ impl RingKey {
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// A random key.
+    fn generate() -> Result<Self, rand::rand_core::OsError> {
+        use rand::TryRngCore;
+        let mut bytes = zeroize::Zeroizing::new([0; 32]);
+        rand::rngs::OsRng.try_fill_bytes(bytes.as_mut_slice())?;
+        Ok(Self(*bytes))
+    }
+
+    /// Eight bytes of a hash, in hex: tells two keys apart and nothing more.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let hash = Sha256::new().chain_update(b"ashlar ring key\n").chain_update(self.0).finalize();
+        hex::encode(hash.get(..8).unwrap_or_default())
     }
 
     /// The raw key.
