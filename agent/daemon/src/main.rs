@@ -15,6 +15,7 @@ mod serve;
 mod state;
 mod status;
 mod storage;
+mod swarm;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

@@ -1,0 +1,34 @@
+//! The container cluster.
+
+mod docker;
+
+pub(crate) use docker::{Engine, watch};
+
+use anyhow::Result;
+use ashlar_cluster::SwarmRole;
+use std::net::IpAddr;
+
+/// A Swarm's port for managers.
+pub(crate) const SWARM_PORT: u16 = 2377;
+
+/// How to get into a Swarm.
+pub(crate) struct Invitation {
+    /// The token for the role.
+    pub(crate) token: zeroize::Zeroizing<String>,
+    /// A manager's `ip:port`.
+    pub(crate) manager: String,
+}
+
+/// Effects on the container engine. Every call is safe to repeat.
+pub(crate) trait Swarm {
+    /// The engine's Swarm as this node sees it.
+    async fn observe(&self) -> Result<ashlar_cluster::Swarm>;
+    /// Starts a Swarm with this node as its first manager.
+    async fn init(&self, own: IpAddr) -> Result<()>;
+    /// Joins a Swarm.
+    async fn join(&self, own: IpAddr, invitation: &Invitation) -> Result<()>;
+    /// Makes a node a manager or a worker.
+    async fn set_role(&self, name: &str, role: SwarmRole) -> Result<()>;
+    /// Deploys a stack that the image ships, or brings it up to date.
+    async fn deploy(&self, stack: &str) -> Result<()>;
+}
