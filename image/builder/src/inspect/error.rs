@@ -24,7 +24,9 @@ pub(crate) enum InspectError {
     },
     /// A directory without an image.
     #[error("{path} has no disk image (*.raw) in it")]
-    #[diagnostic(help("name an image, or a directory out/<profile>/<version> of a finished build"))]
+    #[diagnostic(help(
+        "name an image, or a directory out/<profile>/<version> of a finished build"
+    ))]
     NoImageIn { path: PathBuf },
     /// A directory with several.
     #[error("{path} has more than one disk image: {}", names.join(", "))]

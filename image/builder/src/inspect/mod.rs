@@ -5,6 +5,7 @@ mod disk;
 mod erofs;
 mod error;
 mod esp;
+mod fat;
 pub(crate) mod packages;
 mod region;
 mod report;
@@ -141,15 +142,16 @@ impl Inspection {
             (Content::Erofs(_), _) => problems.push(format!("verity-{slot} has no hash tree")),
             _ => problems.push(format!("root-{slot} has no erofs file system")),
         }
-        let uki = root_hash.as_deref().and_then(|hash| {
-            self.ukis().find(|file| file.uki.parameter("roothash") == Some(hash))
-        });
+        let uki = root_hash
+            .as_deref()
+            .and_then(|hash| self.ukis().find(|file| file.uki.parameter("roothash") == Some(hash)));
         if let Some(hash) = &root_hash {
             if uki.is_none() {
                 problems.push(format!("no UKI asks for its root hash {hash}"));
             }
             // The initrd finds the two partitions by these ids.
-            let ids = [Some(root), verity].map(|p| p.map(|p| p.partition.uuid.simple().to_string()));
+            let ids =
+                [Some(root), verity].map(|p| p.map(|p| p.partition.uuid.simple().to_string()));
             if let [Some(root), Some(verity)] = ids
                 && format!("{root}{verity}") != *hash
             {
@@ -175,8 +177,8 @@ impl PartitionReport {
             what: format!("partition `{}`", partition.label),
             source,
         };
-        let content = if esp::is_fat(&region) {
-            Content::Vfat(esp::read(&partition.label, &region)?)
+        let content = if let Some(fat) = esp::read(&partition.label, &region)? {
+            Content::Vfat(fat)
         } else if let Some(erofs) = erofs::read(&region).map_err(read)? {
             Content::Erofs(erofs)
         } else if let Some(verity) = verity::read(&region).map_err(read)? {

@@ -12,33 +12,17 @@ pub(crate) struct Region {
     start: u64,
     length: u64,
     position: u64,
-    /// How many more bytes may be read. A damaged file system can send its
-    /// reader round in circles for ever; this is where it stops.
-    budget: u64,
 }
 
 impl Region {
-    /// A window; it may be read a few times over.
+    /// A window.
     pub(crate) fn new(file: Arc<File>, start: u64, length: u64) -> Self {
-        let budget = length.saturating_mul(4).saturating_add(1 << 20);
-        Self { file, start, length, position: 0, budget }
-    }
-
-    /// Where the window begins in the file.
-    pub(crate) fn start(&self) -> u64 {
-        self.start
+        Self { file, start, length, position: 0 }
     }
 
     /// How long the window is.
     pub(crate) fn length(&self) -> u64 {
         self.length
-    }
-
-    /// A window inside this one; cut where this one ends.
-    pub(crate) fn part(&self, offset: u64, length: u64) -> Self {
-        let offset = offset.min(self.length);
-        let length = length.min(self.length - offset);
-        Self::new(Arc::clone(&self.file), self.start.saturating_add(offset), length)
     }
 
     /// `length` bytes from `offset`.
@@ -57,10 +41,6 @@ impl Read for Region {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let left = self.length.saturating_sub(self.position);
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(budget) = self.budget.checked_sub(wanted as u64) else {
-            return Err(Error::other("its structures lead in circles"));
-        };
-        self.budget = budget;
         let read = self.file.read_at(&mut buffer[..wanted], self.start + self.position)?;
         self.position += read as u64;
         Ok(read)
@@ -81,8 +61,8 @@ impl Seek for Region {
     }
 }
 
-/// The crates that read partition tables and FAT ask for a device that can be
-/// written as well; this one never is.
+/// The `gpt` crate asks for a device that can be written as well; this one never
+/// is.
 impl Write for Region {
     fn write(&mut self, _: &[u8]) -> Result<usize> {
         Err(ErrorKind::ReadOnlyFilesystem.into())

@@ -97,12 +97,9 @@ fn content(content: &Content) -> String {
         Content::Empty => "empty".into(),
         Content::Unknown => "unknown".into(),
         Content::Vfat(fat) => format!("vfat {}, {} files", fat.label.trim(), fat.files.len()),
-        Content::Erofs(erofs) => format!(
-            "erofs {} {}, {} inodes",
-            erofs.uuid,
-            erofs.compression.join("+"),
-            erofs.inodes
-        ),
+        Content::Erofs(erofs) => {
+            format!("erofs {} {}, {} inodes", erofs.uuid, erofs.compression.join("+"), erofs.inodes)
+        }
         Content::Verity(verity) => {
             format!("verity {}, salt {:.8}…", verity.algorithm, verity.salt)
         }

@@ -122,7 +122,12 @@ mod tests {
             .map(|(name, text)| {
                 let mut raw = [0; 8];
                 raw[..name.len()].copy_from_slice(name.as_bytes());
-                writer.reserve_section(raw, object::pe::IMAGE_SCN_MEM_READ, text.len() as u32, text.len() as u32)
+                writer.reserve_section(
+                    raw,
+                    object::pe::IMAGE_SCN_MEM_READ,
+                    text.len() as u32,
+                    text.len() as u32,
+                )
             })
             .collect();
         writer.write_dos_header_and_stub().unwrap();
