@@ -104,3 +104,89 @@ pub struct SwarmView {
     /// All nodes.
     pub nodes: usize,
 }
+
+/// In words, as ctl and console show it.
+impl std::fmt::Display for StorageView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.replicas == 0 {
+            return write!(f, "no volume {} yet", self.volume);
+        }
+        let Self { volume, replicas, bricks_online, bricks, .. } = self;
+        let copies = if *replicas == 1 { "copy" } else { "copies" };
+        write!(f, "{volume}: {replicas} {copies}, {bricks_online} of {bricks} bricks up")?;
+        f.write_str(if self.tls { ", TLS" } else { ", no TLS" })?;
+        f.write_str(if self.mounted { ", mounted" } else { ", not mounted here" })?;
+        match self.pending_heals {
+            None | Some(0) => Ok(()),
+            Some(1) => f.write_str(", 1 file to heal"),
+            Some(files) => write!(f, ", {files} files to heal"),
+        }
+    }
+}
+
+/// In words, as ctl and console show it.
+impl std::fmt::Display for SwarmView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use ashlar_cluster::SwarmLocal;
+        match self.local {
+            SwarmLocal::Inactive => return f.write_str("not joined yet"),
+            SwarmLocal::Pending => return f.write_str("joining"),
+            SwarmLocal::Error => return f.write_str("broken or locked: it needs a person"),
+            SwarmLocal::Active => {}
+        }
+        f.write_str(match (self.leader, self.manager) {
+            (true, _) => "leader",
+            (false, true) => "manager",
+            (false, false) => "worker",
+        })?;
+        match (self.manager, self.nodes) {
+            (false, _) => Ok(()),
+            // A manager lists nodes with quorum only.
+            (true, 0) => f.write_str(", no quorum"),
+            (true, nodes) => write!(f, ", {} of {nodes} nodes up", self.nodes_up),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ashlar_cluster::SwarmLocal;
+
+    #[test]
+    fn storage_tells_what_a_person_wants_to_know() {
+        let mut view = StorageView {
+            volume: "clusterfs".into(),
+            replicas: 3,
+            bricks_online: 2,
+            bricks: 3,
+            tls: true,
+            mounted: true,
+            pending_heals: Some(12),
+        };
+        assert_eq!(
+            view.to_string(),
+            "clusterfs: 3 copies, 2 of 3 bricks up, TLS, mounted, 12 files to heal"
+        );
+        view.replicas = 0;
+        assert_eq!(view.to_string(), "no volume clusterfs yet");
+    }
+
+    #[test]
+    fn a_worker_does_not_pretend_to_know_the_other_nodes() {
+        let mut view = SwarmView {
+            local: SwarmLocal::Active,
+            manager: false,
+            leader: false,
+            nodes_up: 0,
+            nodes: 0,
+        };
+        assert_eq!(view.to_string(), "worker");
+        (view.manager, view.nodes_up, view.nodes) = (true, 2, 3);
+        assert_eq!(view.to_string(), "manager, 2 of 3 nodes up");
+        (view.nodes_up, view.nodes) = (0, 0);
+        assert_eq!(view.to_string(), "manager, no quorum");
+        view.local = SwarmLocal::Pending;
+        assert_eq!(view.to_string(), "joining");
+    }
+}

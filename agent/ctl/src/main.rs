@@ -1,2 +1,48 @@
-//! placeholder
-fn main() {}
+//! `ashlarctl`: ask and tell the Ashlar agent of this node.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done; for `status` and `wait`: ready |
+//! | 1 | error: the agent does not answer, or refused |
+//! | 2 | wrong usage |
+//! | 3 | the node answers, but is not (yet) ready |
+
+mod cli;
+mod complaint;
+mod logs;
+mod manual;
+mod members;
+mod status;
+mod style;
+mod wait;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+/// The node answers, but is not ready.
+pub(crate) const NOT_READY: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let client = ashlar_api::Client::at(&cli.socket);
+    let outcome = match cli.command {
+        Command::Status(options) => on_runtime(status::run(&client, &options)),
+        Command::Wait(options) => on_runtime(wait::run(&client, &options)),
+        Command::Members(options) => on_runtime(members::run(&client, &options)),
+        Command::Logs(options) => logs::run(&options),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::pages(dir.as_deref()),
+    };
+    outcome.unwrap_or_else(|error| {
+        if complaint::is_closed_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
+        complaint::print(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn on_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}

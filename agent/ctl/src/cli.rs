@@ -1,0 +1,130 @@
+//! The command line.
+
+use ashlar_api::{LOCAL_SOCKET, Phase};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Ask and tell the Ashlar agent of this node.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Where the agent listens.
+    #[arg(long, global = true, value_name = "PATH", env = "ASHLAR_SOCKET",
+          default_value = LOCAL_SOCKET, hide_default_value = true)]
+    pub(crate) socket: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `status` and `wait`: ready
+  1  error: the agent does not answer, or refused
+  2  wrong usage
+  3  the node answers, but is not (yet) ready
+
+Examples:
+  ashlarctl status --watch            follow this node until you press Ctrl-C
+  ashlarctl wait && docker node ls    go on once the node is ready
+  ashlarctl logs -f                   what the agent and its daemons write";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show where this node stands: phases, members, storage, Swarm
+    Status(Status),
+    /// Wait until this node has reached a phase, or until time is up
+    Wait(Wait),
+    /// List the members of the ring
+    Members(Members),
+    /// Show what the agent and the daemons that it runs have written
+    Logs(Logs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: ashlarctl completions bash > \
+                            /etc/bash_completion.d/ashlarctl")]
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them into a directory
+    Man {
+        /// Write `ashlarctl.1`, `ashlarctl-status.1` … here.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `ashlarctl status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// One JSON object instead of a table; with --watch, one a line whenever
+    /// something changes.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Keep showing it, about once a second.
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+/// `ashlarctl wait`.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Until this phase holds.
+    #[arg(
+        long,
+        short,
+        value_name = "PHASE",
+        default_value = "ready",
+        conflicts_with = "answering"
+    )]
+    pub(crate) phase: Wanted,
+    /// Until the agent answers, whatever it says.
+    #[arg(long)]
+    pub(crate) answering: bool,
+    /// Give up after this many seconds.
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+}
+
+/// `ashlarctl members`.
+#[derive(Debug, Args)]
+pub(crate) struct Members {
+    /// A JSON list instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Go on showing new lines.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// How many of the last lines, or `all`.
+    #[arg(long, short = 'n', value_name = "LINES", default_value = "100")]
+    pub(crate) lines: String,
+    /// The agent alone, without the daemons that it runs.
+    #[arg(long)]
+    pub(crate) agent: bool,
+    /// Every boot that the journal holds, not only this one.
+    #[arg(long)]
+    pub(crate) all_boots: bool,
+    /// One JSON object a line, with every field.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A [`Phase`] as a word of the command line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted(pub(crate) Phase);
+
+impl ValueEnum for Wanted {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Phase::{Identity, Pki, Ready, Ring, Storage, Swarm};
+        &[Self(Identity), Self(Ring), Self(Pki), Self(Storage), Self(Swarm), Self(Ready)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.as_str()))
+    }
+}

@@ -1,0 +1,38 @@
+//! Errors as a person reads them: what happened, and what to do.
+
+use ashlar_api::ClientError;
+use owo_colors::{OwoColorize, Stream};
+use std::io::ErrorKind;
+
+pub(crate) fn print(error: &anyhow::Error) {
+    let word = "error:".if_supports_color(Stream::Stderr, |w| w.red()).to_string();
+    eprintln!("{word} {error:#}");
+    if let Some(advice) = advice(error) {
+        let word = " help:".if_supports_color(Stream::Stderr, |w| w.cyan()).to_string();
+        eprintln!("{word} {advice}");
+    }
+}
+
+/// The reader of our output went away (`ashlarctl logs | head`): no error.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
+}
+
+fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    match error.downcast_ref::<ClientError>()? {
+        ClientError::Unreachable { source, .. } => Some(match source.kind() {
+            ErrorKind::PermissionDenied => "run it as root, or as a member of the group `ashlar`",
+            _ => {
+                "is this an Ashlar node, and does its agent run? \
+                 See `systemctl status ashlar-agent` and `ashlarctl logs`"
+            }
+        }),
+        ClientError::Late { .. } | ClientError::Broken { .. } => {
+            Some("the agent is stuck or was just restarted; see `ashlarctl logs`")
+        }
+        ClientError::Malformed { .. } => {
+            Some("ashlarctl and the agent are of different releases; use those of one image")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,29 @@
+//! `ashlarctl logs`: the journal of our units, shown by `journalctl` itself.
+
+use crate::cli;
+use anyhow::Context;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+/// Ours, as journalctl patterns.
+const OURS: &[&str] = &["ashlar-*"];
+
+/// What the agent runs.
+const DAEMONS: &[&str] =
+    &["glusterd.service", "srv-cluster.mount", "docker.service", "containerd.service"];
+
+/// Becomes `journalctl`, so that its pager, keys and exit code are the user's.
+pub(crate) fn run(options: &cli::Logs) -> anyhow::Result<ExitCode> {
+    let failure = Command::new("journalctl").args(arguments(options)).exec();
+    Err(failure).context("cannot run journalctl")
+}
+
+fn arguments(options: &cli::Logs) -> Vec<String> {
+    let mut args = vec![format!("--lines={}", options.lines)];
+    args.extend((!options.all_boots).then(|| "--boot".into()));
+    args.extend(options.follow.then(|| "--follow".into()));
+    args.push(format!("--output={}", if options.json { "json" } else { "short-precise" }));
+    let daemons = if options.agent { &[] } else { DAEMONS };
+    args.extend(OURS.iter().chain(daemons).map(|unit| format!("--unit={unit}")));
+    args
+}

@@ -1,0 +1,50 @@
+//! `ashlarctl members`.
+
+use crate::cli;
+use crate::style::{bad, faint, good, waiting};
+use anyhow::Result;
+use ashlar_api::{Client, MemberStatus, MemberView, Status};
+use std::io::Write;
+use std::process::ExitCode;
+
+pub(crate) async fn run(client: &Client, options: &cli::Members) -> Result<ExitCode> {
+    let status = client.status().await?;
+    let text = if options.json {
+        serde_json::to_string(&status.members)? + "\n"
+    } else if status.members.is_empty() {
+        "no members: the ring has not formed yet (see `ashlarctl status`)\n".into()
+    } else {
+        table(&status)
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line a member, this node first, then by name.
+pub(crate) fn table(status: &Status) -> String {
+    let own = status.identity.as_ref().map(|me| me.name.as_str());
+    let mut members: Vec<&MemberView> = status.members.iter().collect();
+    members.sort_by_key(|m| (Some(m.name.as_str()) != own, &m.name));
+    let width = members.iter().map(|m| m.name.len()).max().unwrap_or(0);
+    let address_width = members.iter().map(|m| m.address.to_string().len()).max().unwrap_or(0);
+    let line = |member: &MemberView| {
+        let (mark, word) = match member.status {
+            MemberStatus::Alive => (good("✔"), "alive"),
+            MemberStatus::Leaving => (waiting("…"), "leaving"),
+            MemberStatus::Left => (faint("-"), "left"),
+            MemberStatus::Failed => (bad("✘"), "failed"),
+        };
+        let place = match (Some(member.name.as_str()) == own, member.same_cluster) {
+            (true, _) => "this node",
+            (false, true) => "",
+            (false, false) => "not in this cluster",
+        };
+        let line = format!(
+            "{mark} {:<width$}  {:<address_width$}  {word:<7}  {place}",
+            member.name,
+            member.address.to_string()
+        );
+        format!("{}\n", line.trim_end())
+    };
+    members.into_iter().map(line).collect()
+}

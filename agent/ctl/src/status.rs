@@ -1,0 +1,115 @@
+//! `ashlarctl status`.
+
+use crate::style::{bad, faint, good, heading, strong, waiting};
+use crate::{NOT_READY, cli, members};
+use anyhow::Result;
+use ashlar_api::{Client, Status};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+pub(crate) async fn run(client: &Client, options: &cli::Status) -> Result<ExitCode> {
+    if options.watch {
+        return watch(client, options.json).await;
+    }
+    let status = client.status().await?;
+    let text = if options.json { json(&status)? } else { table(&status) };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
+}
+
+/// Shows the status until interrupted, through restarts of the agent. On a
+/// terminal it redraws; elsewhere it prints what changed, so that a log of it
+/// can be read.
+async fn watch(client: &Client, as_json: bool) -> Result<ExitCode> {
+    let mut stdout = std::io::stdout();
+    let redraw = stdout.is_terminal() && !as_json;
+    let mut shown = String::new();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let text = match client.status().await {
+            Ok(status) if as_json => json(&status)?,
+            Ok(status) => table(&status),
+            Err(error) if as_json => {
+                format!("{}\n", serde_json::json!({"error": error.to_string()}))
+            }
+            Err(error) => format!("{} {error}\n", waiting("…")),
+        };
+        if text == shown {
+            continue;
+        }
+        if redraw {
+            // Home, and clear each line's rest as it is written, then what is
+            // left below: no flicker.
+            write!(stdout, "\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))?;
+        } else {
+            stdout.write_all(text.as_bytes())?;
+        }
+        stdout.flush()?;
+        shown = text;
+    }
+}
+
+fn json(status: &Status) -> Result<String> {
+    Ok(serde_json::to_string(status)? + "\n")
+}
+
+/// The status as a compact table.
+fn table(status: &Status) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_table(&mut out, status);
+    out
+}
+
+fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
+    match &status.identity {
+        Some(me) => write!(out, "{}  {}", strong(&me.name), me.address)?,
+        None => write!(out, "{}", strong("(no name yet)"))?,
+    }
+    let site = status.site.as_deref().unwrap_or("(none yet)");
+    writeln!(out, "  site {site}  release {} ({})", status.release, status.profile)?;
+    if let Some(cluster) = &status.cluster {
+        writeln!(out, "{}", faint(&format!("cluster {cluster}")))?;
+    }
+    writeln!(out)?;
+    if status.phases.is_empty() {
+        writeln!(out, "{} the agent has just started", waiting("…"))?;
+    }
+    for phase in &status.phases {
+        let mark = if phase.holds { good("✔") } else { waiting("…") };
+        let reached = match phase.reached {
+            Some(seconds) if phase.holds => format!("{seconds:.1} s"),
+            // It held earlier in this boot, and does not now.
+            Some(_) => "lost".into(),
+            None => String::new(),
+        };
+        let line = format!("{mark} {:<9}{reached:>8}  {}", phase.phase, phase.detail);
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    if !status.members.is_empty() {
+        writeln!(out, "\n{}", strong("members"))?;
+        out.push_str(&members::table(status));
+    }
+    let rest = status.storage.is_some() || status.swarm.is_some();
+    if rest || !status.doing.is_empty() || status.trouble.is_some() {
+        writeln!(out)?;
+    }
+    if let Some(storage) = &status.storage {
+        writeln!(out, "{} {storage}", heading("storage"))?;
+    }
+    if let Some(swarm) = &status.swarm {
+        writeln!(out, "{} {swarm}", heading("swarm"))?;
+    }
+    for (n, doing) in status.doing.iter().enumerate() {
+        writeln!(out, "{} {doing}", heading(if n == 0 { "doing" } else { "" }))?;
+    }
+    if let Some(trouble) = &status.trouble {
+        writeln!(out, "{} {}", heading("trouble"), bad(trouble))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! `ashlarctl` as people and units call it, against an agent that says exactly
+//! what a test tells it to.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// Answers every `GET /v1/status`: the first request with the first status, and
+/// so on; the last one again and again. Ends with the test process.
+struct Agent {
+    dir: TempDir,
+}
+
+impl Agent {
+    fn saying<const N: usize>(answers: [Value; N]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join("agent.sock")).unwrap();
+        let mut answers = answers.into_iter();
+        std::thread::spawn(move || {
+            let mut answer = json!({});
+            loop {
+                let (mut stream, _) = listener.accept().unwrap();
+                let request = BufReader::new(stream.try_clone().unwrap());
+                let head: Vec<_> =
+                    request.lines().map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
+                assert!(head[0].starts_with("GET /v1/status "), "{head:?}");
+                answer = answers.next().unwrap_or(answer);
+                let body = answer.to_string();
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+                    .unwrap();
+            }
+        });
+        Self { dir }
+    }
+
+    fn absent() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("agent.sock")
+    }
+
+    /// Runs `ashlarctl` and returns exit code, standard output and error.
+    fn ctl(&self, args: &[&str]) -> (i32, String, String) {
+        let output = ctl().env("ASHLAR_SOCKET", self.socket()).args(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+}
+
+fn ctl() -> Command {
+    let mut command = Command::cargo_bin("ashlarctl").unwrap();
+    command.env_remove("FORCE_COLOR").env_remove("CLICOLOR_FORCE");
+    command
+}
+
+fn ready() -> Value {
+    let phase = |name: &str, reached: f64, detail: &str| json!({"phase": name, "holds": true, "reached": reached, "detail": detail});
+    json!({
+        "release": "0.1.0", "profile": "retail", "site": "shop-42",
+        "identity": {"id": "1a2b", "name": "ashlar-1a2b3c4d", "address": "10.83.0.1"},
+        "cluster": "c0ffee", "ready": true,
+        "phases": [
+            phase("identity", 1.94, ""), phase("ring", 3.2, "3 alive"),
+            phase("pki", 4.0, "certificate until May 1"), phase("storage", 12.5, "mounted"),
+            phase("swarm", 14.04, "manager"), phase("ready", 14.1, ""),
+        ],
+        "members": [
+            {"name": "ashlar-00000002", "address": "10.83.12.200", "status": "alive",
+             "same_cluster": true},
+            {"name": "ashlar-1a2b3c4d", "address": "10.83.0.1", "status": "alive",
+             "same_cluster": true},
+            {"name": "ashlar-00000003", "address": "10.83.0.3", "status": "failed",
+             "same_cluster": false},
+        ],
+        "storage": {"volume": "clusterfs", "replicas": 3, "bricks_online": 3, "bricks": 3,
+                    "tls": true, "mounted": true, "pending_heals": 0},
+        "swarm": {"local": "active", "manager": true, "leader": true, "nodes_up": 3, "nodes": 3},
+        "doing": [], "trouble": null, "boot": {"userspace": 1.0, "agent": 1.5},
+    })
+}
+
+fn joining() -> Value {
+    let mut status = ready();
+    status["ready"] = false.into();
+    status["cluster"] = Value::Null;
+    status["phases"] = json!([
+        {"phase": "identity", "holds": true, "reached": 1.94, "detail": ""},
+        {"phase": "ring", "holds": false, "reached": 3.2, "detail": "the ring daemon is silent"},
+        {"phase": "pki", "holds": false, "reached": null, "detail": "no certificate yet"},
+        {"phase": "ready", "holds": false, "reached": null, "detail": ""},
+    ]);
+    status["members"] = json!([]);
+    status["storage"] = Value::Null;
+    status["swarm"] = Value::Null;
+    status["doing"] = json!(["start ashlar-serf", "join the ring"]);
+    status["trouble"] = "ashlar-serf.service: failed".into();
+    status
+}
+
+#[test]
+fn a_ready_node_shows_itself_at_a_glance() {
+    let (code, out, err) = Agent::saying([ready()]).ctl(&["status"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out, @r"
+    ashlar-1a2b3c4d  10.83.0.1  site shop-42  release 0.1.0 (retail)
+    cluster c0ffee
+
+    ✔ identity    1.9 s
+    ✔ ring        3.2 s  3 alive
+    ✔ pki         4.0 s  certificate until May 1
+    ✔ storage    12.5 s  mounted
+    ✔ swarm      14.0 s  manager
+    ✔ ready      14.1 s
+
+    members
+    ✔ ashlar-1a2b3c4d  10.83.0.1     alive    this node
+    ✔ ashlar-00000002  10.83.12.200  alive
+    ✘ ashlar-00000003  10.83.0.3     failed   not in this cluster
+
+    storage   clusterfs: 3 copies, 3 of 3 bricks up, TLS, mounted
+    swarm     leader, 3 of 3 nodes up
+    ");
+}
+
+#[test]
+fn a_node_that_is_not_ready_says_what_it_does_and_what_is_wrong() {
+    let (code, out, _) = Agent::saying([joining()]).ctl(&["status"]);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!(out, @r"
+    ashlar-1a2b3c4d  10.83.0.1  site shop-42  release 0.1.0 (retail)
+
+    ✔ identity    1.9 s
+    … ring         lost  the ring daemon is silent
+    … pki                no certificate yet
+    … ready
+
+    doing     start ashlar-serf
+              join the ring
+    trouble   ashlar-serf.service: failed
+    ");
+}
+
+#[test]
+fn a_node_without_a_site_still_has_a_status() {
+    let blank = json!({
+        "release": "0.1.0", "profile": "minimal", "site": null, "identity": null, "cluster": null,
+        "ready": false, "phases": [], "members": [], "storage": null, "swarm": null, "doing": [],
+        "trouble": null, "boot": {"userspace": 0.0, "agent": 0.0},
+    });
+    let (code, out, _) = Agent::saying([blank]).ctl(&["status"]);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!(out, @r"
+    (no name yet)  site (none yet)  release 0.1.0 (minimal)
+
+    … the agent has just started
+    ");
+}
+
+#[test]
+fn programs_get_the_agent_s_own_words() {
+    let (code, out, _) = Agent::saying([ready()]).ctl(&["status", "--json"]);
+    assert_eq!(code, 0);
+    assert_eq!(out.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), ready());
+
+    let (code, out, _) = Agent::saying([ready()]).ctl(&["members", "--json"]);
+    assert_eq!(code, 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), ready()["members"]);
+}
+
+#[test]
+fn members_are_listed_alone() {
+    let (code, out, _) = Agent::saying([ready()]).ctl(&["members"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out, @r"
+    ✔ ashlar-1a2b3c4d  10.83.0.1     alive    this node
+    ✔ ashlar-00000002  10.83.12.200  alive
+    ✘ ashlar-00000003  10.83.0.3     failed   not in this cluster
+    ");
+    let (code, out, _) = Agent::saying([joining()]).ctl(&["members"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("no members"), "{out}");
+}
+
+#[test]
+fn a_wait_ends_when_the_phase_holds() {
+    let agent = Agent::saying([joining(), joining(), ready()]);
+    let (code, out, err) = agent.ctl(&["wait", "--timeout", "60"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", ""));
+    let (code, ..) = Agent::saying([joining()]).ctl(&["wait", "--phase", "identity"]);
+    assert_eq!(code, 0);
+    let (code, ..) = Agent::saying([joining()]).ctl(&["wait", "--answering"]);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_wait_whose_time_is_up_says_what_is_missing() {
+    let (code, _, err) = Agent::saying([joining()]).ctl(&["wait", "--timeout", "1"]);
+    assert_eq!(code, 3);
+    assert_eq!(err, "waited 1 s for phase ready; trouble: ashlar-serf.service: failed\n");
+
+    let mut calm = joining();
+    calm["trouble"] = Value::Null;
+    let (code, _, err) = Agent::saying([calm]).ctl(&["wait", "-p", "swarm", "-t", "1"]);
+    assert_eq!(code, 3);
+    assert_eq!(err, "waited 1 s for phase swarm; this node's recipe has no phase swarm\n");
+}
+
+#[test]
+fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
+    let agent = Agent::saying([joining(), joining(), ready()]);
+    let mut watch = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ashlarctl"))
+        .args(["status", "--watch", "--json"])
+        .env("ASHLAR_SOCKET", agent.socket())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let seen: Vec<Value> =
+        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert_eq!(seen, [joining(), ready()]);
+}
+
+#[test]
+fn an_absent_agent_is_an_error_with_advice() {
+    for args in [&["status"][..], &["members"], &["wait", "--timeout", "0"]] {
+        let (code, out, err) = Agent::absent().ctl(args);
+        assert_eq!((code, out.as_str()), (1, ""), "{args:?}");
+        assert!(err.contains("the agent does not answer"), "{args:?}: {err}");
+        assert!(err.contains("systemctl status ashlar-agent"), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn an_agent_of_another_release_is_an_error_with_advice() {
+    let (code, _, err) = Agent::saying([json!({"release": 7})]).ctl(&["status"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("of different releases"), "{err}");
+}
+
+#[test]
+fn logs_are_journalctl_s_own() {
+    // A stand-in that says how it was called.
+    let dir = tempfile::tempdir().unwrap();
+    let stand_in = dir.path().join("journalctl");
+    std::fs::write(&stand_in, "#!/bin/sh\necho \"$@\"\nexit 7\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&stand_in, mode).unwrap();
+    let called = |args: &[&str]| {
+        let output =
+            ctl().env("PATH", dir.path()).env("SHELL", "/bin/sh").args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(7), "journalctl's exit code is ours");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        called(&["logs", "-f", "-n", "5", "--agent"]),
+        "--lines=5 --boot --follow --output=short-precise --unit=ashlar-*\n"
+    );
+    assert_eq!(
+        called(&["logs", "--json", "--all-boots"]),
+        "--lines=100 --output=json --unit=ashlar-* --unit=glusterd.service \
+         --unit=srv-cluster.mount --unit=docker.service --unit=containerd.service\n"
+    );
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_errors() {
+    let (code, _, err) = Agent::absent().ctl(&["wait", "--phase", "lunch"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("identity, ring, pki, storage, swarm, ready"), "{err}");
+}
+
+#[test]
+fn manual_and_completions_come_from_the_command_itself() {
+    let (code, page, _) = Agent::absent().ctl(&["man"]);
+    assert_eq!(code, 0);
+    assert!(page.contains(".TH ashlarctl 1") && page.contains("Exit codes"), "{page}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let (code, ..) = Agent::absent().ctl(&["man", "--dir", dir.path().to_str().unwrap()]);
+    assert_eq!(code, 0);
+    assert!(dir.path().join("ashlarctl-wait.1").exists());
+
+    let (code, script, _) = Agent::absent().ctl(&["completions", "bash"]);
+    assert_eq!(code, 0);
+    assert!(script.contains("--answering"), "{script}");
+}
