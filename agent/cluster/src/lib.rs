@@ -12,6 +12,7 @@ mod observed;
 mod phase;
 mod phases;
 mod plan;
+pub mod simulate;
 mod situation;
 mod step;
 mod tags;

@@ -108,7 +108,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "never-shrink",
         invariant: 3,
-        says: "bricks are only added, on new nodes, each a further copy, up to the wanted count",
+        says: "bricks are only added, one at a time, on a new node, as a further copy, up to the wanted count",
         check: storage::never_shrink,
     },
     Rule {

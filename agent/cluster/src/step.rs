@@ -122,7 +122,8 @@ pub enum Step {
         /// Nodes that give a brick each, in order.
         bricks: Vec<IpAddr>,
     },
-    /// Add bricks and raise the replica count (leader only).
+    /// Add bricks and raise the replica count (leader only), and start a full
+    /// heal. Until that has gone through once, pending heals are unknown.
     AddBricks {
         /// Replica count afterwards.
         replicas: u8,
@@ -151,7 +152,8 @@ pub enum Step {
         /// Members to ask for a token and to join, in order.
         via: Vec<IpAddr>,
     },
-    /// Promote or demote a Swarm node (leader only).
+    /// Promote or demote a Swarm node (leader only). A promotion looks at Raft
+    /// again first and does nothing if there are managers enough by now.
     SetSwarmRole {
         /// Its host name.
         name: String,

@@ -28,6 +28,7 @@ pub(super) fn never_shrink(step: &Step, c: &Case<'_>) -> Verdict {
     let mut addresses: BTreeSet<IpAddr> = volume.bricks.iter().map(|b| b.address).collect();
     must(volume.bricks.len() == usize::from(volume.replicas), "the volume is not one replica set")?;
     must(!bricks.is_empty(), "no brick is added")?;
+    must(bricks.len() == 1, "two empty bricks would outvote a full one")?;
     for brick in bricks {
         must(addresses.insert(*brick), format!("{brick} has a brick already"))?;
     }

@@ -109,18 +109,16 @@ fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, steps: &mut Vec
     if !(one_set && healthy) {
         return;
     }
-    let room = usize::from(s.replicas()).saturating_sub(copies);
+    if copies >= usize::from(s.replicas()) {
+        return;
+    }
+    // One at a time: two new, still empty bricks would outvote the only full
+    // one, should its node fail before they are healed.
     let here = s.observed.identity.iter().map(|me| me.address);
-    let bricks: Vec<IpAddr> = here
-        .chain(brick_givers(s, storage))
-        .filter(|a| volume.bricks.iter().all(|b| b.address != *a))
-        .take(room)
-        .collect();
-    if let Ok(more) = u8::try_from(bricks.len())
-        && more > 0
-    {
-        let replicas = volume.replicas + more;
+    let mut givers = here.chain(brick_givers(s, storage));
+    if let Some(brick) = givers.find(|a| volume.bricks.iter().all(|b| b.address != *a)) {
+        let replicas = volume.replicas + 1;
         let why = format!("{replicas} nodes can hold a copy each");
-        steps.push(because(Step::AddBricks { replicas, bricks }, why));
+        steps.push(because(Step::AddBricks { replicas, bricks: vec![brick] }, why));
     }
 }

@@ -78,7 +78,12 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, steps: &mut Vec<Planned>) {
     }
     let up: Vec<_> =
         nodes.iter().filter(|(_, n)| n.iter().any(|n| n.up)).map(|(name, _)| *name).collect();
+    // One on its way may come as a manager itself.
+    let awaited = s.live_kin().any(|m| !up.contains(&m.name.as_str()));
     if managers.len() < manager_count(up.len(), s.wanted.managers) {
+        if awaited {
+            return;
+        }
         if let Some(name) = up.iter().find(|name| !managers.contains(name)) {
             let why = format!("{} nodes want one more manager", up.len());
             let (name, role) = ((*name).to_owned(), SwarmRole::Manager);

@@ -1,0 +1,390 @@
+//! What steps do to the model, and how they go wrong.
+
+use super::world::{Bricks, Raft};
+use super::{Event, Simulation};
+use crate::{ClusterId, Daemon, Membership, Planned, Step, SwarmRole};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// How a step ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Works,
+    /// It fails and has done nothing.
+    Fails,
+    /// It has worked and reports a failure.
+    FailsAfter,
+    /// Power fails before it, in the middle of it, or right after it.
+    Cut(Moment),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Before,
+    Middle,
+    After,
+}
+
+/// `Err` is why it failed, for the transcript.
+type Effect = Result<(), &'static str>;
+
+impl Simulation {
+    /// Begins the first of the planned steps.
+    pub(super) fn begin_step(&mut self, node: usize) {
+        let Some(run) = &self.nodes[node].run else { return };
+        let Some(Planned { step, .. }) = run.doing.front().cloned() else {
+            let worked = run.worked;
+            if let Some(run) = &mut self.nodes[node].run {
+                run.worked = false;
+            }
+            // After progress at once, otherwise with a pause.
+            self.wake_in(node, if worked { (20, 50) } else { (500, 1_000) });
+            return;
+        };
+        let joining = matches!(step, Step::Found | Step::Enrol { .. });
+        if joining || self.nodes[node].disk.steps > 0 {
+            self.nodes[node].disk.steps += 1;
+        }
+        let boot = self.nodes[node].boots;
+        self.after(duration(&step), Event::Done { node, boot });
+    }
+
+    /// The time of the first planned step is over.
+    pub(super) fn done(&mut self, node: usize) {
+        let Some(planned) = self.nodes[node].run.as_mut().and_then(|run| run.doing.pop_front())
+        else {
+            return;
+        };
+        self.report.steps += 1;
+        let step = planned.step;
+        let end = self.end(node, &step);
+        let effect = match end {
+            End::Fails | End::Cut(Moment::Before) => Err("by chance"),
+            End::Cut(Moment::Middle) => self.half(node, &step),
+            End::Works | End::FailsAfter | End::Cut(Moment::After) => self.apply(node, &step),
+        };
+        self.say(Some(node), || {
+            let words = match (end, effect) {
+                (End::Cut(Moment::Before), _) => "power cut before it",
+                (End::Cut(Moment::Middle), _) => "power cut in the middle of it",
+                (End::Cut(Moment::After), _) => "power cut right after it",
+                (End::FailsAfter, Ok(())) => "worked, and reports a failure",
+                (_, Ok(())) => "done",
+                (_, Err(why)) => return format!("{step}: fails: {why}"),
+            };
+            format!("{step}: {words}")
+        });
+        if effect.is_ok() {
+            self.watch_rafts();
+            self.touch();
+        }
+        if let End::Cut(_) = end {
+            self.report.cuts += 1;
+            self.power_off(node);
+            self.after((5_000, 60_000), Event::On { node });
+            return;
+        }
+        let (now, pause) = (self.now, self.random.between(500, 1_500));
+        if let Some(run) = &mut self.nodes[node].run {
+            run.worked |= end == End::Works && effect.is_ok();
+            let tries = run.tried.iter().find(|(s, _, _)| *s == step).map_or(0, |(_, n, _)| *n);
+            run.tried.retain(|(s, _, _)| *s != step);
+            run.tried.push((step, tries + 1, now + pause * (1 << tries.min(3))));
+        }
+        self.begin_step(node);
+    }
+
+    fn end(&mut self, node: usize, step: &Step) -> End {
+        let moments = [Moment::Before, Moment::Middle, Moment::After];
+        let moment = moments[(self.random.next() % 3) as usize];
+        let settings = &self.settings;
+        let founder = self.nodes[node].disk.membership.as_ref().map(|m| m.founder);
+        let founder = founder.unwrap_or(matches!(step, Step::Found));
+        let chosen = settings
+            .cut_at
+            .is_some_and(|at| at.founder == founder && at.step == self.nodes[node].disk.steps);
+        if self.report.cuts < settings.most_cuts && (chosen || self.random.permille(settings.cuts))
+        {
+            return End::Cut(moment);
+        }
+        if self.random.permille(settings.failures) {
+            return if self.random.permille(500) { End::Fails } else { End::FailsAfter };
+        }
+        End::Works
+    }
+
+    fn apply(&mut self, node: usize, step: &Step) -> Effect {
+        match step {
+            Step::MakeIdentity => {
+                self.nodes[node].disk.identity = true;
+                Ok(())
+            }
+            Step::Start { daemon } => self.start(node, *daemon),
+            // Everybody finds everybody by mDNS in the model.
+            Step::JoinRing { .. } => Ok(()),
+            Step::SetTags { tags } => {
+                self.announce(node, tags.clone());
+                Ok(())
+            }
+            Step::Found => self.found(node, false),
+            Step::Enrol { cluster, via } => self.enrol(node, cluster, via, false),
+            Step::RenewCertificate { .. } => Ok(()),
+            Step::FetchCaKey { via } => {
+                let ca = self.nodes[node].disk.ca.clone();
+                let held = |n: usize| ca.is_some() && self.nodes[n].disk.ca_key == ca;
+                self.answers(node, via).find(|n| held(*n)).ok_or("nobody gives the key")?;
+                self.nodes[node].disk.ca_key = ca;
+                Ok(())
+            }
+            Step::ProbePeer { address } => self.probe(node, *address, true),
+            Step::CreateVolume { bricks } => self.create(node, bricks),
+            Step::AddBricks { bricks, .. } => self.add(node, bricks),
+            Step::TuneVolume => {
+                let volume = self.volume(node).ok_or("there is no volume")?;
+                volume.tuned_for = volume.nodes.len();
+                Ok(())
+            }
+            Step::StartVolume => {
+                self.volume(node).ok_or("there is no volume")?.started = true;
+                self.nodes[node].disk.pool.into_iter().for_each(|pool| self.write(pool));
+                Ok(())
+            }
+            Step::MountVolume => self.mount(node),
+            Step::InitSwarm => self.init(node, false),
+            Step::RecordSwarm => self.record(node),
+            Step::JoinSwarm { role, via } => self.join(node, *role, via, false),
+            Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
+            Step::DeployStack { name } => {
+                let raft = self.leads(node)?;
+                self.rafts[raft].stacks.push(name.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// What is left of a step in whose middle power fails.
+    fn half(&mut self, node: usize, step: &Step) -> Effect {
+        match step {
+            Step::Found => self.found(node, true),
+            Step::Enrol { cluster, via } => self.enrol(node, cluster, via, true),
+            Step::ProbePeer { address } => self.probe(node, *address, false),
+            Step::InitSwarm => self.init(node, true),
+            Step::JoinSwarm { role, via } => self.join(node, *role, via, true),
+            // The others happen or do not happen.
+            _ if self.random.permille(500) => self.apply(node, step),
+            _ => Err("by chance"),
+        }
+    }
+
+    fn start(&mut self, node: usize, daemon: Daemon) -> Effect {
+        let boot = self.nodes[node].boots;
+        let fresh = self.nodes[node].run.as_mut().is_some_and(|run| run.starting.insert(daemon));
+        if fresh {
+            self.after((200, 4_000), Event::Up { node, boot, daemon });
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, node: usize, half: bool) -> Effect {
+        self.clusters_made += 1;
+        let cluster = ClusterId(format!("c{}", self.clusters_made));
+        let disk = &mut self.nodes[node].disk;
+        disk.ca = Some(cluster.clone());
+        disk.certificate = Some(cluster.clone());
+        disk.ca_key = Some(cluster.clone());
+        if !half {
+            disk.membership = Some(Membership { cluster, founder: true, swarm: false });
+        }
+        Ok(())
+    }
+
+    fn enrol(&mut self, node: usize, cluster: &ClusterId, via: &[IpAddr], half: bool) -> Effect {
+        let signs = |n: usize| {
+            let disk = &self.nodes[n].disk;
+            disk.membership.as_ref().is_some_and(|m| m.cluster == *cluster)
+                && disk.ca_key.as_ref() == Some(cluster)
+        };
+        self.answers(node, via).find(|n| signs(*n)).ok_or("nobody signs")?;
+        let disk = &mut self.nodes[node].disk;
+        if disk.ca_key.as_ref() != Some(cluster) {
+            disk.ca_key = None;
+        }
+        disk.ca = Some(cluster.clone());
+        disk.certificate = Some(cluster.clone());
+        if !half && disk.membership.is_none() {
+            let cluster = cluster.clone();
+            disk.membership = Some(Membership { cluster, founder: false, swarm: false });
+        }
+        Ok(())
+    }
+
+    /// Nodes at these addresses whose agent runs and can be reached.
+    fn answers(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
+        let at = |a: &IpAddr| self.nodes.iter().position(|n| n.born.address == *a);
+        let up = move |n: &usize| self.nodes[*n].run.is_some() && self.reach(node, *n);
+        via.iter().filter_map(at).filter(up)
+    }
+
+    fn probe(&mut self, node: usize, address: IpAddr, whole: bool) -> Effect {
+        let other = self.answers(node, &[address]).next().ok_or("no answer")?;
+        if !self.nodes[other].stores() {
+            return Err("its storage daemon does not answer");
+        }
+        let (Some(mine), Some(theirs)) = (self.nodes[node].disk.pool, self.nodes[other].disk.pool)
+        else {
+            return Err("no pool");
+        };
+        if mine != theirs {
+            let strange = &self.pools[theirs];
+            if strange.members.len() > 1 || strange.volume.is_some() {
+                return Err("it belongs to another pool");
+            }
+            if whole {
+                self.nodes[other].disk.pool = Some(mine);
+            }
+        }
+        self.pools[mine].members.insert(other, whole || mine == theirs);
+        Ok(())
+    }
+
+    fn volume(&mut self, node: usize) -> Option<&mut Bricks> {
+        let pool = self.nodes[node].disk.pool?;
+        self.pools[pool].volume.as_mut()
+    }
+
+    fn givers(
+        &self,
+        node: usize,
+        pool: usize,
+        bricks: &[IpAddr],
+    ) -> Result<Vec<usize>, &'static str> {
+        let nodes: Vec<_> = self.answers(node, bricks).collect();
+        let fit = |n: &usize| {
+            self.nodes[*n].stores()
+                && self.nodes[*n].disk.pool == Some(pool)
+                && self.pools[pool].members.get(n) == Some(&true)
+        };
+        if nodes.len() == bricks.len() && nodes.iter().all(fit) {
+            Ok(nodes)
+        } else {
+            Err("not every node is a connected peer")
+        }
+    }
+
+    fn create(&mut self, node: usize, bricks: &[IpAddr]) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let nodes = self.givers(node, pool, bricks)?;
+        if self.pools[pool].volume.is_some() {
+            return Err("there is a volume");
+        }
+        self.pools[pool].volume = Some(Bricks { nodes, ..Bricks::default() });
+        Ok(())
+    }
+
+    fn add(&mut self, node: usize, bricks: &[IpAddr]) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let nodes = self.givers(node, pool, bricks)?;
+        for new in &nodes {
+            let boot = self.nodes[*new].boots;
+            self.after((3_000, 20_000), Event::Healed { pool, node: *new, boot });
+        }
+        let volume = self.volume(node).ok_or("there is no volume")?;
+        if nodes.iter().any(|n| volume.nodes.contains(n)) {
+            return Err("it gives a brick already");
+        }
+        for new in nodes {
+            volume.lacks.insert(new, (0..volume.written).collect());
+            volume.nodes.push(new);
+        }
+        self.write(pool);
+        Ok(())
+    }
+
+    fn mount(&mut self, node: usize) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        if !self.online(pool).iter().any(|n| self.reach(node, *n)) {
+            return Err("no brick answers");
+        }
+        if let Some(run) = &mut self.nodes[node].run {
+            run.mounted = true;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, node: usize) -> Effect {
+        let membership = self.nodes[node].disk.membership.as_mut().ok_or("no membership")?;
+        membership.swarm = true;
+        Ok(())
+    }
+
+    fn init(&mut self, node: usize, half: bool) -> Effect {
+        if self.nodes[node].disk.raft.is_some() {
+            return Err("it is in a Swarm");
+        }
+        self.nodes[node].disk.raft = Some(self.rafts.len());
+        self.rafts.push(Raft {
+            cluster: self.nodes[node].disk.membership.as_ref().map(|m| m.cluster.clone()),
+            seats: BTreeMap::from([(node, SwarmRole::Manager)]),
+            ghosts: BTreeSet::new(),
+            leader: Some(node),
+            electing: false,
+            stacks: Vec::new(),
+        });
+        if half { Ok(()) } else { self.record(node) }
+    }
+
+    fn join(&mut self, node: usize, role: SwarmRole, via: &[IpAddr], half: bool) -> Effect {
+        self.record(node)?;
+        let asked = self
+            .answers(node, via)
+            .find_map(|n| {
+                let raft = self.nodes[n].disk.raft?;
+                let leader = self.rafts[raft].leader?;
+                let manager = self.rafts[raft].seats.get(&n) == Some(&SwarmRole::Manager);
+                (manager && self.nodes[n].engine() && self.reach(n, leader)).then_some(raft)
+            })
+            .ok_or("no manager with a leader answers")?;
+        let raft = &mut self.rafts[asked];
+        if half {
+            raft.ghosts.insert(node);
+            return Ok(());
+        }
+        // The one who gives the token decides.
+        let managers = raft.seats.values().filter(|r| **r == SwarmRole::Manager).count();
+        let full = managers >= usize::from(self.settings.wanted.managers);
+        raft.seats.insert(node, if full { SwarmRole::Worker } else { role });
+        self.nodes[node].disk.raft = Some(asked);
+        Ok(())
+    }
+
+    fn leads(&self, node: usize) -> Result<usize, &'static str> {
+        let raft = self.nodes[node].disk.raft.ok_or("it is in no Swarm")?;
+        if self.rafts[raft].leader == Some(node) { Ok(raft) } else { Err("it does not lead") }
+    }
+
+    fn set_role(&mut self, node: usize, name: &str, role: SwarmRole) -> Effect {
+        let raft = self.leads(node)?;
+        let named = self.nodes.iter().position(|n| n.name == name).ok_or("no such node")?;
+        let managers = self.rafts[raft].seats.values().filter(|r| **r == SwarmRole::Manager);
+        let full = managers.count() >= usize::from(self.settings.wanted.managers);
+        if role == SwarmRole::Manager && full {
+            return Err("there are managers enough by now");
+        }
+        let seat = self.rafts[raft].seats.get_mut(&named).ok_or("no such seat")?;
+        *seat = role;
+        Ok(())
+    }
+}
+
+/// How long a step takes, in milliseconds.
+const fn duration(step: &Step) -> (u64, u64) {
+    match step {
+        Step::MakeIdentity | Step::RecordSwarm | Step::SetTags { .. } => (5, 50),
+        Step::Start { .. } | Step::JoinRing { .. } => (50, 500),
+        Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
+        Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } => (50, 1_000),
+        Step::ProbePeer { .. } | Step::TuneVolume | Step::MountVolume => (300, 3_000),
+        Step::CreateVolume { .. } | Step::AddBricks { .. } | Step::StartVolume => (500, 5_000),
+        Step::InitSwarm | Step::JoinSwarm { .. } | Step::DeployStack { .. } => (500, 5_000),
+    }
+}

@@ -1,0 +1,177 @@
+//! What must hold after every event, and what must never be taken back.
+
+use super::Simulation;
+use crate::{ClusterId, Plan, Step, SwarmRole, plan};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a survivor may be without its other managers' word while they
+/// elect a leader, in milliseconds.
+const ELECTION: u64 = 15_000;
+
+/// What was seen once and must stay.
+#[derive(Default)]
+pub(super) struct Seen {
+    memberships: BTreeMap<usize, ClusterId>,
+    bricks: Vec<usize>,
+}
+
+impl Simulation {
+    /// Checks everything that holds at all times.
+    pub(super) fn check(&mut self) {
+        let wrong = self
+            .memberships()
+            .and_then(|()| self.volumes())
+            .and_then(|()| self.swarms())
+            .and_then(|()| self.mounts());
+        if let Err(what) = wrong {
+            self.breaks(what);
+        }
+    }
+
+    fn memberships(&mut self) -> Result<(), String> {
+        let mut clusters = BTreeSet::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            let Some(own) = &node.disk.membership else { continue };
+            clusters.insert(&own.cluster);
+            let first = self.seen.memberships.entry(n).or_insert_with(|| own.cluster.clone());
+            if *first != own.cluster {
+                return Err(format!("{} went from {first} to {}", node.name, own.cluster));
+            }
+        }
+        if self.settings.one_cluster && clusters.len() > 1 {
+            return Err(format!("one site has {} clusters", clusters.len()));
+        }
+        Ok(())
+    }
+
+    fn volumes(&mut self) -> Result<(), String> {
+        let volumes: Vec<_> = self.pools.iter().filter_map(|p| p.volume.as_ref()).collect();
+        if self.settings.one_cluster && volumes.len() > 1 {
+            return Err(format!("one site has {} volumes", volumes.len()));
+        }
+        if let Some(volume) = volumes.first() {
+            if !volume.nodes.starts_with(&self.seen.bricks) {
+                return Err("a brick was removed".into());
+            }
+            if volume.nodes.len() > usize::from(self.settings.wanted.replicas) {
+                return Err("there are more copies than wanted".into());
+            }
+            if volume.unknown_to(&volume.nodes) > 0 {
+                return Err("data is on no brick any more".into());
+            }
+            if volume.started && volume.tuned_for == 0 {
+                return Err("the volume was started without TLS".into());
+            }
+            self.seen.bricks.clone_from(&volume.nodes);
+        }
+        Ok(())
+    }
+
+    fn swarms(&self) -> Result<(), String> {
+        let mut clusters = BTreeSet::new();
+        for raft in &self.rafts {
+            if !clusters.insert(&raft.cluster) {
+                return Err("one cluster has two Swarms".into());
+            }
+            let managers = raft.seats.values().filter(|r| **r == SwarmRole::Manager).count();
+            if managers > usize::from(self.settings.wanted.managers) {
+                return Err(format!("the Swarm has {managers} managers"));
+            }
+            if managers == 0 {
+                return Err("the Swarm has no manager".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn mounts(&self) -> Result<(), String> {
+        for node in &self.nodes {
+            let mounted = node.run.as_ref().is_some_and(|run| run.mounted);
+            let volume = node.disk.pool.and_then(|p| self.pools[p].volume.as_ref());
+            if mounted && !volume.is_some_and(|v| v.started) {
+                return Err(format!("{} mounts a volume that is not started", node.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// No two nodes of a cluster make cluster-wide changes at once.
+    pub(super) fn one_authority(&mut self, node: usize, plan_here: &Plan) {
+        if !cluster_wide(plan_here) {
+            return;
+        }
+        let cluster = |n: usize| self.nodes[n].disk.membership.as_ref().map(|m| &m.cluster);
+        let rival = (0..self.nodes.len()).find(|other| {
+            *other != node
+                && self.nodes[*other].run.is_some()
+                && cluster(*other) == cluster(node)
+                && cluster_wide(&plan(&self.observe(*other), &self.settings.wanted))
+        });
+        if let Some(rival) = rival {
+            let names = (&self.nodes[node].name, &self.nodes[rival].name);
+            self.breaks(format!("{} and {} both lead", names.0, names.1));
+        }
+    }
+
+    /// A node that must stay ready may miss it only for as long as an election
+    /// takes.
+    pub(super) fn stays_ready(&mut self, node: usize, ready: bool) {
+        let now = self.now;
+        let Some(since) = self.unready.get_mut(&node) else { return };
+        *since = if ready { u64::MAX } else { now.min(*since) };
+        if now.saturating_sub(*since) > ELECTION {
+            self.breaks(format!("{} did not stay ready", self.nodes[node].name));
+        }
+    }
+
+    /// The cluster whose members all nodes are, if it is one.
+    pub(super) fn cluster(&self) -> Option<ClusterId> {
+        let mut clusters =
+            self.nodes.iter().map(|n| n.disk.membership.as_ref().map(|m| &m.cluster));
+        let first = clusters.next()??;
+        clusters.all(|c| c == Some(first)).then(|| first.clone())
+    }
+
+    /// What a settled cluster of this many nodes looks like.
+    pub(super) fn check_settled(&self) -> Result<(), String> {
+        let nodes = self.nodes.len();
+        let wanted = &self.settings.wanted;
+        self.cluster().ok_or("the nodes are not of one cluster")?;
+        if wanted.storage {
+            let copies = self.seen.bricks.len();
+            let right = nodes.min(usize::from(wanted.replicas));
+            if copies != right {
+                return Err(format!("{copies} copies instead of {right}"));
+            }
+        }
+        if wanted.swarm {
+            let raft = self.rafts.first().ok_or("there is no Swarm")?;
+            let managers = raft.seats.values().filter(|r| **r == SwarmRole::Manager).count();
+            let most = nodes.min(usize::from(wanted.managers));
+            let right = if most % 2 == 0 { most - 1 } else { most };
+            if raft.seats.len() != nodes || managers != right {
+                return Err(format!("{managers} managers of {} Swarm nodes", raft.seats.len()));
+            }
+            if raft.stacks != wanted.stacks {
+                return Err(format!("stacks {:?} run", raft.stacks));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cluster_wide(plan: &Plan) -> bool {
+    plan.steps.iter().any(|p| {
+        matches!(
+            p.step,
+            Step::ProbePeer { .. }
+                | Step::CreateVolume { .. }
+                | Step::AddBricks { .. }
+                | Step::TuneVolume
+                | Step::StartVolume
+                | Step::InitSwarm
+                | Step::SetSwarmRole { .. }
+                | Step::DeployStack { .. }
+        )
+    })
+}

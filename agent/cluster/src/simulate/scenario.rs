@@ -1,0 +1,198 @@
+//! The stories that are played, each with thousands of seeds.
+
+use super::{CutAt, Failure, Random, Report, Settings, Simulation};
+use crate::Wanted;
+
+/// A virtual quarter of an hour: longer than the grace time, so that waiting
+/// for a node that failed early is over.
+const DEADLINE: u64 = 900_000;
+
+/// A story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// All power on within two seconds.
+    SimultaneousPowerOn,
+    /// They power on in any order within two minutes; steps fail.
+    AnyBootOrder,
+    /// As many as there are are expected; the ring loses a third of its
+    /// messages, steps fail, power fails up to five times.
+    RoughWithExpect,
+    /// Power fails once in the middle of any step; nobody is expected.
+    OneCut,
+    /// The founder loses power at some step from its founding to its Swarm.
+    FounderDies,
+    /// A node loses power at some step of its joining.
+    JoinerDies,
+    /// All are ready, then all are rebooted at once.
+    RebootOfAll,
+    /// All are ready, then one dies; the others must stay ready; it returns.
+    OneDead,
+    /// All are ready, then one is cut off for two minutes.
+    CutOff,
+    /// The ring is parted while the cluster forms; all are expected.
+    PartedWhileForming,
+    /// Storage and no Swarm, with power cuts.
+    NoSwarm,
+    /// A Swarm and no storage, with power cuts.
+    NoStorage,
+}
+
+impl Scenario {
+    /// Every story with the name by which the command line knows it.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("simultaneous-power-on", Self::SimultaneousPowerOn),
+        ("any-boot-order", Self::AnyBootOrder),
+        ("rough-with-expect", Self::RoughWithExpect),
+        ("one-cut", Self::OneCut),
+        ("founder-dies", Self::FounderDies),
+        ("joiner-dies", Self::JoinerDies),
+        ("reboot-of-all", Self::RebootOfAll),
+        ("one-dead", Self::OneDead),
+        ("cut-off", Self::CutOff),
+        ("parted-while-forming", Self::PartedWhileForming),
+        ("no-swarm", Self::NoSwarm),
+        ("no-storage", Self::NoStorage),
+    ];
+
+    /// The name by which the command line knows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, s)| *s == self).map_or("", |(name, _)| name)
+    }
+
+    /// Plays it with this many nodes.
+    ///
+    /// # Errors
+    /// When an invariant breaks or the nodes are not ready in time; with the
+    /// end of the transcript, for which it is played again.
+    pub fn play(self, nodes: usize, seed: u64) -> Result<Report, Box<Failure>> {
+        self.play_once(nodes, seed, false).map_err(|(why, _)| {
+            let lines = match self.play_once(nodes, seed, true) {
+                Err((_, report)) | Ok(report) => report.transcript,
+            };
+            let last = lines.len().saturating_sub(60);
+            let name = self.name();
+            let replay = format!(
+                "cargo run -p ashlar-cluster --example simulate -- --scenario {name} --nodes {nodes} --seed {seed}"
+            );
+            Box::new(Failure { why, transcript: lines[last..].join("\n"), replay })
+        })
+    }
+
+    /// Plays it and keeps every event in words.
+    ///
+    /// # Errors
+    /// As [`Self::play`]; the report holds the transcript either way.
+    pub fn tell(self, nodes: usize, seed: u64) -> (Report, Option<String>) {
+        match self.play_once(nodes, seed, true) {
+            Ok(report) => (report, None),
+            Err((why, report)) => (report, Some(why)),
+        }
+    }
+
+    fn play_once(self, nodes: usize, seed: u64, tell: bool) -> Result<Report, (String, Report)> {
+        let mut dice = Random::new(seed ^ 0xa5a5_a5a5);
+        let mut sim = Simulation::new(self.settings(nodes, seed, &mut dice), tell);
+        let result = self.script(&mut sim, nodes, &mut dice);
+        sim.report.ended_ms = sim.now;
+        match result {
+            Ok(()) => Ok(sim.report),
+            Err(why) => Err((why, sim.report)),
+        }
+    }
+
+    fn settings(self, nodes: usize, seed: u64, dice: &mut Random) -> Settings {
+        let wanted = Wanted { stacks: vec!["portal".into()], ..Wanted::default() };
+        let expected = Wanted { expect: u8::try_from(nodes).ok(), ..wanted.clone() };
+        let calm = Settings {
+            nodes,
+            seed,
+            wanted,
+            loss: 0,
+            failures: 0,
+            cuts: 0,
+            most_cuts: 0,
+            cut_at: None,
+            one_cluster: true,
+        };
+        let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
+        match self {
+            Self::SimultaneousPowerOn | Self::RebootOfAll | Self::OneDead | Self::CutOff => calm,
+            Self::AnyBootOrder => Settings { failures: 50, ..calm },
+            Self::RoughWithExpect => Settings {
+                wanted: expected,
+                loss: 300,
+                failures: 100,
+                cuts: 60,
+                most_cuts: 5,
+                ..calm
+            },
+            Self::OneCut => Settings { cuts: 40, most_cuts: 1, ..calm },
+            Self::FounderDies => Settings { most_cuts: 1, cut_at: cut_at(true, 12), ..calm },
+            Self::JoinerDies => Settings { most_cuts: 1, cut_at: cut_at(false, 8), ..calm },
+            Self::PartedWhileForming => Settings { wanted: expected, loss: 100, ..calm },
+            Self::NoSwarm => Settings {
+                wanted: Wanted { swarm: false, stacks: Vec::new(), ..expected },
+                cuts: 60,
+                most_cuts: 3,
+                ..calm
+            },
+            Self::NoStorage => Settings {
+                wanted: Wanted { storage: false, ..expected },
+                cuts: 60,
+                most_cuts: 3,
+                ..calm
+            },
+        }
+    }
+
+    fn script(self, sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
+        let spread = match self {
+            Self::AnyBootOrder | Self::RoughWithExpect => 120_000,
+            _ => 2_000,
+        };
+        for node in 0..nodes {
+            sim.power_on_at(node, dice.between(0, spread));
+        }
+        let some = usize::try_from(dice.next()).unwrap_or(0) % nodes;
+        if self == Self::PartedWhileForming {
+            sim.hold(dice.between(0, 60_000), &[])?;
+            sim.part([some].into());
+            sim.hold(dice.between(10_000, 90_000), &[])?;
+            sim.part([].into());
+        }
+        sim.settle(DEADLINE)?;
+        sim.check_settled()?;
+        let before = sim.cluster();
+        let others: Vec<_> = (0..nodes).filter(|n| *n != some).collect();
+        match self {
+            Self::RebootOfAll => {
+                sim.hold(dice.between(0, 60_000), &[])?;
+                for node in 0..nodes {
+                    sim.power_off(node);
+                    sim.power_on_at(node, sim.now + dice.between(2_000, 22_000));
+                }
+            }
+            Self::OneDead => {
+                sim.hold(30_000, &[])?;
+                sim.power_off(some);
+                sim.hold(120_000, &others)?;
+                sim.power_on_at(some, sim.now);
+            }
+            Self::CutOff => {
+                sim.hold(30_000, &[])?;
+                sim.part([some].into());
+                sim.hold(120_000, &others)?;
+                sim.part([].into());
+            }
+            _ => return Ok(()),
+        }
+        sim.settle(DEADLINE)?;
+        sim.check_settled()?;
+        if sim.cluster() == before { Ok(()) } else { Err("it is another cluster".into()) }
+    }
+}
+
+fn dice_step(dice: &mut Random, most: u32) -> u32 {
+    1 + u32::try_from(dice.between(0, u64::from(most) - 1)).unwrap_or(0)
+}

@@ -1,0 +1,287 @@
+//! What the world consists of: disks that outlast a power cut, memory that
+//! does not, and what the nodes have in common.
+
+use super::{Event, Random, Simulation};
+use crate::{
+    ClusterId, Daemon, Identity, MemberStatus, Membership, NodeId, Planned, Step, SwarmRole, Tags,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+
+pub(super) struct Node {
+    pub(super) name: String,
+    /// The identity that it will write to its disk.
+    pub(super) born: Identity,
+    pub(super) boots: u32,
+    pub(super) disk: Disk,
+    /// `None` while it has no power.
+    pub(super) run: Option<Run>,
+}
+
+/// What a power cut leaves.
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) identity: bool,
+    pub(super) membership: Option<Membership>,
+    /// CA certificate, own certificate, CA key: of which cluster.
+    pub(super) ca: Option<ClusterId>,
+    pub(super) certificate: Option<ClusterId>,
+    pub(super) ca_key: Option<ClusterId>,
+    pub(super) pool: Option<usize>,
+    pub(super) raft: Option<usize>,
+    /// Steps begun since the founding or enrolling began.
+    pub(super) steps: u32,
+}
+
+/// What a power cut takes.
+#[derive(Default)]
+pub(super) struct Run {
+    pub(super) ring: Option<View>,
+    pub(super) storage: bool,
+    pub(super) engine: bool,
+    pub(super) mounted: bool,
+    pub(super) starting: BTreeSet<Daemon>,
+    pub(super) doing: VecDeque<Planned>,
+    pub(super) worked: bool,
+    /// Steps that were tried and are still planned: how often, and not again
+    /// before when.
+    pub(super) tried: Vec<(Step, u32, u64)>,
+    pub(super) next_wake: u64,
+    pub(super) ready: bool,
+    pub(super) settled: bool,
+}
+
+/// The ring as one member sees it.
+pub(super) struct View {
+    pub(super) tags: Tags,
+    pub(super) others: BTreeMap<usize, (MemberStatus, Tags)>,
+    pub(super) changed_at: u64,
+}
+
+/// A trusted storage pool.
+#[derive(Default)]
+pub(super) struct Pool {
+    /// Its members; `false` for one that is half-way in.
+    pub(super) members: BTreeMap<usize, bool>,
+    pub(super) volume: Option<Bricks>,
+}
+
+#[derive(Default)]
+pub(super) struct Bricks {
+    pub(super) nodes: Vec<usize>,
+    pub(super) started: bool,
+    /// For how many copies the options were set; 0 for never.
+    pub(super) tuned_for: usize,
+    /// How many writes there were.
+    pub(super) written: usize,
+    /// Which of them each brick lacks.
+    pub(super) lacks: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+impl Bricks {
+    /// Whether these bricks together may write: more than half of all, or just
+    /// half with the first among them.
+    pub(super) fn quorum(&self, online: &[usize]) -> bool {
+        let (n, all) = (online.len() * 2, self.nodes.len());
+        n > all || (n == all && self.nodes.first().is_some_and(|first| online.contains(first)))
+    }
+
+    /// Writes that none of these bricks has.
+    pub(super) fn unknown_to(&self, online: &[usize]) -> usize {
+        let lacks = |n: &usize, write: &usize| self.lacks.get(n).is_some_and(|l| l.contains(write));
+        (0..self.written).filter(|w| online.iter().all(|n| lacks(n, w))).count()
+    }
+}
+
+/// A Swarm.
+pub(super) struct Raft {
+    pub(super) cluster: Option<ClusterId>,
+    pub(super) seats: BTreeMap<usize, SwarmRole>,
+    /// Entries of nodes that lost power before they knew that they had joined.
+    pub(super) ghosts: BTreeSet<usize>,
+    pub(super) leader: Option<usize>,
+    pub(super) electing: bool,
+    pub(super) stacks: Vec<String>,
+}
+
+impl Node {
+    pub(super) fn new(n: usize, random: &mut Random) -> Self {
+        let id = format!("{:016x}", random.next());
+        let name = format!("ashlar-{}", &id[..8]);
+        let address = IpAddr::V4(Ipv4Addr::new(10, 83, 0, u8::try_from(n + 1).unwrap_or(u8::MAX)));
+        let born = Identity { id: NodeId(id), name: name.clone(), address };
+        Self { name, born, boots: 0, disk: Disk::default(), run: None }
+    }
+
+    pub(super) fn rings(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.ring.is_some())
+    }
+
+    pub(super) fn stores(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.storage)
+    }
+
+    pub(super) fn engine(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.engine)
+    }
+}
+
+impl Simulation {
+    /// Whether packets pass between two nodes.
+    pub(super) fn reach(&self, a: usize, b: usize) -> bool {
+        self.apart.contains(&a) == self.apart.contains(&b)
+    }
+
+    /// Parts these nodes from the others, or mends the ring if there are none.
+    pub(super) fn part(&mut self, apart: BTreeSet<usize>) {
+        self.say(None, || if apart.is_empty() { "mended" } else { "parted" }.into());
+        self.apart = apart;
+        for a in 0..self.nodes.len() {
+            for b in 0..self.nodes.len() {
+                if a != b && self.reach(a, b) {
+                    self.after((1_000, 5_000), Event::Hear { to: a, about: b });
+                } else if a != b {
+                    self.after((5_000, 8_000), Event::Miss { by: a, about: b });
+                }
+            }
+        }
+        for pool in 0..self.pools.len() {
+            self.write(pool);
+            for node in 0..self.nodes.len() {
+                let boot = self.nodes[node].boots;
+                self.after((3_000, 20_000), Event::Healed { pool, node, boot });
+            }
+        }
+        self.watch_rafts();
+        self.touch();
+    }
+
+    pub(super) fn up(&mut self, node: usize, daemon: Daemon) {
+        match daemon {
+            Daemon::Ring => self.ring_up(node),
+            Daemon::Storage => self.storage_up(node),
+            Daemon::Engine => {
+                if let Some(run) = &mut self.nodes[node].run {
+                    run.engine = true;
+                }
+            }
+        }
+        if let Some(run) = &mut self.nodes[node].run {
+            run.starting.remove(&daemon);
+        }
+        self.watch_rafts();
+        self.touch();
+    }
+
+    fn storage_up(&mut self, node: usize) {
+        let pools = self.pools.len();
+        let pool = *self.nodes[node].disk.pool.get_or_insert(pools);
+        if pool == pools {
+            self.pools.push(Pool { members: BTreeMap::from([(node, true)]), volume: None });
+        }
+        if let Some(run) = &mut self.nodes[node].run {
+            run.storage = true;
+        }
+        self.write(pool);
+        let boot = self.nodes[node].boots;
+        self.after((3_000, 20_000), Event::Healed { pool, node, boot });
+    }
+
+    /// Somebody writes: bricks that are away miss it.
+    pub(super) fn write(&mut self, pool: usize) {
+        for side in [true, false] {
+            let online = self.online(pool);
+            let online: Vec<_> =
+                online.into_iter().filter(|n| self.apart.contains(n) == side).collect();
+            let Some(volume) = &mut self.pools[pool].volume else { return };
+            if online.is_empty() || !volume.quorum(&online) {
+                continue;
+            }
+            let unknown = volume.unknown_to(&online);
+            for away in volume.nodes.iter().filter(|n| !online.contains(n)) {
+                volume.lacks.entry(*away).or_default().insert(volume.written);
+            }
+            volume.written += 1;
+            if unknown > 0 {
+                self.breaks(format!(
+                    "{unknown} writes are unknown to the bricks that go on writing"
+                ));
+            }
+        }
+    }
+
+    /// A brick learns what the others that it reaches know.
+    pub(super) fn healed(&mut self, pool: usize, node: usize) {
+        let sources: Vec<_> =
+            self.online(pool).into_iter().filter(|n| *n == node || self.reach(*n, node)).collect();
+        let Some(volume) = &mut self.pools[pool].volume else { return };
+        let Some(before) = volume.lacks.get(&node).map(BTreeSet::len).filter(|n| *n > 0) else {
+            return;
+        };
+        let lost: BTreeSet<_> = (0..volume.written)
+            .filter(|w| {
+                sources.iter().all(|n| volume.lacks.get(n).is_some_and(|lacks| lacks.contains(w)))
+            })
+            .collect();
+        let left = lost.len();
+        volume.lacks.insert(node, lost);
+        if left < before {
+            self.say(Some(node), || format!("its brick heals, {left} entries are left"));
+            self.touch();
+        }
+        if left > 0 {
+            let boot = self.nodes[node].boots;
+            self.after((3_000, 10_000), Event::Healed { pool, node, boot });
+        }
+    }
+
+    /// Nodes whose bricks run.
+    pub(super) fn online(&self, pool: usize) -> Vec<usize> {
+        let volume = self.pools[pool].volume.iter().filter(|v| v.started);
+        volume.flat_map(|v| &v.nodes).copied().filter(|n| self.nodes[*n].stores()).collect()
+    }
+
+    /// Managers that run and that `node` reaches.
+    fn voters(&self, raft: usize, node: usize) -> usize {
+        let managers = self.rafts[raft].seats.iter().filter(|(_, r)| **r == SwarmRole::Manager);
+        managers.filter(|(n, _)| self.nodes[**n].engine() && self.reach(node, **n)).count()
+    }
+
+    /// Whether `node` is a manager that has quorum with those it reaches.
+    pub(super) fn quorate(&self, raft: usize, node: usize) -> bool {
+        let manager = |r: &&SwarmRole| **r == SwarmRole::Manager;
+        let seats = &self.rafts[raft].seats;
+        seats.get(&node).filter(manager).is_some()
+            && self.nodes[node].engine()
+            && self.voters(raft, node) * 2 > seats.values().filter(manager).count()
+    }
+
+    /// Unseats leaders without quorum and calls elections.
+    pub(super) fn watch_rafts(&mut self) {
+        for raft in 0..self.rafts.len() {
+            if self.rafts[raft].leader.is_some_and(|n| !self.quorate(raft, n)) {
+                self.rafts[raft].leader = None;
+            }
+            let wanting = self.rafts[raft].leader.is_none() && !self.rafts[raft].electing;
+            if wanting && (0..self.nodes.len()).any(|n| self.quorate(raft, n)) {
+                self.rafts[raft].electing = true;
+                self.after((1_000, 4_000), Event::Elect { raft });
+            }
+        }
+    }
+
+    pub(super) fn elect(&mut self, raft: usize) {
+        self.rafts[raft].electing = false;
+        if self.rafts[raft].leader.is_some() {
+            return;
+        }
+        let able: Vec<_> = (0..self.nodes.len()).filter(|n| self.quorate(raft, *n)).collect();
+        if able.is_empty() {
+            return;
+        }
+        let chosen = able[(self.random.next() % able.len() as u64) as usize];
+        self.rafts[raft].leader = Some(chosen);
+        self.say(Some(chosen), || "leads the Swarm".into());
+        self.touch();
+    }
+}
