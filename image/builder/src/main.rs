@@ -9,7 +9,6 @@ mod cli;
 mod command;
 mod context;
 mod inspect;
-mod machine;
 mod output;
 mod project;
 mod sbom;

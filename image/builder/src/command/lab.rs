@@ -1,13 +1,24 @@
 //! `ashlar lab`.
 
+use crate::command::machines::Verb;
 use crate::context::Context;
+use ashlar::machine::Backend;
 use std::process::ExitCode;
 
-/// Options of `lab`.
+/// Options of `lab`. The lab needs root: it makes network namespaces.
+///
+///   sudo ashlar lab up --site shop      three containers on the retail root
+///   sudo ashlar lab exec node1 -- ashlarctl status
+///   sudo ashlar lab cut node2           pull its network cable
+///   sudo ashlar lab down
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
 
 /// Runs it.
-pub(crate) fn run(_args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    Err(miette::miette!("this command is not in this build yet"))
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    args.verb.run(Backend::Lab, context)
 }

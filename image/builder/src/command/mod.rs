@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod lab;
 pub(crate) mod lint;
 pub(crate) mod lock;
+pub(crate) mod machines;
 pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod profiles;

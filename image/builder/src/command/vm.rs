@@ -1,13 +1,88 @@
 //! `ashlar vm`.
 
+use crate::command::machines::{OneNode, Verb, Which, done};
 use crate::context::Context;
+use ashlar::machine::{Backend, console};
+use clap::Subcommand;
+use miette::{IntoDiagnostic, WrapErr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Options of `vm`.
+///
+///   ashlar vm up --site shop            three machines from the retail image
+///   ashlar vm exec node1 -- ashlarctl status
+///   ashlar vm kill node2                pull its plug
+///   ashlar vm start node2
+///   ashlar vm down
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: VmVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum VmVerb {
+    #[command(flatten)]
+    Common(Verb),
+    /// Sit down at a node's serial console; Ctrl-] leaves it.
+    Console(OneNode),
+    /// Save what a node's screen shows as a PNG file.
+    Screenshot {
+        #[command(flatten)]
+        node: OneNode,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Save nodes with disk and memory, all at one moment.
+    Snapshot(Moment),
+    /// Put nodes back to a saved moment.
+    Rewind(Moment),
+}
+
+#[derive(Debug, clap::Args)]
+struct Moment {
+    /// Name of the moment.
+    tag: String,
+    /// The nodes. Default: all.
+    nodes: Vec<String>,
+    #[command(flatten)]
+    cluster: Which,
+}
 
 /// Runs it.
-pub(crate) fn run(_args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    Err(miette::miette!("this command is not in this build yet"))
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    match &args.verb {
+        VmVerb::Common(verb) => verb.run(Backend::Vm, context),
+        VmVerb::Console(one) => {
+            let socket = one.cluster.find(Backend::Vm)?.console(&one.node)?;
+            context.output.note(format_args!("console of {}; Ctrl-] leaves it", one.node));
+            console::attach(&socket)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        VmVerb::Screenshot { node, file } => {
+            let picture = node.cluster.find(Backend::Vm)?.screenshot(&node.node)?;
+            std::fs::write(file, picture)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("{} cannot be written", file.display()))?;
+            done(context, &format!("{} has the screen of {}", file.display(), node.node))
+        }
+        VmVerb::Snapshot(moment) => {
+            let cluster = moment.cluster.find(Backend::Vm)?;
+            let spinner = context.output.spinner("saving memory and disks");
+            let saved = cluster.snapshot(&moment.nodes, &moment.tag);
+            spinner.finish_and_clear();
+            saved?;
+            done(context, &format!("{} is saved as `{}`", cluster.name(), moment.tag))
+        }
+        VmVerb::Rewind(moment) => {
+            let cluster = moment.cluster.find(Backend::Vm)?;
+            let spinner = context.output.spinner("loading memory and disks");
+            let loaded = cluster.rewind(&moment.nodes, &moment.tag);
+            spinner.finish_and_clear();
+            loaded?;
+            done(context, &format!("{} is back at `{}`", cluster.name(), moment.tag))
+        }
+    }
 }

@@ -1,0 +1,68 @@
+//! The lab's segment: a bridge in a network namespace of the cluster's own, and
+//! a namespace a node. Nothing of it touches the host's network.
+
+use crate::machine::error::Result;
+use crate::machine::process::run;
+use crate::machine::store::NodeRecord;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The network namespace of a cluster's bridge, or of one of its nodes.
+pub(crate) fn namespace(cluster: &str, node: Option<&NodeRecord>) -> String {
+    match node {
+        None => format!("ashlar-{cluster}"),
+        Some(node) => format!("ashlar-{cluster}-{}", node.name),
+    }
+}
+
+/// Where `ip netns` keeps a namespace.
+pub(crate) fn path(namespace: &str) -> PathBuf {
+    Path::new("/run/netns").join(namespace)
+}
+
+/// Gives a node a fresh network with one cable to the bridge. Everything that
+/// the node's daemons made in the old one is gone, as after a power cut.
+pub(crate) fn plug(cluster: &str, node: &NodeRecord) -> Result<()> {
+    unplug(cluster, node)?;
+    let segment = namespace(cluster, None);
+    if !path(&segment).exists() {
+        ip(&["netns", "add", &segment])?;
+        ip(&["-n", &segment, "link", "add", "segment", "type", "bridge", "stp_state", "0"])?;
+        ip(&["-n", &segment, "link", "set", "segment", "up"])?;
+    }
+    let own = namespace(cluster, Some(node));
+    ip(&["netns", "add", &own])?;
+    // `host0` is the name by which systemd knows a container's cable.
+    ip(&[
+        "-n", &segment, "link", "add", &node.name, "type", "veth", "peer", "name", "host0",
+        "address", &node.mac, "netns", &own,
+    ])?;
+    ip(&["-n", &segment, "link", "set", &node.name, "master", "segment", "up"])
+}
+
+/// Takes a node's network away.
+pub(crate) fn unplug(cluster: &str, node: &NodeRecord) -> Result<()> {
+    let own = namespace(cluster, Some(node));
+    if !path(&own).exists() {
+        return Ok(());
+    }
+    // The namespace lingers while anything holds it; the cable goes at once.
+    let _ = ip(&["-n", &namespace(cluster, None), "link", "del", &node.name]);
+    ip(&["netns", "del", &own])
+}
+
+/// Takes the carrier from a node's cable, or gives it back.
+pub(crate) fn link(cluster: &str, node: &NodeRecord, up: bool) -> Result<()> {
+    let state = if up { "up" } else { "down" };
+    ip(&["-n", &namespace(cluster, None), "link", "set", &node.name, state])
+}
+
+/// Removes the segment.
+pub(crate) fn remove(cluster: &str) -> Result<()> {
+    let segment = namespace(cluster, None);
+    if path(&segment).exists() { ip(&["netns", "del", &segment]) } else { Ok(()) }
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    run(Command::new("ip").args(arguments), "iproute2").map(drop)
+}

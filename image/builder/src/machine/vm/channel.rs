@@ -1,0 +1,386 @@
+//! Commands for a guest over a virtio-serial port, without a network and
+//! without anything in the image.
+//!
+//! The guest's end is `channel.sh`, handed to its systemd as a credential. The
+//! host's end is a pair of FIFOs that QEMU holds open: a socket would report
+//! each disconnection to the guest, whose shell would then have to be started
+//! anew. One lock a node lets one command through at a time.
+
+use crate::machine::error::{Doing, Error, Result};
+use crate::machine::{Backend, Deadline, Exec, Finished, store};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the guest runs.
+const GUEST: &str = include_str!("channel.sh");
+
+/// The line of it that opens the port; the tests put FIFOs there.
+#[cfg(test)]
+const PORT: &str = "exec 3<>/dev/virtio-ports/ashlar.exec 4>&3";
+
+/// After a command was cancelled, the guest has so long to say how it ended.
+const AFTERMATH: Duration = Duration::from_secs(20);
+
+/// Credentials that make a guest's systemd open its end of the channel.
+pub(crate) fn credentials() -> Vec<String> {
+    let script = BASE64_STANDARD.encode(GUEST);
+    // Decoded by the guest: unit files have quoting rules that the script has not.
+    let unit = format!(
+        "[Unit]\n\
+         Description=Commands from the host of this machine\n\
+         DefaultDependencies=no\n\
+         ConditionPathExists=!/etc/initrd-release\n\
+         Wants=dev-virtio\\x2dports-ashlar.exec.device\n\
+         After=dev-virtio\\x2dports-ashlar.exec.device\n\
+         [Service]\n\
+         ExecStart=/bin/bash -c 'eval \"$$(base64 -d <<<{script})\"'\n\
+         Restart=always\n\
+         RestartSec=1\n\
+         KillMode=process\n\
+         OOMScoreAdjust=-900\n"
+    );
+    let wants = "[Unit]\nWants=ashlar-vm-exec.service\n";
+    [
+        ("systemd.extra-unit.ashlar-vm-exec.service", unit.as_str()),
+        ("systemd.unit-dropin.sysinit.target~ashlar-vm-exec", wants),
+    ]
+    .map(|(name, text)| {
+        format!("io.systemd.credential.binary:{name}={}", BASE64_STANDARD.encode(text))
+    })
+    .to_vec()
+}
+
+/// Makes the FIFOs that QEMU will open for `-chardev pipe,path=<dir>/exec`.
+pub(crate) fn make(dir: &Path) -> Result<()> {
+    for name in ["exec.in", "exec.out"] {
+        let path = dir.join(name);
+        // A FIFO with bytes from an earlier boot would confuse the next one;
+        // the kernel drops them with the last user, but not before.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).doing("removing", &path);
+            }
+            _ => nix::unistd::mkfifo(
+                &path,
+                nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR,
+            )
+            .doing("making", &path)?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command in the guest. A guest that still boots is waited for.
+pub(crate) fn exec(dir: &Path, node: &str, exec: &Exec) -> Result<Finished> {
+    let deadline = Deadline::within(exec.within);
+    let turn = dir.join("exec.lock");
+    let _turn = deadline
+        .poll(Duration::from_millis(100), || match store::lock(&turn, node, false) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Error::Busy { .. }) => Ok(None),
+            Err(error) => Err(error),
+        })?
+        .ok_or_else(|| Error::Busy { name: node.to_owned() })?;
+    let mut channel = Channel::open(dir, node)?;
+    channel.greet(deadline)?;
+    channel.run(exec, deadline)
+}
+
+struct Channel {
+    node: String,
+    requests: File,
+    answers: File,
+    read: Vec<u8>,
+}
+
+impl Channel {
+    fn open(dir: &Path, node: &str) -> Result<Self> {
+        let requests = dir.join("exec.in");
+        let answers = dir.join("exec.out");
+        let open = |path: &PathBuf, write: bool| {
+            File::options()
+                .read(!write)
+                .write(write)
+                .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+                .open(path)
+        };
+        // Without a reader, which is QEMU, opening for writing gives ENXIO.
+        let off = |_| Error::Off { backend: Backend::Vm, node: node.to_owned() };
+        Ok(Self {
+            node: node.to_owned(),
+            requests: open(&requests, true).map_err(off)?,
+            answers: open(&answers, false).doing("opening", &answers)?,
+            read: Vec::new(),
+        })
+    }
+
+    /// Makes sure that the guest listens, and drops what an interrupted
+    /// predecessor left unread.
+    fn greet(&mut self, deadline: Deadline) -> Result<()> {
+        let id = fresh_id();
+        self.send(format!("ping {id}\n").as_bytes(), deadline)?;
+        let greeting = format!("\n@pong {id}\n");
+        match self.find(greeting.as_bytes(), deadline)? {
+            Some(at) => {
+                self.read.drain(..at + greeting.len());
+                Ok(())
+            }
+            None => Err(self.late("an answer from its shell", deadline, String::new())),
+        }
+    }
+
+    fn run(&mut self, exec: &Exec, deadline: Deadline) -> Result<Finished> {
+        let id = fresh_id();
+        let mut request =
+            format!("run {id} {} {}\n", exec.script.len() + 1, exec.stdin.len()).into_bytes();
+        request.extend_from_slice(exec.script.as_bytes());
+        request.push(b'\n');
+        request.extend_from_slice(&exec.stdin);
+        self.send(&request, deadline)?;
+        if let Some(finished) = self.finish(&id, deadline)? {
+            return Ok(finished);
+        }
+        let aftermath = Deadline::within(AFTERMATH);
+        self.send(format!("cancel {id}\n").as_bytes(), aftermath)?;
+        let last = self.finish(&id, aftermath)?.map_or_else(String::new, |finished| {
+            format!("{}{}", finished.text(), finished.error_text())
+        });
+        let end = exec.script.char_indices().nth(60).map_or(exec.script.len(), |(at, _)| at);
+        Err(self.late(&format!("the end of `{}`", &exec.script[..end]), deadline, last))
+    }
+
+    /// Waits for the end of command `id` and reads its output.
+    fn finish(&mut self, id: &str, deadline: Deadline) -> Result<Option<Finished>> {
+        let mark = format!("\n@done {id} ");
+        let Some(at) = self.find(mark.as_bytes(), deadline)? else { return Ok(None) };
+        self.read.drain(..at + mark.len());
+        let Some(end) = self.find(b"\n", deadline)? else { return Ok(None) };
+        let header: Vec<u8> = self.read.drain(..=end).collect();
+        let header = String::from_utf8_lossy(&header).into_owned();
+        let numbers: Vec<usize> =
+            header.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let [code, out, err] = numbers[..] else {
+            return Err(Error::Damaged {
+                path: format!("the answer of {}", self.node).into(),
+                reason: format!("`{}` is not three numbers", header.trim()),
+            });
+        };
+        while self.read.len() < out + err {
+            if !self.more(deadline)? {
+                return Ok(None);
+            }
+        }
+        let mut stdout: Vec<u8> = self.read.drain(..out + err).collect();
+        let stderr = stdout.split_off(out);
+        Ok(Some(Finished { code: u8::try_from(code).unwrap_or(u8::MAX), stdout, stderr }))
+    }
+
+    /// The place of `needle` in what was read, reading on until it is there.
+    fn find(&mut self, needle: &[u8], deadline: Deadline) -> Result<Option<usize>> {
+        let mut from = 0;
+        loop {
+            let found = self.read[from..].windows(needle.len()).position(|part| part == needle);
+            if let Some(at) = found {
+                return Ok(Some(from + at));
+            }
+            from = self.read.len().saturating_sub(needle.len());
+            if !self.more(deadline)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads what there is, waiting for it; `false` once the deadline passed.
+    fn more(&mut self, deadline: Deadline) -> Result<bool> {
+        let mut part = [0; 65536];
+        loop {
+            match self.answers.read(&mut part) {
+                Ok(0) => return Err(Error::Lost { node: self.node.clone() }),
+                Ok(count) => {
+                    self.read.extend_from_slice(&part[..count]);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    if !wait(&self.answers, PollFlags::POLLIN, deadline)? {
+                        return Ok(false);
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).doing("reading from", &self.node),
+            }
+        }
+    }
+
+    fn send(&mut self, mut bytes: &[u8], deadline: Deadline) -> Result<()> {
+        while !bytes.is_empty() {
+            match self.requests.write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    if !wait(&self.requests, PollFlags::POLLOUT, deadline)? {
+                        return Err(self.late("reading its request", deadline, String::new()));
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return Err(Error::Lost { node: self.node.clone() });
+                }
+                Err(error) => return Err(error).doing("writing to", &self.node),
+            }
+        }
+        Ok(())
+    }
+
+    fn late(&self, what: &str, deadline: Deadline, last: String) -> Error {
+        Error::Deadline {
+            node: self.node.clone(),
+            what: what.to_owned(),
+            seconds: deadline.seconds(),
+            last,
+        }
+    }
+}
+
+/// Waits until the FIFO is ready; `false` once the deadline passed.
+fn wait(file: &File, what: PollFlags, deadline: Deadline) -> Result<bool> {
+    loop {
+        let left = i32::try_from(deadline.left().as_millis()).unwrap_or(i32::MAX);
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(file.as_fd(), what)], timeout) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error).doing("waiting for", "the guest"),
+        }
+    }
+}
+
+/// Random, so that no output of a guest can be taken for an answer.
+fn fresh_id() -> String {
+    hex::encode(rand::random::<[u8; 12]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{exec, make};
+    use crate::machine::{Error, Exec};
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
+
+    /// The guest's script in a process of this host, on the same FIFOs.
+    struct Guest {
+        dir: tempfile::TempDir,
+        shell: Child,
+    }
+
+    impl Guest {
+        fn boot() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            make(dir.path()).unwrap();
+            let shell = Self::shell(dir.path());
+            let guest = Self { dir, shell };
+            // Only QEMU's end makes the node "on"; here it is the shell's.
+            super::Deadline::within(Duration::from_secs(20))
+                .poll(Duration::from_millis(20), || {
+                    Ok::<_, ()>(super::Channel::open(guest.path(), "node1").ok().map(drop))
+                })
+                .unwrap()
+                .expect("the guest opens its FIFOs");
+            guest
+        }
+
+        fn shell(dir: &Path) -> Child {
+            let dir = dir.display();
+            let script = super::GUEST
+                .replace("/run/ashlar-vm-exec", &format!("{dir}/work"))
+                .replace(super::PORT, &format!("exec 3<>{dir}/exec.in 4<>{dir}/exec.out"));
+            Command::new("bash").arg("-c").arg(script).stdin(Stdio::null()).spawn().unwrap()
+        }
+
+        fn path(&self) -> &Path {
+            self.dir.path()
+        }
+
+        fn run(&self, script: Exec) -> Result<super::Finished, Error> {
+            exec(self.path(), "node1", &script.within(Duration::from_secs(30)))
+        }
+    }
+
+    impl Drop for Guest {
+        fn drop(&mut self) {
+            let _ = self.shell.kill();
+            let _ = self.shell.wait();
+        }
+    }
+
+    #[test]
+    fn output_errors_and_exit_code_come_back_apart_and_byte_for_byte() {
+        let guest = Guest::boot();
+        let every_byte: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+        let done = guest
+            .run(
+                Exec::script("cat; printf '\\n@done x 1 2 3\\n' >&2; exit 7")
+                    .stdin(every_byte.clone()),
+            )
+            .unwrap();
+        assert_eq!(done.code, 7);
+        assert!(done.stdout == every_byte);
+        assert_eq!(done.error_text(), "\n@done x 1 2 3\n");
+    }
+
+    #[test]
+    fn a_killed_command_reports_its_signal_as_a_shell_does() {
+        let guest = Guest::boot();
+        assert_eq!(guest.run(Exec::script("kill -TERM $$")).unwrap().code, 143);
+    }
+
+    #[test]
+    fn a_command_past_its_deadline_is_ended_and_the_next_one_runs() {
+        let guest = Guest::boot();
+        let slow = Exec::script("echo begun; sleep 1000").within(Duration::from_secs(2));
+        let error = exec(guest.path(), "node1", &slow).unwrap_err();
+        assert!(matches!(&error, Error::Deadline { last, .. } if last == "begun\n"), "{error}");
+        assert_eq!(guest.run(Exec::script("echo next")).unwrap().text(), "next\n");
+    }
+
+    #[test]
+    fn what_an_interrupted_predecessor_left_does_not_reach_the_next_command() {
+        let guest = Guest::boot();
+        {
+            let mut channel = super::Channel::open(guest.path(), "node1").unwrap();
+            let soon = super::Deadline::within(Duration::from_secs(20));
+            channel.greet(soon).unwrap();
+            channel.send(b"run dead 10 0\necho stale", soon).unwrap();
+        }
+        assert_eq!(guest.run(Exec::argv(["echo", "fresh one"])).unwrap().text(), "fresh one\n");
+    }
+
+    #[test]
+    fn commands_from_many_threads_take_turns() {
+        let guest = Guest::boot();
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let guest = &guest;
+                scope.spawn(move || {
+                    let done = guest.run(Exec::script(format!("echo {number}"))).unwrap();
+                    assert_eq!(done.text(), format!("{number}\n"));
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_node_without_power_is_said_to_be_off() {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path()).unwrap();
+        let error = exec(dir.path(), "node1", &Exec::script("true")).unwrap_err();
+        assert!(matches!(error, Error::Off { .. }), "{error}");
+    }
+}
