@@ -75,6 +75,17 @@ impl Composed {
         all.into_iter().collect()
     }
 
+    /// The recipes that it extends, furthest first.
+    #[must_use]
+    pub fn parents(&self) -> Vec<String> {
+        self.sources
+            .iter()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .filter(|name| *name != self.name)
+            .collect()
+    }
+
     /// The archive components that are needed.
     #[must_use]
     pub fn components(&self) -> &'static [&'static str] {

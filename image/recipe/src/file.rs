@@ -3,9 +3,21 @@
 use std::io::Write;
 use std::path::Path;
 
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Replace,
+    Keep,
+}
+
 /// Writes by temporary file, fsync and rename. The file is readable by its
 /// owner alone unless `public`.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8], public: bool) -> std::io::Result<()> {
+pub(crate) fn write_whole(
+    path: &Path,
+    bytes: &[u8],
+    public: bool,
+    existing: Existing,
+) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -18,6 +30,10 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], public: bool) -> std::io::R
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    let kept = match existing {
+        Existing::Replace => file.persist(path),
+        Existing::Keep => file.persist_noclobber(path),
+    };
+    kept.map_err(|error| error.error)?;
     std::fs::File::open(folder)?.sync_all()
 }

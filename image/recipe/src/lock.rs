@@ -2,7 +2,7 @@
 
 use crate::compose::Composed;
 use crate::error::{Fault, RecipeError};
-use crate::file::write_whole;
+use crate::file::{Existing, write_whole};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ impl Lock {
         sorted.packages.sort();
         let text = toml::to_string(&sorted)
             .map_err(|error| RecipeError::new(Fault::Lock { reason: error.to_string() }))?;
-        write_whole(path, format!("{HEADER}{text}").as_bytes(), true)
+        write_whole(path, format!("{HEADER}{text}").as_bytes(), true, Existing::Replace)
             .map_err(|error| RecipeError::write(path, error))
     }
 

@@ -22,7 +22,8 @@ pub struct Recipe {
     /// Debian packages to install.
     pub packages: Vec<String>,
     /// Packages of a parent to leave out. A package that another one depends on
-    /// is still installed.
+    /// is still installed. Empty once composed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove_packages: Vec<String>,
     /// Compose files deployed on the Swarm: a name (`recipes/stacks/<name>.yml`)
     /// or a path relative to the recipe.

@@ -1,13 +1,96 @@
-//! `ashlar profiles`.
+//! `ashlar profiles`: what can be built.
 
 use crate::context::Context;
+use crate::project::Project;
+use ashlar_recipe::{RecipeError, compose, recipes};
+use owo_colors::{OwoColorize, Stream};
+use serde::Serialize;
 use std::process::ExitCode;
 
-/// Options of `profiles`.
+/// List the profiles that can be built: the recipes in recipes/.
+///
+/// A recipe with an error is listed with it, and the exit code is then 1.
+///
+///   ashlar profiles
+///   ashlar profile show retail         all of one, with each value's origin
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {}
 
+#[derive(Debug, Serialize)]
+struct Profile {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<&'static str>,
+    /// Its parents and theirs, furthest first.
+    extends: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
 /// Runs it.
-pub(crate) fn run(_args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    Err(miette::miette!("this command is not in this build yet"))
+pub(crate) fn run(_args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let (output, project) = (&context.output, context.project()?);
+    let profiles = list(&project)?;
+    let width = profiles.iter().map(|profile| profile.name.len()).max().unwrap_or(0);
+    for profile in &profiles {
+        let name = format!("{:width$}", profile.name);
+        let name = name.if_supports_color(Stream::Stdout, |name| name.bold());
+        match (&profile.description, &profile.error) {
+            (Some(description), _) => output.line(format_args!("{name}  {description}")),
+            (None, error) => output.line(format_args!(
+                "{name}  {} {}",
+                "broken:".if_supports_color(Stream::Stdout, |word| word.red()),
+                error.as_deref().unwrap_or_default()
+            )),
+        }
+    }
+    if profiles.is_empty() {
+        output.note(format_args!("no recipe in {} yet", project.recipes().display()));
+    }
+    output.json(&serde_json::json!({ "profiles": profiles }))?;
+    let broken = profiles.iter().any(|profile| profile.error.is_some());
+    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn list(project: &Project) -> Result<Vec<Profile>, RecipeError> {
+    let folder = project.recipes();
+    let profile = |name: String| match compose(&folder, &name) {
+        Ok(composed) => Profile {
+            description: Some(composed.recipe.description.clone()),
+            kernel: Some(composed.recipe.kernel.flavour.as_str()),
+            extends: composed.parents(),
+            error: None,
+            name,
+        },
+        Err(error) => {
+            let error = Some(super::profile::beside(project, &error.to_string()));
+            Profile { name, description: None, kernel: None, extends: Vec::new(), error }
+        }
+    };
+    Ok(recipes(&folder)?.into_iter().map(profile).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::list;
+    use crate::project::Project;
+
+    #[test]
+    fn a_broken_recipe_does_not_hide_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let recipes = dir.path().join("recipes");
+        std::fs::create_dir(&recipes).unwrap();
+        std::fs::write(recipes.join("good.toml"), "description = 'works'").unwrap();
+        std::fs::write(recipes.join("child.toml"), "extends = 'good'").unwrap();
+        std::fs::write(recipes.join("bad.toml"), "pakages = []").unwrap();
+        let seen = list(&Project::find(Some(dir.path())).unwrap()).unwrap();
+        let names: Vec<&str> = seen.iter().map(|profile| profile.name.as_str()).collect();
+        assert_eq!(names, ["bad", "child", "good"]);
+        assert_eq!(seen[0].error.as_deref(), Some("recipes/bad.toml:1: unknown key `pakages`"));
+        assert_eq!(seen[1].extends, ["good"]);
+        assert_eq!(seen[1].description.as_deref(), Some("works"));
+    }
 }

@@ -1,13 +1,299 @@
-//! `ashlar site`.
+//! `ashlar site`: the secrets and addresses of one cluster, in `keys/<name>/`.
 
 use crate::context::Context;
+use crate::output::Output;
+use crate::project::Project;
+use ashlar_recipe::{NetworkPlan, Site, SiteNode, SiteOptions, check_ssh_key};
+use ipnet::Ipv4Net;
+use serde_json::json;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Options of `site`.
+/// Make and inspect sites: the secrets and addresses of one cluster.
+///
+/// A site reaches a node once, by its seed partition. It never enters an image,
+/// and this command never prints its key.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Make a new site with a random ring key, in keys/NAME/site.toml (mode 0600).
+    ///
+    ///   ashlar site new shop
+    ///   ashlar site new shop --expect 3 --ssh-key ~/.ssh/id_ed25519.pub
+    ///   ashlar site new shop --network 10.20.0.0/24 --node 52:54:00:12:34:56=10.20.0.11
+    #[command(verbatim_doc_comment)]
+    New(New),
+    /// Show a site without its secrets.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// List the sites in keys/.
+    List,
+}
+
+#[derive(Debug, clap::Args)]
+struct New {
+    /// Its name: lower-case letters, digits and dashes. Nodes find each other by it.
+    name: String,
+    /// Found the cluster only once this many nodes are present. Without it the
+    /// first node founds it after a short wait.
+    #[arg(long, value_name = "N")]
+    expect: Option<u8>,
+    /// A file with public keys that may log in as root by ssh. Without any, ssh
+    /// stays off. May be repeated.
+    #[arg(long = "ssh-key", value_name = "FILE")]
+    ssh_keys: Vec<PathBuf>,
+    /// The network of the cluster addresses; each node takes one for life.
+    #[arg(long, value_name = "CIDR", default_value_t = NetworkPlan::default().cluster)]
+    network: Ipv4Net,
+    /// Give the box with this network card a fixed cluster address. May be repeated.
+    #[arg(long = "node", value_name = "MAC=IP", value_parser = node)]
+    nodes: Vec<SiteNode>,
+    /// A ring address to join besides those that mDNS finds, for nodes in other
+    /// networks. May be repeated.
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    join: Vec<String>,
+    /// Do not ask for a DHCP lease as well.
+    #[arg(long)]
+    no_dhcp: bool,
+}
 
 /// Runs it.
-pub(crate) fn run(_args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    Err(miette::miette!("this command is not in this build yet"))
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let (output, project) = (&context.output, context.project()?);
+    match &args.verb {
+        Verb::New(new) => make(new, &project, output)?,
+        Verb::Show { name } => {
+            let path = place(&project, name);
+            show(&Site::load(&path)?, &path, output)?;
+        }
+        Verb::List => list(&project, output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn place(project: &Project, name: &str) -> PathBuf {
+    project.keys().join(name).join("site.toml")
+}
+
+/// `52:54:00:12:34:56=10.20.0.11`
+fn node(text: &str) -> Result<SiteNode, String> {
+    let (mac, address) =
+        text.split_once('=').ok_or("expected MAC=IP, such as 52:54:00:12:34:56=10.83.0.11")?;
+    let address: IpAddr =
+        address.parse().map_err(|_| format!("`{address}` is not an IP address"))?;
+    Ok(SiteNode { mac: mac.to_ascii_lowercase(), address })
+}
+
+fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
+    let mut ssh_keys = Vec::new();
+    for file in &new.ssh_keys {
+        for key in read_keys(file)? {
+            if !ssh_keys.contains(&key) {
+                ssh_keys.push(key);
+            }
+        }
+    }
+    let network = NetworkPlan {
+        cluster: new.network,
+        dhcp: !new.no_dhcp,
+        join: new.join.clone(),
+        node: new.nodes.clone(),
+    };
+    let options = SiteOptions { expect: new.expect, ssh_keys, network };
+    let site = Site::generate(&new.name, options)?;
+    let path = place(project, &new.name);
+    site.create(&path)?;
+    output.note(format_args!(
+        "made {}: keep a copy in a safe place; who has it can join the cluster",
+        path.display()
+    ));
+    show(&site, &path, output)
+}
+
+/// The keys in a `.pub` or `authorized_keys` file.
+fn read_keys(file: &Path) -> miette::Result<Vec<String>> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| miette::miette!("{} cannot be read: {error}", file.display()))?;
+    let mut keys = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        check_ssh_key(line)
+            .map_err(|error| miette::miette!("{}:{}: {error}", file.display(), index + 1))?;
+        keys.push(line.to_owned());
+    }
+    if keys.is_empty() {
+        return Err(miette::miette!("{} has no public key in it", file.display()));
+    }
+    Ok(keys)
+}
+
+fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<()> {
+    let network = &site.network;
+    let row = |name: &str, value: &str| output.line(format_args!("{name:10}  {value}"));
+    row("site", &site.name);
+    row("file", &path.display().to_string());
+    row("ring key", &format!("fingerprint {}", site.ring_key.fingerprint()));
+    row(
+        "founding",
+        &site.expect.map_or_else(
+            || "by the first node, after a short wait".to_owned(),
+            |count| format!("once {count} nodes are present"),
+        ),
+    );
+    let dhcp = if network.dhcp { "with DHCP besides" } else { "without DHCP" };
+    row("network", &format!("{}, {dhcp}", network.cluster));
+    for node in &network.node {
+        row("node", &format!("{} = {}", node.mac, node.address));
+    }
+    for address in &network.join {
+        row("join", address);
+    }
+    if site.ssh_keys.is_empty() {
+        row("ssh", "off: the site has no keys");
+    }
+    for key in &site.ssh_keys {
+        row("ssh", &short(key));
+    }
+    output.json(&json!({
+        "site": site.name,
+        "file": path,
+        "ring_key_fingerprint": site.ring_key.fingerprint(),
+        "expect": site.expect,
+        "network": network,
+        "ssh_keys": site.ssh_keys,
+    }))
+}
+
+/// Type, the end of the key, and the comment.
+fn short(key: &str) -> String {
+    let mut words = key.splitn(3, ' ');
+    let (kind, blob) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let end = blob.get(blob.len().saturating_sub(12)..).unwrap_or(blob);
+    format!("{kind} …{end} {}", words.next().unwrap_or_default()).trim_end().to_owned()
+}
+
+fn list(project: &Project, output: &Output) -> miette::Result<()> {
+    let folder = project.keys();
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| place(project, name).is_file())
+        .collect();
+    names.sort();
+    for name in &names {
+        output.line(name);
+    }
+    if names.is_empty() {
+        output.note("no site yet; make one: ashlar site new NAME");
+    }
+    output.json(&json!({ "sites": names }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@here";
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn project() -> (tempfile::TempDir, Project) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("recipes")).unwrap();
+        let project = Project::find(Some(dir.path())).unwrap();
+        (dir, project)
+    }
+
+    fn new(project: &Project, words: &[&str]) -> miette::Result<Site> {
+        let line = Line::try_parse_from(["site", "new"].iter().chain(words))
+            .map_err(|error| miette::miette!("{error}"))?;
+        let Verb::New(new) = line.args.verb else { unreachable!("`new` was typed") };
+        make(&new, project, &Output::new(true, true))?;
+        Ok(Site::load(&place(project, &new.name)).unwrap())
+    }
+
+    #[test]
+    fn a_site_is_made_with_all_that_was_asked_for() {
+        let (dir, project) = project();
+        let keys = dir.path().join("keys.pub");
+        std::fs::write(&keys, format!("# mine\n{KEY}\n\n{KEY}\n")).unwrap();
+        let keys = keys.to_str().unwrap();
+        let words = [
+            "shop",
+            "--expect",
+            "3",
+            "--ssh-key",
+            keys,
+            "--network",
+            "10.20.0.0/24",
+            "--node",
+            "52:54:00:AA:BB:CC=10.20.0.11",
+            "--join",
+            "10.9.0.1",
+            "--no-dhcp",
+        ];
+        let site = new(&project, &words).unwrap();
+        assert_eq!(site.expect, Some(3));
+        assert_eq!(site.ssh_keys, [KEY]);
+        assert_eq!(site.network.cluster.to_string(), "10.20.0.0/24");
+        assert!(!site.network.dhcp);
+        assert_eq!(site.network.join, ["10.9.0.1"]);
+        let address = site.address_for("id", &["52:54:00:aa:bb:cc"]);
+        assert_eq!(address.to_string(), "10.20.0.11");
+    }
+
+    #[test]
+    fn a_site_that_exists_is_never_overwritten() {
+        let (_dir, project) = project();
+        let before = new(&project, &["shop"]).unwrap();
+        let error = new(&project, &["shop"]).unwrap_err();
+        assert!(error.to_string().contains("exists"), "{error}");
+        assert!(error.help().unwrap().to_string().contains("mv "), "with what to do");
+        let after = Site::load(&place(&project, "shop")).unwrap();
+        assert_eq!(before.ring_key, after.ring_key);
+    }
+
+    #[test]
+    fn a_bad_value_leaves_nothing_behind() {
+        let (dir, project) = project();
+        let private = dir.path().join("id");
+        std::fs::write(&private, "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
+        for words in [
+            vec!["Shop"],
+            vec!["../shop"],
+            vec!["shop", "--expect", "0"],
+            vec!["shop", "--node", "52:54:00:aa:bb:cc"],
+            vec!["shop", "--node", "52:54:00:aa:bb:cc=10.99.0.1"],
+            vec!["shop", "--network", "10.83.0.1/16"],
+            vec!["shop", "--join", "host.example"],
+            vec!["shop", "--ssh-key", "/nonexistent"],
+            vec!["shop", "--ssh-key", private.to_str().unwrap()],
+        ] {
+            assert!(new(&project, &words).is_err(), "{words:?}");
+            assert!(!project.keys().exists(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_short() {
+        assert_eq!(short(KEY), "ssh-ed25519 …FxgZGhscHR4f me@here");
+    }
 }

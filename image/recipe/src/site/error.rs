@@ -20,6 +20,13 @@ pub enum SiteError {
         /// What to do.
         help: String,
     },
+    /// A site that is there already is not overwritten.
+    #[error("{} exists already, and its key may be on nodes", .path.display())]
+    #[diagnostic(help("Take another name. Or, if no node uses it, {}.", move_aside(.path, "old")))]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
     /// Others than its owner may read the file.
     #[error("{} holds a secret, but others may read it (mode {mode:04o})", .path.display())]
     #[diagnostic(help("Close it: chmod 600 {}", quoted(.path)))]
@@ -90,6 +97,16 @@ impl Problem {
     pub(crate) fn without_file(&self) -> SiteError {
         SiteError::Value { what: self.words() }
     }
+}
+
+/// How to make room for a new site. Never a command that deletes: a terminal may
+/// break the line inside the path, and someone may paste half of it.
+pub(crate) fn move_aside(file: &Path, suffix: &str) -> String {
+    let folder = file.parent().unwrap_or(file);
+    let mut aside = folder.as_os_str().to_owned();
+    aside.push(".");
+    aside.push(suffix);
+    format!("move it aside: mv {} {}", quoted(folder), quoted(Path::new(&aside)))
 }
 
 /// For a command line that someone may paste.

@@ -1,9 +1,9 @@
 //! `site.toml` on disk.
 
 use super::Site;
-use super::error::{Problem, SiteError, Step, quoted};
+use super::error::{Problem, SiteError, Step, move_aside};
 use crate::error::line_of;
-use crate::file::write_whole;
+use crate::file::{Existing, write_whole};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -79,6 +79,19 @@ impl Site {
     /// # Errors
     /// When the disk says no.
     pub fn save(&self, path: &Path) -> Result<(), SiteError> {
+        self.write(path, Existing::Replace)
+    }
+
+    /// As [`Site::save`], but never over a file that is there: its key may be on
+    /// nodes.
+    ///
+    /// # Errors
+    /// When the file exists, or the disk says no.
+    pub fn create(&self, path: &Path) -> Result<(), SiteError> {
+        self.write(path, Existing::Keep)
+    }
+
+    fn write(&self, path: &Path, existing: Existing) -> Result<(), SiteError> {
         let text = self.to_toml()?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let made = if folder.as_os_str().is_empty() {
@@ -86,7 +99,11 @@ impl Site {
         } else {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
         };
-        made.and_then(|()| write_whole(path, text.as_bytes(), false)).map_err(|error| {
+        let written = made.and_then(|()| write_whole(path, text.as_bytes(), false, existing));
+        written.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return SiteError::Exists { path: path.to_owned() };
+            }
             let help = "Check that the disk has room and that the folder is yours.".to_owned();
             SiteError::Io { path: path.to_owned(), verb: "written", error, help }
         })
@@ -101,11 +118,11 @@ fn name_of(path: &Path) -> Option<String> {
 }
 
 fn wrong(path: &Path, line: usize, what: String, is_key: bool) -> SiteError {
-    let help = match (is_key, name_of(path), path.parent()) {
-        (true, Some(name), Some(folder)) => format!(
-            "Put the file back from your copy. If no node uses this site yet, make a new one: \
-             rm -r {} && ashlar site new {name}",
-            quoted(folder)
+    let help = match (is_key, name_of(path)) {
+        (true, Some(name)) => format!(
+            "Put the file back from your copy. If no node uses this site yet, {} && ashlar site \
+             new {name}",
+            move_aside(path, "broken")
         ),
         (true, ..) => "Put the file back from your copy; a key cannot be mended.".to_owned(),
         _ => "Correct that line.".to_owned(),
