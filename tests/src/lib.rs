@@ -1,1 +1,20 @@
-//! placeholder
+//! The harness that the image, lab and vm tiers share.
+//!
+//! [`command`] runs the `ashlar` command as a person would and checks what it
+//! says. [`image`] has the retail image that one build leaves for all tiers.
+//! [`fleet`] runs nodes of it, in VMs or in the lab, and waits for what they
+//! do; [`console`] looks through what they said while booting. [`site`] makes
+//! secrets for them and [`workload`] something to run on them.
+//!
+//! Nothing here sleeps for its own sake: every wait looks for a condition, has
+//! a deadline, and shows the last journal lines of its nodes when it passes.
+
+pub mod claims;
+pub mod command;
+pub mod console;
+pub mod fleet;
+pub mod image;
+mod node;
+pub mod shared;
+pub mod site;
+pub mod workload;

@@ -1,0 +1,17 @@
+//! What a cluster of three is claimed to do, the same in VMs and in the lab:
+//! each function is one claim, and fails with what it saw instead.
+
+mod power;
+mod ring;
+mod secrets;
+mod storage;
+mod swarm;
+
+pub use power::{
+    a_power_cut_of_all_leaves_the_same_cluster, a_reboot_of_all_leaves_the_same_cluster,
+    the_loss_of_one_is_survived_and_healed,
+};
+pub use ring::{an_outsider_with_another_key_is_refused, the_ring_has_everybody_alive};
+pub use secrets::{secrets_are_for_root_only, secrets_are_not_in_journal_or_arguments};
+pub use storage::{a_file_is_read_on_every_node, the_volume_has_three_copies_and_tls};
+pub use swarm::{a_service_runs_once_on_each_node, everybody_is_a_reachable_manager};

@@ -1,0 +1,240 @@
+//! A few nodes on a private segment, in VMs or in the lab, and waiting for
+//! what they do.
+
+pub use crate::node::Node;
+
+use crate::command::Ashlar;
+use crate::image::Built;
+use crate::{command, site};
+use anyhow::{Context, Result, bail};
+use ashlar::machine::{Backend, Cluster, Deadline, Spec, Store, Tools};
+use ashlar_recipe::Site;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Some nodes. They end with this value, and also when this process dies.
+#[derive(Debug)]
+pub struct Fleet {
+    cluster: Cluster,
+    names: Vec<String>,
+    _janitor: Janitor,
+}
+
+impl Fleet {
+    /// Lab nodes of the retail image that are all off.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn off(name: &str, nodes: u16, site: &Site) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut spec = Spec::new(Backend::Lab, name, Built::retail()?.root()?);
+        spec.nodes = nodes;
+        spec.site = Some(site::write(site, directory.path())?);
+        let janitor = Janitor::hire(Backend::Lab, name)?;
+        let store = Store::of_user()?;
+        let cluster =
+            Cluster::make(&store, &spec, Tools::Host, &|what| eprintln!("{name}: {what}"))?;
+        Ok(Self::of(cluster, janitor))
+    }
+
+    /// Nodes of the retail image, all switched on at one moment, as the command
+    /// line does it.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn on(backend: Backend, name: &str, nodes: u16, site: &Site) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let site = site::write(site, directory.path())?;
+        let janitor = Janitor::hire(backend, name)?;
+        Ashlar::new([&backend.to_string(), "up", "--name", name, "-n", &nodes.to_string()])?
+            .arg("--site")
+            .arg(site)
+            .succeeds()?;
+        let cluster = Cluster::open(&Store::of_user()?, backend, name)?;
+        Ok(Self::of(cluster, janitor))
+    }
+
+    fn of(cluster: Cluster, janitor: Janitor) -> Self {
+        let names = cluster.nodes().into_iter().map(|node| node.name).collect();
+        Self { cluster, names, _janitor: janitor }
+    }
+
+    /// The machines.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Every node, on or off.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.names.iter().map(|name| Node { fleet: self, name })
+    }
+
+    /// The node of this number, from 1.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn node(&self, number: usize) -> Node<'_> {
+        Node { fleet: self, name: &self.names[number - 1] }
+    }
+
+    /// Presses a node's power button.
+    ///
+    /// # Errors
+    /// When it is on.
+    pub fn start(&self, node: &str) -> Result<()> {
+        self.cluster.start(node).with_context(|| format!("starting {node}"))
+    }
+
+    /// Cuts a node's power.
+    ///
+    /// # Errors
+    /// When it is off.
+    pub fn kill(&self, node: &str) -> Result<()> {
+        self.cluster.kill(node).with_context(|| format!("killing {node}"))
+    }
+
+    /// Looks until `look` finds something. An error of `look` counts as "not
+    /// yet": while a node boots or fails over, anything may be refused.
+    ///
+    /// # Errors
+    /// When `within` has passed: what was awaited, the last error of `look`,
+    /// and a report of each node that is on.
+    pub fn until<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        mut look: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let mut last = None;
+        let found = Deadline::within(within).poll(Duration::from_secs(2), || {
+            Ok::<_, anyhow::Error>(look().unwrap_or_else(|error| {
+                last = Some(error);
+                None
+            }))
+        })?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let seconds = within.as_secs();
+        let last = last.map(|error| format!("\nlast error: {error:#}")).unwrap_or_default();
+        bail!("{what} did not happen within {seconds} s{last}\n{}", self.report());
+    }
+
+    /// Waits until these nodes and no fewer are ready and see each other so:
+    /// every phase holds, every ring member among them is alive, storage has
+    /// its copies online with nothing to heal, and the Swarm has all nodes up.
+    ///
+    /// # Errors
+    /// As [`Self::until`].
+    pub fn until_ready(&self, nodes: &[Node<'_>], within: Duration) -> Result<Duration> {
+        let since = Instant::now();
+        let what = format!("{} of {} nodes ready", nodes.len(), self.names.len());
+        self.until(&what, within, || {
+            for node in nodes {
+                if let Some(lacking) = lacks(&node.status()?, nodes.len()) {
+                    bail!("{}: {lacking}", node.name());
+                }
+            }
+            Ok(Some(since.elapsed()))
+        })
+    }
+
+    /// All nodes.
+    #[must_use]
+    pub fn all(&self) -> Vec<Node<'_>> {
+        self.nodes().collect()
+    }
+
+    /// Reports of every node that is on.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let views = self.cluster.nodes();
+        let on = views.iter().filter(|view| view.on).map(|view| view.name.as_str());
+        on.map(|name| Node { fleet: self, name }.report()).collect()
+    }
+
+    /// No node's console tells of trouble.
+    ///
+    /// # Errors
+    /// With the lines when one does.
+    pub fn consoles_are_clean(&self) -> Result<()> {
+        for view in self.cluster.nodes() {
+            let text = std::fs::read(&view.console).unwrap_or_default();
+            crate::console::is_clean(&view.name, &String::from_utf8_lossy(&text))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if let Err(error) = self.cluster.down() {
+            eprintln!("{} cluster {}: {error}", self.cluster.backend(), self.cluster.name());
+        }
+    }
+}
+
+/// Why a node is not as it should be in a settled cluster of `count`.
+fn lacks(status: &ashlar_api::Status, count: usize) -> Option<String> {
+    if let Some(phase) = status.phases.iter().find(|phase| !phase.holds) {
+        return Some(format!("{} does not hold: {}", phase.phase, phase.detail));
+    }
+    let kin = status.members.iter().filter(|member| {
+        member.same_cluster && member.status == ashlar_cluster::MemberStatus::Alive
+    });
+    let kin = kin.count();
+    if kin != count {
+        return Some(format!("{kin} live members instead of {count}"));
+    }
+    if let Some(storage) = &status.storage {
+        let copies = count.min(3);
+        if storage.bricks_online < copies || usize::from(storage.replicas) != copies {
+            return Some(format!("{} of {copies} copies online", storage.bricks_online));
+        }
+        // Each node counts its own; `None` is "could not be read".
+        if copies > 1 && storage.pending_heals != Some(0) {
+            return Some(format!("heals pending: {:?}", storage.pending_heals));
+        }
+    }
+    if let Some(swarm) = status.swarm.as_ref().filter(|swarm| swarm.manager)
+        && swarm.nodes_up != count
+    {
+        return Some(format!("{} of {count} Swarm nodes up", swarm.nodes_up));
+    }
+    None
+}
+
+/// Removes a cluster's machines once this process is gone, however it went: it
+/// waits for the end of a pipe that only we hold open.
+#[derive(Debug)]
+struct Janitor(Child);
+
+impl Janitor {
+    fn hire(backend: Backend, name: &str) -> Result<Self> {
+        let script = r#"cat; exec "$0" "$1" down --name "$2""#;
+        let child = Command::new("sh")
+            .args(["-c", script])
+            .arg(command::program()?)
+            .args([&backend.to_string(), name])
+            .current_dir(command::workspace())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Not in our group: it must survive what ends us.
+            .process_group(0)
+            .spawn()
+            .context("a shell")?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        // The fleet took itself down.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,92 @@
+//! The retail image that all tiers share.
+
+use crate::command::Ashlar;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// A finished build.
+#[derive(Clone, Debug)]
+pub struct Built {
+    directory: PathBuf,
+    result: Value,
+}
+
+impl Built {
+    /// The retail image: built if it is not there yet, else found in the cache.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn retail() -> Result<&'static Self> {
+        static RETAIL: OnceLock<Built> = OnceLock::new();
+        if let Some(built) = RETAIL.get() {
+            return Ok(built);
+        }
+        let ran = Ashlar::new(["build", "--profile", "retail", "--json"])?.succeeds()?;
+        let built = Self::from_json(ran.json()?)?;
+        Ok(RETAIL.get_or_init(|| built))
+    }
+
+    /// From what `ashlar build --json` says.
+    ///
+    /// # Errors
+    /// When it does not name its directory.
+    pub fn from_json(result: Value) -> Result<Self> {
+        let directory = result["directory"].as_str().context("`directory` in the build's JSON")?;
+        Ok(Self { directory: directory.into(), result })
+    }
+
+    /// Where the artefacts are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The build's own words.
+    #[must_use]
+    pub const fn result(&self) -> &Value {
+        &self.result
+    }
+
+    /// The raw disk image.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn disk(&self) -> Result<PathBuf> {
+        self.one(|name| name.ends_with(".raw"))
+    }
+
+    /// The root file system by itself.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn root(&self) -> Result<PathBuf> {
+        self.one(|name| name.ends_with(".root.erofs") || name.ends_with("root.erofs"))
+    }
+
+    /// The one artefact whose file name fits.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn one(&self, fits: impl Fn(&str) -> bool) -> Result<PathBuf> {
+        let mut found = self.files()?;
+        found.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(&fits));
+        match found.as_slice() {
+            [path] => Ok(path.clone()),
+            others => bail!("expected one file, found {others:?} in {}", self.directory.display()),
+        }
+    }
+
+    /// Every artefact, sorted by name.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(&self.directory)
+            .with_context(|| self.directory.display().to_string())?;
+        let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        files.sort();
+        Ok(files)
+    }
+}

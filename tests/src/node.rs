@@ -1,0 +1,124 @@
+//! One node of a fleet, as seen by someone with a root shell on it.
+
+use crate::fleet::Fleet;
+use anyhow::{Context, Result, ensure};
+use ashlar::machine::{Exec, Finished};
+use ashlar_api::Status;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How long a single command may take, on a slow machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A node.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) name: &'a str,
+}
+
+impl Node<'_> {
+    /// Its name within the fleet: `node1`.
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Runs a shell script as root, whatever comes of it.
+    ///
+    /// # Errors
+    /// When the node is off or does not answer.
+    pub fn try_sh(&self, script: &str) -> Result<Finished> {
+        self.exec(&Exec::script(script).within(PATIENCE))
+    }
+
+    /// Runs a shell script as root and gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails, with all that it printed.
+    pub fn sh(&self, script: &str) -> Result<String> {
+        self.succeeded(script, &self.try_sh(script)?)
+    }
+
+    /// The same, with bytes on its standard input.
+    ///
+    /// # Errors
+    /// When it fails, with all that it printed.
+    pub fn sh_with(&self, script: &str, stdin: &[u8]) -> Result<String> {
+        self.succeeded(script, &self.exec(&Exec::script(script).stdin(stdin).within(PATIENCE))?)
+    }
+
+    /// Runs a command that prints JSON.
+    ///
+    /// # Errors
+    /// When it fails, or prints something else.
+    pub fn json<T: DeserializeOwned>(&self, script: &str) -> Result<T> {
+        let text = self.sh(script)?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{}: `{script}` printed no such JSON:\n{text}", self.name))
+    }
+
+    /// What the agent says of itself.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn status(&self) -> Result<Status> {
+        self.json("ashlarctl status --json")
+    }
+
+    /// The cluster address.
+    ///
+    /// # Errors
+    /// When it has none yet.
+    pub fn address(&self) -> Result<String> {
+        let identity = self.status()?.identity.context("no identity yet")?;
+        Ok(identity.address.to_string())
+    }
+
+    /// The host name, which is also the name in ring and Swarm.
+    ///
+    /// # Errors
+    /// When it has none yet.
+    pub fn hostname(&self) -> Result<String> {
+        Ok(self.status()?.identity.context("no identity yet")?.name)
+    }
+
+    /// The kernel's id of this boot.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn boot_id(&self) -> Result<String> {
+        self.sh("cat /proc/sys/kernel/random/boot_id")
+    }
+
+    /// What a person would want to see after a failure: status, failed units,
+    /// the agent's journal, the console's last lines.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let script = "ashlarctl status 2>&1; systemctl --failed --no-legend --plain; \
+                      journalctl --no-pager -o short-monotonic -n 60 -u 'ashlar-*' -p info; \
+                      journalctl --no-pager -o short-monotonic -n 15 -p warning";
+        let seen = match self.exec(&Exec::script(script).within(Duration::from_secs(30))) {
+            Ok(done) => done.text(),
+            Err(error) => format!("(no shell: {error:#})"),
+        };
+        let console = self.fleet.cluster().console_tail(self.name, 15);
+        format!("── {} ──\n{seen}\n── console of {} ──\n{console}\n", self.name, self.name)
+    }
+
+    fn exec(&self, exec: &Exec) -> Result<Finished> {
+        self.fleet.cluster().exec(self.name, exec).with_context(|| self.name.to_owned())
+    }
+
+    fn succeeded(&self, script: &str, done: &Finished) -> Result<String> {
+        ensure!(
+            done.success(),
+            "{}: `{script}` ended with {}:\n{}{}",
+            self.name,
+            done.code,
+            done.text(),
+            done.error_text()
+        );
+        Ok(done.text().trim_end().to_owned())
+    }
+}

@@ -1,0 +1,51 @@
+//! Something to run on a Swarm that has no registry: one static program, packed
+//! as a container image and loaded on every node.
+
+use crate::fleet::Fleet;
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+use std::process::Command;
+
+/// What the image is called on the nodes.
+pub const IMAGE: &str = "ashlar-test/workload:1";
+
+/// Waits until it is killed.
+const SOURCE: &str = "fn main() { loop { std::thread::park() } }\n";
+
+/// Loads the image on every node that is on.
+///
+/// # Errors
+/// When it cannot be compiled or loaded.
+pub fn load(fleet: &Fleet) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let tar = pack(directory.path())?;
+    let import = format!(r#"docker import --change 'ENTRYPOINT ["/workload"]' - {IMAGE}"#);
+    for node in fleet.nodes() {
+        if !node.try_sh(&format!("docker image inspect {IMAGE}"))?.success() {
+            node.sh_with(&import, &tar)?;
+        }
+    }
+    Ok(())
+}
+
+/// A tar of a root directory with nothing but the program.
+fn pack(directory: &Path) -> Result<Vec<u8>> {
+    let source = directory.join("workload.rs");
+    std::fs::write(&source, SOURCE)?;
+    // Statically linked: the image has no C library.
+    let compiled = Command::new("rustc")
+        .args(["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-Cstrip=symbols", "-o"])
+        .arg(directory.join("workload"))
+        .arg(&source)
+        .status()
+        .context("rustc")?;
+    ensure!(compiled.success(), "rustc ended with {compiled}");
+    let packed = Command::new("tar")
+        .args(["--create", "--owner=0", "--group=0", "--directory"])
+        .arg(directory)
+        .arg("workload")
+        .output()
+        .context("tar")?;
+    ensure!(packed.status.success(), "tar ended with {}", packed.status);
+    Ok(packed.stdout)
+}
