@@ -2,7 +2,6 @@
 
 use super::{PATIENCE, THREE};
 use anyhow::{Result, ensure};
-use ashlar_recipe::Site;
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::site;
 use std::collections::BTreeSet;
@@ -21,7 +20,7 @@ fn three_nodes_switched_on_together_become_one_cluster() -> Result<()> {
 
 #[test]
 fn a_fourth_node_joins_three_that_are_ready() -> Result<()> {
-    let site = Site { expect: Some(3), ..site::fresh("lab-four")? };
+    let site = site::expecting(3, "lab-four")?;
     let fleet = Fleet::off("lab-four", 4, &site)?;
     let all = fleet.all();
     let (three, fourth) = (&all[..3], all[3]);
@@ -57,7 +56,7 @@ fn a_cluster_of_one_grows_to_three_as_boxes_are_switched_on() -> Result<()> {
 
 #[test]
 fn nobody_founds_before_the_expected_number_is_there() -> Result<()> {
-    let site = Site { expect: Some(3), ..site::fresh("lab-expect")? };
+    let site = site::expecting(3, "lab-expect")?;
     let fleet = Fleet::off("lab-expect", 3, &site)?;
     let all = fleet.all();
     all[..2].iter().try_for_each(|node| fleet.start(node.name()))?;

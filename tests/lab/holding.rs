@@ -46,6 +46,11 @@ fn no_secret_is_in_a_journal_or_an_argument_list() -> Result<()> {
 }
 
 #[test]
+fn nobody_listens_but_ours() -> Result<()> {
+    claims::nobody_listens_but_ours(&THREE.borrow()?.fleet)
+}
+
+#[test]
 fn every_phase_is_a_systemd_target() -> Result<()> {
     for node in THREE.borrow()?.fleet.nodes() {
         for phase in ashlar_cluster::Phase::ALL {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use ashlar::machine::{Backend, Cluster, Deadline, Spec, Store, Tools};
 use ashlar_recipe::Site;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,12 +45,33 @@ impl Fleet {
     /// # Errors
     /// When they cannot be started.
     pub fn on(backend: Backend, name: &str, nodes: u16, site: &Site) -> Result<Self> {
+        let built = Built::retail()?;
+        let image = match backend {
+            Backend::Vm => built.disk()?,
+            Backend::Lab => built.root()?,
+        };
+        Self::of_image(backend, name, nodes, site, &image)
+    }
+
+    /// The same, of another image.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn of_image(
+        backend: Backend,
+        name: &str,
+        nodes: u16,
+        site: &Site,
+        image: &Path,
+    ) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let site = site::write(site, directory.path())?;
         let janitor = Janitor::hire(backend, name)?;
         Ashlar::new([&backend.to_string(), "up", "--name", name, "-n", &nodes.to_string()])?
             .arg("--site")
             .arg(site)
+            .arg("--image")
+            .arg(image)
             .succeeds()?;
         let cluster = Cluster::open(&Store::of_user()?, backend, name)?;
         Ok(Self::of(cluster, janitor))

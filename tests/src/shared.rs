@@ -58,7 +58,7 @@ impl Shared {
             *slot = None;
         }
         if slot.is_none() {
-            let site = Site { expect: Some(3), ..site::fresh(self.name)? };
+            let site = site::expecting(3, self.name)?;
             let fleet = Fleet::on(self.backend, self.name, 3, &site)?;
             let formed = fleet.until_ready(&fleet.all(), self.within)?;
             println!("three nodes were ready after {:.1} s", formed.as_secs_f64());

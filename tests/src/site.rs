@@ -1,8 +1,7 @@
 //! Secrets for test clusters.
 
-use anyhow::{Context, Result};
-use ashlar_recipe::{RingKey, Site};
-use std::io::Read;
+use anyhow::Result;
+use ashlar_recipe::{Site, SiteOptions};
 use std::path::{Path, PathBuf};
 
 /// A site of this name with a fresh ring key.
@@ -10,16 +9,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// When the system gives no random numbers.
 pub fn fresh(name: &str) -> Result<Site> {
-    let mut key = [0; 32];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut key))?;
-    Ok(Site {
-        version: 1,
-        name: name.to_owned(),
-        ring_key: RingKey::new(key),
-        expect: None,
-        ssh_keys: Vec::new(),
-        network: ashlar_recipe::NetworkPlan::default(),
-    })
+    Ok(Site::generate(name, SiteOptions::default())?)
+}
+
+/// The same, founding its cluster only once so many nodes are there.
+///
+/// # Errors
+/// As [`fresh`].
+pub fn expecting(nodes: u8, name: &str) -> Result<Site> {
+    Ok(Site { expect: Some(nodes), ..fresh(name)? })
 }
 
 /// Writes it as `site.toml` into `directory`.
@@ -28,7 +26,6 @@ pub fn fresh(name: &str) -> Result<Site> {
 /// When it cannot be written.
 pub fn write(site: &Site, directory: &Path) -> Result<PathBuf> {
     let path = directory.join("site.toml");
-    let text = toml::to_string(site).context("the site as TOML")?;
-    std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+    site.save(&path)?;
     Ok(path)
 }

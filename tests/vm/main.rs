@@ -1,1 +1,18 @@
-//! The vm tier.
+//! The vm tier: the finished image in QEMU, from firmware to cluster.
+//!
+//! `alone` boots single machines and comes first by its name, while the
+//! processors are free; everything else borrows one cluster of three.
+
+mod alone;
+mod booted;
+mod holding;
+mod power;
+
+use ashlar::machine::Backend;
+use ashlar_tests::shared::Shared;
+use std::time::Duration;
+
+/// For three machines to boot and form a cluster, or to recover, without KVM.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+static THREE: Shared = Shared::new(Backend::Vm, "vm-three", PATIENCE);
