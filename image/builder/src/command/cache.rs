@@ -1,13 +1,80 @@
-//! `ashlar cache`.
+//! `ashlar cache`: what is kept between builds.
 
+use crate::build::{Gigabytes, Store, size_of};
 use crate::context::Context;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Options of `cache`.
+/// Where the cache is.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CacheDir {
+    /// Where finished steps and packages are kept. Default: ashlar/ in the user's
+    /// cache directory.
+    #[arg(long, value_name = "DIR", env = "ASHLAR_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// Show or clean the cache of build steps.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List the finished steps that are kept.
+    List {
+        #[command(flatten)]
+        cache: CacheDir,
+    },
+    /// Remove steps and packages that no build used lately.
+    Gc {
+        /// Keep what was used within this many days; 0 empties the cache.
+        #[arg(long, value_name = "DAYS", default_value_t = 14)]
+        days: u32,
+        #[command(flatten)]
+        cache: CacheDir,
+    },
+}
 
 /// Runs it.
-pub(crate) fn run(_args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    Err(miette::miette!("this command is not in this build yet"))
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    match &args.verb {
+        Verb::List { cache } => list(cache, context)?,
+        Verb::Gc { days, cache } => collect(*days, cache, context)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
+    let store = Store::open(cache.cache_dir.as_deref())?;
+    let output = &context.output;
+    let mut rows = Vec::new();
+    for entry in store.entries()? {
+        let bytes = size_of(&entry.path);
+        let used = jiff::Timestamp::try_from(entry.used).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        output.line(format_args!(
+            "{:<11} {}  {:>8}  used {}",
+            entry.step,
+            entry.key,
+            Gigabytes(bytes).to_string(),
+            used.strftime("%Y-%m-%d %H:%M UTC")
+        ));
+        rows.push(serde_json::json!({
+            "step": entry.step, "key": entry.key, "path": entry.path, "bytes": bytes,
+            "used": used.to_string(),
+        }));
+    }
+    output.line(format_args!("{} in {}", Gigabytes(size_of(store.root())), store.root().display()));
+    output.json(&serde_json::json!({ "cache": store.root(), "entries": rows }))
+}
+
+fn collect(days: u32, cache: &CacheDir, context: &Context) -> miette::Result<()> {
+    let store = Store::open(cache.cache_dir.as_deref())?;
+    let _lock = store.lock()?;
+    let freed = store.collect(Duration::from_secs(u64::from(days) * 86_400))?;
+    context.output.line(format_args!("freed {} in {}", Gigabytes(freed), store.root().display()));
+    context.output.json(&serde_json::json!({ "cache": store.root(), "freed_bytes": freed }))
 }

@@ -219,14 +219,14 @@ fn sandbox_remedy(root: bool) -> Option<String> {
         return None;
     }
     let user = User::from_uid(Uid::effective()).ok().flatten()?.name;
-    let listed = |file| {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.lines().any(|line| line.split(':').next() == Some(user.as_str()))
-    };
-    if !listed("/etc/subuid") || !listed("/etc/subgid") {
-        return Some(format!(
-            "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}"
-        ));
+    let [uids, gids] = ["/etc/subuid", "/etc/subgid"]
+        .map(|file| std::fs::read_to_string(file).unwrap_or_default());
+    let listed =
+        |ranges: &str| ranges.lines().any(|line| line.split(':').next() == Some(user.as_str()));
+    if !listed(&uids) || !listed(&gids) {
+        let first = free_ids(&[&uids, &gids].map(String::as_str));
+        let range = format!("{first}-{}", first.saturating_add(65_535));
+        return Some(format!("sudo usermod --add-subuids {range} --add-subgids {range} {user}"));
     }
     // Debian's and Ubuntu's own switches; absent elsewhere.
     [
@@ -240,6 +240,16 @@ fn sandbox_remedy(root: bool) -> Option<String> {
         std::fs::read_to_string(path).is_ok_and(|value| value.trim() == *closed)
     })
     .map(|(switch, _, open)| format!("sudo sysctl {switch}={open}"))
+}
+
+/// The first id after every range of `/etc/subuid` and `/etc/subgid`: two users
+/// with the same ids could read each other's files.
+fn free_ids(files: &[&str]) -> u32 {
+    let end = |line: &str| {
+        let mut numbers = line.split(':').skip(1).map(str::parse::<u32>);
+        Some(numbers.next()?.ok()?.saturating_add(numbers.next()?.ok()?))
+    };
+    files.iter().flat_map(|text| text.lines()).filter_map(end).max().unwrap_or(0).max(100_000)
 }
 
 /// The device only; whether it really runs a kernel is tried with the first VM.
@@ -345,6 +355,15 @@ mod tests {
         assert!(keyring(dir.path()).found.contains("too old"));
         std::fs::write(dir.path().join("debian-archive-trixie-automatic.pgp"), "").unwrap();
         assert!(keyring(dir.path()).ok);
+    }
+
+    #[test]
+    fn ids_of_other_users_are_not_given_away_again() {
+        assert_eq!(free_ids(&["", "# none\n"]), 100_000);
+        assert_eq!(
+            free_ids(&["ann:100000:65536\nbob:165536:65536\n", "ann:100000:65536"]),
+            231_072
+        );
     }
 
     #[test]

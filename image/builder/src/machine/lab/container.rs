@@ -23,14 +23,24 @@ pub(crate) struct Boot<'a> {
     pub(crate) log: &'a Path,
     pub(crate) site: Option<&'a Path>,
     pub(crate) uuid: &'a str,
+    /// Shell commands that give it what a reboot must find fresh.
+    pub(crate) refresh: &'a str,
 }
 
-/// Starts the container; gives the process of systemd-nspawn, whose child is
-/// the container's init.
+/// How systemd-nspawn says that its container wants to boot again.
+const REBOOT: u8 = 133;
+
+/// Starts the container. Gives the process of its keeper, which runs
+/// systemd-nspawn, again whenever the container reboots.
 pub(crate) fn boot(boot: &Boot<'_>) -> Result<Process> {
     let log =
         File::options().create(true).append(true).open(boot.log).doing("opening", boot.log)?;
     let mut command = in_own_group(boot.machine)?;
+    let keeper = format!(
+        "while code=0; \"$@\" || code=$?; [ $code = {REBOOT} ]; do\n{}done\nexit $code",
+        boot.refresh
+    );
+    command.args(["sh", "-c", &keeper, "keeper"]);
     command.arg("systemd-nspawn").args(["--quiet", "--register=no", "--keep-unit", "--boot"]);
     command.arg(format!("--machine={}", boot.machine));
     command.arg(with("--directory=", boot.root)).arg("--read-only");
@@ -72,7 +82,7 @@ fn started(mut child: Child, boot: &Boot<'_>) -> Result<Process> {
                 stderr: said().trim().to_owned(),
             });
         }
-        Ok(Process::of(pid).filter(|nspawn| nspawn.child().is_some_and(|init| is_init(&init))))
+        Ok(Process::of(pid).filter(|keeper| init(keeper).is_some()))
     })?;
     // It outlives us; but while we live, its end must not leave a zombie that
     // nobody takes.
@@ -85,9 +95,23 @@ fn started(mut child: Child, boot: &Boot<'_>) -> Result<Process> {
     })
 }
 
-/// The child has become the container's systemd and answers.
-fn is_init(init: &Process) -> bool {
-    Path::new(&format!("/proc/{}/root/run/systemd/private", init.pid())).exists()
+/// The container's init, once it has become systemd and answers: child of
+/// systemd-nspawn, which is the child of the keeper.
+pub(crate) fn init(keeper: &Process) -> Option<Process> {
+    let answers = |init: &Process| {
+        Path::new(&format!("/proc/{}/root/run/systemd/private", init.pid())).exists()
+    };
+    keeper.child()?.child().filter(answers)
+}
+
+/// Ends all of the container at one instant.
+pub(crate) fn kill(node: &str, keeper: &Process) -> Result<()> {
+    let nspawn = keeper.child();
+    if let Some(init) = nspawn.as_ref().and_then(Process::child) {
+        init.kill(node)?;
+    }
+    keeper.kill(node)?;
+    nspawn.map_or(Ok(()), |nspawn| nspawn.kill(node))
 }
 
 /// A command in a control group of its own: two containers that shared one
@@ -128,7 +152,7 @@ pub(crate) fn forget(machine: &str) {
 }
 
 /// Runs a command in the container, as a login shell of root would.
-pub(crate) fn exec(node: &str, nspawn: &Process, exec: &Exec) -> Result<Finished> {
+pub(crate) fn exec(node: &str, keeper: &Process, exec: &Exec) -> Result<Finished> {
     let deadline = Deadline::within(exec.within);
     let late = |what: String, last: String| Error::Deadline {
         node: node.to_owned(),
@@ -138,10 +162,10 @@ pub(crate) fn exec(node: &str, nspawn: &Process, exec: &Exec) -> Result<Finished
     };
     let init = deadline
         .poll(Duration::from_millis(100), || {
-            if !nspawn.alive() {
+            if !keeper.alive() {
                 return Err(Error::Lost { node: node.to_owned() });
             }
-            Ok(nspawn.child().filter(is_init))
+            Ok(init(keeper))
         })?
         .ok_or_else(|| late("the start of its init".to_owned(), String::new()))?;
     let mut command = Command::new("nsenter");
@@ -172,7 +196,7 @@ pub(crate) fn exec(node: &str, nspawn: &Process, exec: &Exec) -> Result<Finished
                 let last = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
                 Err(late(format!("the end of `{}`", exec.script), last))
             }
-            Some(_) if !nspawn.alive() => Err(Error::Lost { node: node.to_owned() }),
+            Some(_) if !keeper.alive() => Err(Error::Lost { node: node.to_owned() }),
             Some(status) => {
                 let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
                 let code = u8::try_from(code).unwrap_or(u8::MAX);

@@ -14,7 +14,6 @@ use super::error::{Doing, Error, Result};
 use super::process::Process;
 use super::store::{NodeRecord, Record};
 use super::{Exec, Finished, Spec, Tools, store};
-use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -98,29 +97,22 @@ impl Lab<'_> {
             log: &self.console_log(node, times),
             site: self.record.site.as_deref(),
             uuid: &node.uuid,
+            refresh: &network::replug_script(&self.record.name, node),
         })
     }
 
     /// Asks the container's init to halt.
-    pub(crate) fn ask_to_stop(&self, nspawn: &Process) -> Result<()> {
-        match nspawn.child() {
-            // SIGRTMIN+4 is systemd's "power off"; nix names no real-time signal.
-            Some(init) => super::process::run(
-                std::process::Command::new("kill").args(["-s", "RTMIN+4", &init.pid().to_string()]),
-                "procps",
-            )
-            .map(drop),
-            None => Ok(()),
-        }
+    pub(crate) fn ask_to_stop(&self, keeper: &Process) -> Result<()> {
+        let Some(init) = container::init(keeper) else { return Ok(()) };
+        // SIGRTMIN+4 is systemd's "power off"; nix names no real-time signal.
+        let mut kill = std::process::Command::new("kill");
+        kill.args(["-s", "RTMIN+4", &init.pid().to_string()]);
+        super::process::run(&mut kill, "procps").map(drop)
     }
 
     /// Ends every process of the node at one instant, as a power cut does.
-    pub(crate) fn cut_power(&self, node: &NodeRecord, nspawn: &Process) -> Result<()> {
-        if let Some(init) = nspawn.child() {
-            init.kill(&node.name)?;
-        }
-        nspawn.signal(Signal::SIGTERM)?;
-        nspawn.kill(&node.name)
+    pub(crate) fn cut_power(&self, node: &NodeRecord, keeper: &Process) -> Result<()> {
+        container::kill(&node.name, keeper)
     }
 
     /// Takes away what only a powered node has: its end of the cable.
@@ -138,10 +130,10 @@ impl Lab<'_> {
     pub(crate) fn exec(
         &self,
         node: &NodeRecord,
-        nspawn: &Process,
+        keeper: &Process,
         exec: &Exec,
     ) -> Result<Finished> {
-        container::exec(&node.name, nspawn, exec)
+        container::exec(&node.name, keeper, exec)
     }
 
     /// Everything the node has written to its console since it was powered on.

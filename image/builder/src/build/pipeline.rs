@@ -1,0 +1,275 @@
+//! A whole build, in order.
+
+use crate::build::error::{At, BuildError, Result};
+use crate::build::execute::{self, Timings};
+use crate::build::inputs::Sources;
+use crate::build::locking::{self, Locking};
+use crate::build::plan::{Plan, StepId};
+use crate::build::space::{self, Need};
+use crate::build::steps::Steps;
+use crate::build::store::Store;
+use crate::build::tools::Toolbox;
+use crate::build::{Gigabytes, agents, archive, interrupt, publish};
+use crate::output::Output;
+use crate::project::Project;
+use ashlar_recipe::{Composed, Lock};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Where the recipes are, and where the image goes.
+    pub(crate) project: Project,
+    /// Which recipe.
+    pub(crate) profile: String,
+    /// Whether a stale lock is renewed.
+    pub(crate) locking: Locking,
+    /// A version instead of the one that the contents give.
+    pub(crate) version: Option<String>,
+    /// Where our programs are, instead of compiling them.
+    pub(crate) agent_dir: Option<PathBuf>,
+    /// The cache, instead of the user's.
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Whether the compressed image is wanted.
+    pub(crate) compress: bool,
+}
+
+impl Request {
+    fn wanted(&self) -> &'static [StepId] {
+        let all = &[StepId::Uki, StepId::Disk, StepId::Compressed];
+        if self.compress { all } else { &all[..2] }
+    }
+}
+
+/// An image.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Built {
+    /// Its recipe.
+    pub(crate) profile: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// `out/<profile>/<version>/`.
+    pub(crate) directory: PathBuf,
+    /// The raw disk image.
+    pub(crate) image: PathBuf,
+    /// Every file in the directory, with its size in bytes.
+    pub(crate) files: BTreeMap<String, u64>,
+    /// Seconds of each part that was not in the cache.
+    pub(crate) seconds: BTreeMap<String, f64>,
+    /// Seconds of the whole.
+    pub(crate) total_seconds: f64,
+}
+
+/// What a build would do.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) profile: String,
+    pub(crate) version: String,
+    /// Packages that would be fetched, and their bytes.
+    pub(crate) packages: usize,
+    pub(crate) packages_to_fetch: usize,
+    pub(crate) bytes_to_fetch: u64,
+    pub(crate) steps: Vec<StepReport>,
+    pub(crate) bytes_needed: u64,
+}
+
+/// What would happen to one step.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StepReport {
+    pub(crate) step: StepId,
+    pub(crate) about: &'static str,
+    pub(crate) key: String,
+    /// Whether its output is in the cache.
+    pub(crate) cached: bool,
+    /// Why not: what changed since the last build of this profile.
+    pub(crate) changes: Vec<String>,
+}
+
+/// Everything that a build knows before its first step.
+struct Prepared {
+    store: Store,
+    tools: Toolbox,
+    composed: Composed,
+    lock: Lock,
+    programs: PathBuf,
+    seconds: BTreeMap<String, f64>,
+}
+
+/// Builds an image.
+pub(crate) fn build(request: &Request, output: &Output) -> Result<Built> {
+    interrupt::watch();
+    let begun = Instant::now();
+    let store = Store::open(request.cache_dir.as_deref())?;
+    let _lock = store.lock()?;
+    let Prepared { store, tools, composed, mut lock, programs, mut seconds } =
+        prepare(request, store, output)?;
+    let out = request.project.out();
+
+    let fetching = Instant::now();
+    if !archive::missing(&lock, &store).is_empty() {
+        let bytes = archive::missing(&lock, &store).iter().map(|package| package.size).sum();
+        space::check(&[Need { place: store.root(), bytes }])?;
+        let recipes = request.project.recipes();
+        let at = (&tools, &store);
+        lock = locking::fetch(lock, &recipes, &composed, request.locking, at, output)?;
+        seconds.insert("fetch".into(), fetching.elapsed().as_secs_f64());
+    }
+
+    let initrd_overlay = request.project.overlays().join("initrd");
+    let sources = Sources {
+        composed: &composed,
+        lock: &lock,
+        programs: &programs,
+        initrd_overlay: &initrd_overlay,
+        tools: &tools,
+    };
+    let version = version(request, &sources)?;
+    let plan = sources.plan(&version)?;
+    let steps = Steps { sources, plan: &plan, store: &store, version: &version };
+    let (cache_bytes, out_bytes) = room(&steps, request);
+    output.note(format_args!(
+        "building {} {version}; it needs about {} of disk",
+        composed.name,
+        Gigabytes(cache_bytes + out_bytes)
+    ));
+    space::check(&[
+        Need { place: store.root(), bytes: cache_bytes },
+        Need { place: &out, bytes: out_bytes },
+    ])?;
+
+    let timings: Timings = execute::run(&steps, request.wanted(), output)?;
+    remember(&store, &composed.name, &plan)?;
+    let publishing = Instant::now();
+    let published = publish::publish(&steps, &request.project, request.wanted())?;
+    seconds.insert("publish".into(), publishing.elapsed().as_secs_f64());
+    seconds.extend(timings.iter().map(|(id, took)| (id.to_string(), took.as_secs_f64())));
+    let image = published.directory.join(format!("ashlar-{}-{version}.raw", composed.name));
+    Ok(Built {
+        profile: composed.name.clone(),
+        version,
+        image,
+        directory: published.directory,
+        files: published.files,
+        seconds,
+        total_seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// Says what a build would do, and why.
+pub(crate) fn explain(request: &Request, output: &Output) -> Result<Report> {
+    interrupt::watch();
+    let store = Store::open(request.cache_dir.as_deref())?;
+    let _lock = store.lock()?;
+    let prepared = prepare(request, store, output)?;
+    let Prepared { store, tools, composed, lock, programs, .. } = &prepared;
+    let initrd_overlay = request.project.overlays().join("initrd");
+    let sources = Sources { composed, lock, programs, initrd_overlay: &initrd_overlay, tools };
+    let version = version(request, &sources)?;
+    let plan = sources.plan(&version)?;
+    let steps = Steps { sources, plan: &plan, store, version: &version };
+    let last = recall(store, &composed.name);
+    let pending = execute::pending(&steps, request.wanted());
+    let missing = archive::missing(lock, store);
+    let reports = StepId::ALL.into_iter().map(|id| StepReport {
+        step: id,
+        about: id.about(),
+        key: plan.key(id).to_owned(),
+        cached: !pending.contains(&id),
+        changes: if pending.contains(&id) {
+            let changes = plan.changes(id, last.as_ref());
+            let gone = || vec!["its output is no longer in the cache".to_owned()];
+            if changes.is_empty() { gone() } else { changes }
+        } else {
+            Vec::new()
+        },
+    });
+    let (cache_bytes, out_bytes) = room(&steps, request);
+    Ok(Report {
+        profile: composed.name.clone(),
+        packages: lock.packages.len(),
+        packages_to_fetch: missing.len(),
+        bytes_to_fetch: missing.iter().map(|package| package.size).sum(),
+        steps: reports.collect(),
+        bytes_needed: cache_bytes + out_bytes,
+        version,
+    })
+}
+
+fn prepare(request: &Request, store: Store, output: &Output) -> Result<Prepared> {
+    let recipes = request.project.recipes();
+    let composed = ashlar_recipe::compose(&recipes, &request.profile)?;
+    let mut seconds = BTreeMap::new();
+    let mut begun = Instant::now();
+    let mut lap = |name: &str| {
+        let took = begun.elapsed().as_secs_f64();
+        if took > 0.5 {
+            seconds.insert(name.to_owned(), took);
+        }
+        begun = Instant::now();
+    };
+    if request.locking == Locking::Refuse {
+        locking::current(&recipes, &composed)?;
+    }
+    if !Toolbox::place(&store).is_dir() {
+        space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
+    }
+    let tools = Toolbox::ready(&store, output)?;
+    lap("tools");
+    let at = (&tools, &store);
+    let lock = locking::load_or_resolve(&recipes, &composed, request.locking, at, output)?;
+    lap("lock");
+    let programs = agents::ready(&request.project, request.agent_dir.as_deref(), output)?;
+    lap("compile");
+    Ok(Prepared { store, tools, composed, lock, programs, seconds })
+}
+
+fn version(request: &Request, sources: &Sources<'_>) -> Result<String> {
+    let Some(version) = &request.version else { return sources.version() };
+    // It becomes a file name on FAT, and `+` starts systemd-boot's counters.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-~^".contains(c);
+    if version.is_empty() || version.len() > 64 || !version.chars().all(allowed) {
+        return Err(BuildError::Unexpected {
+            what: format!(
+                "{version:?} is no version: write letters, digits and . _ - ~ ^, such as 1.4.2"
+            ),
+        });
+    }
+    Ok(version.clone())
+}
+
+const TOOLS_BYTES: u64 = 1_500_000_000;
+
+/// Bytes that the pending steps take at most, in the cache and in `out/`; from
+/// measurements of images between 100 and 700 MB.
+fn room(steps: &Steps<'_>, request: &Request) -> (u64, u64) {
+    let packed: u64 = steps.sources.lock.packages.iter().map(|package| package.size).sum();
+    let pending = execute::pending(steps, request.wanted());
+    let tenths = |id: &StepId| match id {
+        StepId::Base => 65,
+        StepId::Modules => 10,
+        StepId::Initrd | StepId::Uki => 3,
+        StepId::Root => 60,
+        StepId::Disk => 25,
+        StepId::Compressed => 20,
+    };
+    let cache = pending.iter().map(|id| packed / 10 * tenths(id)).sum();
+    let published = publish::place(&request.project, &steps.sources.composed.name, steps.version);
+    (cache, if published.is_dir() { 0 } else { packed / 10 * 25 })
+}
+
+fn remember(store: &Store, profile: &str, plan: &Plan) -> Result<()> {
+    let path = store.last(profile);
+    let text = serde_json::to_vec(plan).unwrap_or_default();
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).at("written", &new)?;
+    std::fs::rename(&new, &path).at("written", path)
+}
+
+/// The plan of the last build; nothing if there is none, or one that an older
+/// program wrote.
+fn recall(store: &Store, profile: &str) -> Option<Plan> {
+    serde_json::from_slice(&std::fs::read(store.last(profile)).ok()?).ok()
+}

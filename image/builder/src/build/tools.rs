@@ -1,0 +1,111 @@
+//! The tools root: a small Debian 13 with every program that makes or runs an
+//! image. Bootstrapped once, so that all hosts use the same tools.
+
+use crate::build::error::{At, Result};
+use crate::build::sandbox::Sandbox;
+use crate::build::store::Store;
+use crate::build::{archive, digest};
+use crate::output::Output;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What is in it, each with its reason: `data/tools.list`.
+const LIST: &str = include_str!("../../data/tools.list");
+
+/// A ready tools root.
+#[derive(Clone, Debug)]
+pub(crate) struct Toolbox {
+    root: PathBuf,
+    versions: BTreeMap<String, String>,
+}
+
+impl Toolbox {
+    /// Where it is, or will be.
+    pub(crate) fn place(store: &Store) -> PathBuf {
+        store.step("tools", &digest::text(LIST)[..32])
+    }
+
+    /// Bootstraps it if it is not there yet. Needs the network only then.
+    pub(crate) fn ready(store: &Store, output: &Output) -> Result<Self> {
+        let place = Self::place(store);
+        if !place.is_dir() {
+            let spinner = output.spinner("bootstrapping the tools (once)");
+            let made = bootstrap(store, &place);
+            spinner.finish_and_clear();
+            made?;
+        }
+        store.touch(&place);
+        let list = place.join("versions");
+        let text = std::fs::read_to_string(&list).at("read", &list)?;
+        let versions = text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(name, version)| (name.to_owned(), version.to_owned()))
+            .collect();
+        Ok(Self { root: place.join("root"), versions })
+    }
+
+    /// The root directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where tools are run.
+    pub(crate) fn sandbox(&self) -> Sandbox {
+        Sandbox::new(&self.root)
+    }
+
+    /// Hash over the versions of these tools, which decide about a step's output.
+    pub(crate) fn digest_of(&self, packages: &[&str]) -> String {
+        let lines = packages.iter().map(|name| {
+            format!("{name} {}\n", self.versions.get(*name).map_or("", String::as_str))
+        });
+        digest::text(lines.collect::<String>())
+    }
+
+    /// The versions of the tools that were asked for by name.
+    pub(crate) fn named_versions(&self) -> BTreeMap<String, String> {
+        let version = |name: &str| self.versions.get(name).cloned();
+        packages().filter_map(|name| Some((name.to_owned(), version(name)?))).collect()
+    }
+}
+
+fn packages() -> impl Iterator<Item = &'static str> {
+    LIST.lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|name| !name.is_empty())
+}
+
+fn bootstrap(store: &Store, place: &Path) -> Result<()> {
+    let draft = store.draft("tools")?;
+    let root = draft.path().join("root");
+    let include: Vec<&str> = packages().collect();
+    Sandbox::host()
+        .command("bootstrapping the tools root", "mmdebstrap")
+        .network()
+        .args(["--mode=root", "--variant=apt", "--format=directory", "--architectures=amd64"])
+        .arg("--dpkgopt=force-unsafe-io")
+        .arg("--aptopt=APT::Install-Recommends false")
+        .arg(format!("--include={}", include.join(",")))
+        .arg("trixie")
+        .arg(&root)
+        .args(archive::suites(&["main"]))
+        .run()?;
+    let versions = Sandbox::new(&root)
+        .command("listing the tools", "dpkg-query")
+        .args(["--show", "--showformat=${Package} ${Version}\\n"])
+        .run()?;
+    let list = draft.path().join("versions");
+    std::fs::write(&list, versions).at("written", &list)?;
+    draft.keep(place)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_list_of_tools_has_no_comments_or_blanks_left_in_its_names() {
+        let names: Vec<_> = super::packages().collect();
+        assert!(names.contains(&"mmdebstrap"));
+        assert!(names.iter().all(|name| !name.contains([' ', '#'])));
+    }
+}
