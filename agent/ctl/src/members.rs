@@ -1,7 +1,7 @@
 //! `ashlarctl members`.
 
 use crate::cli;
-use crate::style::{bad, faint, good, waiting};
+use crate::style::{bad, faint, good, plain, waiting};
 use anyhow::Result;
 use ashlar_api::{Client, MemberStatus, MemberView, Status};
 use std::io::Write;
@@ -25,7 +25,7 @@ pub(crate) fn table(status: &Status) -> String {
     let own = status.identity.as_ref().map(|me| me.name.as_str());
     let mut members: Vec<&MemberView> = status.members.iter().collect();
     members.sort_by_key(|m| (Some(m.name.as_str()) != own, &m.name));
-    let width = members.iter().map(|m| m.name.len()).max().unwrap_or(0);
+    let width = members.iter().map(|m| m.name.chars().count()).max().unwrap_or(0);
     let address_width = members.iter().map(|m| m.address.to_string().len()).max().unwrap_or(0);
     let line = |member: &MemberView| {
         let (mark, word) = match member.status {
@@ -41,7 +41,7 @@ pub(crate) fn table(status: &Status) -> String {
         };
         let line = format!(
             "{mark} {:<width$}  {:<address_width$}  {word:<7}  {place}",
-            member.name,
+            plain(&member.name),
             member.address.to_string()
         );
         format!("{}\n", line.trim_end())

@@ -1,6 +1,6 @@
 //! `ashlarctl status`.
 
-use crate::style::{bad, faint, good, heading, strong, waiting};
+use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, cli, members};
 use anyhow::Result;
 use ashlar_api::{Client, Status};
@@ -88,7 +88,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
             Some(_) => "lost".into(),
             None => String::new(),
         };
-        let line = format!("{mark} {:<9}{reached:>8}  {}", phase.phase, phase.detail);
+        let line = format!("{mark} {:<9}{reached:>8}  {}", phase.phase, plain(&phase.detail));
         writeln!(out, "{}", line.trim_end())?;
     }
     if !status.members.is_empty() {
@@ -106,10 +106,11 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(out, "{} {swarm}", heading("swarm"))?;
     }
     for (n, doing) in status.doing.iter().enumerate() {
-        writeln!(out, "{} {doing}", heading(if n == 0 { "doing" } else { "" }))?;
+        let heading = heading(if n == 0 { "doing" } else { "" });
+        writeln!(out, "{heading} {}", plain(doing))?;
     }
     if let Some(trouble) = &status.trouble {
-        writeln!(out, "{} {}", heading("trouble"), bad(trouble))?;
+        writeln!(out, "{} {}", heading("trouble"), bad(&plain(trouble)))?;
     }
     Ok(())
 }

@@ -32,3 +32,9 @@ pub(crate) fn faint(text: &str) -> String {
 pub(crate) fn heading(text: &str) -> String {
     paint(&format!("{text:<9}"), Style::new().bold())
 }
+
+/// Without control characters: some of what we print comes from other
+/// machines, and must not steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -189,6 +189,18 @@ fn members_are_listed_alone() {
 }
 
 #[test]
+fn a_member_with_a_hostile_name_cannot_steer_the_terminal() {
+    let mut status = ready();
+    status["members"][0]["name"] = "\u{1b}[2Jgone\u{9b}31m".into();
+    status["trouble"] = "line\u{1b}]0;title\u{7}".into();
+    for command in ["status", "members"] {
+        let (_, out, _) = Agent::saying([status.clone()]).ctl(&[command]);
+        let steering = out.chars().filter(|c| c.is_control() && *c != '\n').count();
+        assert_eq!(steering, 0, "{out:?}");
+    }
+}
+
+#[test]
 fn a_wait_ends_when_the_phase_holds() {
     let agent = Agent::saying([joining(), joining(), ready()]);
     let (code, out, err) = agent.ctl(&["wait", "--timeout", "60"]);
