@@ -1,76 +1,210 @@
-//! The loop: observe → plan → lint → act.
+//! The loop: observe → plan → lint → act, on every event and every few seconds.
 
+use crate::backoff::Backoff;
 use crate::clock::since_boot;
 use crate::health::{self, Pulse};
-use crate::host::{Host, Machine};
-use crate::paths::Paths;
+use crate::host::Host;
+use crate::node::Node;
 use crate::phases::Phases;
-use crate::release::{self, Release};
+use crate::ring::Ring;
+use crate::serve::{ClusterApi, serve_cluster};
 use crate::status::Facts;
-use crate::{identity, serve, state};
-use anyhow::Result;
-use ashlar_api::BootTimes;
-use ashlar_cluster::{Observed, Phase, PhaseState};
-use ashlar_recipe::Site;
+use crate::storage::Storage;
+use crate::swarm::{Engine, Swarm};
+use anyhow::Context;
+use ashlar_api::Status;
+use ashlar_cluster::{Observed, Phase, Plan, Planned, RingMember, lint, phases, plan};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
-/// Runs the node until it is told to stop.
-pub(crate) async fn run(paths: Paths) -> Result<()> {
-    let started = since_boot().as_secs_f64();
-    let release = Release::load(&paths)?;
-    let settings = release::settings(&paths)?;
-    state::make_private_dir(&paths.state())?;
-    let machine = Machine::connect("/srv/cluster".into()).await?;
-    let mut facts = Facts {
-        site: None,
-        boot: BootTimes {
-            userspace: machine.userspace_started().await.unwrap_or_default(),
-            agent: started,
-        },
-        release,
-    };
-    let (status, receiver) = watch::channel(facts.blank());
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver));
-    let pulse = Arc::new(Pulse::new(Duration::from_secs(30)));
-    tokio::spawn(health::feed_watchdog(pulse.clone()));
-    tracing::info!(
-        version = facts.release.version,
-        profile = facts.release.profile,
-        "hello from the agent of {} {}",
-        facts.release.profile,
-        facts.release.version
-    );
-    health::ready();
+/// How long one observation may take: every question in it has a time-out of
+/// its own below this.
+const OBSERVE: Duration = Duration::from_secs(90);
 
-    let mut phases = Phases::load(&paths)?;
-    let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    loop {
-        pulse.promise(Duration::from_secs(60));
-        let mut observed = Observed::default();
-        if let Ok(text) = std::fs::read_to_string(paths.site()) {
-            let site: Site = toml::from_str(&text)?;
-            facts.site = Some(site.name.clone());
-            let identity = identity::assume(&paths, &machine, &site).await?;
-            if identity::holds(&machine, &identity).await? {
-                observed.identity = Some(identity);
-            }
-            let wanted = release::wanted(&paths, &settings, &site)?;
-            let now = [PhaseState {
-                phase: Phase::Identity,
-                holds: observed.identity.is_some(),
-                detail: String::new(),
-            }];
-            phases.tell(&machine, &now).await?;
-            let view = phases.view(&now);
-            status.send_replace(facts.status(&observed, &wanted, view));
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            _ = stop.recv() => break,
+/// How long one step may take.
+const ACT: Duration = Duration::from_secs(280);
+
+/// The pause between two looks while something is still to be done, and when
+/// all is settled. Events cut both short.
+const UNSETTLED: Duration = Duration::from_secs(2);
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// The least pause: a storm of events must not become a storm of questions.
+const LEAST: Duration = Duration::from_millis(150);
+
+/// What the loop tells the rest of the process.
+pub(crate) struct Tell {
+    /// The status that the API shows.
+    pub(crate) status: watch::Sender<Status>,
+    /// The ring as last observed.
+    pub(crate) members: watch::Sender<Vec<RingMember>>,
+    /// rustls' configuration, once there is a certificate.
+    pub(crate) server: watch::Sender<Option<Arc<rustls::ServerConfig>>>,
+}
+
+/// What goes round.
+pub(crate) struct AgentLoop<H, R, S, W> {
+    pub(crate) node: Node<H, R, S, W>,
+    pub(crate) facts: Facts,
+    pub(crate) phases: Phases,
+    pub(crate) tell: Tell,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) backoff: Backoff,
+    /// What the cluster listener needs; taken when it starts.
+    pub(crate) listener: Option<Listener>,
+    /// What kept the last observation from being made.
+    pub(crate) blind: Option<String>,
+}
+
+/// What the cluster listener needs besides this node's keys.
+pub(crate) struct Listener {
+    pub(crate) engine: Engine,
+    pub(crate) members: watch::Receiver<Vec<RingMember>>,
+    pub(crate) server: watch::Receiver<Option<Arc<rustls::ServerConfig>>>,
+}
+
+impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
+    /// Goes round for ever.
+    pub(crate) async fn run(&mut self) {
+        loop {
+            let pause = self.turn().await;
+            self.pulse.promise(pause + OBSERVE);
+            tokio::time::sleep(LEAST).await;
+            // A wake-up that came during the turn is kept by the `Notify`.
+            let _ = timeout(pause, self.wake.notified()).await;
         }
     }
-    health::stopping();
-    Ok(())
+
+    /// One turn; returns how long to wait before the next one.
+    async fn turn(&mut self) -> Duration {
+        self.pulse.promise(OBSERVE);
+        let looked = timeout(OBSERVE, self.node.observe()).await;
+        let observed = match looked.context("looking at this node takes too long").flatten() {
+            Ok(observed) => observed,
+            Err(error) => {
+                self.tell_blindness(&format!("{error:#}"));
+                return UNSETTLED;
+            }
+        };
+        self.blind = None;
+        if self.node.wanted.ring && observed.identity.is_some() {
+            self.listen();
+        }
+        let plan = self.safe(plan(&observed, &self.node.wanted), &observed);
+        self.backoff.keep_only(plan.steps.iter().map(|p| &p.step));
+        self.publish(&observed, &plan).await;
+
+        let mut done = false;
+        for planned in &plan.steps {
+            if self.backoff.allows(&planned.step, since_boot()) {
+                done |= self.step(planned, &observed).await;
+            }
+        }
+        if done {
+            return Duration::ZERO;
+        }
+        if plan.steps.is_empty() && self.tell.status.borrow().ready {
+            return SETTLED;
+        }
+        self.publish(&observed, &plan).await;
+        let due = self.backoff.next_due().map(|due| due.saturating_sub(since_boot()));
+        due.map_or(UNSETTLED, |due| due.min(UNSETTLED))
+    }
+
+    /// This node's own state cannot be read: nothing may be done on a guess,
+    /// and a person must hear of it.
+    fn tell_blindness(&mut self, error: &str) {
+        if self.blind.as_deref() != Some(error) {
+            tracing::error!("cannot look at this node: {error}");
+            self.blind = Some(error.to_owned());
+        }
+        health::status(error);
+        self.tell.status.send_modify(|status| {
+            status.ready = false;
+            status.trouble = Some(error.to_owned());
+        });
+    }
+
+    /// Starts the cluster listener, once.
+    fn listen(&mut self) {
+        let Ok(trust) = self.node.trust() else { return };
+        let Some(Listener { engine, members, server }) = self.listener.take() else { return };
+        let managers = self.node.wanted.managers;
+        self.offer_certificate();
+        tokio::spawn(serve_cluster(
+            Arc::new(ClusterApi { trust, engine, managers, members }),
+            server,
+        ));
+    }
+
+    /// The plan, or nothing of it if it breaks a rule.
+    fn safe(&self, plan: Plan, observed: &Observed) -> Plan {
+        let violations = lint(&plan, observed, &self.node.wanted);
+        if violations.is_empty() {
+            return plan;
+        }
+        for violation in violations {
+            tracing::error!(rule = violation.rule, "the plan breaks a rule: {violation}");
+        }
+        Plan::default()
+    }
+
+    /// Does one step; returns whether it succeeded.
+    async fn step(&mut self, planned: &Planned, observed: &Observed) -> bool {
+        let Planned { step, because } = planned;
+        self.pulse.promise(ACT + OBSERVE);
+        let begun = since_boot();
+        let outcome = match timeout(ACT, self.node.act(step, observed)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(anyhow::anyhow!("not done within {} s", ACT.as_secs())),
+        };
+        let now = since_boot();
+        let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
+        let news = self.backoff.note(step, error.clone(), now);
+        let seconds = format!("{:.3}", now.saturating_sub(begun).as_secs_f64());
+        let phase = step.phase();
+        match error {
+            None if news => {
+                tracing::info!(phase = %phase, step = %step, seconds, "did: {step} ({because})");
+            }
+            Some(error) if news => {
+                tracing::warn!(phase = %phase, step = %step, seconds, "cannot {step}: {error}");
+            }
+            None => tracing::debug!(phase = %phase, step = %step, "did again: {step}"),
+            Some(error) => tracing::debug!(phase = %phase, step = %step, "still cannot: {error}"),
+        }
+        if phase == Phase::Pki && outcome.is_ok() {
+            self.offer_certificate();
+        }
+        outcome.is_ok()
+    }
+
+    /// Lets the cluster listener serve with the certificate that is here now.
+    fn offer_certificate(&self) {
+        match self.node.trust().and_then(|trust| trust.server()) {
+            Ok(config) => drop(self.tell.server.send_replace(config)),
+            Err(error) => tracing::warn!("this node's certificate cannot serve: {error:#}"),
+        }
+    }
+
+    async fn publish(&mut self, observed: &Observed, plan: &Plan) {
+        let now = phases(observed, &self.node.wanted);
+        if let Err(error) = self.phases.tell(&self.node.effects.host, &now).await {
+            tracing::warn!("cannot show a phase to systemd: {error:#}");
+        }
+        let missing = now.iter().find(|p| !p.holds && p.phase != Phase::Ready);
+        health::status(&missing.map_or_else(
+            || "ready".to_owned(),
+            |state| format!("{}: {}", state.phase, state.detail),
+        ));
+        let mut status = self.facts.status(observed, &self.node.wanted, self.phases.view(&now));
+        status.doing = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
+        status.trouble = self.backoff.trouble();
+        self.tell.status.send_replace(status);
+        let members = observed.ring.as_ref().map(|ring| ring.members.clone()).unwrap_or_default();
+        self.tell.members.send_replace(members);
+    }
 }

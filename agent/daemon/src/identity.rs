@@ -56,24 +56,12 @@ fn make(site: &Site, macs: &[&str]) -> Result<Identity> {
     let mut bytes = [0_u8; 16];
     OsRng.try_fill_bytes(&mut bytes).context("the kernel gives no random numbers")?;
     let id = hex::encode(bytes);
-    let address = address_for(site, &id, macs);
+    let address = site.address_for(&id, macs);
     Ok(Identity { name: format!("ashlar-{}", &id[..8]), id: NodeId(id), address })
 }
 
-fn address_for(site: &Site, id: &str, macs: &[&str]) -> std::net::IpAddr {
-    let fixed =
-        site.network.node.iter().find(|n| macs.iter().any(|m| m.eq_ignore_ascii_case(&n.mac)));
-    if let Some(node) = fixed {
-        return node.address;
-    }
-    let net = u32::from(site.network.cluster.network());
-    let hosts = u32::from(site.network.cluster.hostmask()).saturating_sub(1).max(1);
-    let bits = u32::from_str_radix(&id[..8], 16).unwrap_or(1);
-    std::net::IpAddr::V4((net + 1 + bits % hosts).into())
-}
-
 /// The link that the site names, else the first one.
-fn pick<'a>(links: &'a [Link], site: &Site) -> Option<&'a Link> {
+pub(crate) fn pick<'a>(links: &'a [Link], site: &Site) -> Option<&'a Link> {
     let named =
         |link: &&Link| site.network.node.iter().any(|n| n.mac.eq_ignore_ascii_case(&link.mac));
     links.iter().find(named).or_else(|| links.first())

@@ -1,21 +1,27 @@
 //! `ashlar-agent`: observes, plans and acts on one node of an Ashlar cluster.
 
+mod act;
 mod agent_loop;
+mod backoff;
 mod clock;
 mod health;
 mod host;
 mod identity;
 mod journal;
+mod node;
+mod observe;
 mod paths;
 mod phases;
 mod release;
 mod ring;
+mod run;
 mod seed;
 mod serve;
 mod state;
 mod status;
 mod storage;
 mod swarm;
+mod trust;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -64,7 +70,7 @@ fn run() -> Result<()> {
         .thread_stack_size(512 * 1024)
         .build()
         .context("cannot start the runtime")?
-        .block_on(agent_loop::run(Paths::system()))
+        .block_on(run::run(Paths::system()))
 }
 
 fn import_seed() -> Result<()> {

@@ -21,8 +21,8 @@ const LONGEST: u64 = 1024 * 1024;
 /// Where an unread site may lie.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
-    /// systemd's credential directory (`$CREDENTIALS_DIRECTORY`).
-    pub(crate) credentials: Option<PathBuf>,
+    /// The credential `ashlar.site`, as systemd passes it.
+    pub(crate) credential: Option<PathBuf>,
     /// The seed partition.
     pub(crate) partition: PathBuf,
 }
@@ -31,7 +31,8 @@ impl Sources {
     /// Those of a real node.
     pub(crate) fn system() -> Self {
         Self {
-            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            credential: std::env::var_os("CREDENTIALS_DIRECTORY")
+                .map(|dir| PathBuf::from(dir).join("ashlar.site")),
             partition: "/dev/disk/by-partlabel/seed".into(),
         }
     }
@@ -56,9 +57,10 @@ pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Re
     let here = read_site(&paths.site())?;
     let mut outcome = if here.is_some() { Imported::Before } else { Imported::Nothing };
     if here.is_none()
-        && let Some(text) = credential(sources)?
+        && let Some(credential) = &sources.credential
+        && let Some(text) = read_site(credential)?
     {
-        keep(paths, &text, "the credential `ashlar.site`")?;
+        keep(paths, &text, credential)?;
         outcome = Imported::Now;
     }
     let partition = sources.partition.as_path();
@@ -69,7 +71,7 @@ pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Re
     match (have, read(partition)) {
         (None, seed) => {
             let Some(seed) = seed? else { return Ok(outcome) };
-            keep(paths, &seed, "the seed partition")?;
+            keep(paths, &seed, &partition.join("site.toml"))?;
             outcome = Imported::Now;
         }
         // A second seed is somebody's intent that only a reset can carry out;
@@ -89,19 +91,12 @@ pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Re
     Ok(outcome)
 }
 
-fn credential(sources: &Sources) -> Result<Option<Zeroizing<String>>> {
-    match &sources.credentials {
-        Some(dir) => read_site(&dir.join("ashlar.site")),
-        None => Ok(None),
-    }
-}
-
 /// Checks the site as a whole, then writes it.
-fn keep(paths: &Paths, text: &str, origin: &str) -> Result<()> {
-    let site: Site = toml::from_str(text).with_context(|| format!("{origin} holds no site"))?;
+fn keep(paths: &Paths, text: &str, origin: &Path) -> Result<()> {
+    let site = Site::parse(text, origin)?;
     state::make_private_dir(&paths.state())?;
     state::write(&paths.site(), text.as_bytes(), 0o600)?;
-    tracing::info!(site = site.name, "site `{}` imported from {origin}", site.name);
+    tracing::info!(site = site.name, "site `{}` imported from {}", site.name, origin.display());
     Ok(())
 }
 
@@ -181,7 +176,7 @@ mod tests {
             bytes.extend_from_slice(seed.as_bytes());
             bytes.resize(600_000, 0);
             fs::write(&partition, bytes).unwrap();
-            Self { sources: Sources { credentials: None, partition }, root }
+            Self { sources: Sources { credential: None, partition }, root }
         }
 
         fn paths(&self) -> Paths {
@@ -254,7 +249,7 @@ mod tests {
         fs::remove_file(&node.sources.partition).unwrap();
         assert_eq!(node.import().unwrap(), Imported::Nothing);
         fs::write(node.root.path().join("ashlar.site"), SITE).unwrap();
-        node.sources.credentials = Some(node.root.path().to_owned());
+        node.sources.credential = Some(node.root.path().join("ashlar.site"));
         assert_eq!(node.import().unwrap(), Imported::Now);
         assert_eq!(node.import().unwrap(), Imported::Before);
     }

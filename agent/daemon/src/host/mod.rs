@@ -5,6 +5,7 @@ mod mounts;
 mod systemd;
 
 pub(crate) use links::Link;
+pub(crate) use mounts::Mount;
 pub(crate) use systemd::Machine;
 
 use anyhow::Result;
@@ -41,8 +42,8 @@ pub(crate) trait Host: Send + Sync {
     async fn links(&self) -> Result<Vec<Link>>;
     /// Whether an interface carries `address`.
     async fn has_address(&self, address: IpAddr) -> Result<bool>;
-    /// Whether the cluster volume is mounted and answers.
-    async fn volume_mounted(&self) -> bool;
+    /// What the cluster volume's mount does.
+    async fn volume(&self) -> Mount;
     /// When userspace started, in seconds since boot.
     async fn userspace_started(&self) -> Option<f64>;
 }

@@ -1,6 +1,6 @@
 //! [`Host`] on a machine that systemd runs, over D-Bus.
 
-use super::{Host, Link, UnitState, links, mounts::FuseMount};
+use super::{Host, Link, Mount, UnitState, links, mounts::FuseMount};
 use anyhow::{Context, Result, anyhow, bail};
 use futures_util::StreamExt;
 use std::net::IpAddr;
@@ -180,8 +180,8 @@ impl Host for Machine {
         links::has_address(address)
     }
 
-    async fn volume_mounted(&self) -> bool {
-        self.volume.answers().await
+    async fn volume(&self) -> Mount {
+        self.volume.ask().await
     }
 
     async fn userspace_started(&self) -> Option<f64> {

@@ -1,5 +1,9 @@
-//! The agent's two listeners.
+//! The agent's two listeners: one for this node's own tools, one for other
+//! agents.
 
+mod cluster;
+mod handlers;
 mod local;
 
+pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{bind, serve_local};

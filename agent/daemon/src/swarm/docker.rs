@@ -61,6 +61,21 @@ impl Engine {
             .context("the container engine does not answer")
     }
 
+    /// Whether the node of that name manages the Swarm; only a manager can tell.
+    pub(crate) async fn manages(&self, name: &str) -> Result<bool, ApiError> {
+        let asked = async {
+            let docker = self.docker(READ).await?;
+            Ok::<_, anyhow::Error>(docker.list_nodes(None::<ListNodesOptions>).await?)
+        };
+        let nodes = asked.await.map_err(|error| {
+            ApiError::new(
+                Refusal::AskAnother,
+                format!("this node cannot tell who manages: {error:#}"),
+            )
+        })?;
+        Ok(nodes.into_iter().filter_map(node).any(|n| n.manager && n.name == name))
+    }
+
     /// Makes out how a caller gets in, as a manager of the Swarm. While as many
     /// managers as `most` are in Raft, whatever was asked for is a worker.
     pub(crate) async fn invite(

@@ -1,0 +1,149 @@
+//! *Act*: each step of a plan as an effect. Every one may be done twice, or
+//! again after a power cut half-way.
+
+use crate::host::{Host, Mount, UnitState};
+use crate::identity;
+use crate::node::{Effects, MOUNT_UNIT, Node, unit};
+use crate::ring::{self, Ring};
+use crate::state;
+use crate::storage::Storage;
+use crate::swarm::{Invitation, Swarm};
+use anyhow::{Context, Result, bail};
+use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags};
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use std::net::IpAddr;
+use zeroize::Zeroizing;
+
+impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
+    /// Does one step of a plan that was made from `observed`.
+    pub(crate) async fn act(&self, step: &Step, observed: &Observed) -> Result<()> {
+        let Effects { host, storage, swarm, ring } = &self.effects;
+        match step {
+            Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
+            Step::Start { daemon } => self.start(*daemon, observed).await,
+            Step::JoinRing { addresses } => ring.join(addresses).await,
+            Step::SetTags { tags } => ring.set_tags(&self.identity()?.name, tags).await,
+            Step::Found => self.found(),
+            Step::Enrol { cluster, via } => self.enrol(cluster, via).await,
+            Step::RenewCertificate { via } => {
+                self.trust()?.renew(via).await?;
+                self.take_up_certificate().await
+            }
+            Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
+            Step::ProbePeer { address } => storage.probe(*address).await,
+            Step::CreateVolume { bricks } => storage.create(bricks).await,
+            Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
+            Step::TuneVolume => storage.tune().await,
+            Step::StartVolume => storage.start().await,
+            Step::MountVolume => self.mount().await,
+            Step::InitSwarm => {
+                swarm.init(self.identity()?.address).await?;
+                self.record_swarm()
+            }
+            Step::RecordSwarm => self.record_swarm(),
+            Step::JoinSwarm { role, via } => self.join_swarm(*role, via).await,
+            Step::SetSwarmRole { name, role } => swarm.set_role(name, *role).await,
+            Step::DeployStack { name } => swarm.deploy(name).await,
+        }
+    }
+
+    /// Starts a daemon, after writing what it reads.
+    async fn start(&self, daemon: Daemon, observed: &Observed) -> Result<()> {
+        match daemon {
+            Daemon::Ring => {
+                let identity = self.identity()?;
+                let links = self.effects.host.links().await?;
+                let link = identity::pick(&links, &self.site);
+                let with = ring::Configuration {
+                    identity: &identity,
+                    site: &self.site,
+                    interface: link.map(|l| l.name.as_str()),
+                };
+                let tags = Tags::wanted(observed).context("this node has no identity yet")?;
+                ring::configure(&self.paths, &with, &tags)?;
+            }
+            Daemon::Storage => self.effects.storage.prepare().await?,
+            Daemon::Engine => {}
+        }
+        self.effects.host.start(unit(daemon)).await
+    }
+
+    /// The membership is written last: a node that has one has all that it
+    /// stands for.
+    fn found(&self) -> Result<()> {
+        let cluster = self.trust()?.found(&new_cluster_id()?)?;
+        tracing::info!(cluster = %cluster, "this node founds cluster {cluster}");
+        self.write_membership(&Membership { cluster, founder: true, swarm: false })
+    }
+
+    async fn enrol(&self, cluster: &ClusterId, via: &[IpAddr]) -> Result<()> {
+        self.trust()?.enrol(cluster, via).await?;
+        if self.membership()?.is_some_and(|m| m.cluster == *cluster) {
+            // It had lost its certificate; what it knows of its place stays.
+            return self.take_up_certificate().await;
+        }
+        tracing::info!(cluster = %cluster, "this node belongs to cluster {cluster}");
+        let cluster = cluster.clone();
+        self.write_membership(&Membership { cluster, founder: false, swarm: false })
+    }
+
+    /// The storage daemon reads its certificate when it starts; its bricks and
+    /// mounts outlive the restart.
+    async fn take_up_certificate(&self) -> Result<()> {
+        if !self.wanted.storage {
+            return Ok(());
+        }
+        self.effects.host.restart_if_running(unit(Daemon::Storage)).await
+    }
+
+    async fn mount(&self) -> Result<()> {
+        let host = &self.effects.host;
+        match host.volume().await {
+            Mount::Answers => return Ok(()),
+            // It may come back when its bricks do; to tear it away now would
+            // take the files from every running container.
+            Mount::Silent => bail!("the volume is mounted and does not answer"),
+            // systemd takes a mount whose client died for active.
+            Mount::Dead => host.stop(MOUNT_UNIT).await?,
+            Mount::Absent if host.unit(MOUNT_UNIT).await? == UnitState::Active => {
+                host.stop(MOUNT_UNIT).await?;
+            }
+            Mount::Absent => {}
+        }
+        host.start(MOUNT_UNIT).await
+    }
+
+    /// Written first: once the engine was told to join, this node can be in
+    /// the Swarm whatever happens to the agent.
+    async fn join_swarm(&self, role: SwarmRole, via: &[IpAddr]) -> Result<()> {
+        self.record_swarm()?;
+        let answer = self.trust()?.swarm_invitation(role, via).await?;
+        let token = answer.token.expose_str().context("the join token is no text")?;
+        let invitation =
+            Invitation { token: Zeroizing::new(token.to_owned()), manager: answer.address };
+        self.effects.swarm.join(self.identity()?.address, &invitation).await
+    }
+
+    fn record_swarm(&self) -> Result<()> {
+        let membership = self.membership()?.context("this node belongs to no cluster")?;
+        if membership.swarm {
+            return Ok(());
+        }
+        self.write_membership(&Membership { swarm: true, ..membership })
+    }
+
+    fn membership(&self) -> Result<Option<Membership>> {
+        state::read_json(&self.paths.membership())
+    }
+
+    fn write_membership(&self, membership: &Membership) -> Result<()> {
+        state::write_json(&self.paths.membership(), membership, 0o600)
+    }
+}
+
+fn new_cluster_id() -> Result<ClusterId> {
+    let mut bytes = [0_u8; 8];
+    OsRng.try_fill_bytes(&mut bytes).context("the kernel gives no random numbers")?;
+    Ok(ClusterId(hex::encode(bytes)))
+}

@@ -1,0 +1,134 @@
+//! One node: its site, its keys, and the effects by which it acts.
+
+use crate::host::Host;
+use crate::identity;
+use crate::paths::Paths;
+use crate::ring::Ring;
+use crate::storage::Storage;
+use crate::swarm::Swarm;
+use crate::trust::Trust;
+use anyhow::{Context, Result};
+use ashlar_cluster::{Daemon, Identity, RingMember, Wanted};
+use ashlar_recipe::Site;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+/// The four effects that a node has on the world.
+pub(crate) struct Effects<H, R, S, W> {
+    /// Units, names, links and mounts.
+    pub(crate) host: H,
+    /// The ring.
+    pub(crate) ring: R,
+    /// Replicated storage.
+    pub(crate) storage: S,
+    /// The container cluster.
+    pub(crate) swarm: W,
+}
+
+/// A node with a site.
+pub(crate) struct Node<H, R, S, W> {
+    pub(crate) paths: Paths,
+    pub(crate) site: Site,
+    pub(crate) wanted: Wanted,
+    pub(crate) effects: Effects<H, R, S, W>,
+    /// The ring's live picture, and since when it is as it is.
+    pub(crate) quiet: Quiet,
+    trust: OnceLock<Arc<Trust>>,
+}
+
+/// How long the ring has been as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Quiet {
+    picture: BTreeSet<(String, Option<String>)>,
+    since_ms: u64,
+}
+
+impl Quiet {
+    /// Notes what the ring shows at `now_ms`, and says for how long the set of
+    /// live members and their clusters has been the same.
+    pub(crate) fn note(&mut self, members: &[RingMember], now_ms: u64) -> u64 {
+        let alive = members.iter().filter(|m| m.status == ashlar_cluster::MemberStatus::Alive);
+        let picture: BTreeSet<_> =
+            alive.map(|m| (m.name.clone(), m.cluster.as_ref().map(|c| c.0.clone()))).collect();
+        if picture != self.picture {
+            self.picture = picture;
+            self.since_ms = now_ms;
+        }
+        now_ms.saturating_sub(self.since_ms)
+    }
+}
+
+/// The unit of a daemon.
+pub(crate) const fn unit(daemon: Daemon) -> &'static str {
+    match daemon {
+        Daemon::Ring => "ashlar-serf.service",
+        Daemon::Storage => "glusterd.service",
+        Daemon::Engine => "docker.service",
+    }
+}
+
+/// The unit that mounts the cluster volume.
+pub(crate) const MOUNT_UNIT: &str = "srv-cluster.mount";
+
+impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
+    pub(crate) fn new(
+        paths: &Paths,
+        site: Site,
+        wanted: Wanted,
+        effects: Effects<H, R, S, W>,
+    ) -> Self {
+        Self {
+            paths: paths.clone(),
+            site,
+            wanted,
+            effects,
+            quiet: Quiet::default(),
+            trust: OnceLock::new(),
+        }
+    }
+
+    /// The identity on disk.
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        identity::load(&self.paths)?.context("this node has no identity yet")
+    }
+
+    /// This node's keys; opened once it has an identity.
+    pub(crate) fn trust(&self) -> Result<Arc<Trust>> {
+        if let Some(trust) = self.trust.get() {
+            return Ok(trust.clone());
+        }
+        let opened = Trust::open(&self.paths, &self.identity()?, self.site.ring_key.as_bytes())?;
+        Ok(self.trust.get_or_init(|| Arc::new(opened)).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ashlar_cluster::{ClusterId, MemberStatus};
+
+    fn member(name: &str, status: MemberStatus, cluster: Option<&str>) -> RingMember {
+        RingMember {
+            id: None,
+            name: name.into(),
+            address: std::net::IpAddr::from([10, 83, 0, 1]),
+            status,
+            cluster: cluster.map(|c| ClusterId(c.into())),
+            storage_open: false,
+            ca_key: false,
+            swarm: None,
+        }
+    }
+
+    #[test]
+    fn the_ring_is_quiet_until_a_live_member_or_its_cluster_changes() {
+        let mut quiet = Quiet::default();
+        let a = member("a", MemberStatus::Alive, None);
+        assert_eq!(quiet.note(&[a.clone()], 100), 0);
+        assert_eq!(quiet.note(&[a.clone()], 150), 50);
+        let failed = member("b", MemberStatus::Failed, None);
+        assert_eq!(quiet.note(&[a.clone(), failed], 200), 100, "the dead do not count");
+        let founded = member("a", MemberStatus::Alive, Some("c"));
+        assert_eq!(quiet.note(&[founded], 300), 0);
+    }
+}

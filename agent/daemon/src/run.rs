@@ -1,0 +1,117 @@
+//! `ashlar-agent run`: puts the parts together and lets them work.
+
+use crate::agent_loop::{AgentLoop, Listener, Tell};
+use crate::backoff::Backoff;
+use crate::clock::since_boot;
+use crate::health::{self, Pulse};
+use crate::host::{Host, Machine};
+use crate::node::{Effects, Node};
+use crate::paths::Paths;
+use crate::phases::Phases;
+use crate::release::{self, Release};
+use crate::ring::{self, Serf};
+use crate::serve;
+use crate::state;
+use crate::status::Facts;
+use crate::storage::Gluster;
+use crate::swarm::{self, Engine};
+use anyhow::Result;
+use ashlar_api::{BootTimes, Status};
+use ashlar_cluster::{Observed, Wanted, phases};
+use ashlar_recipe::{AgentSettings, Site};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+/// Where the cluster volume is mounted.
+const VOLUME: &str = "/srv/cluster";
+
+/// Runs the node until it is told to stop.
+pub(crate) async fn run(paths: Paths) -> Result<()> {
+    let mut stop = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let outcome = tokio::select! {
+        outcome = live(&paths) => outcome,
+        _ = stop.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    health::stopping();
+    outcome
+}
+
+async fn live(paths: &Paths) -> Result<()> {
+    let agent = since_boot().as_secs_f64();
+    let release = Release::load(paths)?;
+    let settings = release::settings(paths)?;
+    state::make_private_dir(&paths.state())?;
+    state::make_public_dir(&paths.run())?;
+
+    let host = Machine::connect(VOLUME.into()).await?;
+    let userspace = host.userspace_started().await.unwrap_or_default();
+    let mut facts = Facts { release, site: None, boot: BootTimes { userspace, agent } };
+    let (status, receiver) = watch::channel(facts.blank());
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver));
+
+    let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
+    tokio::spawn(health::feed_watchdog(pulse.clone()));
+    let Release { profile, version } = &facts.release;
+    tracing::info!(profile, version, "hello from the agent of {profile} {version}");
+    health::ready();
+
+    let mut phases = Phases::load(paths)?;
+    let site = site(paths, &settings, &facts, &host, &mut phases, &status, &pulse).await?;
+    facts.site = Some(site.name.clone());
+    let wanted = release::wanted(paths, &settings, &site)?;
+
+    let wake = Arc::new(Notify::new());
+    let (serf, engine) = (Serf::new(paths), Engine::new(paths));
+    if wanted.ring {
+        tokio::spawn(ring::watch(serf.clone(), wake.clone()));
+    }
+    if wanted.swarm {
+        tokio::spawn(swarm::watch(engine.clone(), wake.clone()));
+    }
+    let storage = Gluster::new(paths, &wanted.volume);
+    let effects = Effects { host, ring: serf, storage, swarm: engine.clone() };
+    let (members, members_seen) = watch::channel(Vec::new());
+    let (server, server_seen) = watch::channel(None);
+    let mut agent_loop = AgentLoop {
+        node: Node::new(paths, site, wanted, effects),
+        facts,
+        phases,
+        tell: Tell { status, members, server },
+        pulse,
+        wake,
+        backoff: Backoff::default(),
+        listener: Some(Listener { engine, members: members_seen, server: server_seen }),
+        blind: None,
+    };
+    agent_loop.run().await;
+    Ok(())
+}
+
+/// The site; waits until one is imported, and says meanwhile that it is missing.
+async fn site(
+    paths: &Paths,
+    settings: &AgentSettings,
+    facts: &Facts,
+    host: &Machine,
+    phases_told: &mut Phases,
+    status: &watch::Sender<Status>,
+    pulse: &Pulse,
+) -> Result<Site> {
+    let path = paths.site();
+    while !path.exists() {
+        pulse.promise(Duration::from_secs(60));
+        let wanted = Wanted { ring: settings.ring.enabled, ..Wanted::default() };
+        let observed = Observed::default();
+        let now = phases(&observed, &wanted);
+        phases_told.tell(host, &now).await?;
+        status.send_replace(facts.status(&observed, &wanted, phases_told.view(&now)));
+        health::status("no site");
+        // The file is written by `import-seed`, at most once in a node's life.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(Site::load(&path)?)
+}

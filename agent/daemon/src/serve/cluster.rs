@@ -1,0 +1,110 @@
+//! The listener for other agents: mutual TLS 1.3 on the cluster address.
+
+use super::handlers::{Session, router};
+use crate::swarm::Engine;
+use crate::trust::Trust;
+use anyhow::{Context, Result};
+use ashlar_api::CLUSTER_PORT;
+use ashlar_cluster::RingMember;
+use ashlar_pki::enrolment::Channel;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Sessions at the same time; a shop has a dozen nodes that call now and then.
+const SESSIONS: usize = 64;
+
+/// How long a caller may take to get through the handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// How long a session may last: the longest exchange is an enrolment.
+const SESSION: Duration = Duration::from_secs(60);
+
+/// What answering other agents takes.
+pub(crate) struct ClusterApi {
+    /// This node's keys.
+    pub(crate) trust: Arc<Trust>,
+    /// The container engine, for join tokens.
+    pub(crate) engine: Engine,
+    /// The most managers that the Swarm may have.
+    pub(crate) managers: u8,
+    /// The ring as last observed.
+    pub(crate) members: watch::Receiver<Vec<RingMember>>,
+}
+
+/// Serves as soon as there is a configuration, that is, a certificate; every
+/// new session takes the latest one. Ends with its task.
+pub(crate) async fn serve_cluster(
+    api: Arc<ClusterApi>,
+    mut configuration: watch::Receiver<Option<Arc<ServerConfig>>>,
+) {
+    if configuration.wait_for(Option::is_some).await.is_err() {
+        return;
+    }
+    let address = SocketAddr::new(api.trust.subject().address(), CLUSTER_PORT);
+    let sessions = Arc::new(Semaphore::new(SESSIONS));
+    loop {
+        if let Err(error) = accept(&api, address, &configuration, &sessions).await {
+            tracing::warn!("the cluster API does not listen: {error:#}");
+        }
+        // Not a wait for something: the pause between two attempts to listen.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn accept(
+    api: &Arc<ClusterApi>,
+    address: SocketAddr,
+    configuration: &watch::Receiver<Option<Arc<ServerConfig>>>,
+    sessions: &Arc<Semaphore>,
+) -> Result<()> {
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot bind {address}"))?;
+    loop {
+        let permit = sessions.clone().acquire_owned().await?;
+        let (stream, remote) = listener.accept().await?;
+        let Some(config) = configuration.borrow().clone() else { continue };
+        let api = api.clone();
+        tokio::spawn(async move {
+            match timeout(SESSION, session(api, config, stream, remote)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(peer = %remote, "a session failed: {error:#}"),
+                Err(_) => tracing::debug!(peer = %remote, "a session took too long"),
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn session(
+    api: Arc<ClusterApi>,
+    config: Arc<ServerConfig>,
+    stream: TcpStream,
+    remote: SocketAddr,
+) -> Result<()> {
+    let stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream))
+        .await
+        .context("the handshake takes too long")??;
+    let (_, tls) = stream.get_ref();
+    let session = Session::new(
+        api,
+        remote.ip(),
+        ashlar_pki::tls::peer(tls.peer_certificates())?,
+        Channel::of(tls)?,
+    );
+    let service = TowerToHyperService::new(router(Arc::new(session)));
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .context("the session broke")
+}
