@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
 # The `ashlar` command from this tree, as `just build` leaves it.
-ashlar := "cargo run --release --locked --quiet --bin ashlar --"
+ashlar := "cargo run --release --locked --quiet -p ashlar --"
 
 # Show this list
 @default:
@@ -30,7 +30,8 @@ ci:
 
 # Compile the ashlar command and the programs that go into images
 build:
-    cargo build --release --locked --bin ashlar --bin ashlar-agent --bin ashlarctl --bin ashlar-console
+    cargo build --release --locked -p ashlar
+    cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console
 
 # Build an image into out/PROFILE/latest/ (more: just image retail --explain)
 image PROFILE="retail" *ARGS: build

@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar::machine::Backend;
-use ashlar_tests::command::Ashlar;
+use ashlar_tests::command::{Ashlar, workspace};
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::image::Built;
 use ashlar_tests::site;
@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 
 #[test]
 fn a_flipped_byte_in_the_root_is_refused_visibly() -> Result<()> {
-    let directory = tempfile::tempdir_in(Built::retail()?.directory())?;
+    let directory = tempfile::tempdir_in(workspace().join("out"))?;
     let disk = directory.path().join("flipped.raw");
     let copied = std::process::Command::new("cp")
         .args(["--sparse=always", "--reflink=auto"])

@@ -58,6 +58,10 @@ const fn tests(command: &'static str) -> Step {
     Step { command, env: &[], kind: Kind::Tests }
 }
 
+const fn prepare(command: &'static str) -> Step {
+    Step { command, env: &[], kind: Kind::Prepare }
+}
+
 const fn anywhere() -> Option<&'static str> {
     None
 }
@@ -95,7 +99,7 @@ pub(crate) const TIERS: &[Tier] = &[
             check("cargo clippy --locked --workspace --all-targets -- -D warnings"),
             // The tiers' own tests are no default targets.
             check(
-                "cargo clippy --locked -p ashlar-tests --test image --test lab --test vm -- -D warnings",
+                "cargo clippy --locked --workspace --test image --test lab --test vm -- -D warnings",
             ),
         ],
     },
@@ -126,13 +130,11 @@ pub(crate) const TIERS: &[Tier] = &[
         minutes: 30,
         skip: anywhere,
         steps: &[
-            Step {
-                command: "cargo build --release --locked --bin ashlar --bin ashlar-agent --bin ashlarctl --bin ashlar-console",
-                env: &[],
-                kind: Kind::Prepare,
-            },
-            check("cargo run --release --locked --quiet --bin ashlar -- doctor"),
-            check("cargo run --release --locked --quiet --bin ashlar -- build --profile retail"),
+            prepare("cargo build --release --locked -p ashlar"),
+            // As `ashlar build` does it: other words would compile them again.
+            prepare("cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console"),
+            check("cargo run --release --locked --quiet -p ashlar -- doctor"),
+            check("cargo run --release --locked --quiet -p ashlar -- build --profile retail"),
         ],
     },
     Tier {
@@ -141,7 +143,7 @@ pub(crate) const TIERS: &[Tier] = &[
         needs: Some("build"),
         minutes: 25,
         skip: anywhere,
-        steps: &[tests("cargo test --locked -p ashlar-tests --test image -- --test-threads=1")],
+        steps: &[tests("cargo test --locked --workspace --test image -- --test-threads=1")],
     },
     Tier {
         name: "lab",
@@ -149,7 +151,7 @@ pub(crate) const TIERS: &[Tier] = &[
         needs: Some("build"),
         minutes: 20,
         skip: needs_root,
-        steps: &[tests("cargo test --locked -p ashlar-tests --test lab -- --test-threads=1")],
+        steps: &[tests("cargo test --locked --workspace --test lab -- --test-threads=1")],
     },
     Tier {
         name: "vm",
@@ -157,6 +159,6 @@ pub(crate) const TIERS: &[Tier] = &[
         needs: Some("build"),
         minutes: 45,
         skip: anywhere,
-        steps: &[tests("cargo test --locked -p ashlar-tests --test vm -- --test-threads=1")],
+        steps: &[tests("cargo test --locked --workspace --test vm -- --test-threads=1")],
     },
 ];
