@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 /// GlusterFS 11's defaults (`rpc/rpc-transport/socket/src/socket.c`).
-const CIPHERS: &str = "HIGH:!SSLv2:!3DES:!RC4:!DES:!MD5:!aNULL:!eNULL";
+const CIPHERS: &str = "AES128:EECDH:EDH:HIGH:!3DES:!RC4:!DES:!MD5:!aNULL:!eNULL";
 const DEPTH: &str = "1";
 
 fn openssl(args: &[&str]) -> Command {
