@@ -19,7 +19,7 @@ pub(crate) fn load(paths: &Paths) -> Result<Option<Identity>> {
 /// Whether the machine goes by that identity: its name is set and its cluster
 /// address is on an interface.
 pub(crate) async fn holds(host: &impl Host, identity: &Identity) -> Result<bool> {
-    Ok(hostname().as_deref() == Some(&identity.name) && host.has_address(identity.address).await?)
+    Ok(host.is_named(&identity.name).await? && host.has_address(identity.address).await?)
 }
 
 /// Makes an identity unless there is one, and makes the machine go by it.
@@ -37,7 +37,7 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
             identity
         }
     };
-    if hostname().as_deref() != Some(&identity.name) {
+    if !host.is_named(&identity.name).await? {
         host.set_hostname(&identity.name).await?;
     }
     if !host.has_address(identity.address).await? {
@@ -67,16 +67,13 @@ pub(crate) fn pick<'a>(links: &'a [Link], site: &Site) -> Option<&'a Link> {
     links.iter().find(named).or_else(|| links.first())
 }
 
-/// The name that the kernel has now.
-pub(crate) fn hostname() -> Option<String> {
-    nix::unistd::gethostname().ok()?.into_string().ok()
-}
-
 /// The `.network` file that puts the cluster address on `link`.
 fn network(link: &Link, identity: &Identity, site: &Site) -> String {
     let mut text = String::from("# Written by ashlar-agent.\n");
     let dhcp = if site.network.dhcp { "yes" } else { "no" };
     let prefix = site.network.cluster.prefix_len();
+    // The multicast route: serf's mDNS joins its group without naming an
+    // interface, which fails (and crashes serf) on a network without a way out.
     // ConfigureWithoutCarrier: a node that is alone, or whose cable was pulled,
     // keeps its address, because everything on it is bound to that address.
     let _ = write!(
@@ -85,6 +82,7 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
          [Link]\nRequiredForOnline=no\nMulticast=yes\n\n\
          [Network]\nDHCP={dhcp}\nLinkLocalAddressing=ipv6\nAddress={}/{prefix}\n\
          ConfigureWithoutCarrier=yes\n\n\
+         [Route]\nDestination=224.0.0.0/4\nScope=link\n\n\
          [DHCPv4]\nUseHostname=no\nUseDomains=no\n",
         link.name, identity.address
     );

@@ -34,6 +34,8 @@ pub(crate) trait Host: Send + Sync {
     async fn restart_if_running(&self, unit: &str) -> Result<()>;
     /// What a unit does now.
     async fn unit(&self, unit: &str) -> Result<UnitState>;
+    /// Whether the machine goes by that name.
+    async fn is_named(&self, name: &str) -> Result<bool>;
     /// Names the machine.
     async fn set_hostname(&self, name: &str) -> Result<()>;
     /// Lets networkd read its files again and apply what changed.

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use futures_util::StreamExt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, proxy};
@@ -46,6 +47,9 @@ trait Systemd {
 trait Hostname {
     fn set_static_hostname(&self, name: &str, interactive: bool) -> zbus::Result<()>;
     fn set_hostname(&self, name: &str, interactive: bool) -> zbus::Result<()>;
+
+    #[zbus(property, name = "Hostname")]
+    fn name(&self) -> zbus::Result<String>;
 }
 
 #[proxy(
@@ -62,6 +66,8 @@ trait Network {
 pub(crate) struct Machine {
     bus: Connection,
     volume: FuseMount,
+    /// The name that the machine was once seen to go by.
+    name: OnceLock<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -80,7 +86,7 @@ impl Machine {
             .subscribe()
             .await
             .context("systemd does not let the agent subscribe to its jobs")?;
-        Ok(Self { bus, volume: FuseMount::new(volume) })
+        Ok(Self { bus, volume: FuseMount::new(volume), name: OnceLock::new() })
     }
 
     /// Queues a job and waits for its result, by systemd's signal.
@@ -148,6 +154,21 @@ impl Host for Machine {
             "failed" => UnitState::Failed,
             _ => UnitState::Inactive,
         })
+    }
+
+    async fn is_named(&self, name: &str) -> Result<bool> {
+        // Asked of hostnamed, because the agent's sandbox has a UTS namespace of
+        // its own; and only until it holds, because hostnamed starts for each
+        // question.
+        if self.name.get().is_some_and(|known| known == name) {
+            return Ok(true);
+        }
+        let now = HostnameProxy::new(&self.bus).await?.name().await?;
+        if now == name {
+            let _ = self.name.set(now);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     async fn set_hostname(&self, name: &str) -> Result<()> {
