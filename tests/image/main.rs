@@ -1,1 +1,7 @@
-//! The image tier.
+//! The image tier: the finished retail image, not booted, and what the builder
+//! says to bad input.
+
+mod artefacts;
+mod interrupted;
+mod refused;
+mod reproducible;

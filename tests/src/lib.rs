@@ -15,6 +15,7 @@ pub mod console;
 pub mod fleet;
 pub mod image;
 mod node;
+pub mod project;
 pub mod shared;
 pub mod site;
 pub mod workload;

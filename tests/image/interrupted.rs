@@ -1,0 +1,157 @@
+//! Builds that are stopped, hindered or disturbed: nothing half-written is left,
+//! and the cache stays good.
+
+use anyhow::{Context, Result, bail, ensure};
+use ashlar::machine::Deadline;
+use ashlar_tests::command::Ran;
+use ashlar_tests::image::Built;
+use ashlar_tests::project::{Cache, Project, entries, is_clean, scratch};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// For a step of the small image to begin or to end.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A build that runs in the background.
+struct Running {
+    child: Child,
+    words: String,
+}
+
+impl Running {
+    fn start(project: &Project, cache: &Path) -> Result<Self> {
+        let mut command = project.build("minimal")?.arg("--cache-dir").arg(cache).into_command();
+        let words = format!("{command:?}");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Ok(Self { child, words })
+    }
+
+    /// Waits until the work on a step has begun.
+    fn until_working_on(&mut self, step: &str, cache: &Path) -> Result<()> {
+        let begun = Deadline::within(PATIENCE).poll(Duration::from_millis(50), || {
+            ensure!(self.child.try_wait()?.is_none(), "the build ended before step {step}");
+            let drafts = entries(&cache.join("tmp"))?;
+            let begins = |path: &std::path::PathBuf| {
+                path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(step))
+            };
+            Ok(drafts.iter().any(begins).then_some(()))
+        })?;
+        begun.with_context(|| format!("step {step} did not begin within {PATIENCE:?}"))
+    }
+
+    fn end(self) -> Result<Ran> {
+        Ok(Ran::new(self.words, self.child.wait_with_output()?))
+    }
+
+    fn press_ctrl_c(&self) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?)
+    }
+}
+
+/// The steps whose output is in the cache.
+fn cached(project: &Project, cache: &Path) -> Result<Vec<String>> {
+    let explain = project.build("minimal")?.arg("--explain").arg("--cache-dir").arg(cache);
+    let report = explain.succeeds()?.json()?;
+    let steps = report["steps"].as_array().context("steps")?;
+    Ok(steps
+        .iter()
+        .filter(|step| step["cached"] == true)
+        .filter_map(|step| step["step"].as_str().map(str::to_owned))
+        .collect())
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_half_written_and_the_next_build_goes_on() -> Result<()> {
+    Built::retail()?;
+    let (project, cache) = (Project::copy()?, Cache::empty()?);
+    let mut build = Running::start(&project, cache.path())?;
+    build.until_working_on("root", cache.path())?;
+
+    // Meanwhile a second build of the same cache is refused, and told why.
+    let second = project.build("minimal")?.arg("--cache-dir").arg(cache.path());
+    second.fails_with(&["another build", &build.child.id().to_string()])?;
+
+    build.press_ctrl_c()?;
+    build.end()?.refuses_with(&["interrupted"])?;
+    project.is_clean()?;
+    cache.is_clean()?;
+    let kept = cached(&project, cache.path())?;
+    ensure!(kept.iter().any(|step| step == "base"), "the finished step is lost: {kept:?}");
+
+    let ran = project.build("minimal")?.arg("--cache-dir").arg(cache.path()).succeeds()?;
+    let seconds = &ran.json()?["seconds"];
+    ensure!(seconds["base"].is_null(), "it was done again: {seconds}");
+    Ok(())
+}
+
+#[test]
+fn too_little_room_is_said_before_the_build_begins() -> Result<()> {
+    Built::retail()?;
+    let project = Project::copy()?;
+    let disk = SmallDisk::mount("64m")?;
+    Cache::prepare(disk.path())?;
+    let build = project.build("minimal")?.arg("--cache-dir").arg(disk.path());
+    build.fails_with(&["needed", "free"])?;
+    project.is_clean()
+}
+
+#[test]
+fn a_disk_that_fills_up_during_the_build_leaves_nothing_half_written() -> Result<()> {
+    Built::retail()?;
+    let project = Project::copy()?;
+    let disk = SmallDisk::mount("3g")?;
+    Cache::prepare(disk.path())?;
+    let mut build = Running::start(&project, disk.path())?;
+    build.until_working_on("base", disk.path())?;
+    let hog = disk.fill()?;
+    build.end()?.refuses_with(&["the disk is full"])?;
+    project.is_clean()?;
+    is_clean(disk.path())?;
+
+    std::fs::remove_file(hog)?;
+    let build = project.build("minimal")?.arg("--no-compress").arg("--cache-dir").arg(disk.path());
+    build.succeeds()?;
+    Ok(())
+}
+
+/// A small file system of its own. Needs root.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Result<Self> {
+        ensure!(nix::unistd::geteuid().is_root(), "mounting a small tmpfs needs root");
+        let directory = scratch("disk")?;
+        let options = format!("size={size},mode=0755");
+        mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some(&*options))?;
+        Ok(Self(directory))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) -> Result<std::path::PathBuf> {
+        let path = self.path().join("hog");
+        let mut file = std::fs::File::create(&path)?;
+        let block = vec![1; 1 << 20];
+        loop {
+            match file.write_all(&block) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return Ok(path),
+                Err(error) => bail!(error),
+            }
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
+    }
+}
