@@ -1,7 +1,7 @@
 //! What can be typed.
 
 use crate::command::{
-    build, cache, completions, demo, doctor, export, inspect, lab, lint, lock, man, profile,
+    build, cache, completions, demo, doctor, export, flash, inspect, lab, lint, lock, man, profile,
     profiles, site, vm,
 };
 use crate::context::Context;
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Lint(lint::Args),
     /// Render a recipe for another image builder.
     Export(export::Args),
+    /// Write an image and a site onto a stick.
+    Flash(flash::Args),
     /// Run images as virtual machines.
     Vm(vm::Args),
     /// Run an image's root tree as systemd-nspawn containers.
@@ -96,6 +98,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, context),
             Self::Lint(args) => lint::run(args, context),
             Self::Export(args) => export::run(args, context),
+            Self::Flash(args) => flash::run(args, context),
             Self::Vm(args) => vm::run(args, context),
             Self::Lab(args) => lab::run(args, context),
             Self::Demo(args) => demo::run(args, context),

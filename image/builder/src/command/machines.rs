@@ -225,7 +225,7 @@ pub(crate) fn make(spec: &Spec, context: &Context) -> miette::Result<Cluster> {
 }
 
 /// Where QEMU comes from.
-fn tools(_context: &Context) -> miette::Result<Tools> {
+pub(crate) fn tools(_context: &Context) -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
     Ok(Tools::find(named.iter().map(PathBuf::as_path))?)
 }
@@ -255,7 +255,7 @@ pub(crate) fn newest_image(
         })
 }
 
-fn site_file(context: &Context, site: &str) -> miette::Result<PathBuf> {
+pub(crate) fn site_file(context: &Context, site: &str) -> miette::Result<PathBuf> {
     if site.contains('/') || Path::new(site).is_file() {
         return Ok(PathBuf::from(site));
     }

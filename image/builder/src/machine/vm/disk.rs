@@ -20,18 +20,18 @@ pub(crate) fn base(spec: &Spec, dir: &Path, tools: &Tools) -> Result<PathBuf> {
             .arg(&base),
         "coreutils",
     )?;
-    stamp(&base, site, dir, tools)?;
+    stamp(&base, site, tools)?;
     Ok(base)
 }
 
-/// Writes the site into the seed partition of an image.
-fn stamp(image: &Path, site: &Path, dir: &Path, tools: &Tools) -> Result<()> {
+/// Writes the site into the seed partition of an image, or of a disk that holds one.
+pub fn stamp(image: &Path, site: &Path, tools: &Tools) -> Result<()> {
     let offset = seed_offset(image).ok_or_else(|| Error::NoSeed { image: image.to_owned() })?;
     let mut target = image.as_os_str().to_owned();
     target.push(format!("@@{offset}"));
     run(
         tools
-            .command("mcopy", &[dir], &[site])
+            .command("mcopy", &[image], &[site])
             .args(["-o", "-i"])
             .arg(target)
             .arg(site)

@@ -7,6 +7,8 @@ mod kvm;
 mod qemu;
 mod qmp;
 
+pub use disk::stamp;
+
 use super::error::{Doing, Error, Result};
 use super::process::{Process, run};
 use super::store::{NodeRecord, Record};
