@@ -11,6 +11,7 @@ mod context;
 mod flash;
 mod inspect;
 mod lint;
+mod lint;
 mod output;
 mod project;
 mod sbom;

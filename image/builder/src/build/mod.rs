@@ -37,6 +37,7 @@ mod tools;
 pub(crate) use error::{BuildError, Gigabytes};
 pub(crate) use locking::{Locked, Locking, lock_profile};
 pub(crate) use pipeline::{Built, Report, Request, build, explain};
+pub(crate) use sandbox::Sandbox;
 pub(crate) use store::{Store, size_of};
 pub(crate) use tools::Toolbox;
 

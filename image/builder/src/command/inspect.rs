@@ -1,5 +1,6 @@
 //! `ashlar inspect`: what is inside an image.
 
+use crate::build::{Store, Toolbox};
 use crate::context::Context;
 use crate::inspect::{self, Disk, Inspection};
 use std::path::PathBuf;
@@ -8,8 +9,9 @@ use std::process::ExitCode;
 /// Show what is inside an image: partitions and how full they are, the versions
 /// in its slots, root hashes, boot images and packages.
 ///
-/// It reads the image's bytes alone: nothing is mounted, nothing is run, and no
-/// root is needed.
+/// It reads the image's bytes alone: nothing is mounted, nothing in it is run, and
+/// no root is needed. The list of packages comes from the manifest.json beside the
+/// image or, if there is none, from inside its root.
 ///
 ///   ashlar inspect out/retail/latest
 ///   ashlar inspect --packages image.raw
@@ -22,6 +24,8 @@ pub(crate) struct Args {
     /// List the installed packages as well.
     #[arg(long)]
     packages: bool,
+    #[command(flatten)]
+    cache: super::cache::CacheDir,
 }
 
 /// Runs it.
@@ -29,7 +33,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let disk = Disk::open(&args.image)?;
     let mut inspection = Inspection::of(&disk)?;
     if args.packages {
-        inspection.packages = inspect::manifest_packages(&disk.path)?;
+        inspection.packages = Some(match inspect::manifest_packages(&disk.path)? {
+            Some(packages) => packages,
+            None => {
+                let store = Store::open(args.cache.cache_dir.as_deref())?;
+                let sandbox = Toolbox::ready(&store, &context.output)?.sandbox();
+                inspect::root_packages(&inspection, &sandbox)?
+            }
+        });
     }
     inspect::print(&inspection, &context.output);
     context.output.json(&inspection)?;

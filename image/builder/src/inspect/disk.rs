@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const SECTOR: u64 = 512;
+const CHUNK: u64 = 4 << 20;
 
 /// An open disk image.
 #[derive(Debug)]
@@ -112,9 +113,27 @@ impl Disk {
         Region::new(Arc::clone(&self.file), partition.offset, partition.size)
     }
 
-    /// The partition with a label.
-    pub(crate) fn labelled(&self, label: &str) -> Option<&Partition> {
-        self.partitions.iter().find(|partition| partition.label == label)
+    /// The bytes of a partition, piece by piece.
+    pub(crate) fn chunks(
+        &self,
+        partition: &Partition,
+    ) -> impl Iterator<Item = std::io::Result<Vec<u8>>> + use<> {
+        let region = self.region(partition);
+        let starts = (0..region.length()).step_by(CHUNK as usize);
+        starts.map(move |at| region.bytes(at, CHUNK.min(region.length() - at) as usize))
+    }
+
+    /// Copies the first bytes of a partition into a file of their own.
+    pub(crate) fn copy_out(
+        &self,
+        partition: &Partition,
+        length: u64,
+        to: &Path,
+    ) -> std::io::Result<()> {
+        let region = self.region(partition).cut(length);
+        let length = region.length();
+        let copied = std::io::copy(&mut { region }, &mut File::create(to)?)?;
+        if copied == length { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
     }
 }
 
@@ -204,6 +223,10 @@ const KINDS: &[(&str, &str)] = &[
     ("3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "srv"),
     ("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap"),
     ("0fc63daf-8483-4772-8e79-3d69d8477de4", "linux-generic"),
+    // Ours, named in the repart.d of the base overlay.
+    ("5f7d5e2e-0c6b-4a53-8d0e-2b7a3c1f9e01", "ashlar-seed"),
+    ("5f7d5e2e-0c6b-4a53-8d0e-2b7a3c1f9e02", "ashlar-state"),
+    ("5f7d5e2e-0c6b-4a53-8d0e-2b7a3c1f9e03", "ashlar-data"),
 ];
 
 fn kind(guid: &str) -> String {

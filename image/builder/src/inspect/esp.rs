@@ -60,6 +60,14 @@ pub(super) fn read(partition: &str, region: &Region) -> Result<Option<Fat>, Insp
     Ok(Some(fat))
 }
 
+/// The bytes of one file of a FAT partition.
+pub(crate) fn file(region: &Region, path: &str) -> std::io::Result<Vec<u8>> {
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    let volume = FatVolume::open(region)?.ok_or_else(missing)?;
+    let file = volume.files()?.into_iter().find(|file| file.path == path).ok_or_else(missing)?;
+    volume.read(&file)
+}
+
 fn is_uki_path(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     path.starts_with("/efi/linux/") && path.ends_with(".efi")

@@ -4,7 +4,7 @@
 mod disk;
 mod erofs;
 mod error;
-mod esp;
+pub(crate) mod esp;
 mod fat;
 pub(crate) mod packages;
 mod region;
@@ -16,8 +16,9 @@ pub(crate) use disk::{Disk, Partition};
 pub(crate) use error::InspectError;
 pub(crate) use esp::UkiFile;
 pub(crate) use packages::Package;
-pub(crate) use report::print;
+pub(crate) use report::{bytes, print};
 
+use crate::build::{BuildError, Sandbox};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -211,4 +212,31 @@ pub(crate) fn manifest_packages(image: &Path) -> Result<Option<Vec<Package>>, In
     packages::from_manifest(&text)
         .map(Some)
         .map_err(|error| InspectError::Packages { why: format!("{}: {error}", path.display()) })
+}
+
+/// The packages as dpkg's list inside the root has them.
+pub(crate) fn root_packages(
+    inspection: &Inspection,
+    sandbox: &Sandbox,
+) -> Result<Vec<Package>, InspectError> {
+    let none = |why: &str| InspectError::Packages { why: why.to_owned() };
+    let root = inspection
+        .labelled("root-a")
+        .filter(|root| matches!(root.content, Content::Erofs(_)))
+        .ok_or_else(|| none("root-a has no erofs file system"))?;
+    for path in packages::DPKG_STATUS {
+        let text = sandbox
+            .command("reading the list of packages", "dump.erofs")
+            .args(["--cat", &format!("--path={path}")])
+            .arg(format!("--offset={}", root.partition.offset))
+            .arg("/run/image")
+            .read(&inspection.image, "image")
+            .run();
+        match text {
+            Ok(text) if !text.is_empty() => return Ok(packages::from_dpkg_status(&text)),
+            Ok(_) | Err(BuildError::Tool { .. }) => {}
+            Err(error) => return Err(none(&error.to_string())),
+        }
+    }
+    Err(none("dpkg's list is not in the root"))
 }

@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Where dpkg's list may be in a root.
+pub(crate) const DPKG_STATUS: [&str; 2] = ["/usr/lib/sysimage/dpkg/status", "/var/lib/dpkg/status"];
+
 /// One Debian package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Package {

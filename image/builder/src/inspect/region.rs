@@ -20,6 +20,11 @@ impl Region {
         Self { file, start, length, position: 0 }
     }
 
+    /// The same window, cut to its first bytes.
+    pub(crate) fn cut(self, length: u64) -> Self {
+        Self { length: self.length.min(length), ..self }
+    }
+
     /// How long the window is.
     pub(crate) fn length(&self) -> u64 {
         self.length

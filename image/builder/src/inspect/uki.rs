@@ -94,6 +94,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Uki, object::read::Error> {
     Ok(uki)
 }
 
+/// The content of a section.
+pub(crate) fn section(bytes: &[u8], name: &str) -> Result<Option<Vec<u8>>, object::read::Error> {
+    let file = PeFile::<ImageNtHeaders64>::parse(bytes)?;
+    let found = file.section_table().iter().find(|section| section.raw_name() == name.as_bytes());
+    Ok(found.map(|section| section.pe_data(bytes)).transpose()?.map(<[u8]>::to_vec))
+}
+
 /// The fields of an os-release file.
 pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     text.lines()

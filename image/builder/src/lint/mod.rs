@@ -1,0 +1,151 @@
+//! Checks of a finished image. Each is one function in one of the modules below
+//! and one entry in that module's table; adding one is adding both.
+//!
+//! A check looks at the [`Subject`]: the image's bytes, and its root unpacked
+//! into a directory of its own. What is allowed where is data, in
+//! `data/lint.toml` and, for a project's own additions, `recipes/lint.toml`.
+
+mod allow;
+mod files;
+mod image;
+mod report;
+mod secrets;
+mod subject;
+mod tree;
+mod units;
+
+pub(crate) use report::{explain, list, print};
+pub(crate) use subject::{Subject, SubjectOptions};
+
+use serde::Serialize;
+
+/// How bad it is when a check finds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth mending.
+    Warning,
+    /// Not to be shipped.
+    Error,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(crate) struct Check {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// How bad a finding is.
+    pub(crate) severity: Severity,
+    /// The rule, in a line.
+    pub(crate) rule: &'static str,
+    /// Why it is one, and how to keep it.
+    pub(crate) explanation: &'static str,
+    run: fn(&Subject, &mut Findings) -> miette::Result<()>,
+}
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    found: Vec<Finding>,
+    skipped: Option<String>,
+}
+
+/// One breach of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// Where: a path in the root, a partition, a unit.
+    pub(crate) place: String,
+    /// What is wrong there.
+    pub(crate) message: String,
+}
+
+impl Findings {
+    fn add(&mut self, place: impl Into<String>, message: impl Into<String>) {
+        self.found.push(Finding { place: place.into(), message: message.into() });
+    }
+
+    /// The check cannot be made on this image.
+    fn skip(&mut self, reason: impl Into<String>) {
+        self.skipped = Some(reason.into());
+    }
+}
+
+/// How a check ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verdict {
+    /// Its name.
+    pub(crate) check: &'static str,
+    /// How bad a finding is.
+    pub(crate) severity: Severity,
+    /// `passed`, `failed`, or `skipped`.
+    pub(crate) status: Status,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// What it found.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Status {
+    /// Nothing found.
+    Passed,
+    /// Something found.
+    Failed,
+    /// Not made.
+    Skipped,
+}
+
+/// Every check, by name.
+pub(crate) fn checks() -> Vec<&'static Check> {
+    let mut all: Vec<&Check> = [image::CHECKS, secrets::CHECKS, files::CHECKS, units::CHECKS]
+        .into_iter()
+        .flatten()
+        .collect();
+    all.sort_by_key(|check| check.name);
+    all
+}
+
+/// Makes one check.
+pub(crate) fn run(check: &Check, subject: &Subject) -> miette::Result<Verdict> {
+    let mut findings = Findings::default();
+    (check.run)(subject, &mut findings)?;
+    findings.found.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
+    let status = match (&findings.skipped, findings.found.is_empty()) {
+        (Some(_), true) => Status::Skipped,
+        (_, true) => Status::Passed,
+        (_, false) => Status::Failed,
+    };
+    Ok(Verdict {
+        check: check.name,
+        severity: check.severity,
+        status,
+        reason: findings.skipped,
+        findings: findings.found,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checks;
+
+    #[test]
+    fn every_check_has_a_name_of_its_own_and_says_why() {
+        let all = checks();
+        let mut names: Vec<_> = all.iter().map(|check| check.name).collect();
+        names.dedup();
+        assert_eq!(names.len(), all.len());
+        for check in all {
+            assert!(check.explanation.len() > 60, "{}", check.name);
+            assert!(
+                check.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
+                "{}",
+                check.name
+            );
+        }
+    }
+}
