@@ -11,7 +11,6 @@ mod context;
 mod flash;
 mod inspect;
 mod lint;
-mod lint;
 mod output;
 mod project;
 mod sbom;
