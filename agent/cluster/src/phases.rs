@@ -3,7 +3,9 @@
 
 use crate::plan::{Joining, awaited, joining, may_create};
 use crate::situation::Situation;
-use crate::{Observed, Phase, PhaseState, Swarm, SwarmLocal, SwarmRole, Volume, Wanted};
+use crate::{
+    Identity, Observed, Phase, PhaseState, Storage, Swarm, SwarmLocal, SwarmRole, Volume, Wanted,
+};
 use std::collections::BTreeSet;
 
 /// Every wanted phase in order. The last, [`Phase::Ready`], holds when all the
@@ -94,15 +96,13 @@ fn pki(s: &Situation<'_>) -> Stand {
 }
 
 fn storage(s: &Situation<'_>) -> Stand {
-    if s.certified().is_none() {
-        return no("waiting for a certificate");
-    }
+    let Some((me, _)) = s.certified() else { return no("waiting for a certificate") };
     let Some(storage) = &s.observed.storage else {
         return no("waiting for the storage daemon to answer");
     };
     let name = &s.wanted.volume;
     let Some(volume) = &storage.volume else {
-        return no(no_volume(s));
+        return no(no_volume(s, me, storage));
     };
     if !volume.started {
         let next = if s.authority() {
@@ -136,19 +136,16 @@ fn storage(s: &Situation<'_>) -> Stand {
     Ok(detail)
 }
 
-fn no_volume(s: &Situation<'_>) -> String {
+fn no_volume(s: &Situation<'_>, me: &Identity, storage: &Storage) -> String {
     if !s.authority() {
         return format!("waiting for {} to bring this node into the volume", authority(s));
     }
     if !may_create(s) {
         return "this node no longer knows the cluster's volume: its storage state was lost".into();
     }
-    let here: Vec<_> = s.observed.identity.iter().map(|me| me.address).collect();
-    match awaited(s, &here) {
-        Some(name) if s.replicas() > 1 => {
-            format!("creating the volume: waiting a moment for {name} to open its storage")
-        }
-        _ => "creating the volume".into(),
+    match awaited(s, me, storage) {
+        Some(name) => format!("creating the volume: waiting a moment for {name} to give a brick"),
+        None => "creating the volume".into(),
     }
 }
 

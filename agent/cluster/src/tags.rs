@@ -39,7 +39,7 @@ impl Tags {
                 .min()
         });
         let storage_open = match &observed.storage {
-            Some(_) => membership.is_some() && observed.pki.certificate,
+            Some(_) => membership.is_some() && observed.pki.ca && observed.pki.certificate,
             None => now.is_some_and(|m| m.storage_open),
         };
         // Nobody may learn of a Swarm whose existence is not yet on disk.

@@ -60,12 +60,10 @@ fn create(s: &Situation<'_>, me: &Identity, storage: &Storage, steps: &mut Vec<P
     if !may_create(s) {
         return;
     }
-    let mut bricks = vec![me.address];
-    bricks.extend(brick_givers(s, storage).into_iter().filter(|a| *a != me.address));
-    bricks.truncate(usize::from(s.replicas()));
-    if bricks.len() < usize::from(s.replicas()) && awaited(s, &bricks).is_some() {
+    if awaited(s, me, storage).is_some() {
         return;
     }
+    let bricks = first_bricks(s, me, storage);
     let why = format!("there is no volume {}", s.wanted.volume);
     steps.push(because(Step::CreateVolume { bricks }, why));
 }
@@ -78,10 +76,21 @@ pub(crate) fn may_create(s: &Situation<'_>) -> bool {
     !s.wanted.swarm || s.before_any_swarm()
 }
 
-/// A node on its way to giving a brick, while it is still worth waiting for.
-pub(crate) fn awaited<'a>(s: &Situation<'a>, bricks: &[IpAddr]) -> Option<&'a str> {
+/// The nodes that would give the volume its first bricks now, this one first.
+fn first_bricks(s: &Situation<'_>, me: &Identity, storage: &Storage) -> Vec<IpAddr> {
+    let mut bricks = vec![me.address];
+    bricks.extend(brick_givers(s, storage).into_iter().filter(|a| *a != me.address));
+    bricks.truncate(usize::from(s.replicas()));
+    bricks
+}
+
+/// A node on its way to giving one of the first bricks, while it is still
+/// worth waiting for.
+pub(crate) fn awaited<'a>(s: &Situation<'a>, me: &Identity, storage: &Storage) -> Option<&'a str> {
     let ring = s.observed.ring.as_ref()?;
-    if ring.quiet_ms >= s.wanted.settle_ms.saturating_mul(PATIENCE) {
+    let bricks = first_bricks(s, me, storage);
+    let enough = bricks.len() >= usize::from(s.replicas());
+    if enough || ring.quiet_ms >= s.wanted.settle_ms.saturating_mul(PATIENCE) {
         return None;
     }
     let cluster = s.observed.membership.as_ref().map(|m| &m.cluster);

@@ -1,0 +1,206 @@
+//! Plans and phases in words, for the situations that every change of the
+//! planner should be read against.
+#![allow(clippy::unwrap_used)] // A test may; clippy sees only functions marked so.
+
+mod situations;
+
+use ashlar_cluster::{
+    MemberStatus, Observed, RingMember, SwarmLocal, Wanted, lint, phases, plan, simulate::Scenario,
+};
+use situations::*;
+
+/// What a node does and where it stands.
+fn words(observed: &Observed, wanted: &Wanted) -> String {
+    let plan = plan(observed, wanted);
+    assert_eq!(lint(&plan, observed, wanted), []);
+    let mut lines = vec![plan.to_string(), String::new()];
+    for p in phases(observed, wanted) {
+        let mark = if p.holds { "✓" } else { "…" };
+        lines.push(format!("{mark} {:<8} {}", p.phase, p.detail));
+    }
+    lines.join("\n")
+}
+
+macro_rules! golden {
+    ($($name:ident: $observed:expr $(, $wanted:expr)?;)*) => {
+        $(#[test]
+        fn $name() {
+            #[allow(unused_mut, unused_assignments)]
+            let mut wanted = Wanted::default();
+            $(wanted = $wanted;)?
+            insta::assert_snapshot!(words(&$observed, &wanted));
+        })*
+    };
+}
+
+golden! {
+    without_a_site_nothing_happens: Observed::default();
+    a_node_with_a_site_makes_its_identity: Observed { site: true, ..Observed::default() };
+    the_minimal_recipe_is_ready_with_its_identity:
+        Observed { ring: None, ..new_node(1, vec![]) },
+        Wanted { ring: false, storage: false, swarm: false, ..Wanted::default() };
+    a_node_whose_ring_does_not_answer_starts_it: Observed { ring: None, ..new_node(1, vec![]) };
+    static_addresses_are_joined:
+        new_node(1, vec![member(1), member(2)]),
+        Wanted {
+            join: vec!["10.83.0.2".into(), "10.83.0.3:7945".into(), "10.83.0.1".into()],
+            ..expecting(3)
+        };
+    a_node_alone_settles_first:
+        but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().quiet_ms = 3_000);
+    a_node_alone_founds: new_node(1, vec![member(1)]);
+    a_node_waits_for_the_expected_ones: new_node(1, vec![member(1), member(2)]), expecting(3);
+    the_smallest_of_three_founds:
+        new_node(1, vec![member(3), member(1), member(2)]), expecting(3);
+    the_others_wait_for_the_smallest:
+        new_node(2, vec![member(3), member(1), member(2)]), expecting(3);
+    a_member_that_does_not_say_who_it_is_is_waited_for:
+        new_node(1, vec![member(1), RingMember { id: None, ..member(2) }]);
+    a_failed_member_may_have_founded_and_is_waited_for:
+        but(new_node(1, vec![member(1), failed(member(2))]), |o| {
+            o.ring.as_mut().unwrap().quiet_ms = 299_999;
+        });
+    after_the_grace_time_a_failed_member_is_waited_for_no_longer:
+        but(new_node(1, vec![member(1), failed(member(2))]), |o| {
+            o.ring.as_mut().unwrap().quiet_ms = 300_000;
+        });
+    a_member_that_left_is_not_waited_for:
+        new_node(1, vec![member(1), RingMember { status: MemberStatus::Left, ..manager(2) }]);
+    a_cluster_that_does_not_answer_blocks_founding:
+        new_node(1, vec![member(1), failed(manager(2))]);
+    a_newcomer_enrols_with_those_that_hold_the_ca_key:
+        new_node(1, vec![member(1), manager(3), open(2), manager(4)]);
+    a_newcomer_waits_for_a_member_that_holds_the_ca_key:
+        new_node(1, vec![member(1), open(2), failed(manager(3))]);
+    of_two_clusters_the_larger_one_is_joined:
+        new_node(1, vec![
+            member(1),
+            RingMember { cluster: Some(ashlar_cluster::ClusterId("aaaa".into())), ..manager(2) },
+            manager(3),
+            open(4),
+        ]);
+    a_copied_node_does_nothing:
+        new_node(1, vec![member(1), RingMember { name: "ashlar-copy".into(), ..member(1) }]);
+    a_founder_shows_its_cluster_and_starts_its_daemons: certified(1, true, vec![member(1), member(2)]);
+    a_founder_without_a_certificate_signs_itself_one:
+        but(certified(1, true, vec![manager(1)]), |o| o.pki.certificate = false);
+    a_member_whose_certificate_expired_enrols_again:
+        but(certified(2, false, vec![manager(1), open(2)]), |o| o.pki.certificate = false);
+    a_due_certificate_is_renewed_by_a_member_with_the_ca_key:
+        but(settled(4, 4), |o| o.pki.renewal_due = true);
+    a_manager_fetches_the_ca_key: but(settled(2, 3), |o| o.pki.ca_key = false);
+    the_founder_brings_open_members_into_the_pool:
+        but(founder(vec![open(2), open(3)]), |o| o.storage.as_mut().unwrap().peers.clear());
+    the_founder_creates_the_volume_with_all_at_once: founder(vec![open(2), open(3)]);
+    the_founder_waits_a_moment_for_a_node_on_its_way:
+        but(founder(vec![open(2), member(3)]), |o| o.ring.as_mut().unwrap().quiet_ms = 29_999);
+    the_founder_does_not_wait_for_ever: founder(vec![open(2), member(3)]);
+    a_new_volume_gets_its_options_first:
+        but(founder(vec![open(2)]), |o| {
+            let volume = ashlar_cluster::Volume {
+                started: false, tls: false, tuned: false, ..volume(&[1, 2])
+            };
+            o.storage.as_mut().unwrap().volume = Some(volume);
+        });
+    a_volume_with_options_is_started:
+        but(founder(vec![open(2)]), |o| {
+            let volume = ashlar_cluster::Volume { started: false, ..volume(&[1, 2]) };
+            o.storage.as_mut().unwrap().volume = Some(volume);
+        });
+    a_started_volume_is_mounted:
+        but(founder(vec![]), |o| o.storage.as_mut().unwrap().volume = Some(volume(&[1])));
+    a_founder_with_storage_starts_the_swarm:
+        but(founder(vec![]), |o| {
+            o.storage.as_mut().unwrap().volume = Some(volume(&[1]));
+            o.mounted = true;
+        });
+    power_failed_before_the_swarm_was_on_record:
+        but(settled(1, 1), |o| o.membership.as_mut().unwrap().swarm = false);
+    a_member_waits_for_its_brick:
+        but(certified(2, false, vec![manager(1), open(2)]), |o| {
+            let storage = settled(2, 2).storage.unwrap();
+            o.storage = Some(storage);
+            *volume_of(o) = volume(&[1]);
+            o.swarm = Some(ashlar_cluster::Swarm::default());
+        });
+    the_leader_adds_one_brick_at_a_time: but(settled(1, 3), |o| *volume_of(o) = volume(&[1]));
+    no_brick_is_added_while_entries_heal:
+        but(settled(1, 3), |o| {
+            *volume_of(o) = volume(&[1, 2]);
+            volume_of(o).pending_heals = Some(4);
+        });
+    a_fourth_node_mounts_as_a_client: but(settled(4, 4), |o| o.mounted = false);
+    a_member_joins_as_manager_while_managers_are_few:
+        but(settled(3, 3), |o| {
+            *swarm_of(o) = ashlar_cluster::Swarm::default();
+            o.membership.as_mut().unwrap().swarm = false;
+            o.ring.as_mut().unwrap().members[2] = open(3);
+        });
+    the_second_of_two_joins_as_worker:
+        but(settled(2, 2), |o| {
+            *swarm_of(o) = ashlar_cluster::Swarm::default();
+            o.membership.as_mut().unwrap().swarm = false;
+            o.ring.as_mut().unwrap().members[1] = open(2);
+        });
+    with_a_third_node_the_leader_promotes_the_second:
+        but(settled(1, 3), |o| {
+            swarm_of(o).nodes[1].manager = false;
+            swarm_of(o).nodes[1].reachable = false;
+        });
+    four_managers_are_one_too_many:
+        but(settled(1, 4), |o| {
+            swarm_of(o).nodes[3].manager = true;
+            swarm_of(o).nodes[3].reachable = true;
+        });
+    roles_rest_while_a_manager_is_unreachable:
+        but(settled(1, 4), |o| {
+            swarm_of(o).nodes[3].manager = true;
+        });
+    the_leader_deploys_missing_stacks:
+        but(settled(1, 3), |o| swarm_of(o).stacks = vec!["portal".into()]),
+        Wanted { stacks: vec!["portal".into(), "till".into()], ..Wanted::default() };
+    a_settled_leader_does_nothing: settled(1, 3);
+    a_settled_worker_does_nothing: settled(5, 5);
+    with_one_of_three_dead_the_others_stay_ready:
+        but(settled(1, 3), |o| {
+            let dead = &mut o.ring.as_mut().unwrap().members[2];
+            *dead = failed(dead.clone());
+            volume_of(o).bricks[2].online = false;
+            volume_of(o).pending_heals = Some(12);
+            let node = &mut swarm_of(o).nodes[2];
+            (node.up, node.reachable) = (false, false);
+        });
+    a_manager_without_quorum_says_so:
+        but(settled(2, 3), |o| swarm_of(o).nodes.clear());
+    after_a_reboot_the_engine_waits_for_the_mount:
+        but(settled(2, 3), |o| {
+            o.mounted = false;
+            o.swarm = None;
+        });
+    a_founder_that_lost_its_storage_state_creates_no_second_volume:
+        but(settled(1, 3), |o| {
+            o.storage = Some(ashlar_cluster::Storage::default());
+            o.mounted = false;
+        });
+    a_founder_that_lost_its_swarm_state_joins_the_others:
+        but(settled(1, 3), |o| {
+            *swarm_of(o) = ashlar_cluster::Swarm::default();
+            o.ring.as_mut().unwrap().members[0].swarm = None;
+        });
+    a_swarm_in_error_needs_a_person: but(settled(2, 3), |o| {
+        swarm_of(o).local = SwarmLocal::Error;
+    });
+    daemons_that_do_not_answer_keep_the_tags:
+        but(settled(2, 3), |o| {
+            o.storage = None;
+            o.swarm = None;
+            o.mounted = false;
+        });
+}
+
+#[test]
+fn three_nodes_from_power_on_to_ready() {
+    let (report, broken) = Scenario::SimultaneousPowerOn.tell(3, 3);
+    assert_eq!(broken, None);
+    insta::assert_snapshot!(report.transcript.join("\n"));
+}

@@ -1,0 +1,358 @@
+//! Every rule of the linter, with plans that break it.
+#![allow(clippy::unwrap_used)] // A test may; clippy sees only functions marked so.
+
+mod situations;
+
+use ashlar_cluster::{
+    ClusterId, Daemon, MemberStatus, Observed, Plan, Planned, RULES, RingMember, Step, Storage,
+    Swarm, SwarmRole, Tags, Wanted, lint,
+};
+use situations::*;
+use std::collections::BTreeSet;
+
+fn rules_broken(step: Step, observed: &Observed, wanted: &Wanted) -> BTreeSet<&'static str> {
+    let plan = Plan { steps: vec![Planned { step, because: "a test says so".into() }] };
+    lint(&plan, observed, wanted).into_iter().map(|v| v.rule).collect()
+}
+
+fn enrol(cluster: &str, via: &[u8]) -> Step {
+    let via = via.iter().map(|n| address(*n)).collect();
+    Step::Enrol { cluster: ClusterId(cluster.into()), via }
+}
+
+fn start(daemon: Daemon) -> Step {
+    Step::Start { daemon }
+}
+
+fn create(bricks: &[u8]) -> Step {
+    Step::CreateVolume { bricks: bricks.iter().map(|n| address(*n)).collect() }
+}
+
+fn add(replicas: u8, bricks: &[u8]) -> Step {
+    Step::AddBricks { replicas, bricks: bricks.iter().map(|n| address(*n)).collect() }
+}
+
+fn join(role: SwarmRole, via: &[u8]) -> Step {
+    Step::JoinSwarm { role, via: via.iter().map(|n| address(*n)).collect() }
+}
+
+fn role(n: u8, role: SwarmRole) -> Step {
+    Step::SetSwarmRole { name: name(n), role }
+}
+
+fn tags(n: u8) -> Tags {
+    Tags { id: id(n), cluster: None, storage_open: false, ca_key: false, swarm: None }
+}
+
+fn quiet(ms: u64, observed: Observed) -> Observed {
+    but(observed, |o| o.ring.as_mut().unwrap().quiet_ms = ms)
+}
+
+fn alone() -> Observed {
+    new_node(1, vec![member(1)])
+}
+
+/// A settled leader whose volume has these bricks.
+fn bricks(nodes: &[u8]) -> Observed {
+    but(settled(1, 4), |o| *volume_of(o) = volume(nodes))
+}
+
+/// A founder's stopped volume of one brick.
+fn stopped(tls: bool, tuned: bool) -> Observed {
+    but(founder(vec![]), |o| {
+        let stopped = ashlar_cluster::Volume { started: false, tls, tuned, ..volume(&[1]) };
+        o.storage.as_mut().unwrap().volume = Some(stopped);
+    })
+}
+
+fn outside_the_swarm(n: u8) -> Observed {
+    but(settled(n, 3), |o| *swarm_of(o) = Swarm::default())
+}
+
+/// Rule, observation, step that breaks it there. Default wishes.
+fn cases() -> Vec<(&'static str, Observed, Step)> {
+    use SwarmRole::{Manager, Worker};
+    let mute = RingMember { id: None, ..member(2) };
+    let leaving = RingMember { status: MemberStatus::Leaving, ..member(2) };
+    vec![
+        ("found-only-when-alone", new_node(1, vec![member(1), open(2)]), Step::Found),
+        ("found-only-when-alone", new_node(1, vec![member(1), failed(open(2))]), Step::Found),
+        ("found-only-when-alone", new_node(1, vec![member(1), mute]), Step::Found),
+        ("found-only-smallest", new_node(2, vec![member(1), member(2)]), Step::Found),
+        ("found-only-smallest", new_node(1, vec![member(1), member(1)]), Step::Found),
+        ("found-only-smallest", new_node(1, vec![member(2)]), Step::Found),
+        ("found-waits-until-settled", quiet(9_999, alone()), Step::Found),
+        (
+            "found-waits-until-settled",
+            quiet(299_999, new_node(1, vec![member(1), failed(member(2))])),
+            Step::Found,
+        ),
+        (
+            "found-waits-until-settled",
+            quiet(299_999, new_node(1, vec![member(1), leaving])),
+            Step::Found,
+        ),
+        ("no-second-membership", settled(1, 1), Step::Found),
+        ("no-second-membership", settled(2, 2), enrol("decaf", &[1])),
+        ("ask-only-signers", new_node(1, vec![member(1), open(2)]), enrol(CLUSTER, &[2])),
+        ("ask-only-signers", new_node(1, vec![member(1), manager(2)]), enrol("decaf", &[2])),
+        (
+            "ask-only-signers",
+            new_node(1, vec![member(1), failed(manager(2))]),
+            enrol(CLUSTER, &[2]),
+        ),
+        ("ask-only-signers", new_node(1, vec![member(1), manager(2)]), enrol(CLUSTER, &[])),
+        ("ask-only-signers", settled(5, 5), Step::RenewCertificate { via: vec![] }),
+        ("ask-only-signers", settled(2, 5), Step::FetchCaKey { via: vec![address(4)] }),
+        (
+            "cluster-wide-steps-by-authority-only",
+            settled(2, 3),
+            Step::ProbePeer { address: address(3) },
+        ),
+        ("cluster-wide-steps-by-authority-only", settled(2, 3), create(&[2])),
+        ("cluster-wide-steps-by-authority-only", settled(2, 3), add(3, &[3])),
+        ("cluster-wide-steps-by-authority-only", settled(2, 3), Step::TuneVolume),
+        ("cluster-wide-steps-by-authority-only", settled(2, 3), Step::StartVolume),
+        ("cluster-wide-steps-by-authority-only", settled(2, 3), Step::InitSwarm),
+        ("cluster-wide-steps-by-authority-only", settled(2, 5), role(4, Manager)),
+        (
+            "cluster-wide-steps-by-authority-only",
+            settled(2, 3),
+            Step::DeployStack { name: "x".into() },
+        ),
+        // A founder that cannot see its engine and had a Swarm does not lead.
+        (
+            "cluster-wide-steps-by-authority-only",
+            but(settled(1, 3), |o| o.swarm = None),
+            Step::TuneVolume,
+        ),
+        ("one-swarm", outside_the_swarm(1), Step::InitSwarm),
+        ("one-swarm", settled(1, 1), Step::InitSwarm),
+        ("one-swarm", founder(vec![manager(2)]), Step::InitSwarm),
+        ("one-swarm", founder(vec![]), Step::InitSwarm),
+        ("one-swarm", settled(2, 3), join(Worker, &[1])),
+        ("one-swarm", outside_the_swarm(2), join(Worker, &[])),
+        ("one-swarm", but(outside_the_swarm(2), |o| o.mounted = false), join(Worker, &[1])),
+        (
+            "one-swarm",
+            but(outside_the_swarm(2), |o| o.ring.as_mut().unwrap().members[0].swarm = None),
+            join(Worker, &[1]),
+        ),
+        ("one-swarm", outside_the_swarm(2), Step::RecordSwarm),
+        ("one-volume", settled(1, 1), create(&[1])),
+        ("one-volume", but(settled(1, 1), |o| o.storage = Some(Storage::default())), create(&[1])),
+        ("one-volume", founder(vec![]), create(&[])),
+        ("one-volume", founder(vec![]), create(&[1, 1])),
+        ("one-volume", founder(vec![open(2), open(3), open(4)]), create(&[1, 2, 3, 4])),
+        ("never-shrink", bricks(&[1, 2]), add(3, &[])),
+        ("never-shrink", bricks(&[1, 2]), add(3, &[2])),
+        ("never-shrink", bricks(&[1, 2]), add(2, &[3])),
+        ("never-shrink", bricks(&[1, 2]), add(1, &[3])),
+        ("never-shrink", bricks(&[1]), add(3, &[2, 3])),
+        ("never-shrink", bricks(&[1, 2, 3]), add(4, &[4])),
+        ("never-shrink", but(bricks(&[1, 2]), |o| volume_of(o).replicas = 1), add(3, &[3])),
+        (
+            "add-bricks-only-when-healthy",
+            but(bricks(&[1, 2]), |o| volume_of(o).started = false),
+            add(3, &[3]),
+        ),
+        (
+            "add-bricks-only-when-healthy",
+            but(bricks(&[1, 2]), |o| volume_of(o).bricks[1].online = false),
+            add(3, &[3]),
+        ),
+        (
+            "add-bricks-only-when-healthy",
+            but(bricks(&[1, 2]), |o| volume_of(o).pending_heals = Some(1)),
+            add(3, &[3]),
+        ),
+        (
+            "add-bricks-only-when-healthy",
+            but(bricks(&[1, 2]), |o| volume_of(o).pending_heals = None),
+            add(3, &[3]),
+        ),
+        ("bricks-only-on-open-peers", founder(vec![member(2)]), create(&[1, 2])),
+        ("bricks-only-on-open-peers", founder(vec![failed(open(2))]), create(&[1, 2])),
+        (
+            "bricks-only-on-open-peers",
+            but(founder(vec![open(2)]), |o| o.storage.as_mut().unwrap().peers[0].connected = false),
+            create(&[1, 2]),
+        ),
+        (
+            "bricks-only-on-open-peers",
+            but(bricks(&[1, 2]), |o| o.storage.as_mut().unwrap().peers[1].in_cluster = false),
+            add(3, &[3]),
+        ),
+        (
+            "bricks-only-on-open-peers",
+            founder(vec![member(2)]),
+            Step::ProbePeer { address: address(2) },
+        ),
+        ("no-start-before-options", stopped(false, true), Step::StartVolume),
+        ("no-start-before-options", stopped(true, false), Step::StartVolume),
+        ("no-mount-before-start", stopped(true, true), Step::MountVolume),
+        ("no-mount-before-start", founder(vec![]), Step::MountVolume),
+        (
+            "no-mount-before-start",
+            but(settled(3, 3), |o| *volume_of(o) = volume(&[1, 2])),
+            Step::MountVolume,
+        ),
+        ("managers-odd", outside_the_swarm(2), join(Manager, &[1])).also(|o| {
+            let members = &mut o.ring.as_mut().unwrap().members;
+            members.push(manager(4));
+        }),
+        ("managers-odd", settled(1, 2), role(2, Manager)),
+        ("managers-odd", settled(1, 5), role(4, Manager)),
+        ("managers-odd", settled(1, 3), role(2, Manager)),
+        ("managers-odd", settled(1, 3), role(2, Worker)),
+        ("managers-odd", settled(1, 1), role(1, Worker)),
+        (
+            "managers-odd",
+            but(settled(1, 4), |o| swarm_of(o).nodes[2].reachable = false),
+            role(3, Worker),
+        ),
+        (
+            "managers-odd",
+            but(settled(1, 4), |o| swarm_of(o).nodes[3].manager = true),
+            role(1, Worker),
+        )
+            .also(|o| swarm_of(o).nodes[3].reachable = true),
+        (
+            "no-tasks-before-their-files",
+            but(settled(1, 3), |o| {
+                o.swarm = None;
+                o.mounted = false;
+            }),
+            start(Daemon::Engine),
+        ),
+        ("tags-tell-the-truth", alone(), Step::SetTags { tags: tags(2) }),
+        (
+            "tags-tell-the-truth",
+            alone(),
+            Step::SetTags { tags: Tags { cluster: Some(cluster()), ..tags(1) } },
+        ),
+        (
+            "tags-tell-the-truth",
+            settled(4, 4),
+            Step::SetTags { tags: Tags { cluster: Some(cluster()), ca_key: true, ..tags(4) } },
+        ),
+        (
+            "tags-tell-the-truth",
+            but(settled(1, 1), |o| o.membership.as_mut().unwrap().swarm = false),
+            Step::SetTags {
+                tags: Tags { cluster: Some(cluster()), swarm: Some(Manager), ..tags(1) },
+            },
+        ),
+        (
+            "tags-tell-the-truth",
+            settled(1, 1),
+            Step::SetTags {
+                tags: Tags { cluster: Some(cluster()), swarm: Some(Worker), ..tags(1) },
+            },
+        ),
+        (
+            "tags-tell-the-truth",
+            but(settled(1, 1), |o| o.pki.certificate = false),
+            Step::SetTags {
+                tags: Tags { cluster: Some(cluster()), storage_open: true, ..tags(1) },
+            },
+        ),
+        ("nothing-on-unobserved-parts", but(alone(), |o| o.ring = None), Step::Found),
+        ("nothing-on-unobserved-parts", but(settled(1, 3), |o| o.storage = None), Step::TuneVolume),
+        ("nothing-on-unobserved-parts", but(founder(vec![]), |o| o.swarm = None), Step::InitSwarm),
+        ("certified-before-services", alone(), start(Daemon::Storage)),
+        (
+            "certified-before-services",
+            but(settled(1, 1), |o| o.pki.certificate = false),
+            Step::TuneVolume,
+        ),
+        ("nothing-unwanted", but(alone(), |o| o.site = false), Step::Found),
+        ("nothing-unwanted", but(alone(), |o| o.identity = None), start(Daemon::Ring)),
+        ("nothing-unwanted", alone(), Step::MakeIdentity),
+        ("nothing-unwanted", alone(), start(Daemon::Ring)),
+    ]
+}
+
+trait Also {
+    fn also(self, change: impl FnOnce(&mut Observed)) -> Self;
+}
+
+impl Also for (&'static str, Observed, Step) {
+    fn also(mut self, change: impl FnOnce(&mut Observed)) -> Self {
+        change(&mut self.1);
+        self
+    }
+}
+
+#[test]
+fn every_rule_refuses_what_it_is_there_to_refuse() {
+    for (rule, observed, step) in cases() {
+        let broken = rules_broken(step.clone(), &observed, &Wanted::default());
+        assert!(
+            broken.contains(rule),
+            "{step} should break {rule}, breaks {broken:?}: {observed:#?}"
+        );
+    }
+}
+
+#[test]
+fn every_rule_has_a_case() {
+    let mut covered: BTreeSet<_> = cases().into_iter().map(|(rule, _, _)| rule).collect();
+    covered.insert("found-waits-for-expected"); // With its own test below.
+    let rules: BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
+    assert_eq!(rules.len(), RULES.len(), "two rules share a name");
+    assert_eq!(covered, rules);
+}
+
+#[test]
+fn founding_waits_for_the_expected_nodes() {
+    let two = new_node(1, vec![member(1), member(2)]);
+    assert!(rules_broken(Step::Found, &two, &expecting(3)).contains("found-waits-for-expected"));
+    assert!(rules_broken(Step::Found, &two, &expecting(2)).is_empty());
+    // A node that is seen twice is one node.
+    let twice = new_node(1, vec![member(1), member(2), member(2)]);
+    assert!(rules_broken(Step::Found, &twice, &expecting(3)).contains("found-waits-for-expected"));
+}
+
+#[test]
+fn what_the_recipe_does_not_want_is_refused() {
+    let only_ring = Wanted { storage: false, swarm: false, ..Wanted::default() };
+    let founder = founder(vec![]);
+    for step in [start(Daemon::Storage), start(Daemon::Engine), create(&[1]), Step::InitSwarm] {
+        assert!(rules_broken(step, &founder, &only_ring).contains("nothing-unwanted"));
+    }
+}
+
+#[test]
+fn the_same_steps_are_allowed_where_they_belong() {
+    let allowed = [
+        (alone(), Step::Found),
+        (new_node(1, vec![member(1), manager(2)]), enrol(CLUSTER, &[2])),
+        (settled(5, 5), Step::RenewCertificate { via: vec![address(1), address(2)] }),
+        (founder(vec![open(2)]), create(&[1, 2])),
+        (founder(vec![open(2)]), Step::ProbePeer { address: address(2) }),
+        (bricks(&[1]), add(2, &[2])),
+        (bricks(&[1, 2]), add(3, &[3])),
+        (stopped(true, true), Step::StartVolume),
+        (settled(4, 4), Step::MountVolume),
+        (settled(1, 1), Step::RecordSwarm),
+        (outside_the_swarm(2), join(SwarmRole::Manager, &[1, 3])),
+        (but(settled(1, 3), |o| swarm_of(o).nodes[1].manager = false), role(2, SwarmRole::Manager)),
+        (but(settled(1, 3), |o| o.swarm = None), start(Daemon::Engine)),
+        (settled(1, 3), Step::DeployStack { name: "portal".into() }),
+    ];
+    for (observed, step) in allowed {
+        let broken = rules_broken(step.clone(), &observed, &Wanted::default());
+        assert!(broken.is_empty(), "{step} breaks {broken:?}");
+    }
+}
+
+#[test]
+fn a_plan_out_of_order_is_refused() {
+    let steps = [Step::TuneVolume, Step::SetTags { tags: tags(1) }];
+    let planned = |step: &Step| Planned { step: step.clone(), because: String::new() };
+    let plan = Plan { steps: steps.iter().map(planned).collect() };
+    let violations = lint(&plan, &settled(1, 1), &Wanted::default());
+    let order = violations.iter().find(|v| v.rule == "earlier-phases-first").unwrap();
+    insta::assert_snapshot!(order, @"earlier-phases-first (invariant 7): will not set the ring tags id=1aaaaaaa1bbbbbbb: it stands after a step of phase storage");
+}

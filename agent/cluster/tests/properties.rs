@@ -1,0 +1,272 @@
+//! The planner against observations that nobody thought of.
+#![allow(clippy::unwrap_used)] // A test may; clippy sees only functions marked so.
+
+mod situations;
+
+use ashlar_cluster::{
+    Brick, ClusterId, MemberStatus, Membership, NodeId, Observed, Peer, Phase, Pki, Ring,
+    RingMember, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted, lint,
+    phases, plan,
+};
+use proptest::collection::{btree_map, vec};
+use proptest::option::{of, weighted};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use situations::{address, id, name};
+
+fn cluster() -> impl Strategy<Value = ClusterId> {
+    prop_oneof![4 => Just("c0ffee"), 1 => Just("decaf")].prop_map(|c| ClusterId(c.into()))
+}
+
+fn role() -> impl Strategy<Value = SwarmRole> {
+    prop_oneof![Just(SwarmRole::Manager), Just(SwarmRole::Worker)]
+}
+
+fn status() -> impl Strategy<Value = MemberStatus> {
+    prop_oneof![
+        12 => Just(MemberStatus::Alive),
+        1 => Just(MemberStatus::Leaving),
+        1 => Just(MemberStatus::Left),
+        1 => Just(MemberStatus::Failed),
+    ]
+}
+
+/// A member that is mostly what its number says.
+fn member() -> impl Strategy<Value = RingMember> {
+    let who = (1_u8..6, 1_u8..6, prop::bool::weighted(0.03), prop::bool::weighted(0.03));
+    let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()));
+    (who, status(), tags).prop_map(|((n, other, mute, copied), status, tags)| RingMember {
+        id: if mute { None } else { Some(id(if copied { other } else { n })) },
+        name: name(n),
+        address: address(n),
+        status,
+        cluster: tags.0,
+        storage_open: tags.1,
+        ca_key: tags.2,
+        swarm: tags.3,
+    })
+}
+
+fn ring() -> impl Strategy<Value = Ring> {
+    let quiet = prop_oneof![Just(0), Just(9_999), Just(10_000), Just(30_000), Just(600_000)];
+    let alone = prop_oneof![2 => Just(false), 1 => Just(true)];
+    (vec(member(), 0..7), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
+        if alone {
+            members.iter_mut().for_each(|m| m.cluster = None);
+        }
+        members.push(situations::member(1));
+        Ring { members, quiet_ms }
+    })
+}
+
+fn storage() -> impl Strategy<Value = Storage> {
+    let likely = || prop::bool::weighted(0.9);
+    let peer = (1_u8..6, likely(), likely());
+    let peer = peer.prop_map(|(n, connected, in_cluster)| Peer {
+        address: address(n),
+        connected,
+        in_cluster,
+    });
+    let brick = (1_u8..6, likely()).prop_map(|(n, online)| Brick { address: address(n), online });
+    let flags = (likely(), likely(), likely());
+    let heals = of(prop_oneof![3 => Just(0_u64), 1 => any::<u64>()]);
+    let volume = (flags, 0_u8..5, vec(brick, 0..5), heals, any::<bool>()).prop_map(
+        |((started, tls, tuned), replicas, bricks, pending_heals, sane)| Volume {
+            started,
+            replicas: if sane { u8::try_from(bricks.len()).unwrap() } else { replicas },
+            tls,
+            tuned,
+            bricks,
+            pending_heals,
+        },
+    );
+    (vec(peer, 0..5), of(volume)).prop_map(|(peers, volume)| Storage { peers, volume })
+}
+
+fn swarm() -> impl Strategy<Value = Swarm> {
+    let local = prop_oneof![
+        2 => Just(SwarmLocal::Inactive),
+        1 => Just(SwarmLocal::Pending),
+        4 => Just(SwarmLocal::Active),
+        1 => Just(SwarmLocal::Error),
+    ];
+    let node = (1_u8..7, prop::bool::weighted(0.9), any::<bool>(), prop::bool::weighted(0.9));
+    let node = node.prop_map(|(n, up, manager, reachable)| SwarmNode {
+        name: name(n),
+        address: Some(address(n)),
+        up,
+        manager,
+        reachable,
+        leader: n == 1,
+    });
+    let stacks = vec(prop_oneof![Just("portal".to_owned()), Just("till".to_owned())], 0..3);
+    (local, any::<bool>(), any::<bool>(), vec(node, 0..9), stacks).prop_map(
+        |(local, manager, leader, nodes, stacks)| Swarm { local, manager, leader, nodes, stacks },
+    )
+}
+
+fn observed() -> impl Strategy<Value = Observed> {
+    let membership = (cluster(), any::<bool>(), any::<bool>());
+    let membership =
+        membership.prop_map(|(cluster, founder, swarm)| Membership { cluster, founder, swarm });
+    let likely = || prop::bool::weighted(0.9);
+    let pki = (likely(), likely(), any::<bool>(), any::<bool>());
+    let pki = pki.prop_map(|(ca, certificate, renewal_due, ca_key)| Pki {
+        ca,
+        certificate,
+        renewal_due,
+        ca_key,
+    });
+    let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
+    let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
+    (node, weighted(0.7, membership), pki, parts).prop_map(|(node, membership, pki, parts)| {
+        let identity = situations::new_node(1, Vec::new()).identity.filter(|_| node.1);
+        Observed {
+            now_ms: 1,
+            site: node.0,
+            identity,
+            membership,
+            ring: parts.0,
+            pki,
+            storage: parts.1,
+            mounted: node.2,
+            swarm: parts.2,
+        }
+    })
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let likely = || prop::bool::weighted(0.9);
+    let stacks = vec(prop_oneof![Just("portal".to_owned()), Just("till".to_owned())], 0..2);
+    let join = vec(prop_oneof![Just("10.83.0.9"), Just("[::1]:7945"), Just("shop")], 0..3);
+    let counts = (weighted(0.3, 0_u8..6), 0_u8..5, 0_u8..9);
+    (likely(), likely(), likely(), counts, stacks, join).prop_map(
+        |(ring, storage, swarm, (expect, replicas, managers), stacks, join)| Wanted {
+            ring,
+            storage,
+            swarm,
+            expect,
+            replicas,
+            managers,
+            stacks,
+            join: join.into_iter().map(str::to_owned).collect(),
+            ..Wanted::default()
+        },
+    )
+}
+
+/// The same observation, told in another order.
+fn shuffled(observed: &Observed, seed: u64) -> Observed {
+    let mut other = observed.clone();
+    let mut random = ashlar_cluster::simulate::Random::new(seed);
+    fn shuffle<T>(list: &mut [T], random: &mut ashlar_cluster::simulate::Random) {
+        for i in (1..list.len()).rev() {
+            list.swap(i, usize::try_from(random.between(0, i as u64)).unwrap());
+        }
+    }
+    other.ring.iter_mut().for_each(|r| shuffle(&mut r.members, &mut random));
+    if let Some(storage) = &mut other.storage {
+        shuffle(&mut storage.peers, &mut random);
+        storage.volume.iter_mut().for_each(|v| shuffle(&mut v.bricks, &mut random));
+    }
+    if let Some(swarm) = &mut other.swarm {
+        shuffle(&mut swarm.nodes, &mut random);
+        shuffle(&mut swarm.stacks, &mut random);
+    }
+    other
+}
+
+/// Observations that never let the planner get to a step would prove nothing
+/// about it.
+#[test]
+fn the_observations_reach_every_kind_of_step() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut kinds = std::collections::BTreeSet::new();
+    for _ in 0..20_000 {
+        let case = (observed(), wanted()).new_tree(&mut runner).unwrap().current();
+        for planned in plan(&case.0, &case.1).steps {
+            let json = serde_json::to_value(&planned.step).unwrap();
+            let daemon = json["daemon"].as_str().unwrap_or_default();
+            kinds.insert(format!("{} {daemon}", json["do"].as_str().unwrap()));
+        }
+    }
+    let kinds: Vec<_> = kinds.iter().map(|k| k.trim()).collect();
+    insta::assert_snapshot!(kinds.join("\n"), @r"
+    add-bricks
+    create-volume
+    deploy-stack
+    enrol
+    fetch-ca-key
+    found
+    init-swarm
+    join-ring
+    join-swarm
+    make-identity
+    mount-volume
+    probe-peer
+    record-swarm
+    renew-certificate
+    set-swarm-role
+    set-tags
+    start engine
+    start ring
+    start storage
+    start-volume
+    tune-volume
+    ");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+    #[test]
+    fn every_plan_passes_the_linter(observed in observed(), wanted in wanted()) {
+        let plan = plan(&observed, &wanted);
+        prop_assert_eq!(lint(&plan, &observed, &wanted), [], "{}", plan);
+    }
+
+    #[test]
+    fn nothing_depends_on_the_order_in_which_things_are_told(
+        observed in observed(), wanted in wanted(), seed in any::<u64>(),
+    ) {
+        let other = shuffled(&observed, seed);
+        prop_assert_eq!(plan(&observed, &wanted), plan(&other, &wanted));
+        prop_assert_eq!(phases(&observed, &wanted), phases(&other, &wanted));
+    }
+
+    #[test]
+    fn phases_come_in_order_and_ready_is_all_of_them(observed in observed(), wanted in wanted()) {
+        let phases = phases(&observed, &wanted);
+        prop_assert!(phases.windows(2).all(|p| p[0].phase < p[1].phase));
+        let (ready, others) = phases.split_last().unwrap();
+        prop_assert_eq!(ready.phase, Phase::Ready);
+        prop_assert_eq!(ready.holds, others.iter().all(|p| p.holds));
+        prop_assert!(phases.iter().all(|p| !p.detail.is_empty() && !p.detail.contains('\n')));
+    }
+
+    #[test]
+    fn a_plan_survives_json(observed in observed(), wanted in wanted()) {
+        let plan = plan(&observed, &wanted);
+        let json = serde_json::to_string(&plan).unwrap();
+        prop_assert_eq!(serde_json::from_str::<ashlar_cluster::Plan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn tags_survive_the_ring(
+        node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
+        storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
+    ) {
+        let cluster = cluster.map(ClusterId);
+        let tags = Tags { id: NodeId(node), cluster, storage_open, ca_key, swarm };
+        prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
+    }
+
+    #[test]
+    fn whatever_the_ring_carries_can_be_read(
+        map in btree_map("(id|cluster|storage|ca|swarm|.*)", ".*", 0..8),
+    ) {
+        if let Some(tags) = Tags::from_map(&map) {
+            prop_assert!(!tags.id.0.is_empty());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Many nodes, many seeds. `ASHLAR_SIMULATE=50` plays fifty times as many.
+#![allow(clippy::panic)] // A test may; clippy sees only functions marked so.
+
+use ashlar_cluster::simulate::{Random, Scenario};
+
+/// Plays the scenario with each number of nodes and that many seeds.
+fn play(scenario: Scenario, runs: &[(usize, u64)]) {
+    let times = std::env::var("ASHLAR_SIMULATE").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    for (nodes, seeds) in runs {
+        for seed in 0..seeds * times {
+            if let Err(failure) = scenario.play(*nodes, seed) {
+                panic!("{} nodes, seed {seed}: {failure}", nodes);
+            }
+        }
+    }
+}
+
+/// Most with three, some with fewer and with more.
+const RUNS: &[(usize, u64)] = &[(1, 30), (2, 100), (3, 200), (4, 30), (5, 30), (7, 10)];
+
+#[test]
+fn simultaneous_power_on_of_three_forms_one_cluster() {
+    play(Scenario::SimultaneousPowerOn, RUNS);
+}
+
+#[test]
+fn any_boot_order_forms_one_cluster_though_steps_fail() {
+    play(Scenario::AnyBootOrder, RUNS);
+}
+
+#[test]
+fn with_expect_loss_failures_and_power_cuts_still_form_one_cluster() {
+    play(Scenario::RoughWithExpect, RUNS);
+}
+
+#[test]
+fn one_power_cut_at_any_step_is_survived_without_expect() {
+    play(Scenario::OneCut, RUNS);
+}
+
+#[test]
+fn a_founder_that_dies_before_its_swarm_resumes() {
+    play(Scenario::FounderDies, RUNS);
+}
+
+#[test]
+fn a_node_that_lost_power_while_joining_finishes_joining() {
+    play(Scenario::JoinerDies, RUNS);
+}
+
+#[test]
+fn reboot_of_all_three_returns_the_same_cluster() {
+    play(Scenario::RebootOfAll, RUNS);
+}
+
+#[test]
+fn one_dead_of_three_leaves_the_others_ready_and_returns() {
+    play(Scenario::OneDead, RUNS);
+}
+
+#[test]
+fn a_node_that_was_cut_off_comes_back() {
+    play(Scenario::CutOff, RUNS);
+}
+
+#[test]
+fn a_ring_parted_while_the_cluster_forms_still_forms_one() {
+    play(Scenario::PartedWhileForming, RUNS);
+}
+
+#[test]
+fn storage_without_a_swarm_is_led_by_the_founder() {
+    play(Scenario::NoSwarm, RUNS);
+}
+
+#[test]
+fn a_swarm_needs_no_storage() {
+    play(Scenario::NoStorage, RUNS);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for (_, scenario) in Scenario::ALL {
+        let (one, other) = (scenario.tell(3, 7).0, scenario.tell(3, 7).0);
+        assert_eq!(one.transcript, other.transcript);
+        assert_ne!(one.transcript, scenario.tell(3, 8).0.transcript);
+    }
+}
+
+#[test]
+fn chance_is_splitmix64() {
+    // The first outputs of the reference implementation for seed 1234567.
+    let mut random = Random::new(1_234_567);
+    let expected =
+        [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+    assert_eq!([random.next(), random.next(), random.next()], expected);
+}

@@ -1,0 +1,162 @@
+//! Canonical situations of a small site, seen by one of its nodes.
+// Each test crate uses its part; a situation that does not fit its change is a mistake in the test.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use ashlar_cluster::{
+    Brick, ClusterId, Identity, MemberStatus, Membership, NodeId, Observed, Peer, Pki, Ring,
+    RingMember, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted,
+};
+use std::net::{IpAddr, Ipv4Addr};
+
+pub const CLUSTER: &str = "c0ffee";
+
+/// Node 1 has the smallest id, node 2 the next.
+pub fn id(n: u8) -> NodeId {
+    NodeId(format!("{n}aaaaaaa{n}bbbbbbb"))
+}
+
+pub fn name(n: u8) -> String {
+    format!("ashlar-{n}aaaaaaa")
+}
+
+pub fn address(n: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 83, 0, n))
+}
+
+pub fn cluster() -> ClusterId {
+    ClusterId(CLUSTER.into())
+}
+
+/// A live member without a cluster.
+pub fn member(n: u8) -> RingMember {
+    RingMember {
+        id: Some(id(n)),
+        name: name(n),
+        address: address(n),
+        status: MemberStatus::Alive,
+        cluster: None,
+        storage_open: false,
+        ca_key: false,
+        swarm: None,
+    }
+}
+
+/// A live member of the cluster whose storage is open.
+pub fn open(n: u8) -> RingMember {
+    RingMember { cluster: Some(cluster()), storage_open: true, ..member(n) }
+}
+
+/// A live manager of the cluster with the CA key.
+pub fn manager(n: u8) -> RingMember {
+    RingMember { ca_key: true, swarm: Some(SwarmRole::Manager), ..open(n) }
+}
+
+pub fn failed(member: RingMember) -> RingMember {
+    RingMember { status: MemberStatus::Failed, ..member }
+}
+
+/// Node `n`, in a quiet ring with these members and nothing else.
+pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
+    Observed {
+        now_ms: 60_000,
+        site: true,
+        identity: Some(Identity { id: id(n), name: name(n), address: address(n) }),
+        ring: Some(Ring { members, quiet_ms: 60_000 }),
+        ..Observed::default()
+    }
+}
+
+/// Node `n` as a certified member, its own tags among the members.
+pub fn certified(n: u8, founder: bool, members: Vec<RingMember>) -> Observed {
+    Observed {
+        membership: Some(Membership { cluster: cluster(), founder, swarm: false }),
+        pki: Pki { ca: true, certificate: true, renewal_due: false, ca_key: founder },
+        ..new_node(n, members)
+    }
+}
+
+/// The founder, node 1, before there is a Swarm.
+pub fn founder(others: Vec<RingMember>) -> Observed {
+    let own = RingMember { ca_key: true, ..open(1) };
+    let storage = Storage { peers: others.iter().map(peer).collect(), volume: None };
+    let members = std::iter::once(own).chain(others).collect();
+    Observed {
+        storage: Some(storage),
+        swarm: Some(Swarm::default()),
+        ..certified(1, true, members)
+    }
+}
+
+fn peer(member: &RingMember) -> Peer {
+    Peer { address: member.address, connected: true, in_cluster: true }
+}
+
+/// A running volume with a brick on each of these nodes.
+pub fn volume(nodes: &[u8]) -> Volume {
+    let copies = u8::try_from(nodes.len()).unwrap();
+    Volume {
+        started: true,
+        replicas: copies,
+        tls: true,
+        tuned: true,
+        bricks: nodes.iter().map(|n| Brick { address: address(*n), online: true }).collect(),
+        pending_heals: (copies > 1).then_some(0),
+    }
+}
+
+/// Node `n` of a settled cluster of nodes 1 to `of`, which 1 leads.
+pub fn settled(n: u8, of: u8) -> Observed {
+    let role = |m: u8| if m <= odd(of) { SwarmRole::Manager } else { SwarmRole::Worker };
+    let manages = |m: u8| role(m) == SwarmRole::Manager;
+    let entry = |m: u8| RingMember { ca_key: manages(m), swarm: Some(role(m)), ..open(m) };
+    let members: Vec<_> = (1..=of).map(entry).collect();
+    let bricks: Vec<_> = (1..=of.min(3)).collect();
+    let peers = members.iter().filter(|m| m.name != name(n)).map(peer).collect();
+    let node = |m: u8| SwarmNode {
+        name: name(m),
+        address: Some(address(m)),
+        up: true,
+        manager: manages(m),
+        reachable: manages(m),
+        leader: m == 1,
+    };
+    Observed {
+        membership: Some(Membership { cluster: cluster(), founder: n == 1, swarm: true }),
+        pki: Pki { ca: true, certificate: true, renewal_due: false, ca_key: manages(n) },
+        storage: Some(Storage { peers, volume: Some(volume(&bricks)) }),
+        mounted: true,
+        swarm: Some(Swarm {
+            local: SwarmLocal::Active,
+            manager: manages(n),
+            leader: n == 1,
+            nodes: if manages(n) { (1..=of).map(node).collect() } else { Vec::new() },
+            stacks: Vec::new(),
+        }),
+        ..new_node(n, members)
+    }
+}
+
+fn odd(n: u8) -> u8 {
+    match n {
+        1 | 2 => 1,
+        _ => 3,
+    }
+}
+
+pub fn expecting(expect: u8) -> Wanted {
+    Wanted { expect: Some(expect), ..Wanted::default() }
+}
+
+/// Changes a copy.
+pub fn but(mut observed: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
+    change(&mut observed);
+    observed
+}
+
+pub fn volume_of(observed: &mut Observed) -> &mut Volume {
+    observed.storage.as_mut().and_then(|s| s.volume.as_mut()).unwrap()
+}
+
+pub fn swarm_of(observed: &mut Observed) -> &mut Swarm {
+    observed.swarm.as_mut().unwrap()
+}
