@@ -11,9 +11,12 @@ use crate::serve::{ClusterApi, serve_cluster};
 use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Engine, Swarm};
+use crate::work::{Outcome, Work};
 use anyhow::Context;
 use ashlar_api::Status;
 use ashlar_cluster::{Observed, Phase, Plan, Planned, RingMember, lint, phases, plan};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -23,13 +26,12 @@ use tokio::time::timeout;
 /// its own below this.
 const OBSERVE: Duration = Duration::from_secs(90);
 
-/// How long one step may take.
-const ACT: Duration = Duration::from_secs(280);
-
-/// The pause between two looks while something is still to be done, and when
-/// all is settled. Events cut both short.
+/// The pause between two looks: before there is storage to ask, which is cheap;
+/// while something is still to be done; and when all is settled. Events and
+/// finished steps cut each short.
+const EARLY: Duration = Duration::from_millis(750);
 const UNSETTLED: Duration = Duration::from_secs(2);
-const SETTLED: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_secs(15);
 
 /// The least pause: a storm of events must not become a storm of questions.
 const LEAST: Duration = Duration::from_millis(150);
@@ -46,7 +48,8 @@ pub(crate) struct Tell {
 
 /// What goes round.
 pub(crate) struct AgentLoop<H, R, S, W> {
-    pub(crate) node: Node<H, R, S, W>,
+    pub(crate) node: Rc<Node<H, R, S, W>>,
+    pub(crate) work: Work,
     pub(crate) facts: Facts,
     pub(crate) phases: Phases,
     pub(crate) tell: Tell,
@@ -66,7 +69,13 @@ pub(crate) struct Listener {
     pub(crate) server: watch::Receiver<Option<Arc<rustls::ServerConfig>>>,
 }
 
-impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
+impl<H, R, S, W> AgentLoop<H, R, S, W>
+where
+    H: Host + 'static,
+    R: Ring + 'static,
+    S: Storage + 'static,
+    W: Swarm + 'static,
+{
     /// Goes round for ever.
     pub(crate) async fn run(&mut self) {
         loop {
@@ -81,9 +90,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
     /// One turn; returns how long to wait before the next one.
     async fn turn(&mut self) -> Duration {
         self.pulse.promise(OBSERVE);
+        for outcome in self.work.outcomes() {
+            self.note(outcome);
+        }
         let looked = timeout(OBSERVE, self.node.observe()).await;
         let observed = match looked.context("looking at this node takes too long").flatten() {
-            Ok(observed) => observed,
+            Ok(observed) => Rc::new(observed),
             Err(error) => {
                 self.tell_blindness(&format!("{error:#}"));
                 return UNSETTLED;
@@ -97,21 +109,19 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
         self.backoff.keep_only(plan.steps.iter().map(|p| &p.step));
         self.publish(&observed, &plan).await;
 
-        let mut done = false;
-        for planned in &plan.steps {
-            if self.backoff.allows(&planned.step, since_boot()) {
-                done |= self.step(planned, &observed).await;
+        for (phase, steps) in by_phase(plan.steps) {
+            let due = |p: &Planned| self.backoff.allows(&p.step, since_boot());
+            let steps: Vec<_> = steps.into_iter().filter(due).collect();
+            if !steps.is_empty() && !self.work.is_busy(phase) {
+                self.work.begin(&self.node, &observed, phase, steps);
             }
         }
-        if done {
-            return Duration::ZERO;
-        }
-        if plan.steps.is_empty() && self.tell.status.borrow().ready {
+        if self.tell.status.borrow().ready && self.backoff.next_due().is_none() {
             return SETTLED;
         }
-        self.publish(&observed, &plan).await;
         let due = self.backoff.next_due().map(|due| due.saturating_sub(since_boot()));
-        due.map_or(UNSETTLED, |due| due.min(UNSETTLED))
+        let look = if observed.storage.is_some() { UNSETTLED } else { EARLY };
+        due.filter(|due| !due.is_zero()).map_or(look, |due| due.min(look))
     }
 
     /// This node's own state cannot be read: nothing may be done on a guess,
@@ -152,19 +162,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
         Plan::default()
     }
 
-    /// Does one step; returns whether it succeeded.
-    async fn step(&mut self, planned: &Planned, observed: &Observed) -> bool {
-        let Planned { step, because } = planned;
-        self.pulse.promise(ACT + OBSERVE);
-        let begun = since_boot();
-        let outcome = match timeout(ACT, self.node.act(step, observed)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(anyhow::anyhow!("not done within {} s", ACT.as_secs())),
-        };
-        let now = since_boot();
-        let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
-        let news = self.backoff.note(step, error.clone(), now);
-        let seconds = format!("{:.3}", now.saturating_sub(begun).as_secs_f64());
+    /// Notes how a step went.
+    fn note(&mut self, outcome: Outcome) {
+        let Outcome { planned: Planned { step, because }, result, took } = outcome;
+        let error = result.err().map(|error| format!("{error:#}"));
+        let done = error.is_none();
+        let news = self.backoff.note(&step, error.clone(), since_boot());
+        let seconds = format!("{:.3}", took.as_secs_f64());
         let phase = step.phase();
         match error {
             None if news => {
@@ -176,10 +180,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
             None => tracing::debug!(phase = %phase, step = %step, "did again: {step}"),
             Some(error) => tracing::debug!(phase = %phase, step = %step, "still cannot: {error}"),
         }
-        if phase == Phase::Pki && outcome.is_ok() {
+        if done && phase == Phase::Pki {
             self.offer_certificate();
         }
-        outcome.is_ok()
     }
 
     /// Lets the cluster listener serve with the certificate that is here now.
@@ -207,4 +210,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> AgentLoop<H, R, S, W> {
         let members = observed.ring.as_ref().map(|ring| ring.members.clone()).unwrap_or_default();
         self.tell.members.send_replace(members);
     }
+}
+
+/// A plan's steps, those of each phase together and in order.
+fn by_phase(steps: Vec<Planned>) -> BTreeMap<Phase, Vec<Planned>> {
+    let mut phases: BTreeMap<Phase, Vec<Planned>> = BTreeMap::new();
+    for planned in steps {
+        phases.entry(planned.step.phase()).or_default().push(planned);
+    }
+    phases
 }

@@ -22,6 +22,7 @@ mod status;
 mod storage;
 mod swarm;
 mod trust;
+mod work;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

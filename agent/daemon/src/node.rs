@@ -10,8 +10,9 @@ use crate::trust::Trust;
 use anyhow::{Context, Result};
 use ashlar_cluster::{Daemon, Identity, RingMember, Wanted};
 use ashlar_recipe::Site;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The four effects that a node has on the world.
 pub(crate) struct Effects<H, R, S, W> {
@@ -32,8 +33,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) wanted: Wanted,
     pub(crate) effects: Effects<H, R, S, W>,
     /// The ring's live picture, and since when it is as it is.
-    pub(crate) quiet: Quiet,
-    trust: OnceLock<Arc<Trust>>,
+    pub(crate) quiet: RefCell<Quiet>,
+    trust: OnceCell<Arc<Trust>>,
 }
 
 /// How long the ring has been as it is.
@@ -82,8 +83,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             site,
             wanted,
             effects,
-            quiet: Quiet::default(),
-            trust: OnceLock::new(),
+            quiet: RefCell::default(),
+            trust: OnceCell::new(),
         }
     }
 

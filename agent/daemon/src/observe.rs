@@ -15,7 +15,7 @@ use ashlar_cluster::{Daemon, Identity, Observed, RingMember};
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// Looks at everything that is wanted, at the same time.
-    pub(crate) async fn observe(&mut self) -> Result<Observed> {
+    pub(crate) async fn observe(&self) -> Result<Observed> {
         let wanted = &self.wanted;
         let (identity, ring, storage, mounted, swarm) = tokio::join!(
             self.observe_identity(),
@@ -27,7 +27,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let identity = identity?;
         let now_ms = since_boot_ms();
         let ring = ring.map(|members| ashlar_cluster::Ring {
-            quiet_ms: self.quiet.note(&members, now_ms),
+            quiet_ms: self.quiet.borrow_mut().note(&members, now_ms),
             members,
         });
         let pki = match &identity {

@@ -15,14 +15,17 @@ use crate::state;
 use crate::status::Facts;
 use crate::storage::Gluster;
 use crate::swarm::{self, Engine};
+use crate::work::Work;
 use anyhow::Result;
 use ashlar_api::{BootTimes, Status};
 use ashlar_cluster::{Observed, Wanted, phases};
 use ashlar_recipe::{AgentSettings, Site};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
+use tokio::task::LocalSet;
 
 /// Where the cluster volume is mounted.
 const VOLUME: &str = "/srv/cluster";
@@ -31,8 +34,10 @@ const VOLUME: &str = "/srv/cluster";
 pub(crate) async fn run(paths: Paths) -> Result<()> {
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Of this thread only: the loop's tasks share the node without locks.
+    let local = LocalSet::new();
     let outcome = tokio::select! {
-        outcome = live(&paths) => outcome,
+        outcome = local.run_until(live(&paths)) => outcome,
         _ = stop.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
@@ -77,7 +82,8 @@ async fn live(paths: &Paths) -> Result<()> {
     let (members, members_seen) = watch::channel(Vec::new());
     let (server, server_seen) = watch::channel(None);
     let mut agent_loop = AgentLoop {
-        node: Node::new(paths, site, wanted, effects),
+        node: Rc::new(Node::new(paths, site, wanted, effects)),
+        work: Work::new(wake.clone()),
         facts,
         phases,
         tell: Tell { status, members, server },

@@ -17,8 +17,9 @@ const NO_SUCH_VOLUME: i32 = 30806;
 /// the same time; asking seldom keeps out of the way of changes.
 const STATUS_AGE: Duration = Duration::from_secs(4);
 
-/// `heal info` starts a client of its own.
+/// `heal info` starts a client of its own: seldom while there is nothing to heal.
 const HEALS_AGE: Duration = Duration::from_secs(15);
+const HEALED_AGE: Duration = Duration::from_secs(60);
 
 /// The local storage daemon.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Gluster {
 
     async fn pending_heals(&self) -> Option<u64> {
         if let Ok(kept) = self.heals.lock()
-            && kept.younger_than(HEALS_AGE)
+            && kept.younger_than(if kept.value == Some(0) { HEALED_AGE } else { HEALS_AGE })
         {
             return kept.value;
         }
