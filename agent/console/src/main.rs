@@ -13,7 +13,7 @@
 //! - 80 × 25 cells until the framebuffer takes over, then whatever it gives:
 //!   the size may change at any time, and may be tiny;
 //! - no mouse, no alternate screen, no scrollback; the kernel may write over
-//!   us, so the screen is drawn anew once a minute;
+//!   us, so the screen is drawn anew every ten seconds;
 //! - the reader may stand two metres away: the name is large ([`big`]).
 //!
 //! The agent may be absent, restarting or stuck: then the screen says so, and
@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often everything is drawn anew, over what the kernel may have written.
-const REPAINT_EVERY: Duration = Duration::from_secs(60);
+const REPAINT_EVERY: Duration = Duration::from_secs(10);
 
 /// Show where this node stands on its own monitor.
 #[derive(Debug, Parser)]
@@ -86,6 +86,9 @@ fn show(mut terminal: DefaultTerminal, client: Client) -> Result<()> {
     let unattended = std::env::var_os("INVOCATION_ID").is_some();
     let news = feed::start(client)?;
     let mut model = Model::new(!unattended);
+    // There is no alternate screen on a bare tty: what the kernel wrote during
+    // boot is still there.
+    terminal.clear()?;
     let mut painted = Instant::now();
     loop {
         for answer in news.try_iter() {
