@@ -55,7 +55,7 @@ impl Store {
             }
         };
         let root = std::path::absolute(&root).at("found", &root)?;
-        for directory in ["steps", "debs", "apt", "last", "tmp"] {
+        for directory in ["steps", "debs", "apt/lists/partial", "apt/state", "last", "tmp"] {
             let path = root.join(directory);
             std::fs::create_dir_all(&path).at("made", path)?;
         }
