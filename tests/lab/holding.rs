@@ -35,6 +35,12 @@ fn an_outsider_with_another_ring_key_is_refused() -> Result<()> {
 }
 
 #[test]
+fn enrolment_with_another_ring_key_is_refused() -> Result<()> {
+    let three = THREE.borrow()?;
+    claims::enrolment_with_another_key_is_refused(&three.fleet, &three.site)
+}
+
+#[test]
 fn secrets_are_readable_by_root_only() -> Result<()> {
     claims::secrets_are_for_root_only(&THREE.borrow()?.fleet)
 }

@@ -1,6 +1,7 @@
 //! What a cluster of three is claimed to do, the same in VMs and in the lab:
 //! each function is one claim, and fails with what it saw instead.
 
+mod enrolment;
 mod power;
 mod ring;
 mod secrets;
@@ -8,6 +9,7 @@ mod storage;
 mod surface;
 mod swarm;
 
+pub use enrolment::enrolment_with_another_key_is_refused;
 pub use power::{
     a_power_cut_of_all_leaves_the_same_cluster, a_reboot_of_all_leaves_the_same_cluster,
     the_loss_of_one_is_survived_and_healed,

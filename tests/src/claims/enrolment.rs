@@ -1,0 +1,39 @@
+//! Who gets a certificate, and who does not.
+
+use crate::fleet::Fleet;
+use anyhow::{Context, Result, ensure};
+use ashlar_recipe::Site;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
+
+/// A stranger with another ring key finds a member unproved, is refused when it
+/// goes on all the same, and gets nothing without a certificate. With the
+/// site's key the same program finds the member true: so it can tell.
+///
+/// # Errors
+/// With the member's answers when they are others.
+pub fn enrolment_with_another_key_is_refused(fleet: &Fleet, site: &Site) -> Result<()> {
+    let own = std::env::current_exe()?;
+    let built = own.ancestors().nth(2).context("a directory")?.join("stranger");
+    let program = std::fs::read(&built).with_context(|| built.display().to_string())?;
+    let node = fleet.node(2);
+    node.sh_with("cat >/run/stranger && chmod 0700 /run/stranger", &program)?;
+    let address = node.address()?;
+    let ask = |key: &[u8; 32]| -> Result<Value> {
+        let key = BASE64_STANDARD.encode(key);
+        let answer = node.sh_with(&format!("/run/stranger {address}"), key.as_bytes())?;
+        Ok(serde_json::from_str(&answer)?)
+    };
+
+    let outsider = ask(crate::site::fresh("outsider")?.ring_key.as_bytes())?;
+    ensure!(outsider["member_is_proved"] == false, "{outsider}");
+    ensure!(outsider["forged_proof"] == 401, "{outsider}");
+    let without = outsider["without_certificate"].as_object().context("an object")?;
+    ensure!(without.values().all(|status| *status == 401), "{outsider}");
+
+    let insider = ask(site.ring_key.as_bytes())?;
+    ensure!(insider["member_is_proved"] == true, "{insider}");
+    // Knowing the key is not enough: the proof must be one.
+    ensure!(insider["forged_proof"] == 401, "{insider}");
+    node.sh("rm /run/stranger").map(drop)
+}
