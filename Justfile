@@ -37,7 +37,11 @@ build:
 image PROFILE="retail" *ARGS: build
     {{ ashlar }} build --profile "$@"
 
-# Virtual machines: just vm up --site shop -n 3, just vm list, just vm exec NODE -- CMD, just vm down
+# Write an image and a site onto a stick or disk: just flash /dev/sdX --site shop
+flash *ARGS: build
+    {{ ashlar }} flash "$@"
+
+# Virtual machines: just vm up --site shop, just vm exec node1 -- ashlarctl status
 vm *ARGS: build
     {{ ashlar }} vm "$@"
 
