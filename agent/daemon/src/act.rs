@@ -133,7 +133,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         self.write_membership(&Membership { swarm: true, ..membership })
     }
 
-    fn membership(&self) -> Result<Option<Membership>> {
+    /// The membership on disk.
+    pub(crate) fn membership(&self) -> Result<Option<Membership>> {
         state::read_json(&self.paths.membership())
     }
 
@@ -146,4 +147,60 @@ fn new_cluster_id() -> Result<ClusterId> {
     let mut bytes = [0_u8; 8];
     OsRng.try_fill_bytes(&mut bytes).context("the kernel gives no random numbers")?;
     Ok(ClusterId(hex::encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{Fake, FakeNode, loopback};
+    use crate::host::Mount;
+    use ashlar_cluster::Observed;
+
+    async fn founded(fake: &mut Fake, root: &std::path::Path, last: u8) -> FakeNode {
+        let node = fake.node(root, loopback(last));
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        node.act(&Step::Found, &Observed::default()).await.unwrap();
+        node
+    }
+
+    #[tokio::test]
+    async fn a_node_that_lost_power_while_founding_goes_on_with_its_ca() {
+        let root = tempfile::tempdir().unwrap();
+        let node = founded(&mut Fake::default(), root.path(), 1).await;
+        let first = node.membership().unwrap().unwrap();
+        std::fs::remove_file(node.paths.membership()).unwrap();
+        node.act(&Step::Found, &Observed::default()).await.unwrap();
+        assert_eq!(node.membership().unwrap().unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn the_swarm_is_on_record_before_the_engine_is_told_to_join() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = founded(&mut fake, root.path(), 2).await;
+        let join = Step::JoinSwarm { role: SwarmRole::Manager, via: Vec::new() };
+        assert!(node.act(&join, &Observed::default()).await.is_err(), "nobody to ask");
+        assert!(node.membership().unwrap().unwrap().swarm);
+        assert!(!fake.world().calls.contains(&"join swarm".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_volume_that_only_stalls_is_not_torn_from_its_containers() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(3));
+        fake.world().mount = Some(Mount::Silent);
+        assert!(node.act(&Step::MountVolume, &Observed::default()).await.is_err());
+        assert!(fake.world().calls.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_mount_whose_client_died_is_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(4));
+        fake.world().mount = Some(Mount::Dead);
+        node.act(&Step::MountVolume, &Observed::default()).await.unwrap();
+        assert_eq!(fake.world().calls, ["stop srv-cluster.mount", "start srv-cluster.mount"]);
+    }
 }

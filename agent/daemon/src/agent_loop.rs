@@ -220,3 +220,74 @@ fn by_phase(steps: Vec<Planned>) -> BTreeMap<Phase, Vec<Planned>> {
     }
     phases
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{Fake, loopback};
+    use crate::release::Release;
+    use ashlar_api::BootTimes;
+    use tokio::task::LocalSet;
+
+    /// A loop around a fake node, and what it tells.
+    fn around(
+        fake: &mut Fake,
+        root: &std::path::Path,
+        last: u8,
+    ) -> (AgentLoop<Fake, Fake, Fake, Fake>, watch::Receiver<Status>) {
+        let node = Rc::new(fake.node(root, loopback(last)));
+        let release = Release { profile: "test".into(), version: "1".into() };
+        let facts = Facts { release, site: None, boot: BootTimes::default() };
+        let (status, seen) = watch::channel(facts.blank());
+        let wake = Arc::new(Notify::new());
+        let agent_loop = AgentLoop {
+            phases: Phases::load(&node.paths).unwrap(),
+            listener: None,
+            tell: Tell {
+                status,
+                members: watch::Sender::default(),
+                server: watch::Sender::default(),
+            },
+            pulse: Arc::new(Pulse::new(OBSERVE)),
+            work: Work::new(wake.clone()),
+            backoff: Backoff::default(),
+            blind: None,
+            node,
+            facts,
+            wake,
+        };
+        (agent_loop, seen)
+    }
+
+    #[tokio::test]
+    async fn a_node_alone_passes_every_phase_and_tells_systemd_of_each() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, mut status) = around(&mut fake, root.path(), 50);
+        let ready = async {
+            tokio::select! {
+                () = agent_loop.run() => {}
+                found = status.wait_for(|s| s.ready) => drop(found.unwrap()),
+            }
+        };
+        timeout(Duration::from_secs(60), LocalSet::new().run_until(ready)).await.unwrap();
+        let calls = fake.world().calls.clone();
+        for phase in Phase::ALL {
+            assert!(calls.contains(&format!("start ashlar-{phase}.target")), "{phase}: {calls:?}");
+            assert!(agent_loop.node.paths.phases().join(phase.as_str()).exists());
+        }
+        assert!(status.borrow().phases.iter().all(|p| p.reached.is_some()));
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_state_is_broken_does_nothing_and_says_why() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, status) = around(&mut fake, root.path(), 51);
+        std::fs::write(agent_loop.node.paths.identity(), "{").unwrap();
+        agent_loop.turn().await;
+        let trouble = status.borrow().trouble.clone().unwrap();
+        assert!(trouble.contains("identity.json"), "{trouble}");
+        assert!(fake.world().calls.is_empty());
+    }
+}

@@ -4,6 +4,10 @@ mod act;
 mod agent_loop;
 mod backoff;
 mod clock;
+#[cfg(test)]
+mod enrolment_tests;
+#[cfg(test)]
+mod fakes;
 mod health;
 mod host;
 mod identity;

@@ -125,10 +125,10 @@ mod tests {
     fn the_ring_is_quiet_until_a_live_member_or_its_cluster_changes() {
         let mut quiet = Quiet::default();
         let a = member("a", MemberStatus::Alive, None);
-        assert_eq!(quiet.note(&[a.clone()], 100), 0);
-        assert_eq!(quiet.note(&[a.clone()], 150), 50);
+        assert_eq!(quiet.note(std::slice::from_ref(&a), 100), 0);
+        assert_eq!(quiet.note(std::slice::from_ref(&a), 150), 50);
         let failed = member("b", MemberStatus::Failed, None);
-        assert_eq!(quiet.note(&[a.clone(), failed], 200), 100, "the dead do not count");
+        assert_eq!(quiet.note(&[a, failed], 200), 100, "the dead do not count");
         let founded = member("a", MemberStatus::Alive, Some("c"));
         assert_eq!(quiet.note(&[founded], 300), 0);
     }

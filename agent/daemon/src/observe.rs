@@ -87,3 +87,41 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
 fn answered<T>(who: &str, answer: Result<T>) -> Option<T> {
     answer.inspect_err(|error| tracing::debug!("{who} does not answer: {error:#}")).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{Fake, loopback};
+    use ashlar_cluster::Step;
+
+    #[tokio::test]
+    async fn a_node_has_no_identity_until_the_machine_goes_by_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(21));
+        assert_eq!(node.observe().await.unwrap().identity, None);
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        assert!(node.observe().await.unwrap().identity.is_some());
+        fake.world().network_reloaded = false;
+        assert_eq!(node.observe().await.unwrap().identity, None, "its address is gone");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_stopped_is_not_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(22));
+        assert_eq!(node.observe().await.unwrap().swarm, None);
+        assert!(fake.world().calls.is_empty());
+        fake.world().active.insert(unit(Daemon::Engine).into());
+        assert!(node.observe().await.unwrap().swarm.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_membership_that_cannot_be_read_is_not_taken_for_none() {
+        let root = tempfile::tempdir().unwrap();
+        let node = Fake::default().node(root.path(), loopback(23));
+        std::fs::write(node.paths.membership(), "{").unwrap();
+        assert!(node.observe().await.is_err());
+    }
+}

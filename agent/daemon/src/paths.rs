@@ -44,6 +44,11 @@ impl Paths {
         self.state().join("site.toml")
     }
 
+    /// Public keys that may log in, from the site; without the file SSH is off.
+    pub(crate) fn authorized_keys(&self) -> PathBuf {
+        self.state().join("ssh/authorized_keys")
+    }
+
     /// This node's id, name and address.
     pub(crate) fn identity(&self) -> PathBuf {
         self.state().join("identity.json")

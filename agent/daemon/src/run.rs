@@ -97,7 +97,7 @@ async fn live(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// The site; waits until one is imported, and says meanwhile that it is missing.
+/// The site; waits until one is imported, and says meanwhile what is missing.
 async fn site(
     paths: &Paths,
     settings: &AgentSettings,
@@ -108,16 +108,39 @@ async fn site(
     pulse: &Pulse,
 ) -> Result<Site> {
     let path = paths.site();
-    while !path.exists() {
+    let wanted = Wanted {
+        ring: settings.ring.enabled,
+        storage: settings.storage.enabled,
+        swarm: settings.swarm.enabled,
+        ..Wanted::default()
+    };
+    let mut told = None;
+    loop {
         pulse.promise(Duration::from_secs(60));
-        let wanted = Wanted { ring: settings.ring.enabled, ..Wanted::default() };
-        let observed = Observed::default();
-        let now = phases(&observed, &wanted);
-        phases_told.tell(host, &now).await?;
-        status.send_replace(facts.status(&observed, &wanted, phases_told.view(&now)));
+        let trouble = if path.exists() {
+            match Site::load(&path) {
+                Ok(site) => return Ok(site),
+                Err(error) => Some(error.to_string()),
+            }
+        } else {
+            None
+        };
+        if told.as_ref() != Some(&trouble) {
+            match &trouble {
+                Some(error) => tracing::error!("the site of this node cannot be used: {error}"),
+                None => tracing::warn!("no site: this node waits for one to be imported"),
+            }
+            told = Some(trouble.clone());
+        }
+        let now = phases(&Observed::default(), &wanted);
+        if let Err(error) = phases_told.tell(host, &now).await {
+            tracing::warn!("cannot show a phase to systemd: {error:#}");
+        }
+        let view = phases_told.view(&now);
+        let waiting = facts.status(&Observed::default(), &wanted, view);
+        status.send_replace(Status { trouble, ..waiting });
         health::status("no site");
         // The file is written by `import-seed`, at most once in a node's life.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    Ok(Site::load(&path)?)
 }

@@ -63,7 +63,15 @@ pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Re
         keep(paths, &text, credential)?;
         outcome = Imported::Now;
     }
-    let partition = sources.partition.as_path();
+    let seed = take_seed(paths, sources.partition.as_path(), read)?;
+    admit_keys(paths)?;
+    Ok(seed.unwrap_or(outcome))
+}
+
+/// Takes what the seed partition brings, and wipes it; `None` if it is not
+/// there, wiped, or not for this node.
+fn take_seed(paths: &Paths, partition: &Path, read: ReadSeed<'_>) -> Result<Option<Imported>> {
+    let mut outcome = None;
     if !partition.exists() || is_wiped(partition)? {
         return Ok(outcome);
     }
@@ -72,7 +80,7 @@ pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Re
         (None, seed) => {
             let Some(seed) = seed? else { return Ok(outcome) };
             keep(paths, &seed, &partition.join("site.toml"))?;
-            outcome = Imported::Now;
+            outcome = Some(Imported::Now);
         }
         // A second seed is somebody's intent that only a reset can carry out;
         // wiping it could destroy the only copy.
@@ -89,6 +97,27 @@ pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Re
     wipe(partition).with_context(|| format!("cannot wipe {}", partition.display()))?;
     tracing::info!("the seed partition is wiped");
     Ok(outcome)
+}
+
+/// Lets those log in whom the site names, at every boot, so that a power cut
+/// after the import does not lock them out.
+fn admit_keys(paths: &Paths) -> Result<()> {
+    let Some(text) = read_site(&paths.site())? else { return Ok(()) };
+    let keys = Site::parse(&text, &paths.site())?.ssh_keys;
+    let path = paths.authorized_keys();
+    if keys.is_empty() {
+        return match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        };
+    }
+    if let Some(dir) = path.parent() {
+        state::make_private_dir(dir)?;
+    }
+    state::write_if_changed(&path, (keys.join("\n") + "\n").as_bytes(), 0o600)?;
+    Ok(())
 }
 
 /// Checks the site as a whole, then writes it.
@@ -204,6 +233,20 @@ mod tests {
         assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), SITE);
         assert!(node.seed_is_zeros());
         assert_eq!(node.import().unwrap(), Imported::Before);
+    }
+
+    #[test]
+    fn keys_of_the_site_may_log_in_and_without_any_nobody_may() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pXTB0lJ2w3pS0cP2sXzv0c5i5B3bq1o8pD4u1\
+            c7bA admin";
+        let node =
+            Node::new(&SITE.replace("ring-key", &format!("ssh-keys = [\"{key}\"]\nring-key")));
+        node.import().unwrap();
+        let keys = node.paths().authorized_keys();
+        assert_eq!(fs::read_to_string(&keys).unwrap(), format!("{key}\n"));
+        fs::write(node.paths().site(), SITE).unwrap();
+        node.import().unwrap();
+        assert!(!keys.exists());
     }
 
     #[test]

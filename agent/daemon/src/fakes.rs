@@ -1,0 +1,235 @@
+//! A world for tests: a machine, a ring, a pool and a Swarm in memory.
+
+use crate::host::{Host, Link, Mount, UnitState};
+use crate::node::{Effects, Node};
+use crate::paths::Paths;
+use crate::ring::{Member, Ring};
+use crate::storage::Storage;
+use crate::swarm::{Invitation, Swarm};
+use anyhow::{Result, bail};
+use ashlar_cluster::{Brick, MemberStatus, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted};
+use ashlar_recipe::{NetworkPlan, RingKey, Site, SiteNode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A loopback address of this test process alone.
+pub(crate) fn loopback(last: u8) -> IpAddr {
+    let [high, low, ..] = (std::process::id() as u16).to_be_bytes();
+    IpAddr::from([127, high | 0x40, low, last])
+}
+
+/// Everything that the fakes share.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) calls: Vec<String>,
+    pub(crate) active: BTreeSet<String>,
+    pub(crate) named: Option<String>,
+    pub(crate) network_reloaded: bool,
+    pub(crate) mount: Option<Mount>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) volume: Option<Volume>,
+    pub(crate) swarm: ashlar_cluster::Swarm,
+}
+
+/// A handle on a [`World`]; every fake is one.
+#[derive(Clone, Default)]
+pub(crate) struct Fake {
+    world: Arc<Mutex<World>>,
+    paths: Option<Paths>,
+}
+
+pub(crate) type FakeNode = Node<Fake, Fake, Fake, Fake>;
+
+impl Fake {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn call(&self, what: impl Into<String>) {
+        self.world().calls.push(what.into());
+    }
+
+    /// A node below `root`, at `address`, with everything wanted.
+    pub(crate) fn node(&mut self, root: &std::path::Path, address: IpAddr) -> FakeNode {
+        let paths = Paths::under(root);
+        std::fs::create_dir_all(paths.state()).unwrap();
+        std::fs::create_dir_all(paths.run()).unwrap();
+        self.paths = Some(paths.clone());
+        let mac = "aa:bb:cc:00:00:01".to_owned();
+        let site = Site {
+            version: 1,
+            name: "demo".into(),
+            ring_key: RingKey::new([7; 32]),
+            expect: None,
+            ssh_keys: Vec::new(),
+            network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
+        };
+        let wanted = Wanted { settle_ms: 0, ..Wanted::default() };
+        let fake = || self.clone();
+        let effects = Effects { host: fake(), ring: fake(), storage: fake(), swarm: fake() };
+        Node::new(&paths, site, wanted, effects)
+    }
+}
+
+impl Host for Fake {
+    async fn start(&self, unit: &str) -> Result<()> {
+        self.call(format!("start {unit}"));
+        self.world().active.insert(unit.to_owned());
+        if unit == crate::node::MOUNT_UNIT {
+            self.world().mount = Some(Mount::Answers);
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, unit: &str) -> Result<()> {
+        self.call(format!("stop {unit}"));
+        self.world().active.remove(unit);
+        Ok(())
+    }
+
+    async fn restart_if_running(&self, unit: &str) -> Result<()> {
+        self.call(format!("restart {unit}"));
+        Ok(())
+    }
+
+    async fn unit(&self, unit: &str) -> Result<UnitState> {
+        let active = self.world().active.contains(unit);
+        Ok(if active { UnitState::Active } else { UnitState::Inactive })
+    }
+
+    async fn is_named(&self, name: &str) -> Result<bool> {
+        Ok(self.world().named.as_deref() == Some(name))
+    }
+
+    async fn set_hostname(&self, name: &str) -> Result<()> {
+        self.world().named = Some(name.to_owned());
+        Ok(())
+    }
+
+    async fn reload_network(&self) -> Result<()> {
+        self.world().network_reloaded = true;
+        Ok(())
+    }
+
+    async fn links(&self) -> Result<Vec<Link>> {
+        let (name, mac) = ("host0".into(), "aa:bb:cc:00:00:01".into());
+        Ok(vec![Link { name, mac, carrier: true, index: 2 }])
+    }
+
+    async fn has_address(&self, _: IpAddr) -> Result<bool> {
+        Ok(self.world().network_reloaded)
+    }
+
+    async fn volume(&self) -> Mount {
+        self.world().mount.unwrap_or(Mount::Absent)
+    }
+
+    async fn userspace_started(&self) -> Option<f64> {
+        None
+    }
+}
+
+impl Ring for Fake {
+    async fn members(&self) -> Result<Vec<Member>> {
+        let paths = self.paths.clone().unwrap();
+        let identity = crate::identity::load(&paths)?.unwrap();
+        let mut tags = self.world().tags.clone();
+        tags.insert("id".into(), identity.id.0);
+        let (name, address) = (identity.name, identity.address);
+        Ok(vec![Member { name, address, status: MemberStatus::Alive, tags }])
+    }
+
+    async fn join(&self, addresses: &[String]) -> Result<()> {
+        bail!("nobody at {addresses:?}")
+    }
+
+    async fn set_tags(&self, _: &str, tags: &Tags) -> Result<()> {
+        self.world().tags = tags.to_map();
+        Ok(())
+    }
+}
+
+impl Storage for Fake {
+    async fn observe(&self) -> Result<ashlar_cluster::Storage> {
+        Ok(ashlar_cluster::Storage { peers: Vec::new(), volume: self.world().volume.clone() })
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        self.call("prepare storage");
+        Ok(())
+    }
+
+    async fn probe(&self, address: IpAddr) -> Result<()> {
+        bail!("nobody at {address}")
+    }
+
+    async fn create(&self, bricks: &[IpAddr]) -> Result<()> {
+        let bricks = bricks.iter().map(|b| Brick { address: *b, online: false }).collect();
+        let volume = Volume { replicas: 1, bricks, ..Volume::default() };
+        self.world().volume = Some(volume);
+        Ok(())
+    }
+
+    async fn add_bricks(&self, _: u8, _: &[IpAddr]) -> Result<()> {
+        bail!("no more bricks")
+    }
+
+    async fn tune(&self) -> Result<()> {
+        for volume in self.world().volume.iter_mut() {
+            (volume.tls, volume.tuned) = (true, true);
+        }
+        Ok(())
+    }
+
+    async fn start(&self) -> Result<()> {
+        for volume in self.world().volume.iter_mut() {
+            volume.started = true;
+            volume.pending_heals = Some(0);
+            volume.bricks.iter_mut().for_each(|brick| brick.online = true);
+        }
+        Ok(())
+    }
+}
+
+impl Swarm for Fake {
+    async fn observe(&self) -> Result<ashlar_cluster::Swarm> {
+        self.call("ask engine");
+        Ok(self.world().swarm.clone())
+    }
+
+    async fn init(&self, own: IpAddr) -> Result<()> {
+        let mut world = self.world();
+        let name = world.named.clone().unwrap_or_default();
+        let node = SwarmNode {
+            name,
+            address: Some(own),
+            up: true,
+            manager: true,
+            reachable: true,
+            leader: true,
+        };
+        world.swarm = ashlar_cluster::Swarm {
+            local: SwarmLocal::Active,
+            manager: true,
+            leader: true,
+            nodes: vec![node],
+            stacks: Vec::new(),
+        };
+        Ok(())
+    }
+
+    async fn join(&self, _: IpAddr, _: &Invitation) -> Result<()> {
+        self.call("join swarm");
+        Ok(())
+    }
+
+    async fn set_role(&self, name: &str, role: SwarmRole) -> Result<()> {
+        bail!("{name} is no {role}")
+    }
+
+    async fn deploy(&self, stack: &str) -> Result<()> {
+        self.world().swarm.stacks.push(stack.to_owned());
+        Ok(())
+    }
+}
