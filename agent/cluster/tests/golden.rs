@@ -147,6 +147,12 @@ golden! {
             swarm_of(o).nodes[1].manager = false;
             swarm_of(o).nodes[1].reachable = false;
         });
+    a_node_on_its_way_may_become_a_manager_itself:
+        but(settled(1, 4), |o| {
+            swarm_of(o).nodes.pop();
+            swarm_of(o).nodes[2].manager = false;
+            o.ring.as_mut().unwrap().members[3] = open(4);
+        });
     four_managers_are_one_too_many:
         but(settled(1, 4), |o| {
             swarm_of(o).nodes[3].manager = true;
