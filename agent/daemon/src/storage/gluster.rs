@@ -5,6 +5,7 @@ use super::cli::{CHANGE, READ, must, run};
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
+use rand::Rng;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -16,6 +17,9 @@ const NO_SUCH_VOLUME: i32 = 30806;
 /// `volume status` is a transaction over all peers and refuses a second one at
 /// the same time; asking seldom keeps out of the way of changes.
 const STATUS_AGE: Duration = Duration::from_secs(4);
+
+/// What could not be asked for so long is not known any more.
+const STATUS_GONE: Duration = Duration::from_secs(60);
 
 /// `heal info` starts a client of its own: seldom while there is nothing to heal.
 const HEALS_AGE: Duration = Duration::from_secs(15);
@@ -67,17 +71,33 @@ impl Gluster {
         {
             return kept.value.clone();
         }
-        let answer = must(&["volume", "status", &self.volume], READ).await;
+        let mut last = self.bricks_online().await;
+        // Another node's question may be in the way. What was true a moment ago
+        // will do; an agent that has just started knows nothing, and asks again
+        // rather than take every brick for dead.
+        let mut tries = if self.knows_bricks() { 0 } else { 5 };
+        while last.is_err() && tries > 0 {
+            tokio::time::sleep(pause()).await;
+            last = self.bricks_online().await;
+            tries -= 1;
+        }
         let Ok(mut kept) = self.online.lock() else { return Vec::new() };
-        match answer {
-            Ok(output) => {
-                *kept = Kept { at: Some(Instant::now()), value: output.bricks_online() };
-            }
-            // Another transaction is in progress: what was true a moment ago
-            // is the best that is known.
+        match last {
+            Ok(online) => *kept = Kept { at: Some(Instant::now()), value: online },
             Err(error) => tracing::debug!("{error:#}"),
         }
+        if !kept.younger_than(STATUS_GONE) {
+            kept.value.clear();
+        }
         kept.value.clone()
+    }
+
+    fn knows_bricks(&self) -> bool {
+        self.online.lock().is_ok_and(|kept| kept.younger_than(STATUS_GONE))
+    }
+
+    async fn bricks_online(&self) -> Result<Vec<IpAddr>> {
+        Ok(must(&["volume", "status", &self.volume], READ).await?.bricks_online())
     }
 
     async fn pending_heals(&self) -> Option<u64> {
@@ -112,6 +132,11 @@ impl Gluster {
         }
         Ok(Some(volume))
     }
+}
+
+/// A pause that differs between nodes, so that they do not meet again.
+fn pause() -> Duration {
+    Duration::from_millis(rand::rng().random_range(50..400))
 }
 
 type Options = &'static [(&'static str, &'static str)];
