@@ -58,6 +58,19 @@ impl Output {
         }
     }
 
+    /// A milestone of something long, on standard error, also with `--json`: who
+    /// reads a log wants to see that it goes on.
+    pub(crate) fn event(&self, text: impl Display) {
+        if !self.quiet {
+            self.bars.suspend(|| print(&mut std::io::stderr(), &text));
+        }
+    }
+
+    /// Whether progress is drawn, because a person is watching.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.bars.is_hidden()
+    }
+
     /// Something that a person should know about, on standard error, always.
     pub(crate) fn warning(&self, text: impl Display) {
         let word = "warning:".if_supports_color(Stream::Stderr, |word| word.yellow()).to_string();

@@ -21,7 +21,7 @@ mod execute;
 mod identity;
 mod initrd;
 mod inputs;
-mod interrupt;
+pub(crate) mod interrupt;
 mod layer;
 mod locking;
 mod modules;

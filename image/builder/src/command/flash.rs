@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let site = site_file(context, &args.site)?;
     // A broken site must be found before a disk is overwritten.
     Site::load(&site)?;
-    let tools = tools(context)?;
+    let tools = tools()?;
     let needs = std::fs::metadata(&image).into_diagnostic()?.len();
     let target = Target::check(&args.disk, needs)?;
     confirm(args, &target, context)?;

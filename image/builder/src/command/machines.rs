@@ -1,8 +1,9 @@
 //! The verbs that `ashlar vm` and `ashlar lab` share.
 
+use crate::build::{Store, Toolbox};
 use crate::context::Context;
 use ashlar::machine::{
-    Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store, Tools,
+    Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store as Machines, Tools,
 };
 use clap::{Args, Subcommand};
 use miette::{IntoDiagnostic, WrapErr, miette};
@@ -132,7 +133,7 @@ impl Verb {
 impl Which {
     /// The named cluster, or the only one.
     pub(crate) fn find(&self, backend: Backend) -> miette::Result<Cluster> {
-        let store = Store::of_user()?;
+        let store = Machines::of_user()?;
         if let Some(name) = &self.name {
             return Ok(Cluster::open(&store, backend, name)?);
         }
@@ -213,21 +214,22 @@ fn up(args: &Up, backend: Backend, context: &Context) -> miette::Result<ExitCode
 /// Makes a cluster and shows what takes time.
 pub(crate) fn make(spec: &Spec, context: &Context) -> miette::Result<Cluster> {
     let tools = match spec.backend {
-        Backend::Vm => tools(context)?,
+        Backend::Vm => tools()?,
         // Only for unpacking an image that the host's kernel cannot mount.
-        Backend::Lab => tools(context).unwrap_or(Tools::Host),
+        Backend::Lab => tools().unwrap_or(Tools::Host),
     };
     let spinner = context.output.spinner("looking around");
     let report = |text: &str| spinner.set_message(text.to_owned());
-    let cluster = Cluster::up(&Store::of_user()?, spec, tools, &report);
+    let cluster = Cluster::up(&Machines::of_user()?, spec, tools, &report);
     spinner.finish_and_clear();
     Ok(cluster?)
 }
 
 /// Where QEMU comes from.
-pub(crate) fn tools(_context: &Context) -> miette::Result<Tools> {
+pub(crate) fn tools() -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
-    Ok(Tools::find(named.iter().map(PathBuf::as_path))?)
+    let built = Store::open(None).ok().map(|store| Toolbox::place(&store).join("root"));
+    Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
 }
 
 /// The newest image of a profile.
@@ -237,22 +239,25 @@ pub(crate) fn newest_image(
     profile: &str,
 ) -> miette::Result<PathBuf> {
     let latest = context.project()?.out().join(profile).join("latest");
-    let wanted = |name: &str| match backend {
-        Backend::Vm => name.ends_with(".raw") && !name.contains(".root"),
-        Backend::Lab => name.ends_with(".erofs") || name.ends_with(".root.raw"),
+    image_in(&latest, backend).ok_or_else(|| {
+        miette!(
+            help = format!("`ashlar build --profile {profile}` makes it"),
+            "profile `{profile}` has no image in {}",
+            latest.display()
+        )
+    })
+}
+
+/// The file of a finished image that a back end boots.
+pub(crate) fn image_in(directory: &Path, backend: Backend) -> Option<PathBuf> {
+    let ending = match backend {
+        Backend::Vm => ".raw",
+        Backend::Lab => ".root.erofs",
     };
-    std::fs::read_dir(&latest)
-        .into_iter()
-        .flatten()
+    std::fs::read_dir(directory)
+        .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(wanted))
-        .ok_or_else(|| {
-            miette!(
-                help = format!("`ashlar build --profile {profile}` makes it"),
-                "profile `{profile}` has no image in {}",
-                latest.display()
-            )
-        })
+        .find(|path| path.to_str().is_some_and(|path| path.ends_with(ending)))
 }
 
 pub(crate) fn site_file(context: &Context, site: &str) -> miette::Result<PathBuf> {
@@ -263,7 +268,7 @@ pub(crate) fn site_file(context: &Context, site: &str) -> miette::Result<PathBuf
 }
 
 fn list(backend: Backend, context: &Context) -> miette::Result<ExitCode> {
-    let clusters = Cluster::list(&Store::of_user()?, backend)?;
+    let clusters = Cluster::list(&Machines::of_user()?, backend)?;
     if clusters.is_empty() {
         context.output.line(format_args!("no {backend} clusters; `ashlar {backend} up` makes one"));
     }

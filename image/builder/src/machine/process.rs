@@ -114,8 +114,10 @@ pub(crate) fn run(command: &mut Command, package: &str) -> Result<Output> {
     if output.status.success() {
         return Ok(output);
     }
+    // Who runs a tool in a sandbox wants to hear of the tool.
+    let inner = command.get_args().skip_while(|word| *word != "--").nth(1);
     Err(Error::Program {
-        program,
+        program: inner.map_or(program, |inner| inner.to_string_lossy().into_owned()),
         status: output.status.to_string(),
         stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })

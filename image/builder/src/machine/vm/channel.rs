@@ -25,6 +25,9 @@ const GUEST: &str = include_str!("channel.sh");
 #[cfg(test)]
 const PORT: &str = "exec 3<>/dev/virtio-ports/ashlar.exec 4>&3";
 
+/// Between two greetings to a guest that does not answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// After a command was cancelled, the guest has so long to say how it ended.
 const AFTERMATH: Duration = Duration::from_secs(20);
 
@@ -122,18 +125,20 @@ impl Channel {
     }
 
     /// Makes sure that the guest listens, and drops what an interrupted
-    /// predecessor left unread.
+    /// predecessor left unread. Asks again and again: until the guest's own
+    /// system runs, the firmware's driver swallows what is sent.
     fn greet(&mut self, deadline: Deadline) -> Result<()> {
         let id = fresh_id();
-        self.send(format!("ping {id}\n").as_bytes(), deadline)?;
         let greeting = format!("\n@pong {id}\n");
-        match self.find(greeting.as_bytes(), deadline)? {
-            Some(at) => {
+        while !deadline.passed() {
+            self.send(format!("ping {id}\n").as_bytes(), deadline)?;
+            let patience = Deadline::within(deadline.left().min(PATIENCE));
+            if let Some(at) = self.find(greeting.as_bytes(), patience)? {
                 self.read.drain(..at + greeting.len());
-                Ok(())
+                return Ok(());
             }
-            None => Err(self.late("an answer from its shell", deadline, String::new())),
         }
+        Err(self.late("an answer from its shell", deadline, String::new()))
     }
 
     fn run(&mut self, exec: &Exec, deadline: Deadline) -> Result<Finished> {
@@ -304,6 +309,19 @@ mod tests {
             Command::new("bash").arg("-c").arg(script).stdin(Stdio::null()).spawn().unwrap()
         }
 
+        fn suspend(&self) {
+            self.signal(nix::sys::signal::Signal::SIGSTOP);
+        }
+
+        fn resume(&self) {
+            self.signal(nix::sys::signal::Signal::SIGCONT);
+        }
+
+        fn signal(&self, signal: nix::sys::signal::Signal) {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(self.shell.id()).unwrap());
+            nix::sys::signal::kill(pid, signal).unwrap();
+        }
+
         fn path(&self) -> &Path {
             self.dir.path()
         }
@@ -360,6 +378,23 @@ mod tests {
             channel.send(b"run dead 10 0\necho stale", soon).unwrap();
         }
         assert_eq!(guest.run(Exec::argv(["echo", "fresh one"])).unwrap().text(), "fresh one\n");
+    }
+
+    #[test]
+    fn a_greeting_that_the_firmware_swallowed_is_said_again() {
+        let guest = Guest::boot();
+        // The firmware's driver: it reads what is there and says nothing.
+        guest.suspend();
+        let mut channel = super::Channel::open(guest.path(), "node1").unwrap();
+        let mut firmware = std::fs::File::open(guest.path().join("exec.in")).unwrap();
+        let soon = super::Deadline::within(Duration::from_secs(20));
+        std::thread::scope(|scope| {
+            let greeting = scope.spawn(|| channel.greet(soon));
+            let mut swallowed = [0; 5];
+            std::io::Read::read_exact(&mut firmware, &mut swallowed).unwrap();
+            guest.resume();
+            greeting.join().unwrap().unwrap();
+        });
     }
 
     #[test]
