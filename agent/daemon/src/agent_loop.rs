@@ -6,15 +6,15 @@ use crate::health::{self, Pulse};
 use crate::host::Host;
 use crate::node::Node;
 use crate::phases::Phases;
-use crate::ring::Ring;
+use crate::ring::{Ring, seek};
 use crate::serve::{ClusterApi, serve_cluster};
 use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Engine, Swarm};
-use crate::work::{Outcome, Work};
+use crate::work::{Lane, Outcome, Work};
 use anyhow::Context;
 use ashlar_api::Status;
-use ashlar_cluster::{Observed, Phase, Plan, Planned, RingMember, lint, phases, plan};
+use ashlar_cluster::{Observed, Phase, Plan, Planned, RingMember, Wanted, lint, phases, plan};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -105,15 +105,16 @@ where
         if self.node.wanted.ring && observed.identity.is_some() {
             self.listen();
         }
-        let plan = self.safe(plan(&observed, &self.node.wanted), &observed);
+        let wanted = self.node.wanted_now();
+        let plan = self.safe(plan(&observed, &wanted), &observed, &wanted);
         self.backoff.keep_only(plan.steps.iter().map(|p| &p.step));
         self.publish(&observed, &plan).await;
 
-        for (phase, steps) in by_phase(plan.steps) {
+        for (lane, steps) in by_lane(plan.steps) {
             let due = |p: &Planned| self.backoff.allows(&p.step, since_boot());
             let steps: Vec<_> = steps.into_iter().filter(due).collect();
-            if !steps.is_empty() && !self.work.is_busy(phase) {
-                self.work.begin(&self.node, &observed, phase, steps);
+            if !steps.is_empty() && !self.work.is_busy(lane) {
+                self.work.begin(&self.node, &observed, lane, steps);
             }
         }
         if self.tell.status.borrow().ready && self.backoff.next_due().is_none() {
@@ -138,12 +139,16 @@ where
         });
     }
 
-    /// Starts the cluster listener, once.
+    /// Starts what needs the cluster address, once: the cluster listener, and the
+    /// search for other members.
     fn listen(&mut self) {
         let Ok(trust) = self.node.trust() else { return };
         let Some(Listener { engine, members, server }) = self.listener.take() else { return };
         let managers = self.node.wanted.managers;
         self.offer_certificate();
+        let own = trust.subject().address();
+        let (site, found) = (self.node.site.name.clone(), self.node.found.clone());
+        tokio::spawn(seek(own, site, found, self.wake.clone()));
         tokio::spawn(serve_cluster(
             Arc::new(ClusterApi { trust, engine, managers, members }),
             server,
@@ -151,8 +156,8 @@ where
     }
 
     /// The plan, or nothing of it if it breaks a rule.
-    fn safe(&self, plan: Plan, observed: &Observed) -> Plan {
-        let violations = lint(&plan, observed, &self.node.wanted);
+    fn safe(&self, plan: Plan, observed: &Observed, wanted: &Wanted) -> Plan {
+        let violations = lint(&plan, observed, wanted);
         if violations.is_empty() {
             return plan;
         }
@@ -212,13 +217,13 @@ where
     }
 }
 
-/// A plan's steps, those of each phase together and in order.
-fn by_phase(steps: Vec<Planned>) -> BTreeMap<Phase, Vec<Planned>> {
-    let mut phases: BTreeMap<Phase, Vec<Planned>> = BTreeMap::new();
+/// A plan's steps, those of each lane together and in order.
+fn by_lane(steps: Vec<Planned>) -> BTreeMap<Lane, Vec<Planned>> {
+    let mut lanes: BTreeMap<Lane, Vec<Planned>> = BTreeMap::new();
     for planned in steps {
-        phases.entry(planned.step.phase()).or_default().push(planned);
+        lanes.entry(Lane::of(&planned.step)).or_default().push(planned);
     }
-    phases
+    lanes
 }
 
 #[cfg(test)]

@@ -74,6 +74,8 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
     let prefix = site.network.cluster.prefix_len();
     // The multicast route: serf's mDNS joins its group without naming an
     // interface, which fails (and crashes serf) on a network without a way out.
+    // No duplicate detection: serf's first question goes out by IPv6 as well and
+    // fails while the link-local address, made from the MAC, is tentative.
     // ConfigureWithoutCarrier: a node that is alone, or whose cable was pulled,
     // keeps its address, because everything on it is bound to that address.
     let _ = write!(
@@ -81,7 +83,7 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
         "[Match]\nName={}\n\n\
          [Link]\nRequiredForOnline=no\nMulticast=yes\n\n\
          [Network]\nDHCP={dhcp}\nLinkLocalAddressing=ipv6\nAddress={}/{prefix}\n\
-         ConfigureWithoutCarrier=yes\n\n\
+         ConfigureWithoutCarrier=yes\nIPv6DuplicateAddressDetection=0\n\n\
          [Route]\nDestination=224.0.0.0/4\nScope=link\n\n\
          [DHCPv4]\nUseHostname=no\nUseDomains=no\n",
         link.name, identity.address

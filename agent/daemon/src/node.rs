@@ -3,15 +3,17 @@
 use crate::host::Host;
 use crate::identity;
 use crate::paths::Paths;
-use crate::ring::Ring;
+use crate::ring::{Found, Ring};
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use crate::trust::Trust;
 use anyhow::{Context, Result};
+use ashlar_api::RING_PORT;
 use ashlar_cluster::{Daemon, Identity, RingMember, Wanted};
 use ashlar_recipe::Site;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The four effects that a node has on the world.
@@ -34,6 +36,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) effects: Effects<H, R, S, W>,
     /// The ring's live picture, and since when it is as it is.
     pub(crate) quiet: RefCell<Quiet>,
+    /// Who answers for this site on the network.
+    pub(crate) found: Found,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -84,8 +88,18 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             wanted,
             effects,
             quiet: RefCell::default(),
+            found: Found::default(),
             trust: OnceCell::new(),
         }
+    }
+
+    /// What is wanted now: whoever answers on the network is to be in the ring,
+    /// like those that the site names.
+    pub(crate) fn wanted_now(&self) -> Wanted {
+        let mut wanted = self.wanted.clone();
+        let found = self.found.addresses().into_iter();
+        wanted.join.extend(found.map(|ip| SocketAddr::new(ip, RING_PORT).to_string()));
+        wanted
     }
 
     /// The identity on disk.

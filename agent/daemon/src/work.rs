@@ -8,7 +8,7 @@ use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Result, anyhow};
-use ashlar_cluster::{Observed, Phase, Planned};
+use ashlar_cluster::{Observed, Phase, Planned, Step};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +19,25 @@ use tokio::time::timeout;
 /// How long one step may take: longer than the time-outs of the effects in it,
 /// which know better what they wait for.
 const LONGEST: Duration = Duration::from_secs(280);
+
+/// Steps that are done one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// Those of a phase.
+    Phase(Phase),
+    /// Joins, which wait long for addresses where nobody is.
+    Joins,
+}
+
+impl Lane {
+    /// The lane of a step.
+    pub(crate) const fn of(step: &Step) -> Self {
+        match step {
+            Step::JoinRing { .. } => Self::Joins,
+            other => Self::Phase(other.phase()),
+        }
+    }
+}
 
 /// A step that was done, or could not be.
 pub(crate) struct Outcome {
@@ -32,12 +51,12 @@ pub(crate) struct Outcome {
 
 enum Report {
     Outcome(Box<Outcome>),
-    Idle(Phase),
+    Idle(Lane),
 }
 
-/// The phases at work.
+/// The lanes at work.
 pub(crate) struct Work {
-    busy: BTreeSet<Phase>,
+    busy: BTreeSet<Lane>,
     reports: mpsc::UnboundedReceiver<Report>,
     sender: mpsc::UnboundedSender<Report>,
     wake: Arc<Notify>,
@@ -50,10 +69,10 @@ impl Work {
         Self { busy: BTreeSet::new(), reports, sender, wake }
     }
 
-    /// Whether a step of that phase is under way. What is planned for it now
+    /// Whether a step of that lane is under way. What is planned for it now
     /// was planned without its outcome and must wait.
-    pub(crate) fn is_busy(&self, phase: Phase) -> bool {
-        self.busy.contains(&phase)
+    pub(crate) fn is_busy(&self, lane: Lane) -> bool {
+        self.busy.contains(&lane)
     }
 
     /// Takes what was done since the last call.
@@ -62,19 +81,19 @@ impl Work {
         while let Ok(report) = self.reports.try_recv() {
             match report {
                 Report::Outcome(outcome) => outcomes.push(*outcome),
-                Report::Idle(phase) => drop(self.busy.remove(&phase)),
+                Report::Idle(lane) => drop(self.busy.remove(&lane)),
             }
         }
         outcomes
     }
 
-    /// Does these steps of one phase, in order, beside everything else. Needs
+    /// Does these steps of one lane, in order, beside everything else. Needs
     /// a `LocalSet`.
     pub(crate) fn begin<H, R, S, W>(
         &mut self,
         node: &Rc<Node<H, R, S, W>>,
         observed: &Rc<Observed>,
-        phase: Phase,
+        lane: Lane,
         steps: Vec<Planned>,
     ) where
         H: Host + 'static,
@@ -82,7 +101,7 @@ impl Work {
         S: Storage + 'static,
         W: Swarm + 'static,
     {
-        self.busy.insert(phase);
+        self.busy.insert(lane);
         let (node, observed) = (node.clone(), observed.clone());
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         tokio::task::spawn_local(async move {
@@ -96,7 +115,7 @@ impl Work {
                 let _ = sender.send(Report::Outcome(Box::new(outcome)));
                 wake.notify_one();
             }
-            let _ = sender.send(Report::Idle(phase));
+            let _ = sender.send(Report::Idle(lane));
             wake.notify_one();
         });
     }

@@ -1,10 +1,12 @@
 //! The ring: who is there, as a gossip daemon tells it.
 
 mod config;
+mod rendezvous;
 mod rpc;
 mod wire;
 
 pub(crate) use config::{Configuration, configure};
+pub(crate) use rendezvous::{Found, seek};
 pub(crate) use rpc::{Serf, watch};
 
 use anyhow::Result;

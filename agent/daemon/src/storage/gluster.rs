@@ -65,9 +65,11 @@ impl Gluster {
         addresses.iter().map(|address| format!("{address}:{}", self.brick())).collect()
     }
 
-    async fn online(&self) -> Vec<IpAddr> {
+    /// Addresses of the bricks that run, of so many in all.
+    async fn online(&self, bricks: usize) -> Vec<IpAddr> {
         if let Ok(kept) = self.online.lock()
             && kept.younger_than(STATUS_AGE)
+            && kept.value.len() == bricks
         {
             return kept.value.clone();
         }
@@ -121,9 +123,9 @@ impl Gluster {
         }
         let Some((mut volume, options)) = info.volume(&self.volume) else { return Ok(None) };
         volume.tls = has(&options, TLS);
-        volume.tuned = has(&options, COMMON) && has(&options, quorum(volume.replicas));
+        volume.tuned = has(&options, COMMON) && has(&options, copies(volume.replicas));
         if volume.started {
-            let online = self.online().await;
+            let online = self.online(volume.bricks.len()).await;
             for brick in &mut volume.bricks {
                 brick.online = online.contains(&brick.address);
             }
@@ -148,7 +150,6 @@ const TLS: Options = &[("client.ssl", "on"), ("server.ssl", "on")];
 const COMMON: Options = &[
     // The default of 42 s freezes every application when a box loses power.
     ("network.ping-timeout", "10"),
-    ("cluster.self-heal-daemon", "on"),
     // Bricks stop by themselves only where clients cannot judge: they do.
     ("cluster.server-quorum-type", "none"),
 ];
@@ -156,11 +157,20 @@ const COMMON: Options = &[
 /// Who may write. Of three copies, a majority. With two, `auto` would mean "the
 /// first one", so that its loss stops the shop: both go on, and what they wrote
 /// apart is settled by the later change.
-fn quorum(replicas: u8) -> Options {
+fn copies(replicas: u8) -> Options {
     match replicas {
         0..=1 => &[],
-        2 => &[("cluster.quorum-type", "none"), ("cluster.favorite-child-policy", "mtime")],
-        _ => &[("cluster.quorum-type", "auto"), ("cluster.favorite-child-policy", "none")],
+        // glusterd refuses these for a volume without copies.
+        2 => &[
+            ("cluster.self-heal-daemon", "on"),
+            ("cluster.quorum-type", "none"),
+            ("cluster.favorite-child-policy", "mtime"),
+        ],
+        _ => &[
+            ("cluster.self-heal-daemon", "on"),
+            ("cluster.quorum-type", "auto"),
+            ("cluster.favorite-child-policy", "none"),
+        ],
     }
 }
 
@@ -220,7 +230,7 @@ impl Storage for Gluster {
         let Some((volume, options)) = info.volume(&self.volume) else {
             anyhow::bail!("the volume {} is gone", self.volume);
         };
-        let wanted = [TLS, COMMON, quorum(volume.replicas)].concat();
+        let wanted = [TLS, COMMON, copies(volume.replicas)].concat();
         let changed = wanted
             .into_iter()
             .filter(|(name, value)| options.get(*name).is_none_or(|now| now != value));
@@ -254,9 +264,9 @@ mod tests {
 
     #[test]
     fn three_copies_need_a_majority_and_two_do_not_stop_for_one() {
-        assert!(quorum(3).contains(&("cluster.quorum-type", "auto")));
-        assert!(quorum(2).contains(&("cluster.quorum-type", "none")));
-        assert!(quorum(1).is_empty());
+        assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
+        assert!(copies(2).contains(&("cluster.quorum-type", "none")));
+        assert!(copies(1).is_empty());
     }
 
     #[test]
