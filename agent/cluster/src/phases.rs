@@ -96,44 +96,49 @@ fn pki(s: &Situation<'_>) -> Stand {
 }
 
 fn storage(s: &Situation<'_>) -> Stand {
-    let Some((me, _)) = s.certified() else { return no("waiting for a certificate") };
-    let Some(storage) = &s.observed.storage else {
-        return no("waiting for the storage daemon to answer");
-    };
+    if !s.storage_holds() {
+        return Err(storage_lacks(s));
+    }
     let name = &s.wanted.volume;
-    let Some(volume) = &storage.volume else {
-        return no(no_volume(s, me, storage));
+    let bricks = s.volume().map_or(&[][..], |v| &v.bricks);
+    let online = bricks.iter().filter(|b| b.online).count();
+    let mut detail = if online == bricks.len() {
+        format!("{name} mounted, {}", copies(online))
+    } else {
+        format!("{name} mounted, {online} of {} online", copies(bricks.len()))
     };
+    if s.is_client() {
+        detail.push_str(", none of them here");
+    }
+    if let Some(pending) = s.volume().and_then(|v| v.pending_heals).filter(|n| *n > 0) {
+        detail.push_str(&format!(", {pending} entries heal"));
+    }
+    Ok(detail)
+}
+
+/// What the storage phase still lacks.
+fn storage_lacks(s: &Situation<'_>) -> String {
+    let Some((me, _)) = s.certified() else { return "waiting for a certificate".into() };
+    let Some(storage) = &s.observed.storage else {
+        return "waiting for the storage daemon to answer".into();
+    };
+    let Some(volume) = &storage.volume else { return no_volume(s, me, storage) };
+    let name = &s.wanted.volume;
     if !volume.started {
         let next = if s.authority() {
             "starting it".to_owned()
         } else {
             format!("waiting for {} to start it", authority(s))
         };
-        return no(format!("volume {name} is stopped: {next}"));
+        return format!("volume {name} is stopped: {next}");
     }
     if !s.mountable() {
-        return no(waiting_for_a_brick(s, volume));
-    }
-    if s.own_brick().is_some_and(|b| !b.online) {
-        return no(format!("this node's brick of {name} does not run"));
+        return waiting_for_a_brick(s, volume);
     }
     if !s.observed.mounted {
-        return no(format!("mounting {name}"));
+        return format!("mounting {name}");
     }
-    let (online, bricks) = (volume.bricks.iter().filter(|b| b.online).count(), volume.bricks.len());
-    let mut detail = if online == bricks {
-        format!("{name} mounted, {}", copies(bricks))
-    } else {
-        format!("{name} mounted, {online} of {} online", copies(bricks))
-    };
-    if s.is_client() {
-        detail.push_str(", none of them here");
-    }
-    if let Some(pending) = volume.pending_heals.filter(|n| *n > 0) {
-        detail.push_str(&format!(", {pending} entries heal"));
-    }
-    Ok(detail)
+    format!("this node's brick of {name} does not run")
 }
 
 fn no_volume(s: &Situation<'_>, me: &Identity, storage: &Storage) -> String {

@@ -187,18 +187,21 @@ impl Simulation {
         self.touch();
     }
 
-    /// Runs until all nodes are on, ready and idle, or until the deadline.
+    /// Runs until all nodes are on, ready and idle, and the cluster is as a
+    /// settled one should be; fails at the deadline.
     pub(crate) fn settle(&mut self, within_ms: u64) -> Result<(), String> {
         let deadline = self.now + within_ms;
-        while !self.settled() {
-            self.next(deadline)?;
-            if self.now >= deadline {
-                return Err(format!(
-                    "not all ready after {} s\n{}",
-                    within_ms / 1000,
-                    self.stand()
-                ));
+        loop {
+            let right = self.settled().then(|| self.check_settled());
+            if right == Some(Ok(())) {
+                break;
             }
+            if self.now >= deadline {
+                let what = right.and_then(Result::err).unwrap_or_else(|| "not all ready".into());
+                let (after, stand) = (within_ms / 1000, self.stand());
+                return Err(format!("{what} after {after} s\n{stand}"));
+            }
+            self.next(deadline)?;
         }
         self.say(None, || "all ready".into());
         if self.report.ready_ms == 0 {

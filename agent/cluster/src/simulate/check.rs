@@ -152,6 +152,13 @@ impl Simulation {
             if raft.seats.len() != nodes || managers != right {
                 return Err(format!("{managers} managers of {} Swarm nodes", raft.seats.len()));
             }
+            let manages = |n: &usize| raft.seats.get(n) == Some(&SwarmRole::Manager);
+            if (0..nodes)
+                .filter(manages)
+                .any(|n| self.nodes[n].disk.ca_key != self.nodes[n].disk.ca)
+            {
+                return Err("a manager lacks the CA key".into());
+            }
             if raft.stacks != wanted.stacks {
                 return Err(format!("stacks {:?} run", raft.stacks));
             }
