@@ -32,7 +32,7 @@ mv boot/vmlinuz-* /run/out/vmlinuz
 rm -rf boot/* vmlinuz vmlinuz.old initrd.img initrd.img.old
 
 # Nothing may be left that differs from build to build or from box to box.
-rm -f etc/ssh/ssh_host_* etc/hostname etc/resolv.conf etc/fstab etc/machine-id \
+rm -f etc/ssh/ssh_host_* etc/hostname etc/resolv.conf etc/.resolv.conf.* etc/fstab etc/machine-id \
     etc/apt/sources.list etc/apt/sources.list.d/* etc/apt/apt.conf.d/99mmdebstrap \
     etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock \
     var/lib/dpkg/*-old var/lib/dpkg/lock* var/lib/dbus/machine-id var/lib/systemd/random-seed

@@ -8,7 +8,9 @@ cp --archive /run/layer/. "$root/"
 cd "$root"
 
 # Mount points, and the few links that tools would make too late.
-mkdir -p efi data srv/cluster boot
+mkdir -p efi data srv/cluster
+# systemd mounts the ESP at /efi only where there is no /boot.
+rmdir boot
 ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
 : >etc/machine-id
 chmod 0444 etc/machine-id
@@ -24,6 +26,9 @@ find usr/lib/sysimage/dpkg/info -type f ! -name '*.list' ! -name format -delete
 rm -rf usr/lib/sysimage/dpkg/alternatives usr/lib/sysimage/dpkg/updates \
     usr/lib/sysimage/dpkg/parts usr/lib/sysimage/dpkg/triggers
 
+# The hardware database is compiled; its sources are as large again.
+[ ! -e usr/lib/udev/hwdb.bin ] || rm -rf usr/lib/udev/hwdb.d
+
 # /var is a partition of its own. What packages ship there is kept as the
 # factory's copy, and put in place on the first boot.
 mkdir -p usr/share/factory/var/lib
@@ -31,8 +36,11 @@ rules=usr/lib/tmpfiles.d/ashlar-var.conf
 {
     echo '# Made by the build: what packages ship in /var.'
     echo 'L /var/lib/dpkg - - - - ../../usr/lib/sysimage/dpkg'
-    for path in var/lib/* var/spool/*; do
-        case $path in var/lib/systemd | var/spool/cron | 'var/spool/*' | 'var/lib/*') continue ;; esac
+    for path in var/lib/*; do
+        # What only installing packages needs.
+        case ${path#var/lib/} in
+        apt | initramfs-tools | pam | python | shells.state | systemd | ucf) continue ;;
+        esac
         # A package's own rule for the same path wins.
         if grep -qsE "^[A-Za-z+!=^~-]+[[:space:]]+/$path[[:space:]]" usr/lib/tmpfiles.d/*; then
             [ "${path#var/lib/}" = glusterd ] || continue

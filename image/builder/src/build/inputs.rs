@@ -129,6 +129,7 @@ impl Sources<'_> {
                     tools(&["systemd-repart", "systemd-boot-efi", "dosfstools", "mtools"]),
                 );
             }
+            StepId::Checksum => {}
             StepId::Compressed => {
                 put("tools", tools(&["zstd"]));
             }

@@ -39,8 +39,8 @@ pub(crate) struct Request {
 
 impl Request {
     fn wanted(&self) -> &'static [StepId] {
-        let all = &[StepId::Uki, StepId::Disk, StepId::Compressed];
-        if self.compress { all } else { &all[..2] }
+        let all = &[StepId::Uki, StepId::Disk, StepId::Checksum, StepId::Compressed];
+        if self.compress { all } else { &all[..3] }
     }
 }
 
@@ -104,19 +104,9 @@ pub(crate) fn build(request: &Request, output: &Output) -> Result<Built> {
     let begun = Instant::now();
     let store = Store::open(request.cache_dir.as_deref())?;
     let _lock = store.lock()?;
-    let Prepared { store, tools, composed, mut lock, programs, mut seconds } =
-        prepare(request, store, output)?;
+    let Prepared { store, tools, composed, lock, programs, mut seconds } =
+        prepare(request, store, Fetching::Now, output)?;
     let out = request.project.out();
-
-    let fetching = Instant::now();
-    if !archive::missing(&lock, &store).is_empty() {
-        let bytes = archive::missing(&lock, &store).iter().map(|package| package.size).sum();
-        space::check(&[Need { place: store.root(), bytes }])?;
-        let recipes = request.project.recipes();
-        let at = (&tools, &store);
-        lock = locking::fetch(lock, &recipes, &composed, request.locking, at, output)?;
-        seconds.insert("fetch".into(), fetching.elapsed().as_secs_f64());
-    }
 
     let initrd_overlay = request.project.overlays().join("initrd");
     let sources = Sources {
@@ -163,7 +153,7 @@ pub(crate) fn explain(request: &Request, output: &Output) -> Result<Report> {
     interrupt::watch();
     let store = Store::open(request.cache_dir.as_deref())?;
     let _lock = store.lock()?;
-    let prepared = prepare(request, store, output)?;
+    let prepared = prepare(request, store, Fetching::Not, output)?;
     let Prepared { store, tools, composed, lock, programs, .. } = &prepared;
     let initrd_overlay = request.project.overlays().join("initrd");
     let sources = Sources { composed, lock, programs, initrd_overlay: &initrd_overlay, tools };
@@ -198,32 +188,71 @@ pub(crate) fn explain(request: &Request, output: &Output) -> Result<Report> {
     })
 }
 
-fn prepare(request: &Request, store: Store, output: &Output) -> Result<Prepared> {
-    let recipes = request.project.recipes();
-    let composed = ashlar_recipe::compose(&recipes, &request.profile)?;
+/// Whether preparing includes fetching the packages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fetching {
+    Now,
+    Not,
+}
+
+/// Brings together all that a plan is made from. Compiling our programs needs
+/// the processor and the rest mostly the network, so they go side by side.
+fn prepare(
+    request: &Request,
+    store: Store,
+    fetching: Fetching,
+    output: &Output,
+) -> Result<Prepared> {
+    let composed = ashlar_recipe::compose(&request.project.recipes(), &request.profile)?;
+    if request.locking == Locking::Refuse {
+        locking::current(&request.project.recipes(), &composed)?;
+    }
     let mut seconds = BTreeMap::new();
+    let (programs, downloaded) = std::thread::scope(|scope| {
+        let compiling = scope.spawn(|| {
+            let begun = Instant::now();
+            let programs = agents::ready(&request.project, request.agent_dir.as_deref(), output);
+            programs.map(|programs| (programs, begun.elapsed()))
+        });
+        let downloaded = download(request, &composed, &store, fetching, &mut seconds, output);
+        (compiling.join().unwrap_or(Err(BuildError::Interrupted)), downloaded)
+    });
+    let ((tools, lock), (programs, compiling)) = (downloaded?, programs?);
+    seconds.insert("compile".into(), compiling.as_secs_f64());
+    seconds.retain(|_, took| *took > 0.1);
+    Ok(Prepared { store, tools, composed, lock, programs, seconds })
+}
+
+/// Tools, lock and packages: all that comes from Debian's archive.
+fn download(
+    request: &Request,
+    composed: &Composed,
+    store: &Store,
+    fetching: Fetching,
+    seconds: &mut BTreeMap<String, f64>,
+    output: &Output,
+) -> Result<(Toolbox, Lock)> {
+    let recipes = request.project.recipes();
     let mut begun = Instant::now();
     let mut lap = |name: &str| {
-        let took = begun.elapsed().as_secs_f64();
-        if took > 0.5 {
-            seconds.insert(name.to_owned(), took);
-        }
+        seconds.insert(name.to_owned(), begun.elapsed().as_secs_f64());
         begun = Instant::now();
     };
-    if request.locking == Locking::Refuse {
-        locking::current(&recipes, &composed)?;
-    }
-    if !Toolbox::place(&store).is_dir() {
+    if !Toolbox::place(store).is_dir() {
         space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
     }
-    let tools = Toolbox::ready(&store, output)?;
+    let tools = Toolbox::ready(store, output)?;
     lap("tools");
-    let at = (&tools, &store);
-    let lock = locking::load_or_resolve(&recipes, &composed, request.locking, at, output)?;
+    let at = (&tools, store);
+    let mut lock = locking::load_or_resolve(&recipes, composed, request.locking, at, output)?;
     lap("lock");
-    let programs = agents::ready(&request.project, request.agent_dir.as_deref(), output)?;
-    lap("compile");
-    Ok(Prepared { store, tools, composed, lock, programs, seconds })
+    if fetching == Fetching::Now {
+        let bytes = archive::missing(&lock, store).iter().map(|package| package.size).sum();
+        space::check(&[Need { place: store.root(), bytes }])?;
+        lock = locking::fetch(lock, &recipes, composed, request.locking, at, output)?;
+        lap("fetch");
+    }
+    Ok((tools, lock))
 }
 
 fn version(request: &Request, sources: &Sources<'_>) -> Result<String> {
@@ -252,6 +281,7 @@ fn room(steps: &Steps<'_>, request: &Request) -> (u64, u64) {
         StepId::Modules => 10,
         StepId::Initrd | StepId::Uki => 3,
         StepId::Root => 60,
+        StepId::Checksum => 0,
         StepId::Disk => 25,
         StepId::Compressed => 20,
     };

@@ -93,35 +93,24 @@ pub(crate) fn publish(
     let draft = tempfile::Builder::new().prefix(".new-").tempdir_in(&parent).at("made", &parent)?;
     set_mode(draft.path(), 0o755)?;
 
+    use StepId::{Checksum, Compressed, Disk, Root, Uki};
     let mut taken = vec![
-        (StepId::Disk, "disk.raw", format!("{name}.raw")),
-        (StepId::Uki, "uki.efi", format!("{name}.efi")),
-        (StepId::Root, "root.erofs", format!("{name}.root.erofs")),
-        (StepId::Root, "root.verity", format!("{name}.root.verity")),
+        (Disk, "disk.raw", Checksum, format!("{name}.raw")),
+        (Uki, "uki.efi", Uki, format!("{name}.efi")),
+        (Root, "root.erofs", Root, format!("{name}.root.erofs")),
+        (Root, "root.verity", Root, format!("{name}.root.verity")),
     ];
-    if wanted.contains(&StepId::Compressed) {
-        taken.push((StepId::Compressed, "disk.raw.zst", format!("{name}.raw.zst")));
+    if wanted.contains(&Compressed) {
+        taken.push((Compressed, "disk.raw.zst", Compressed, format!("{name}.raw.zst")));
     }
-    let hashes = std::thread::scope(|scope| {
-        let jobs: Vec<_> = taken
-            .iter()
-            .map(|(step, file, name)| {
-                let (from, to) = (steps.output(*step).join(file), draft.path().join(name));
-                scope.spawn(move || {
-                    take(&from, &to, *step == StepId::Disk)?;
-                    digest::file(&from)
-                })
-            })
-            .collect();
-        jobs.into_iter()
-            .map(|job| job.join().unwrap_or(Err(BuildError::Interrupted)))
-            .collect::<Result<Vec<String>>>()
-    })?;
     let mut artefacts = BTreeMap::new();
-    for ((_, _, name), sha256) in taken.iter().zip(hashes) {
-        let path = draft.path().join(name);
+    for (step, file, hashed, name) in taken {
+        let path = draft.path().join(&name);
+        take(&steps.output(step).join(file), &path, step == Disk)?;
         let bytes = std::fs::metadata(&path).at("read", &path)?.len();
-        artefacts.insert(name.clone(), Artefact { bytes, sha256 });
+        let sum = steps.output(hashed).join(format!("{file}.sha256"));
+        let sha256 = std::fs::read_to_string(&sum).at("read", &sum)?;
+        artefacts.insert(name, Artefact { bytes, sha256 });
     }
 
     let manifest = json(&manifest(steps, artefacts.clone())?)?;

@@ -9,7 +9,7 @@ use crate::build::modules::{self, Modules};
 use crate::build::plan::{Plan, StepId};
 use crate::build::sandbox::Sandbox;
 use crate::build::store::Store;
-use crate::build::{cpio, initrd};
+use crate::build::{cpio, digest, initrd};
 use std::path::{Path, PathBuf};
 
 /// All that steps may look at.
@@ -31,6 +31,9 @@ impl Steps<'_> {
             StepId::Root => self.root(out),
             StepId::Uki => self.uki(out),
             StepId::Disk => self.disk(out),
+            StepId::Checksum => {
+                hash(&self.output(StepId::Disk).join("disk.raw"), &out.join("disk.raw.sha256"))
+            }
             StepId::Compressed => self.compressed(out),
         }
     }
@@ -172,6 +175,9 @@ impl Steps<'_> {
             .env("VERITY_UUID", &line.uuid("verity"))
             .env("SALT", &line.salt())
             .run()?;
+        for file in ["root.erofs", "root.verity"] {
+            hash(&out.join(file), &out.join(format!("{file}.sha256")))?;
+        }
         within_budget("root", &out.join("root.erofs"), composed.recipe.budget.root)
     }
 
@@ -201,6 +207,7 @@ impl Steps<'_> {
         }
         ukify.run()?;
         std::fs::remove_file(&path).at("removed", &path)?;
+        hash(&out.join("uki.efi"), &out.join("uki.efi.sha256"))?;
         within_budget("uki", &out.join("uki.efi"), self.sources.composed.recipe.budget.uki)
     }
 
@@ -235,8 +242,13 @@ impl Steps<'_> {
             .read(&self.output(StepId::Disk), "disk")
             .write(out, "out")
             .run()?;
-        Ok(())
+        hash(&out.join("disk.raw.zst"), &out.join("disk.raw.zst.sha256"))
     }
+}
+
+/// Writes down a file's hash, so that publishing need not read the file again.
+fn hash(path: &Path, to: &Path) -> Result<()> {
+    std::fs::write(to, digest::file(path)?).at("written", to)
 }
 
 fn within_budget(

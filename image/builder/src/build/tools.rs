@@ -4,13 +4,16 @@
 use crate::build::error::{At, Result};
 use crate::build::sandbox::Sandbox;
 use crate::build::store::Store;
-use crate::build::{archive, digest};
+use crate::build::{archive, digest, layer};
 use crate::output::Output;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is in it, each with its reason: `data/tools.list`.
 const LIST: &str = include_str!("../../data/tools.list");
+
+/// Counts changes of how the root is made.
+const REVISION: u32 = 2;
 
 /// A ready tools root.
 #[derive(Clone, Debug)]
@@ -22,7 +25,7 @@ pub(crate) struct Toolbox {
 impl Toolbox {
     /// Where it is, or will be.
     pub(crate) fn place(store: &Store) -> PathBuf {
-        store.step("tools", &digest::text(LIST)[..32])
+        store.step("tools", &digest::text(format!("{REVISION}{LIST}"))[..32])
     }
 
     /// Bootstraps it if it is not there yet. Needs the network only then.
@@ -91,6 +94,10 @@ fn bootstrap(store: &Store, place: &Path) -> Result<()> {
         .arg(&root)
         .args(archive::suites(&["main"]))
         .run()?;
+    // What mmdebstrap copied from the host would end up in images.
+    for name in ["etc/resolv.conf", "etc/hosts", "etc/hostname"] {
+        layer::put(&root, name, b"", 0o644)?;
+    }
     let versions = Sandbox::new(&root)
         .command("listing the tools", "dpkg-query")
         .args(["--show", "--showformat=${Package} ${Version}\\n"])

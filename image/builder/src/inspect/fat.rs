@@ -149,7 +149,7 @@ impl FatVolume {
             Width::Twelve => {
                 let pair = self.table.get(number + number / 2..)?.first_chunk()?;
                 let pair = u32::from(u16::from_le_bytes(*pair));
-                Some(if number % 2 == 0 { pair & 0xfff } else { pair >> 4 })
+                Some(if number.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 })
             }
             Width::Sixteen => {
                 let word = self.table.get(number * 2..)?.first_chunk()?;

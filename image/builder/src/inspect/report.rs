@@ -68,8 +68,8 @@ fn partitions(inspection: &Inspection) -> String {
     let mut table = String::new();
     let _ = writeln!(
         table,
-        "{:>2}  {:10} {:22} {:>10} {:>10} {:>4}  {}",
-        "#", "label", "type", "size", "used", "%", "content"
+        "{:>2}  {:10} {:22} {:>10} {:>10} {:>4}  content",
+        "#", "label", "type", "size", "used", "%"
     );
     for report in &inspection.partitions {
         let partition = &report.partition;

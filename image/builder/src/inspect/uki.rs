@@ -65,7 +65,7 @@ pub(crate) fn parameter<'a>(line: &'a str, key: &str) -> Option<&'a str> {
         .filter_map(|word| word.split_once('='))
         .filter(|(name, _)| *name == key)
         .map(|(_, value)| value)
-        .last()
+        .next_back()
 }
 
 /// Reads the sections of a unified kernel image.

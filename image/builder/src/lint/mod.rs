@@ -23,8 +23,6 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Severity {
-    /// Worth knowing.
-    Info,
     /// Worth mending.
     Warning,
     /// Not to be shipped.
@@ -130,22 +128,4 @@ pub(crate) fn run(check: &Check, subject: &Subject) -> miette::Result<Verdict> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::checks;
-
-    #[test]
-    fn every_check_has_a_name_of_its_own_and_says_why() {
-        let all = checks();
-        let mut names: Vec<_> = all.iter().map(|check| check.name).collect();
-        names.dedup();
-        assert_eq!(names.len(), all.len());
-        for check in all {
-            assert!(check.explanation.len() > 60, "{}", check.name);
-            assert!(
-                check.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
-                "{}",
-                check.name
-            );
-        }
-    }
-}
+mod tests;

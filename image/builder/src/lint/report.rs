@@ -34,7 +34,6 @@ pub(crate) fn print(verdicts: &[Verdict], output: &Output) {
                     Severity::Warning => "warning"
                         .if_supports_color(Stream::Stdout, |word| word.yellow())
                         .to_string(),
-                    Severity::Info => "info   ".to_owned(),
                 };
                 output.line(format_args!("{word} {check}"));
                 for finding in verdict.findings.iter().take(MOST) {
@@ -66,6 +65,5 @@ fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
-        Severity::Info => "info",
     }
 }

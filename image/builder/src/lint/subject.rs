@@ -77,6 +77,20 @@ impl Subject {
         Ok(Self { disk, inspection, allow, options, tree, work })
     }
 
+    /// An image and a root that a test made.
+    #[cfg(test)]
+    pub(super) fn made(image: &Path, root: &Path, options: SubjectOptions) -> Self {
+        let disk = Disk::open(image).unwrap();
+        Self {
+            inspection: Inspection::of(&disk).unwrap(),
+            disk,
+            allow: Allow::load(None).unwrap(),
+            options,
+            tree: Ok(Tree::read_list(root).unwrap()),
+            work: WorkDirectory::new().unwrap(),
+        }
+    }
+
     /// The unpacked root; without one, the check is skipped.
     pub(super) fn tree(&self, findings: &mut Findings) -> Option<&Tree> {
         match &self.tree {
