@@ -102,6 +102,11 @@ golden! {
             };
             o.storage.as_mut().unwrap().volume = Some(volume);
         });
+    a_volume_without_tls_is_not_started:
+        but(founder(vec![]), |o| {
+            let volume = ashlar_cluster::Volume { started: false, tls: false, ..volume(&[1]) };
+            o.storage.as_mut().unwrap().volume = Some(volume);
+        });
     a_volume_with_options_is_started:
         but(founder(vec![open(2)]), |o| {
             let volume = ashlar_cluster::Volume { started: false, ..volume(&[1, 2]) };

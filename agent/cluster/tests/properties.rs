@@ -182,7 +182,7 @@ fn shuffled(observed: &Observed, seed: u64) -> Observed {
 fn the_observations_reach_every_kind_of_step() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut kinds = std::collections::BTreeSet::new();
-    for _ in 0..8_000 {
+    for _ in 0..10_000 {
         let case = (observed(), wanted()).new_tree(&mut runner).unwrap().current();
         for planned in plan(&case.0, &case.1).steps {
             let json = serde_json::to_value(&planned.step).unwrap();
@@ -217,7 +217,7 @@ fn the_observations_reach_every_kind_of_step() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_500))]
 
     #[test]
     fn every_plan_passes_the_linter(observed in observed(), wanted in wanted()) {

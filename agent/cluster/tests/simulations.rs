@@ -16,7 +16,7 @@ fn play(scenario: Scenario, runs: &[(usize, u64)]) {
 }
 
 /// Most with three, some with fewer and with more.
-const RUNS: &[(usize, u64)] = &[(1, 30), (2, 100), (3, 200), (4, 30), (5, 30), (7, 10)];
+const RUNS: &[(usize, u64)] = &[(1, 50), (2, 150), (3, 300), (4, 50), (5, 50), (7, 20)];
 
 #[test]
 fn simultaneous_power_on_of_three_forms_one_cluster() {
