@@ -22,7 +22,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match step {
             Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
             Step::Start { daemon } => self.start(*daemon, observed).await,
-            Step::JoinRing { addresses } => ring.join(addresses).await,
+            Step::JoinRing { addresses } => {
+                ring.join(addresses).await.inspect_err(|_| self.found.refuse(addresses))
+            }
             Step::SetTags { tags } => ring.set_tags(&self.identity()?.name, tags).await,
             Step::Found => self.found(),
             Step::Enrol { cluster, via } => self.enrol(cluster, via).await,

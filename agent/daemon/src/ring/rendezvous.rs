@@ -28,29 +28,61 @@ const LAST: Duration = Duration::from_secs(30);
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(45);
 
+/// How long somebody who answered and could not be joined is left alone: he may
+/// be of another site of the same name.
+const REFUSED: Duration = Duration::from_secs(60);
+
 /// Most answers that are kept: more than a LAN has boxes of one site.
 const MOST: usize = 256;
 
 /// Who answered lately.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found(Arc<Mutex<BTreeMap<IpAddr, Instant>>>);
+pub(crate) struct Found(Arc<Mutex<BTreeMap<IpAddr, Seen>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    answered: Instant,
+    refused: Option<Instant>,
+}
+
+impl Seen {
+    fn is_refused(&self) -> bool {
+        self.refused.is_some_and(|at| at.elapsed() < REFUSED)
+    }
+
+    fn counts(&self) -> bool {
+        self.answered.elapsed() < FRESH || self.is_refused()
+    }
+}
 
 impl Found {
     /// Addresses that answered lately.
     pub(crate) fn addresses(&self) -> Vec<IpAddr> {
         let Ok(mut found) = self.0.lock() else { return Vec::new() };
-        found.retain(|_, at| at.elapsed() < FRESH);
-        found.keys().copied().collect()
+        found.retain(|_, seen| seen.counts());
+        found.iter().filter(|(_, seen)| !seen.is_refused()).map(|(ip, _)| *ip).collect()
+    }
+
+    /// Leaves those of `addresses` that were found here alone for a while.
+    pub(crate) fn refuse(&self, addresses: &[String]) {
+        let Ok(mut found) = self.0.lock() else { return };
+        let ips = addresses.iter().filter_map(|a| a.parse::<SocketAddr>().ok());
+        for address in ips {
+            if let Some(seen) = found.get_mut(&address.ip()) {
+                seen.refused = Some(Instant::now());
+            }
+        }
     }
 
     /// Notes an answer; returns whether it is from someone new.
     fn note(&self, address: IpAddr) -> bool {
         let Ok(mut found) = self.0.lock() else { return false };
-        found.retain(|_, at| at.elapsed() < FRESH);
+        found.retain(|_, seen| seen.counts());
         if found.len() >= MOST && !found.contains_key(&address) {
             return false;
         }
-        found.insert(address, Instant::now()).is_none()
+        let refused = found.get(&address).and_then(|seen| seen.refused);
+        found.insert(address, Seen { answered: Instant::now(), refused }).is_none()
     }
 }
 
@@ -130,6 +162,17 @@ mod tests {
         let address = IpAddr::from([10, 83, 0, 1]);
         assert!(found.note(address) && !found.note(address));
         assert_eq!(found.addresses(), [address]);
+    }
+
+    #[test]
+    fn somebody_of_another_site_is_left_alone_for_a_while() {
+        let found = Found::default();
+        let (own, other) = (IpAddr::from([10, 83, 0, 1]), IpAddr::from([10, 83, 0, 2]));
+        found.note(own);
+        found.note(other);
+        found.refuse(&["10.83.0.2:7945".into(), "10.83.0.9:7945".into()]);
+        assert!(!found.note(other), "no news");
+        assert_eq!(found.addresses(), [own]);
     }
 
     proptest! {

@@ -157,7 +157,9 @@ impl Rpc {
             bail!("the ring daemon answered another question than `{command}`");
         }
         if !head.error.is_empty() {
-            bail!("the ring daemon refuses `{command}`: {}", head.error);
+            // Serf writes lists of errors over several lines.
+            let words: Vec<_> = head.error.split_whitespace().collect();
+            bail!("the ring daemon refuses `{command}`: {}", words.join(" "));
         }
         Ok(())
     }
