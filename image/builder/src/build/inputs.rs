@@ -11,7 +11,12 @@ use std::path::Path;
 
 pub(crate) const BASE: &str = include_str!("../../data/base.sh");
 pub(crate) const MODULES: &str = include_str!("../../data/modules.sh");
-pub(crate) const ROOT: &str = include_str!("../../data/root.sh");
+pub(crate) const FINISH: &str = include_str!("../../data/finish.sh");
+pub(crate) const ROOT: &str = concat!(
+    include_str!("../../data/root.sh"),
+    include_str!("../../data/finish.sh"),
+    include_str!("../../data/pack.sh"),
+);
 pub(crate) const DISK: &str = include_str!("../../data/disk.sh");
 pub(crate) const LOADER: &str = include_str!("../../data/loader.conf");
 
@@ -32,6 +37,13 @@ pub(crate) struct Sources<'a> {
     pub(crate) initrd_overlay: &'a Path,
     /// The tools.
     pub(crate) tools: &'a Toolbox,
+}
+
+/// The kernel's command line of a recipe, but for the root hash.
+pub(crate) fn command_line(composed: &Composed) -> String {
+    let mut words = vec!["systemd.verity=yes", "rootfstype=erofs", "ro"];
+    words.extend(composed.recipe.kernel.command_line.iter().map(String::as_str));
+    words.join(" ")
 }
 
 impl Sources<'_> {
@@ -55,9 +67,7 @@ impl Sources<'_> {
 
     /// The kernel's command line, but for the root hash.
     pub(crate) fn command_line(&self) -> String {
-        let mut words = vec!["systemd.verity=yes", "rootfstype=erofs", "ro"];
-        words.extend(self.composed.recipe.kernel.command_line.iter().map(String::as_str));
-        words.join(" ")
+        command_line(self.composed)
     }
 
     fn inputs(&self, id: StepId, version: &str) -> Result<Inputs> {

@@ -28,6 +28,17 @@ pub(crate) fn fill(
     programs: &Path,
     release: &Release<'_>,
 ) -> Result<()> {
+    fill_from_recipe(layer, composed, programs, release)?;
+    put(layer, "usr/lib/os-release", os_release(base, release)?.as_bytes(), 0o644)
+}
+
+/// Fills `layer` with all that does not depend on what it is laid over.
+pub(crate) fn fill_from_recipe(
+    layer: &Path,
+    composed: &Composed,
+    programs: &Path,
+    release: &Release<'_>,
+) -> Result<()> {
     for overlay in &composed.overlays {
         lay(overlay, layer)?;
     }
@@ -53,7 +64,7 @@ pub(crate) fn fill(
         let path = format!("usr/lib/repart.d/{definition}.conf.d/50-recipe.conf");
         put(layer, &path, sizes.as_bytes(), 0o644)?;
     }
-    put(layer, "usr/lib/os-release", os_release(base, release)?.as_bytes(), 0o644)
+    Ok(())
 }
 
 /// Debian's `os-release`, with the image's own name and version.

@@ -1,0 +1,47 @@
+# Second part: turns the unpacked packages and all that is laid over them, in $root,
+# into an appliance's root. It is also what `ashlar export mkosi` gives to mkosi.
+# Mount points, and the few links that tools would make too late.
+mkdir -p efi data srv/cluster
+ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
+: >etc/machine-id
+chmod 0444 etc/machine-id
+
+systemd-sysusers --root="$root"
+systemctl --root="$root" preset-all 2>&1 | grep -v '^Removed\|^Created\|^Unit .* is masked' 1>&2 || true
+rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/.pwd.lock
+
+# dpkg's list of packages is part of the image, not of its state.
+mkdir -p usr/lib/sysimage
+mv var/lib/dpkg usr/lib/sysimage/dpkg
+find usr/lib/sysimage/dpkg/info -type f ! -name '*.list' ! -name format -delete
+rm -rf usr/lib/sysimage/dpkg/alternatives usr/lib/sysimage/dpkg/updates \
+    usr/lib/sysimage/dpkg/parts usr/lib/sysimage/dpkg/triggers
+
+# The hardware database is compiled; its sources are as large again.
+[ ! -e usr/lib/udev/hwdb.bin ] || rm -rf usr/lib/udev/hwdb.d
+
+# /var is a partition of its own. What packages ship there is kept as the
+# factory's copy, and put in place on the first boot.
+mkdir -p usr/share/factory/var/lib
+rules=usr/lib/tmpfiles.d/ashlar-var.conf
+{
+    echo '# Made by the build: what packages ship in /var.'
+    echo 'L /var/lib/dpkg - - - - ../../usr/lib/sysimage/dpkg'
+    for path in var/lib/*; do
+        # What only installing packages needs.
+        case ${path#var/lib/} in
+        apt | initramfs-tools | pam | python | shells.state | systemd | ucf) continue ;;
+        esac
+        # A package's own rule for the same path wins.
+        if grep -qsE "^[A-Za-z+!=^~-]+[[:space:]]+/$path[[:space:]]" usr/lib/tmpfiles.d/*; then
+            [ "${path#var/lib/}" = glusterd ] || continue
+        else
+            echo "C /$path - - - -"
+        fi
+        mkdir -p "usr/share/factory/$(dirname "$path")"
+        mv "$path" "usr/share/factory/$path"
+    done
+} >/tmp/rules
+install -m 0644 /tmp/rules "$rules"
+find var -mindepth 1 -delete
+
