@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 /// How long one observation may take: every question in it has a time-out of
 /// its own below this.
-const OBSERVE: Duration = Duration::from_secs(90);
+const OBSERVE: Duration = Duration::from_secs(150);
 
 /// The pause between two looks: before there is storage to ask, which is cheap;
 /// while something is still to be done; and when all is settled. Events and

@@ -84,7 +84,7 @@ fn import_seed() -> Result<()> {
         seed::Imported::Before => tracing::info!("this node has its site"),
         seed::Imported::Nothing => tracing::warn!(
             "no site: neither a seed partition nor the credential `ashlar.site` brings one. \
-             This node stays alone until `ashlar stamp` gives its disk a site"
+             This node waits until `ashlar flash` or a credential gives it one"
         ),
     }
     Ok(())

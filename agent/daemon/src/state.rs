@@ -40,7 +40,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     replace().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Like [`write`], but leaves a file alone that already says the same.
+/// Like [`write()`], but leaves a file alone that already says the same.
 /// Returns whether it wrote.
 pub(crate) fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> Result<bool> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
