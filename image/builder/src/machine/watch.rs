@@ -14,7 +14,7 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A guest that does not answer a look within this time still boots.
-const LOOK: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_secs(40);
 
 /// When a node passed its phases, in seconds since its power-on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
