@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let mut spec = args.hardware.apply(Spec::new(args.backend, NAME, image));
     spec.nodes = args.nodes;
     spec.site = Some(site.path().to_owned());
-    let cluster = machines::make(&spec, context)?;
+    let cluster = machines::make(&spec, &args.cache, context)?;
     drop(site);
     let outcome = show(args, context, &cluster, image_bytes, build_seconds);
     context.output.note("taking the demo down");

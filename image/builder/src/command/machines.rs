@@ -1,6 +1,7 @@
 //! The verbs that `ashlar vm` and `ashlar lab` share.
 
 use crate::build::{Store, Toolbox};
+use crate::command::cache::CacheDir;
 use crate::context::Context;
 use ashlar::machine::{
     Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store as Machines, Tools,
@@ -74,6 +75,8 @@ pub(crate) struct Up {
     site: Option<String>,
     #[command(flatten)]
     hardware: Hardware,
+    #[command(flatten)]
+    cache: CacheDir,
 }
 
 /// What a VM is made of. A lab node has all of the host's.
@@ -203,7 +206,7 @@ fn up(args: &Up, backend: Backend, context: &Context) -> miette::Result<ExitCode
     if spec.site.is_none() {
         context.output.warning("without --site the nodes stay alone, each waiting for a site");
     }
-    let cluster = make(&spec, context)?;
+    let cluster = make(&spec, &args.cache, context)?;
     let view = cluster.view();
     show(context, &view);
     context.output.line(format_args!("\nashlar {backend} exec node1 -- ashlarctl status"));
@@ -212,11 +215,11 @@ fn up(args: &Up, backend: Backend, context: &Context) -> miette::Result<ExitCode
 }
 
 /// Makes a cluster and shows what takes time.
-pub(crate) fn make(spec: &Spec, context: &Context) -> miette::Result<Cluster> {
+pub(crate) fn make(spec: &Spec, cache: &CacheDir, context: &Context) -> miette::Result<Cluster> {
     let tools = match spec.backend {
-        Backend::Vm => tools()?,
+        Backend::Vm => tools_in(cache)?,
         // Only for unpacking an image that the host's kernel cannot mount.
-        Backend::Lab => tools().unwrap_or(Tools::Host),
+        Backend::Lab => tools_in(cache).unwrap_or(Tools::Host),
     };
     let spinner = context.output.spinner("looking around");
     let report = |text: &str| spinner.set_message(text.to_owned());
@@ -225,10 +228,16 @@ pub(crate) fn make(spec: &Spec, context: &Context) -> miette::Result<Cluster> {
     Ok(cluster?)
 }
 
-/// Where QEMU comes from.
+/// Where QEMU comes from, with the cache in its usual place.
 pub(crate) fn tools() -> miette::Result<Tools> {
+    let cache_dir = std::env::var_os("ASHLAR_CACHE_DIR").map(PathBuf::from);
+    tools_in(&CacheDir { cache_dir })
+}
+
+fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
-    let built = Store::open(None).ok().map(|store| Toolbox::place(&store).join("root"));
+    let store = Store::open(cache.cache_dir.as_deref()).ok();
+    let built = store.map(|store| Toolbox::place(&store).join("root"));
     Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
 }
 

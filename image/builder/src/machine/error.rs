@@ -15,8 +15,8 @@ pub enum Error {
     /// Neither the tools root nor the host has QEMU.
     #[error("there is no QEMU with UEFI firmware: {looked}")]
     #[diagnostic(help(
-        "`ashlar doctor --fix` makes the tools root that brings QEMU and OVMF; or install them: \
-         apt install qemu-system-x86 qemu-utils ovmf mtools fdisk"
+        "`ashlar build` bootstraps the tools root, which brings both (once); or install them: \
+         apt install qemu-system-x86 qemu-utils ovmf mtools"
     ))]
     NoQemu {
         /// Where it was looked for.

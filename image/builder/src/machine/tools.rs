@@ -67,7 +67,7 @@ impl Tools {
     pub(crate) fn package(&self) -> &'static str {
         match self {
             Self::Root(_) => "bubblewrap",
-            Self::Host => "qemu-system-x86 qemu-utils ovmf mtools fdisk",
+            Self::Host => "qemu-system-x86 qemu-utils ovmf mtools",
         }
     }
 }
