@@ -47,7 +47,7 @@ pub(crate) struct Global {
     pub(crate) project: Option<PathBuf>,
 }
 
-/// The verbs.
+/// The verbs. Those without a line here have a longer text on their options.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Say what this host lacks, and the command that mends it.
@@ -60,7 +60,6 @@ pub(crate) enum Command {
     Site(site::Args),
     /// Resolve a profile's packages to exact versions and checksums.
     Lock(lock::Args),
-    /// Build an image from a profile.
     Build(build::Args),
     /// Show or clean the cache of build steps.
     Cache(cache::Args),
@@ -72,11 +71,8 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Write an image and a site onto a stick.
     Flash(flash::Args),
-    /// Run images as virtual machines.
     Vm(vm::Args),
-    /// Run an image's root tree as systemd-nspawn containers.
     Lab(lab::Args),
-    /// Build, boot three machines, and watch them form a cluster.
     Demo(demo::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),

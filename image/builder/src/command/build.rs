@@ -5,7 +5,7 @@ use crate::context::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Build an image from a profile.
+/// Build an image from a profile
 ///
 /// The result is in out/<profile>/<version>/, and out/<profile>/latest points to
 /// it: the disk image (.raw, and .raw.zst for download), the boot image (.efi),

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// The name of the demo's cluster.
 const NAME: &str = "demo";
 
-/// Build an image, boot machines from it, and watch them become one cluster.
+/// Build an image, boot machines from it, and watch them become one cluster
 ///
 /// Nothing is typed into the machines: they get a throwaway site, find each
 /// other, found a cluster with certificates of its own, replicate storage and

@@ -5,7 +5,10 @@ use crate::context::Context;
 use ashlar::machine::Backend;
 use std::process::ExitCode;
 
-/// Options of `lab`. The lab needs root: it makes network namespaces.
+/// Run an image's root tree as systemd-nspawn containers
+///
+/// Seconds instead of minutes, with real units and daemons; but without firmware,
+/// partitions and a kernel of its own. Needs root: it makes network namespaces.
 ///
 ///   sudo ashlar lab up --site shop      three containers on the retail root
 ///   sudo ashlar lab exec node1 -- ashlarctl status

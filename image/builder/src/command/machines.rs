@@ -216,6 +216,7 @@ fn up(args: &Up, backend: Backend, context: &Context) -> miette::Result<ExitCode
 
 /// Makes a cluster and shows what takes time.
 pub(crate) fn make(spec: &Spec, cache: &CacheDir, context: &Context) -> miette::Result<Cluster> {
+    spec.check()?;
     let tools = match spec.backend {
         Backend::Vm => tools_in(cache)?,
         // Only for unpacking an image that the host's kernel cannot mount.

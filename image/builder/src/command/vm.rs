@@ -8,7 +8,7 @@ use miette::{IntoDiagnostic, WrapErr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Options of `vm`.
+/// Run images as virtual machines
 ///
 ///   ashlar vm up --site shop            three machines from the retail image
 ///   ashlar vm exec node1 -- ashlarctl status

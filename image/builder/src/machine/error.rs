@@ -120,6 +120,10 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// The site cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Site(ashlar_recipe::SiteError),
     /// A socket's path is longer than the kernel takes.
     #[error("{path} is too long for a Unix socket (107 bytes)")]
     #[diagnostic(help("set ASHLAR_MACHINES to a directory with a shorter name"))]

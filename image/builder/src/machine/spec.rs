@@ -1,6 +1,7 @@
 //! What a new cluster shall be.
 
 use super::{Error, Result};
+use ashlar_recipe::Site;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -75,7 +76,7 @@ impl Spec {
     }
 
     /// Refuses what cannot be, before anything is made.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let sound = self.name.starts_with(|c: char| c.is_ascii_lowercase())
             && self.name.len() <= 24
@@ -100,6 +101,9 @@ impl Spec {
                 help: "`ashlar site new NAME` makes one".to_owned(),
             });
         }
+        if let Some(site) = &self.site {
+            Site::load(site).map_err(Error::Site)?;
+        }
         Ok(())
     }
 }
@@ -115,6 +119,15 @@ mod tests {
             assert!(spec.check().is_err(), "{name:?}");
         }
         assert!(Spec::new(Backend::Vm, "shop-1", "/".into()).check().is_ok());
+    }
+
+    #[test]
+    fn a_site_that_no_node_could_use_is_refused_before_anything_is_made() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "version = 1\nname = \"a\"\nring-key = \"c2hvcnQ=\"\n").unwrap();
+        let mut spec = Spec::new(Backend::Vm, "a", "/".into());
+        spec.site = Some(file.path().to_owned());
+        assert!(spec.check().unwrap_err().to_string().contains("32 bytes"));
     }
 
     #[test]
