@@ -7,7 +7,7 @@ ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
 chmod 0444 etc/machine-id
 
 systemd-sysusers --root="$root"
-systemctl --root="$root" preset-all 2>&1 | grep -v '^Removed\|^Created\|^Unit .* is masked' 1>&2 || true
+systemctl --quiet --root="$root" preset-all
 rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/.pwd.lock
 
 # dpkg's list of packages is part of the image, not of its state.
@@ -32,12 +32,14 @@ rules=usr/lib/tmpfiles.d/ashlar-var.conf
         case ${path#var/lib/} in
         apt | initramfs-tools | pam | python | shells.state | systemd | ucf) continue ;;
         esac
-        # A package's own rule for the same path wins.
-        if grep -qsE "^[A-Za-z+!=^~-]+[[:space:]]+/$path[[:space:]]" usr/lib/tmpfiles.d/*; then
-            [ "${path#var/lib/}" = glusterd ] || continue
-        else
-            echo "C /$path - - - -"
-        fi
+        # A rule that packages or overlays bring for the same path wins; if it
+        # copies, it copies from the factory.
+        rule=$(grep -hsoE "^[A-Za-z+!=^~-]+[[:space:]]+/$path([[:space:]]|\$)" usr/lib/tmpfiles.d/* || true)
+        case $rule in
+        '') echo "C /$path - - - -" ;;
+        C*) ;;
+        *) continue ;;
+        esac
         mkdir -p "usr/share/factory/$(dirname "$path")"
         mv "$path" "usr/share/factory/$path"
     done

@@ -33,6 +33,19 @@ pub(crate) enum BuildError {
         program: String,
     },
 
+    /// This user may not make user namespaces.
+    #[error(
+        "this user may not use user namespaces, and building without them needs root: {reason}"
+    )]
+    #[diagnostic(help(
+        "run the build as root; or give the user a range in /etc/subuid and /etc/subgid, and \
+         allow unprivileged user namespaces"
+    ))]
+    NoNamespaces {
+        /// `unshare`'s words.
+        reason: String,
+    },
+
     /// A tool ended with an error.
     #[error("{what} failed: `{program}` ended with {status}\n{tail}")]
     #[diagnostic(help("the lines above are the tool's last; nothing half-written was kept"))]

@@ -80,7 +80,12 @@ impl Collector<'_> {
             }
             real.push(&part);
             let host = self.host(&real);
-            let kind = std::fs::symlink_metadata(&host).at("found for the initrd", &host)?;
+            let kind = std::fs::symlink_metadata(&host).map_err(|_| BuildError::Unexpected {
+                what: format!(
+                    "the initrd needs {}, which no package of the recipe brings",
+                    path.display()
+                ),
+            })?;
             let name = inside(&real);
             if kind.is_symlink() {
                 let target = std::fs::read_link(&host).at("read", &host)?;

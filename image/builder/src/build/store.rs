@@ -144,7 +144,7 @@ impl Store {
                 });
             }
         }
-        all.sort_by(|a, b| a.used.cmp(&b.used));
+        all.sort_by_key(|entry: &Entry| entry.used);
         Ok(all)
     }
 

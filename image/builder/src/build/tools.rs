@@ -4,7 +4,7 @@
 use crate::build::error::{At, Result};
 use crate::build::sandbox::Sandbox;
 use crate::build::store::Store;
-use crate::build::{archive, digest, layer};
+use crate::build::{archive, digest, host, layer};
 use crate::output::Output;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,9 @@ impl Toolbox {
     /// Bootstraps it if it is not there yet. Needs the network only then.
     pub(crate) fn ready(store: &Store, output: &Output) -> Result<Self> {
         let place = Self::place(store);
+        host::check(&["bwrap"])?;
         if !place.is_dir() {
+            host::check(&["mmdebstrap"])?;
             let spinner = output.spinner("bootstrapping the tools (once)");
             let made = bootstrap(store, &place);
             spinner.finish_and_clear();
