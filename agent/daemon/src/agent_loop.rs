@@ -117,7 +117,10 @@ where
                 self.work.begin(&self.node, &observed, lane, steps);
             }
         }
-        if self.tell.status.borrow().ready && self.backoff.next_due().is_none() {
+        if self.tell.status.borrow().ready
+            && self.backoff.next_due().is_none()
+            && !self.phases.wavers()
+        {
             return SETTLED;
         }
         let due = self.backoff.next_due().map(|due| due.saturating_sub(since_boot()));
@@ -199,7 +202,7 @@ where
     }
 
     async fn publish(&mut self, observed: &Observed, plan: &Plan) {
-        let now = phases(observed, &self.node.wanted);
+        let now = self.phases.steady(phases(observed, &self.node.wanted), since_boot());
         if let Err(error) = self.phases.tell(&self.node.effects.host, &now).await {
             tracing::warn!("cannot show a phase to systemd: {error:#}");
         }

@@ -11,6 +11,12 @@ use ashlar_api::PhaseStatus;
 use ashlar_cluster::{Phase, PhaseState};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::time::Duration;
+
+/// For how long a phase that held is still told to hold. The election of a
+/// Swarm leader, and the time-out of storage on a peer that lost power, pass
+/// within this; nobody should stop a service for them.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// What the outside was told of each phase.
 #[derive(Debug)]
@@ -18,6 +24,7 @@ pub(crate) struct Phases {
     paths: Paths,
     told: BTreeMap<Phase, bool>,
     reached: BTreeMap<Phase, f64>,
+    lost: BTreeMap<Phase, Duration>,
 }
 
 impl Phases {
@@ -26,7 +33,27 @@ impl Phases {
         state::make_public_dir(&paths.phases())?;
         // A broken file costs a time stamp, not the node.
         let reached = state::read_json(&reached_file(paths)).ok().flatten().unwrap_or_default();
-        Ok(Self { paths: paths.clone(), told: BTreeMap::new(), reached })
+        Ok(Self { paths: paths.clone(), told: BTreeMap::new(), reached, lost: BTreeMap::new() })
+    }
+
+    /// What to tell at `time` (since boot) of what was observed: a phase that
+    /// was told to hold and does not any more holds on for the grace, and says
+    /// what is wrong.
+    pub(crate) fn steady(&mut self, mut now: Vec<PhaseState>, time: Duration) -> Vec<PhaseState> {
+        for state in &mut now {
+            if state.holds || self.told.get(&state.phase) != Some(&true) {
+                self.lost.remove(&state.phase);
+                continue;
+            }
+            let since = *self.lost.entry(state.phase).or_insert(time);
+            state.holds = time.saturating_sub(since) < GRACE;
+        }
+        now
+    }
+
+    /// Whether a phase holds by grace alone.
+    pub(crate) fn wavers(&self) -> bool {
+        !self.lost.is_empty()
     }
 
     /// Tells the outside about every phase that changed. A target that cannot
@@ -84,4 +111,31 @@ impl Phases {
 
 fn reached_file(paths: &Paths) -> std::path::PathBuf {
     paths.run().join("reached.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(holds: bool) -> Vec<PhaseState> {
+        vec![PhaseState { phase: Phase::Swarm, holds, detail: String::new() }]
+    }
+
+    #[test]
+    fn a_phase_that_comes_back_within_the_grace_was_never_lost() {
+        let root = tempfile::tempdir().unwrap();
+        let mut phases = Phases::load(&Paths::under(root.path())).unwrap();
+        let mut holds = |phases: &mut Phases, holds, seconds| {
+            phases.steady(seen(holds), Duration::from_secs(seconds))[0].holds
+        };
+        assert!(!holds(&mut phases, false, 1), "what never held has no grace");
+        phases.told.insert(Phase::Swarm, true);
+        assert!(holds(&mut phases, false, 10));
+        assert!(phases.wavers());
+        assert!(holds(&mut phases, false, 24));
+        assert!(holds(&mut phases, true, 24));
+        assert!(!phases.wavers());
+        assert!(holds(&mut phases, false, 30), "the grace starts anew");
+        assert!(!holds(&mut phases, false, 45));
+    }
 }

@@ -1,5 +1,15 @@
 # Second part: turns the unpacked packages and all that is laid over them, in $root,
 # into an appliance's root. It is also what `ashlar export mkosi` gives to mkosi.
+# What packages bring and a feature does not want: its overlay says so.
+for list in usr/lib/ashlar/omit.d/*.conf; do
+    [ -e "$list" ] || continue
+    sed 's/[[:space:]]*#.*//; /^$/d' "$list" | while read -r path; do
+        [ -e "./$path" ] || { echo "$list: $path is not in the root: take the line out" >&2; exit 1; }
+        rm -rf "./$path"
+    done
+done
+rm -rf usr/lib/ashlar/omit.d
+
 # Mount points, and the few links that tools would make too late.
 mkdir -p efi data srv/cluster
 ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf

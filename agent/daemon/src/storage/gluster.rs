@@ -154,23 +154,14 @@ const COMMON: Options = &[
     ("cluster.server-quorum-type", "none"),
 ];
 
-/// Who may write. Of three copies, a majority. With two, `auto` would mean "the
-/// first one", so that its loss stops the shop: both go on, and what they wrote
-/// apart is settled by the later change.
+/// Who may write: a majority of the copies, and of two the first one's side.
+/// Two copies that both took writes apart could only be settled by losing some,
+/// so the loss of the first of two stops writes until it returns.
 fn copies(replicas: u8) -> Options {
     match replicas {
-        0..=1 => &[],
         // glusterd refuses these for a volume without copies.
-        2 => &[
-            ("cluster.self-heal-daemon", "on"),
-            ("cluster.quorum-type", "none"),
-            ("cluster.favorite-child-policy", "mtime"),
-        ],
-        _ => &[
-            ("cluster.self-heal-daemon", "on"),
-            ("cluster.quorum-type", "auto"),
-            ("cluster.favorite-child-policy", "none"),
-        ],
+        0..=1 => &[],
+        _ => &[("cluster.self-heal-daemon", "on"), ("cluster.quorum-type", "auto")],
     }
 }
 
@@ -222,7 +213,17 @@ impl Storage for Gluster {
         let (count, bricks) = (replicas.to_string(), self.bricks(bricks));
         let mut args = vec!["volume", "add-brick", &self.volume, "replica", &count];
         args.extend(bricks.iter().map(String::as_str));
-        must(&args, CHANGE).await.map(drop)
+        must(&args, CHANGE).await?;
+        // "Nothing to heal" was true of the old bricks only.
+        if let Ok(mut kept) = self.heals.lock() {
+            *kept = Kept::default();
+        }
+        // glusterd marks what the new brick lacks; this only makes the copying
+        // start now instead of within ten minutes.
+        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
+            tracing::debug!("healing starts by itself, later: {error:#}");
+        }
+        Ok(())
     }
 
     async fn tune(&self) -> Result<()> {
@@ -263,9 +264,9 @@ mod tests {
     }
 
     #[test]
-    fn three_copies_need_a_majority_and_two_do_not_stop_for_one() {
+    fn copies_are_written_by_a_majority_only() {
         assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
-        assert!(copies(2).contains(&("cluster.quorum-type", "none")));
+        assert!(copies(2).contains(&("cluster.quorum-type", "auto")));
         assert!(copies(1).is_empty());
     }
 
