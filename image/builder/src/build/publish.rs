@@ -89,6 +89,9 @@ pub(crate) fn publish(
     let profile = &steps.sources.composed.name;
     let parent = project.out().join(profile);
     std::fs::create_dir_all(&parent).at("made", &parent)?;
+    // Builds with different caches may publish to one place.
+    let lock = std::fs::File::create(parent.join(".lock")).at("made", &parent)?;
+    lock.lock().at("locked", &parent)?;
     let name = format!("ashlar-{profile}-{}", steps.version);
     let draft = tempfile::Builder::new().prefix(".new-").tempdir_in(&parent).at("made", &parent)?;
     set_mode(draft.path(), 0o755)?;
@@ -159,8 +162,12 @@ fn take(from: &Path, to: &Path, copy: bool) -> Result<()> {
 
 /// Puts a directory in the place of another one.
 fn replace(draft: tempfile::TempDir, place: &Path) -> Result<()> {
-    let old = place.with_extension("old");
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let old = place.with_file_name(format!(".old-{name}"));
     if place.exists() {
+        if old.exists() {
+            std::fs::remove_dir_all(&old).at("removed", &old)?;
+        }
         std::fs::rename(place, &old).at("replaced", place)?;
     }
     std::fs::rename(draft.keep(), place).at("made", place)?;

@@ -50,11 +50,6 @@ impl Toolbox {
         Ok(Self { root: place.join("root"), versions })
     }
 
-    /// The root directory.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Where tools are run.
     pub(crate) fn sandbox(&self) -> Sandbox {
         Sandbox::new(&self.root)
