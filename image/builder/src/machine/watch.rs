@@ -188,8 +188,11 @@ struct Clock {
 impl Clock {
     fn learn(&mut self, before: f64, after: f64, uptime: f64) {
         let found = (before - uptime, after - uptime);
-        let narrower = self.bounds.is_none_or(|(low, high)| found.1 - found.0 < high - low);
-        if narrower {
+        let better = self.bounds.is_none_or(|(low, high)| {
+            let rebooted = found.0 > high + 1.0;
+            rebooted || found.1 - found.0 < high - low
+        });
+        if better {
             self.bounds = Some(found);
         }
     }
@@ -214,5 +217,13 @@ mod tests {
         clock.learn(120.0, 120.2, 20.1);
         clock.learn(130.0, 136.0, 31.0);
         assert!((clock.zero().unwrap() - 100.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_guest_that_rebooted_has_a_new_beginning() {
+        let mut clock = Clock::default();
+        clock.learn(120.0, 120.2, 20.1);
+        clock.learn(190.0, 196.0, 11.0);
+        assert!((clock.zero().unwrap() - 182.0).abs() < 0.01);
     }
 }
