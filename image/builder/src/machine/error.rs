@@ -186,7 +186,7 @@ pub enum Error {
         reason: String,
     },
     /// The operating system refused.
-    #[error("{doing} {path}: {source}")]
+    #[error("{doing} {path} failed")]
     Io {
         /// What was tried.
         doing: &'static str,
