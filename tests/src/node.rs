@@ -4,7 +4,6 @@ use crate::fleet::Fleet;
 use anyhow::{Context, Result, ensure};
 use ashlar::machine::{Exec, Finished};
 use ashlar_api::Status;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// How long a single command may take, on a slow machine that is busy.
@@ -48,22 +47,15 @@ impl Node<'_> {
         self.succeeded(script, &self.exec(&Exec::script(script).stdin(stdin).within(PATIENCE))?)
     }
 
-    /// Runs a command that prints JSON.
-    ///
-    /// # Errors
-    /// When it fails, or prints something else.
-    pub fn json<T: DeserializeOwned>(&self, script: &str) -> Result<T> {
-        let text = self.sh(script)?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{}: `{script}` printed no such JSON:\n{text}", self.name))
-    }
-
     /// What the agent says of itself.
     ///
     /// # Errors
     /// When it does not answer.
     pub fn status(&self) -> Result<Status> {
-        self.json("ashlarctl status --json")
+        // Its exit code says whether the node is ready; either answer is one.
+        let done = self.try_sh("ashlarctl status --json")?;
+        serde_json::from_slice(&done.stdout)
+            .with_context(|| format!("{}: no status: {}", self.name, done.error_text()))
     }
 
     /// The cluster address.
@@ -95,8 +87,11 @@ impl Node<'_> {
     /// the agent's journal, the console's last lines.
     #[must_use]
     pub fn report(&self) -> String {
+        // serf notes each look that the agent takes.
         let script = "ashlarctl status 2>&1; systemctl --failed --no-legend --plain; \
-                      journalctl --no-pager -o short-monotonic -n 60 -u 'ashlar-*' -p info; \
+                      journalctl --no-pager -o short-monotonic -n 40 -u ashlar-agent; \
+                      journalctl --no-pager -o short-monotonic -n 400 -u ashlar-serf | \
+                      grep -v agent.ipc | tail -n 10; \
                       journalctl --no-pager -o short-monotonic -n 15 -p warning";
         let seen = match self.exec(&Exec::script(script).within(Duration::from_secs(30))) {
             Ok(done) => done.text(),
