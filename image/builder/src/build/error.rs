@@ -76,7 +76,7 @@ pub(crate) enum BuildError {
     /// There is too little room to begin.
     #[error(
         "this build needs about {} in {}, where {} are free",
-        Gigabytes(*.needed), .place.display(), Gigabytes(*.free)
+        Bytes(*.needed), .place.display(), Bytes(*.free)
     )]
     #[diagnostic(help("free some space, or move the cache with --cache-dir"))]
     NoRoom {
@@ -192,12 +192,15 @@ impl<T> At<T> for std::io::Result<T> {
 }
 
 /// A number of bytes as people read it.
-pub(crate) struct Gigabytes(pub(crate) u64);
+pub(crate) struct Bytes(pub(crate) u64);
 
-impl std::fmt::Display for Gigabytes {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+impl std::fmt::Display for Bytes {
+    #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.1} GB", self.0 as f64 / 1e9)
+        match self.0 {
+            0..1_000_000_000 => f.pad(&format!("{:.0} MB", self.0 as f64 / 1e6)),
+            bytes => f.pad(&format!("{:.1} GB", bytes as f64 / 1e9)),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ mod tools;
 
 pub(crate) use agents::ready as programs;
 pub(crate) use archive::suites;
-pub(crate) use error::{BuildError, Gigabytes};
+pub(crate) use error::{BuildError, Bytes};
 pub(crate) use identity::Identity;
 pub(crate) use inputs::{FINISH, command_line};
 pub(crate) use layer::{Release, fill_from_recipe, lay, put};

@@ -9,7 +9,7 @@ use crate::build::space::{self, Need};
 use crate::build::steps::Steps;
 use crate::build::store::Store;
 use crate::build::tools::Toolbox;
-use crate::build::{Gigabytes, agents, archive, interrupt, publish};
+use crate::build::{Bytes, agents, archive, interrupt, publish};
 use crate::output::Output;
 use crate::project::Project;
 use ashlar_recipe::{Composed, Lock};
@@ -123,7 +123,7 @@ pub(crate) fn build(request: &Request, output: &Output) -> Result<Built> {
     output.note(format_args!(
         "building {} {version}; it needs about {} of disk",
         composed.name,
-        Gigabytes(cache_bytes + out_bytes)
+        Bytes(cache_bytes + out_bytes)
     ));
     space::check(&[
         Need { place: store.root(), bytes: cache_bytes },

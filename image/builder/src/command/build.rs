@@ -1,6 +1,6 @@
 //! `ashlar build`: from a recipe to an image.
 
-use crate::build::{self, BuildError, Built, Gigabytes, Locking, Report, Request};
+use crate::build::{self, BuildError, Built, Bytes, Locking, Report, Request};
 use crate::context::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     /// Refuse when the lock is missing, stale, or has moved on in the archive.
     #[arg(long)]
     locked: bool,
-    /// Say what would be done, and do nothing.
+    /// Say what would be done, and do nothing but compile the agent, whose
+    /// contents decide about the rest.
     #[arg(long)]
     dry_run: bool,
     /// Say for each step whether it is in the cache and, if not, which input
@@ -89,7 +90,7 @@ fn describe(report: &Report, explain: bool, context: &Context) {
         "  packages    {} locked, {} to fetch ({})",
         report.packages,
         report.packages_to_fetch,
-        Gigabytes(report.bytes_to_fetch)
+        Bytes(report.bytes_to_fetch)
     ));
     for step in &report.steps {
         let state = if step.cached { "cached" } else { "runs" };
@@ -101,7 +102,7 @@ fn describe(report: &Report, explain: bool, context: &Context) {
             }
         }
     }
-    output.line(format_args!("  disk        about {} needed", Gigabytes(report.bytes_needed)));
+    output.line(format_args!("  disk        about {} needed", Bytes(report.bytes_needed)));
 }
 
 fn show(built: &Built, context: &Context) {

@@ -1,6 +1,6 @@
 //! `ashlar cache`: what is kept between builds.
 
-use crate::build::{Gigabytes, Store, size_of};
+use crate::build::{Bytes, Store, size_of};
 use crate::context::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
             "{:<11} {}  {:>8}  used {}",
             entry.step,
             entry.key,
-            Gigabytes(bytes).to_string(),
+            Bytes(bytes),
             used.strftime("%Y-%m-%d %H:%M UTC")
         ));
         rows.push(serde_json::json!({
@@ -67,7 +67,7 @@ fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
             "used": used.to_string(),
         }));
     }
-    output.line(format_args!("{} in {}", Gigabytes(size_of(store.root())), store.root().display()));
+    output.line(format_args!("{} in {}", Bytes(size_of(store.root())), store.root().display()));
     output.json(&serde_json::json!({ "cache": store.root(), "entries": rows }))
 }
 
@@ -75,6 +75,6 @@ fn collect(days: u32, cache: &CacheDir, context: &Context) -> miette::Result<()>
     let store = Store::open(cache.cache_dir.as_deref())?;
     let _lock = store.lock()?;
     let freed = store.collect(Duration::from_secs(u64::from(days) * 86_400))?;
-    context.output.line(format_args!("freed {} in {}", Gigabytes(freed), store.root().display()));
+    context.output.line(format_args!("freed {} in {}", Bytes(freed), store.root().display()));
     context.output.json(&serde_json::json!({ "cache": store.root(), "freed_bytes": freed }))
 }

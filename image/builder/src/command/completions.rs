@@ -3,6 +3,7 @@
 use crate::cli::Cli;
 use crate::context::Context;
 use clap::CommandFactory;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Print a completion script for a shell.
@@ -16,6 +17,9 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) fn run(args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "ashlar", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "ashlar", &mut script);
+    // A reader that went away is no error.
+    let _ = std::io::stdout().write_all(&script);
     Ok(ExitCode::SUCCESS)
 }
