@@ -8,6 +8,7 @@ mod build;
 mod cli;
 mod command;
 mod context;
+mod export;
 mod flash;
 mod inspect;
 mod lint;

@@ -1,13 +1,87 @@
-//! `ashlar export`.
+//! `ashlar export`: a recipe for another image builder.
 
+use crate::build;
 use crate::context::Context;
+use crate::export::{self, Contents, mkosi};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Options of `export`.
+/// Render a recipe for another image builder.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    builder: Builder,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Builder {
+    /// A tree for mkosi 25.3, the version in Debian 13.
+    ///
+    /// The composed recipe becomes mkosi.conf and its companions; overlays,
+    /// programs, stacks and settings become mkosi.extra. Package versions are
+    /// those of the lock, if the recipe has a current one.
+    ///
+    ///   ashlar export mkosi /tmp/retail --profile retail
+    ///   cd /tmp/retail && sudo mkosi --output-directory mkosi.output build
+    ///
+    /// mkosi makes its own initrd, of packages, so the UKI is larger than ours;
+    /// the seed partition's file system has no label of its own.
+    #[command(verbatim_doc_comment)]
+    Mkosi(Mkosi),
+}
+
+#[derive(Debug, clap::Args)]
+struct Mkosi {
+    /// Where the tree goes: a new or empty directory, or an earlier export.
+    directory: PathBuf,
+    /// Which recipe: recipes/<PROFILE>.toml.
+    #[arg(long, short, default_value = "retail")]
+    profile: String,
+    /// Let apt choose versions, whatever the lock says.
+    #[arg(long)]
+    unlocked: bool,
+    /// The image's version.
+    #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
+    image_version: String,
+    /// Take ashlar-agent, ashlarctl and ashlar-console from here, instead of
+    /// compiling them.
+    #[arg(long, value_name = "DIR")]
+    agent_dir: Option<PathBuf>,
+}
 
 /// Runs it.
-pub(crate) fn run(_args: &Args, _context: &Context) -> miette::Result<ExitCode> {
-    Err(miette::miette!("this command is not in this build yet"))
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let Builder::Mkosi(args) = &args.builder;
+    let output = &context.output;
+    let project = context.project()?;
+    let composed = ashlar_recipe::compose(&project.recipes(), &args.profile)?;
+    let lock = if args.unlocked {
+        None
+    } else {
+        match build::current_lock(&project.recipes(), &composed) {
+            Ok(lock) => Some(lock),
+            Err(build::BuildError::LockStale { path, reason, .. }) => {
+                output.warning(format_args!(
+                    "{} {reason}; apt will choose the versions",
+                    path.display()
+                ));
+                None
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let programs = build::programs(&project, args.agent_dir.as_deref(), output)?;
+    let contents = Contents {
+        composed: &composed,
+        programs: &programs,
+        initrd_overlay: &project.overlays().join("initrd"),
+        version: &args.image_version,
+    };
+    let files = mkosi::render(&composed, lock.as_ref(), &args.image_version);
+    export::write(&contents, &files, &args.directory)?;
+    output.line(format_args!("{}", args.directory.display()));
+    output.json(&serde_json::json!({
+        "directory": args.directory, "profile": args.profile, "locked": lock.is_some(),
+    }))?;
+    Ok(ExitCode::SUCCESS)
 }

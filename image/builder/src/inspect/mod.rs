@@ -6,6 +6,7 @@ mod erofs;
 mod error;
 pub(crate) mod esp;
 mod fat;
+pub(crate) mod initrd;
 pub(crate) mod packages;
 mod region;
 mod report;

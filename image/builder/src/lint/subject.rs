@@ -5,14 +5,11 @@ use super::allow::Allow;
 use super::tree::Tree;
 use crate::build::Sandbox;
 use crate::inspect::{
-    Content, Disk, Inspection, Package, PartitionReport, UkiFile, esp, packages, uki,
+    Content, Disk, Inspection, Package, PartitionReport, UkiFile, esp, initrd, packages, uki,
 };
 use ashlar_recipe::BudgetSettings;
 use miette::{IntoDiagnostic, WrapErr, miette};
 use std::path::{Path, PathBuf};
-
-/// How zstd's output begins.
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// An image, opened and unpacked.
 #[derive(Debug)]
@@ -143,23 +140,9 @@ impl Subject {
         let region = self.disk.region(&carrier.partition);
         let uki = esp::file(&region, &file.path).into_diagnostic()?;
         let packed = uki::section(&uki, ".initrd").into_diagnostic()?.unwrap_or_default();
-        if !packed.starts_with(&ZSTD) {
-            return Ok(packed);
-        }
-        let (from, to) = (self.work().join("initrd.zst"), self.work().join("initrd"));
-        std::fs::write(&from, packed).into_diagnostic()?;
-        self.options
-            .sandbox
-            .command("unpacking the initrd", "zstd")
-            .args(["--decompress", "--force", "--quiet", "/run/work/initrd.zst"])
-            .args(["-o", "/run/work/initrd"])
-            .write(self.work(), "work")
-            .run()?;
-        let bytes = std::fs::read(&to).into_diagnostic();
-        for path in [from, to] {
-            std::fs::remove_file(path).into_diagnostic()?;
-        }
-        bytes
+        initrd::unpack(&packed)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("the initrd of {} cannot be unpacked", file.path))
     }
 
     /// A place for files that a check makes.
