@@ -11,7 +11,8 @@ done
 rm -rf usr/lib/ashlar/omit.d
 
 # Mount points, and the few links that tools would make too late.
-mkdir -p efi data srv/cluster
+# systemd mounts the ESP at /boot, whether or not that is there.
+mkdir -p boot data srv/cluster
 ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
 : >etc/machine-id
 chmod 0444 etc/machine-id

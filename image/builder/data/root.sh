@@ -7,6 +7,4 @@ cp --archive /run/base/root "$root"
 cp --archive /run/modules/lib/modules "$root/usr/lib/"
 cp --archive /run/layer/. "$root/"
 cd "$root"
-# systemd mounts the ESP at /efi only where there is no /boot.
-rmdir boot
 
