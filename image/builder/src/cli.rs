@@ -1,8 +1,8 @@
 //! What can be typed.
 
 use crate::command::{
-    build, cache, completions, demo, doctor, export, flash, inspect, lab, lint, lock, man, profile,
-    profiles, site, vm,
+    bench, build, cache, completions, demo, doctor, export, flash, inspect, lab, lint, lock, man,
+    profile, profiles, site, vm,
 };
 use crate::context::Context;
 use clap::{Args, Parser, Subcommand};
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Lint(lint::Args),
     /// Render a recipe for another image builder.
     Export(export::Args),
+    /// Measure what a build takes, beside another image builder.
+    Bench(bench::Args),
     /// Write an image and a site onto a stick.
     Flash(flash::Args),
     Vm(vm::Args),
@@ -94,6 +96,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, context),
             Self::Lint(args) => lint::run(args, context),
             Self::Export(args) => export::run(args, context),
+            Self::Bench(args) => bench::run(args, context),
             Self::Flash(args) => flash::run(args, context),
             Self::Vm(args) => vm::run(args, context),
             Self::Lab(args) => lab::run(args, context),

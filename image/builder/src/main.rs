@@ -4,6 +4,7 @@
 //! `build` is the pipeline from a recipe to an image. Everything printed goes
 //! through `output`, so that `--json`, `--quiet` and pipes behave alike.
 
+mod bench;
 mod build;
 mod cli;
 mod command;

@@ -40,7 +40,7 @@ pub(crate) use archive::suites;
 pub(crate) use error::{BuildError, Bytes};
 pub(crate) use identity::Identity;
 pub(crate) use inputs::{FINISH, command_line};
-pub(crate) use layer::{Release, fill_from_recipe, lay, put};
+pub(crate) use layer::{PROGRAMS, Release, fill_from_recipe, lay, put};
 pub(crate) use locking::current as current_lock;
 pub(crate) use locking::{Locked, Locking, lock_profile};
 pub(crate) use pipeline::{Built, Report, Request, build, explain};

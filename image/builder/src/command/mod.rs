@@ -1,5 +1,6 @@
 //! One module for each verb: its options (`Args`) and what it does (`run`).
 
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod completions;

@@ -1,0 +1,84 @@
+//! mkosi on the exported recipe.
+
+use super::{Measured, Programs};
+use crate::build::{BuildError, Sandbox};
+use crate::export::{self, Contents, mkosi};
+use crate::inspect::{Disk, Inspection};
+use crate::output::Output;
+use ashlar_recipe::{Composed, Lock};
+use miette::{IntoDiagnostic, WrapErr, miette};
+use std::path::Path;
+use std::time::Instant;
+
+/// Builds three times: to fetch packages and fill mkosi's own cache, which is not
+/// measured; from nothing; and after a change of the agent.
+pub(crate) fn measure(
+    composed: &Composed,
+    lock: &Lock,
+    (sandbox, packages): (&Sandbox, &Path),
+    programs: &Programs,
+    initrd_overlay: &Path,
+    work: &Path,
+    output: &Output,
+) -> miette::Result<Measured> {
+    let version = "0.bench";
+    let files = mkosi::render(composed, Some(lock), version);
+    let contents = Contents { composed, programs: programs.path(), initrd_overlay, version };
+    let tree = work.join("tree");
+    let export = || export::write(&contents, &files, &tree);
+    for directory in ["output", "cache", "workspace"] {
+        std::fs::create_dir_all(work.join(directory)).into_diagnostic()?;
+    }
+    std::fs::create_dir_all(packages).into_diagnostic()?;
+
+    let run = |what: &str, options: &[&str], network: bool| -> Result<f64, BuildError> {
+        let spinner = output.spinner(what);
+        let begun = Instant::now();
+        let tool = sandbox
+            .command(what, "mkosi")
+            .args(["--directory", "/run/work/tree", "--output-directory", "/run/work/output"])
+            .args(["--workspace-directory", "/run/work/workspace"])
+            .args(["--cache-directory", "/run/work/cache"])
+            .args(["--package-cache-directory", "/run/packages"])
+            .args(options)
+            .arg("build")
+            .write(work, "work")
+            .write(packages, "packages");
+        let done = if network { tool.network().run() } else { tool.run() };
+        spinner.finish_and_clear();
+        done.map(|_| begun.elapsed().as_secs_f64())
+    };
+
+    export()?;
+    output.note(format_args!("mkosi, fetching (not measured)"));
+    run("mkosi, fetching", &["--incremental=yes", "-f"], true)?;
+    output.note(format_args!("mkosi, cold"));
+    let known = "--cache-only=metadata";
+    let cold_seconds = run("mkosi, cold", &["--incremental=no", known, "-f"], true)?;
+    programs.change_agent("peer").into_diagnostic()?;
+    export()?;
+    output.note(format_args!("mkosi, after a change of the agent"));
+    let rebuild_seconds = run("mkosi, changed agent", &["--incremental=yes", known, "-f"], true)?;
+
+    let name = format!("ashlar-{}", composed.name);
+    let image = work.join("output").join(format!("{name}.raw"));
+    let image = Inspection::of(&Disk::open(&image)?)?;
+    let uki = image.ukis().next().ok_or_else(|| miette!("mkosi's image has no UKI"))?;
+    Ok(Measured {
+        cold_seconds,
+        rebuild_seconds,
+        root_bytes: image.labelled("root-a").and_then(|root| root.used).unwrap_or(0),
+        uki_bytes: uki.size,
+        packages: packages_in(&work.join("output").join(format!("{name}.manifest")))?,
+    })
+}
+
+/// How many packages mkosi's manifest lists.
+fn packages_in(manifest: &Path) -> miette::Result<usize> {
+    let describe = || format!("mkosi's manifest {} cannot be read", manifest.display());
+    let text = std::fs::read_to_string(manifest).into_diagnostic().wrap_err_with(describe)?;
+    let manifest: serde_json::Value =
+        serde_json::from_str(&text).into_diagnostic().wrap_err_with(describe)?;
+    let packages = manifest.get("packages").and_then(|packages| packages.as_array());
+    packages.map(Vec::len).ok_or_else(|| miette!("{}", describe()))
+}

@@ -1,0 +1,168 @@
+//! `ashlar bench`: how long things take.
+
+use crate::bench::{self, COLD_BUDGET, Measured, Programs, REBUILD_BUDGET, Ratio};
+use crate::build::{self, Locking, Request, Store, Toolbox};
+use crate::context::Context;
+use crate::inspect::bytes;
+use miette::{IntoDiagnostic, WrapErr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measure what a build takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Build an image cold and after a change of the agent, here and with mkosi.
+    ///
+    /// Both builders get the same recipe, the same locked packages and the same
+    /// programs, with packages already fetched, one after the other on this
+    /// machine. Let nothing else run meanwhile. It takes about ten minutes and
+    /// 15 GB on two cores, and needs root for mkosi's part.
+    ///
+    ///   ashlar bench image
+    ///   ashlar bench image --json | jq .ratio
+    ///   ashlar bench image --no-peer      our own times alone
+    #[command(verbatim_doc_comment)]
+    Image(Image),
+}
+
+#[derive(Debug, clap::Args)]
+struct Image {
+    /// Which recipe: recipes/<PROFILE>.toml.
+    #[arg(long, short, default_value = "retail")]
+    profile: String,
+    /// Measure our own builds only.
+    #[arg(long)]
+    no_peer: bool,
+    /// End with 1 when a budget is exceeded.
+    #[arg(long, conflicts_with = "no_peer")]
+    check: bool,
+    /// Take ashlar-agent, ashlarctl and ashlar-console from here, instead of
+    /// compiling them.
+    #[arg(long, value_name = "DIR")]
+    agent_dir: Option<PathBuf>,
+    #[command(flatten)]
+    cache: super::cache::CacheDir,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let What::Image(args) = &args.what;
+    let output = &context.output;
+    let project = context.project()?;
+    let programs = build::programs(&project, args.agent_dir.as_deref(), output)?;
+
+    // One build, not measured: tools, lock and packages are there afterwards.
+    output.note(format_args!("preparing (not measured)"));
+    build::build(
+        &Request {
+            project: project.clone(),
+            profile: args.profile.clone(),
+            locking: Locking::Renew,
+            version: None,
+            agent_dir: Some(programs.clone()),
+            cache_dir: args.cache.cache_dir.clone(),
+            compress: false,
+        },
+        output,
+    )?;
+    let store = Store::open(args.cache.cache_dir.as_deref())?;
+    let composed = ashlar_recipe::compose(&project.recipes(), &args.profile)?;
+    let lock = build::current_lock(&project.recipes(), &composed)?;
+
+    // Beside the cache, so that both are on one disk.
+    let work = Work::new(store.root())?;
+    let copy = |name: &str| {
+        Programs::copy(&programs, work.0.join(name))
+            .into_diagnostic()
+            .wrap_err("the programs cannot be copied")
+    };
+    let own = work.0.join("ours");
+    std::fs::create_dir(&own).into_diagnostic()?;
+    let ours =
+        bench::measure_ours(&project, &args.profile, &store, &copy("programs")?, &own, output)?;
+    let theirs = if args.no_peer {
+        None
+    } else {
+        let sandbox = Toolbox::ready(&store, output)?.sandbox();
+        let packages = store.root().join("mkosi");
+        Some(bench::measure_mkosi(
+            &composed,
+            &lock,
+            (&sandbox, &packages),
+            &copy("programs-of-mkosi")?,
+            &project.overlays().join("initrd"),
+            &work.0.join("mkosi"),
+            output,
+        )?)
+    };
+    let ratio = theirs.as_ref().map(|theirs| Ratio::of(&ours, theirs));
+    show(&ours, theirs.as_ref(), ratio.as_ref(), context);
+    output.json(&serde_json::json!({
+        "profile": args.profile, "ashlar": ours, "mkosi": theirs, "ratio": ratio,
+        "budget": { "cold": COLD_BUDGET, "rebuild": REBUILD_BUDGET },
+    }))?;
+    let exceeded = args.check && ratio.is_some_and(|ratio| !ratio.within_budget);
+    Ok(if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn show(ours: &Measured, theirs: Option<&Measured>, ratio: Option<&Ratio>, context: &Context) {
+    let output = &context.output;
+    let row = |name: &str, of: &dyn Fn(&Measured) -> String, share: Option<String>| {
+        let theirs = theirs.map(of).unwrap_or_default();
+        output.line(format_args!(
+            "{name:24} {:>12} {theirs:>12}  {}",
+            of(ours),
+            share.unwrap_or_default()
+        ));
+    };
+    let share = |of: fn(&Ratio) -> f64, budget: f64| {
+        ratio.map(|ratio| {
+            let word = if of(ratio) <= budget { "within" } else { "over" };
+            format!("{:.2} ({word} {budget})", of(ratio))
+        })
+    };
+    let peer = if theirs.is_some() { "mkosi" } else { "" };
+    output.line(format_args!("{:24} {:>12} {peer:>12}", "", "ashlar"));
+    row(
+        "cold, packages cached",
+        &|it| format!("{:.1} s", it.cold_seconds),
+        share(|ratio| ratio.cold, COLD_BUDGET),
+    );
+    row(
+        "after an agent change",
+        &|it| format!("{:.1} s", it.rebuild_seconds),
+        share(|ratio| ratio.rebuild, REBUILD_BUDGET),
+    );
+    row("root", &|it| bytes(it.root_bytes), None);
+    row("uki", &|it| bytes(it.uki_bytes), None);
+    row("packages", &|it| it.packages.to_string(), None);
+}
+
+/// Where builds are made; removed afterwards.
+struct Work(PathBuf);
+
+impl Work {
+    fn new(cache: &std::path::Path) -> miette::Result<Self> {
+        let made = tempfile::Builder::new().prefix("bench.").tempdir_in(cache);
+        let path = made.into_diagnostic().wrap_err("no place for the measured builds")?.keep();
+        let work = Self(path);
+        // Tools that drop to users of their own must be able to enter.
+        std::fs::set_permissions(&work.0, std::fs::Permissions::from_mode(0o755))
+            .into_diagnostic()?;
+        std::fs::create_dir(work.0.join("mkosi")).into_diagnostic()?;
+        Ok(work)
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let _ = build::Sandbox::remove(&self.0);
+    }
+}
