@@ -32,16 +32,22 @@ impl Running {
     }
 
     /// Waits until the work on a step has begun.
-    fn until_working_on(&mut self, step: &str, cache: &Path) -> Result<()> {
+    fn until_working_on(mut self, step: &str, cache: &Path) -> Result<Self> {
         let begun = Deadline::within(PATIENCE).poll(Duration::from_millis(50), || {
-            ensure!(self.child.try_wait()?.is_none(), "the build ended before step {step}");
+            if self.child.try_wait()?.is_some() {
+                return Ok(Some(false));
+            }
             let drafts = entries(&cache.join("tmp"))?;
             let begins = |path: &std::path::PathBuf| {
                 path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(step))
             };
-            Ok(drafts.iter().any(begins).then_some(()))
+            Ok::<_, anyhow::Error>(drafts.iter().any(begins).then_some(true))
         })?;
-        begun.with_context(|| format!("step {step} did not begin within {PATIENCE:?}"))
+        match begun {
+            Some(true) => Ok(self),
+            Some(false) => bail!("the build ended before step {step}:\n{}", self.end()?),
+            None => bail!("step {step} did not begin within {PATIENCE:?}"),
+        }
     }
 
     fn end(self) -> Result<Ran> {
@@ -69,8 +75,7 @@ fn cached(project: &Project, cache: &Path) -> Result<Vec<String>> {
 fn ctrl_c_leaves_nothing_half_written_and_the_next_build_goes_on() -> Result<()> {
     Built::retail()?;
     let (project, cache) = (Project::copy()?, Cache::empty()?);
-    let mut build = Running::start(&project, cache.path())?;
-    build.until_working_on("root", cache.path())?;
+    let build = Running::start(&project, cache.path())?.until_working_on("root", cache.path())?;
 
     // Meanwhile a second build of the same cache is refused, and told why.
     let second = project.build("minimal")?.arg("--cache-dir").arg(cache.path());
@@ -106,8 +111,7 @@ fn a_disk_that_fills_up_during_the_build_leaves_nothing_half_written() -> Result
     let project = Project::copy()?;
     let disk = SmallDisk::mount("3g")?;
     Cache::prepare(disk.path())?;
-    let mut build = Running::start(&project, disk.path())?;
-    build.until_working_on("base", disk.path())?;
+    let build = Running::start(&project, disk.path())?.until_working_on("base", disk.path())?;
     let hog = disk.fill()?;
     build.end()?.refuses_with(&["the disk is full"])?;
     project.is_clean()?;
