@@ -125,7 +125,7 @@ mod tests {
     fn a_phase_that_comes_back_within_the_grace_was_never_lost() {
         let root = tempfile::tempdir().unwrap();
         let mut phases = Phases::load(&Paths::under(root.path())).unwrap();
-        let mut holds = |phases: &mut Phases, holds, seconds| {
+        let holds = |phases: &mut Phases, holds, seconds| {
             phases.steady(seen(holds), Duration::from_secs(seconds))[0].holds
         };
         assert!(!holds(&mut phases, false, 1), "what never held has no grace");
