@@ -236,7 +236,7 @@ fn partitions(composed: &Composed) -> [(&'static str, String); 4] {
             "20-root-a",
             format!(
                 "Format=erofs\nCompression={}\nCompressionLevel={}\nCopyFiles=/\n\
-                 ExcludeFiles=/boot\nExcludeFiles=/efi/\nVerity=data\nVerityMatchKey=root",
+                 ExcludeFiles=/boot/\nExcludeFiles=/efi\nVerity=data\nVerityMatchKey=root",
                 image.compression.as_str(),
                 image.compression_level
             ),
