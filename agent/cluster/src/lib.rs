@@ -2,8 +2,8 @@
 //! observed to what should be done.
 //!
 //! The agent runs *observe → plan → lint → act*. This crate holds the words
-//! ([`Observed`], [`Wanted`], [`Plan`]), the planner ([`plan`]), the linter
-//! that knows every rule a plan may break ([`lint`]), and the simulator that
+//! ([`Observed`], [`Wanted`], [`Plan`]), the planner ([`plan()`]), the linter
+//! that knows every rule a plan may break ([`lint()`]), and the simulator that
 //! runs many nodes on virtual time ([`simulate`]). It opens no socket, reads
 //! no clock and draws no random number.
 
