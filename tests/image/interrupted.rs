@@ -98,11 +98,12 @@ fn ctrl_c_leaves_nothing_half_written_and_the_next_build_goes_on() -> Result<()>
 fn too_little_room_is_said_before_the_build_begins() -> Result<()> {
     Built::retail()?;
     let project = Project::copy()?;
-    let disk = SmallDisk::mount("64m")?;
-    Cache::prepare(disk.path())?;
+    let disk = SmallDisk::mount("600m")?;
+    Cache::fill(disk.path())?;
     let build = project.build("minimal")?.arg("--cache-dir").arg(disk.path());
-    build.fails_with(&["needed", "free"])?;
-    project.is_clean()
+    build.fails_with(&["needs", "free"])?;
+    project.is_clean()?;
+    is_clean(disk.path())
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_disk_that_fills_up_during_the_build_leaves_nothing_half_written() -> Result
     Built::retail()?;
     let project = Project::copy()?;
     let disk = SmallDisk::mount("3g")?;
-    Cache::prepare(disk.path())?;
+    Cache::fill(disk.path())?;
     let build = Running::start(&project, disk.path())?.until_working_on("base", disk.path())?;
     let hog = disk.fill()?;
     build.end()?.refuses_with(&["the disk is full"])?;

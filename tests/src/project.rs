@@ -86,22 +86,31 @@ impl Cache {
     /// # Errors
     /// When it cannot be made.
     pub fn empty() -> Result<Self> {
-        let directory = scratch("cache")?;
-        Self::prepare(directory.path())?;
+        let users = users_cache()?;
+        // Beside the user's: packages are linked, which only one file system can.
+        let beside = users.parent().context("a directory")?;
+        let directory = tempfile::Builder::new().prefix(".ashlar-test-").tempdir_in(beside)?;
+        std::fs::create_dir_all(directory.path().join("steps"))?;
+        for shared in ["debs", "apt", "steps/tools"] {
+            symlink(existing(&users.join(shared))?, directory.path().join(shared))?;
+        }
         Ok(Self { directory })
     }
 
-    /// Makes a directory such a cache.
+    /// Makes a directory of another file system such a cache.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn prepare(directory: &Path) -> Result<()> {
+    pub fn fill(directory: &Path) -> Result<()> {
         let users = users_cache()?;
         std::fs::create_dir_all(directory.join("steps"))?;
-        for shared in ["debs", "apt", "steps/tools"] {
-            let theirs = users.join(shared);
-            ensure!(theirs.is_dir(), "{} is missing: build the image first", theirs.display());
-            symlink(&theirs, directory.join(shared))?;
+        symlink(existing(&users.join("steps/tools"))?, directory.join("steps/tools"))?;
+        for own in ["debs", "apt"] {
+            let copied = Command::new("cp")
+                .arg("--recursive")
+                .args([existing(&users.join(own))?, directory.join(own)])
+                .status()?;
+            ensure!(copied.success(), "cp ended with {copied}");
         }
         Ok(())
     }
@@ -119,6 +128,11 @@ impl Cache {
     pub fn is_clean(&self) -> Result<()> {
         is_clean(self.path())
     }
+}
+
+fn existing(path: &Path) -> Result<PathBuf> {
+    ensure!(path.is_dir(), "{} is missing: build the image first", path.display());
+    Ok(path.to_owned())
 }
 
 /// Nothing half-made is in a cache.
