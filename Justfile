@@ -51,7 +51,8 @@ lab *ARGS: build
 
 # Measure builds, sizes, boot times and memory beside the peer, in one run
 bench *ARGS: setup build
-    {{ ashlar }} bench "$@"
+    {{ ashlar }} bench image
+    cargo run --locked --bin bench -- "$@"
 
 # Search for inputs that break a parser or a rule: every property test, many more cases
 fuzz CASES="100000":

@@ -1,7 +1,8 @@
 //! How clusters come to be, from any order of power buttons.
 
 use super::{PATIENCE, THREE};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::{Ashlar, program};
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::site;
 use std::collections::BTreeSet;
@@ -73,5 +74,28 @@ fn nobody_founds_before_the_expected_number_is_there() -> Result<()> {
     })?;
     fleet.start(all[2].name())?;
     fleet.until_ready(&all, PATIENCE)?;
+    Ok(())
+}
+
+#[test]
+fn the_demo_ends_with_one_object_when_three_are_ready() -> Result<()> {
+    let agents = program()?;
+    let ran = Ashlar::new(["demo", "--headless", "--json", "--backend", "lab", "--agent-dir"])?
+        .arg(agents.parent().context("a directory")?)
+        .succeeds()?;
+    let result = ran.json()?;
+    ensure!(result["ready"] == 3 && result["image_bytes"].is_u64(), "{result}");
+    let nodes = result["nodes"].as_array().context("nodes")?;
+    ensure!(nodes.len() == 3, "{result}");
+    for node in nodes {
+        ensure!(node["name"].is_string(), "{result}");
+        let mut before = 0.0;
+        for phase in ["kernel", "agent", "ring", "pki", "storage", "swarm", "ready"] {
+            let after = node["phases"][phase].as_f64();
+            let after = after.with_context(|| format!("no time of {phase}: {result}"))?;
+            ensure!(phase == "swarm" || after >= before, "{phase} came too early: {result}");
+            before = after;
+        }
+    }
     Ok(())
 }

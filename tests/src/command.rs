@@ -17,12 +17,13 @@ pub fn workspace() -> &'static Path {
 /// # Errors
 /// When it was not built.
 pub fn program() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("the path of this test")?;
-    // target/debug/deps/lab-0123456789abcdef
-    let target = own.ancestors().nth(3).context("a test below target/")?;
-    let program = target.join("release/ashlar");
-    ensure!(program.exists(), "{} is missing: run `just build`", program.display());
-    Ok(program)
+    let own = std::env::current_exe().context("the path of this program")?;
+    // target/debug/deps/lab-0123456789abcdef, or target/debug/bench
+    let built = own.ancestors().map(|directory| directory.join("release/ashlar"));
+    built
+        .take(4)
+        .find(|program| program.exists())
+        .with_context(|| format!("no release/ashlar beside {}: run `just build`", own.display()))
 }
 
 /// An invocation of `ashlar`.

@@ -164,6 +164,13 @@ impl Fleet {
         })
     }
 
+    /// How long ago the first of the running nodes was switched on.
+    #[must_use]
+    pub fn since_power_on(&self) -> Duration {
+        let seconds = self.cluster.nodes().into_iter().filter_map(|node| node.seconds);
+        Duration::from_secs_f64(seconds.fold(0.0, f64::max))
+    }
+
     /// All nodes.
     #[must_use]
     pub fn all(&self) -> Vec<Node<'_>> {

@@ -60,7 +60,8 @@ impl Shared {
         if slot.is_none() {
             let site = site::expecting(3, self.name)?;
             let fleet = Fleet::on(self.backend, self.name, 3, &site)?;
-            let formed = fleet.until_ready(&fleet.all(), self.within)?;
+            fleet.until_ready(&fleet.all(), self.within)?;
+            let formed = fleet.since_power_on();
             println!("three nodes were ready after {:.1} s", formed.as_secs_f64());
             *slot = Some(Three { fleet, site, formed });
         }
