@@ -12,6 +12,7 @@
 pub mod claims;
 pub mod command;
 pub mod console;
+mod docs;
 pub mod fleet;
 pub mod image;
 mod node;
