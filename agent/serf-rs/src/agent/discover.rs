@@ -1,0 +1,133 @@
+//! Finding nodes by mDNS, and being found.
+//!
+//! HashiCorp's agent asks for `_serf_<cluster>._tcp.local` once a minute and
+//! never again asks whom it could not join; this one asks whoever answers
+//! until the ring has him. Source: RFC 6762, RFC 6763; hashicorp/serf,
+//! `cmd/serf/command/agent/mdns.go`.
+
+use super::AgentError;
+use super::handle::Agent;
+use super::journal::Level;
+use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How often those who were found and are not in the ring yet are asked.
+const RETRY: Duration = Duration::from_secs(5);
+const LAST: Duration = Duration::from_secs(60);
+
+/// Most nodes that are kept in mind.
+const MOST: usize = 256;
+
+/// How nodes find each other without knowing an address.
+#[derive(Clone, Debug)]
+pub struct Discover {
+    /// Nodes of this cluster are looked for; it is part of the service's name.
+    pub cluster: String,
+    /// Only on this interface; by default on all.
+    pub interface: Option<String>,
+}
+
+pub(super) struct Discovery {
+    daemon: ServiceDaemon,
+    found: mdns_sd::Receiver<ServiceEvent>,
+}
+
+/// Announces this node and begins to look for others.
+pub(super) fn start(
+    config: &Discover,
+    name: &str,
+    address: SocketAddr,
+) -> Result<Discovery, AgentError> {
+    let failed = |error: mdns_sd::Error| AgentError::Discovery(error.to_string());
+    let service = format!("_serf_{}._tcp.local.", config.cluster);
+    let daemon = ServiceDaemon::new().map_err(failed)?;
+    // A service type of more than 15 bytes breaks a rule that Serf never kept.
+    daemon.set_service_name_len_max(30).map_err(failed)?;
+    let interface = match &config.interface {
+        Some(interface) => IfKind::Name(interface.clone()),
+        None => IfKind::Addr(address.ip()),
+    };
+    daemon.disable_interface(IfKind::All).map_err(failed)?;
+    daemon.enable_interface(interface).map_err(failed)?;
+    // The node's name is unique, the machine's may not be.
+    let host = format!("{name}.local.");
+    let text = [("info", format!("Serf '{}' cluster", config.cluster))];
+    let info = ServiceInfo::new(&service, name, &host, address.ip(), address.port(), &text[..])
+        .map_err(failed)?;
+    daemon.register(info).map_err(failed)?;
+    let found = daemon.browse(&service).map_err(failed)?;
+    Ok(Discovery { daemon, found })
+}
+
+impl Discovery {
+    /// Joins whoever is found, until the agent ends.
+    pub(super) fn run(self, agent: &Agent, replay: bool) {
+        let commands = agent.commands.downgrade();
+        let (events, journal, own) = (agent.events.clone(), agent.journal.clone(), agent.address());
+        tokio::spawn(async move {
+            let mut waiting: BTreeMap<SocketAddr, Waiting> = BTreeMap::new();
+            loop {
+                let next = waiting.values().map(|waiting| waiting.next).min();
+                let pause =
+                    next.map_or(LAST, |next| next.duration_since(tokio::time::Instant::now()));
+                tokio::select! {
+                    event = self.found.recv_async() => match event {
+                        Ok(ServiceEvent::ServiceResolved(info)) => {
+                            for ip in info.get_addresses() {
+                                let address = SocketAddr::new(ip.to_ip_addr(), info.get_port());
+                                if address != own && waiting.len() < MOST {
+                                    waiting.entry(address).or_insert_with(Waiting::new);
+                                }
+                            }
+                        }
+                        Ok(_) => {}
+                        Err(_) => break,
+                    },
+                    () = tokio::time::sleep(pause) => {}
+                }
+                let Some(commands) = commands.upgrade() else { break };
+                let agent = Agent::revive(commands, events.clone(), journal.clone(), own);
+                attempt(&agent, &mut waiting, replay).await;
+            }
+            // The daemon's thread ends with it; nothing is left to say.
+            let _ = self.daemon.shutdown();
+        });
+    }
+}
+
+/// Somebody who was found and is not in the ring yet.
+struct Waiting {
+    next: tokio::time::Instant,
+    pause: Duration,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self { next: tokio::time::Instant::now(), pause: RETRY }
+    }
+}
+
+async fn attempt(agent: &Agent, waiting: &mut BTreeMap<SocketAddr, Waiting>, replay: bool) {
+    let members = agent.members().await.unwrap_or_default();
+    waiting.retain(|address, _| !members.iter().any(|member| member.address == *address));
+    let now = tokio::time::Instant::now();
+    let due: Vec<SocketAddr> =
+        waiting.iter().filter(|(_, waiting)| waiting.next <= now).map(|(at, _)| *at).collect();
+    for address in due {
+        match agent.join(vec![address], replay).await {
+            Ok(_) => {
+                agent.journal.note(Level::Info, format_args!("found and joined {address}"));
+                waiting.remove(&address);
+            }
+            Err(error) => {
+                agent.journal.note(Level::Debug, format_args!("{error}"));
+                if let Some(waiting) = waiting.get_mut(&address) {
+                    waiting.next = now + waiting.pause;
+                    waiting.pause = (waiting.pause * 2).min(LAST);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! The task that owns the node.
+
+use super::files::{self, SnapshotFile};
+use super::handle::{Agent, QueryReply};
+use super::journal::{Journal, Level};
+use super::streams::{self, Arrived, Outgoing};
+use super::{AgentConfig, AgentError, discover, rejoin, rpc};
+use crate::coordinate::Coordinate;
+use crate::event::{Change, Event, Member, QueryId};
+use crate::output::Output;
+use crate::ring::{
+    Clocks, ConfigError, EventError, KeyOperation, KeyResult, Node, QueryKey, QueryRequest,
+};
+use crate::snapshot::SnapshotLine;
+use crate::swim::{JoinId, StreamId};
+use crate::time::Time;
+use bytes::Bytes;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// The kernel keeps so many bytes of packets that were not read yet, if it
+/// may: a large ring's join is a flood.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+
+/// So many packets are read in one go before anything else gets its turn.
+const PACKETS_AT_ONCE: usize = 64;
+
+/// Something that a handle wants.
+#[derive(Debug)]
+pub(super) enum Command {
+    Members(oneshot::Sender<Vec<Member>>),
+    Join {
+        addresses: Vec<SocketAddr>,
+        replay: bool,
+        answer: oneshot::Sender<(usize, Vec<(SocketAddr, String)>)>,
+    },
+    Leave(oneshot::Sender<()>),
+    ForceLeave {
+        name: String,
+        prune: bool,
+        answer: oneshot::Sender<bool>,
+    },
+    UserEvent {
+        name: String,
+        payload: Bytes,
+        coalesce: bool,
+        answer: oneshot::Sender<Result<(), EventError>>,
+    },
+    Query {
+        request: QueryRequest,
+        replies: mpsc::UnboundedSender<QueryReply>,
+        answer: oneshot::Sender<Result<(), EventError>>,
+    },
+    Respond {
+        query: QueryId,
+        payload: Bytes,
+        answer: oneshot::Sender<Result<(), EventError>>,
+    },
+    Keys {
+        operation: KeyOperation,
+        answer: oneshot::Sender<Result<KeyResult, EventError>>,
+    },
+    Tags(oneshot::Sender<BTreeMap<String, String>>),
+    SetTags {
+        tags: BTreeMap<String, String>,
+        answer: oneshot::Sender<Result<(), ConfigError>>,
+    },
+    Coordinate {
+        name: String,
+        answer: oneshot::Sender<Option<Coordinate>>,
+    },
+    Stats(oneshot::Sender<BTreeMap<String, String>>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+struct Driver {
+    node: Node,
+    started: Instant,
+    udp: UdpSocket,
+    streams: BTreeMap<StreamId, Outgoing>,
+    arrived: mpsc::Sender<Arrived>,
+    events: broadcast::Sender<Event>,
+    journal: Journal,
+    keyring_file: Option<PathBuf>,
+    snapshot: Option<SnapshotFile>,
+    rejoin_after_leave: bool,
+    written: Clocks,
+    joins: BTreeMap<JoinId, oneshot::Sender<(usize, Vec<(SocketAddr, String)>)>>,
+    queries: BTreeMap<QueryKey, mpsc::UnboundedSender<QueryReply>>,
+    keys: BTreeMap<QueryKey, oneshot::Sender<Result<KeyResult, EventError>>>,
+    leaving: Vec<oneshot::Sender<()>>,
+    left: bool,
+    ended: bool,
+}
+
+/// Starts an agent.
+pub(super) async fn start(mut config: AgentConfig) -> Result<Agent, AgentError> {
+    let address = config.node.address;
+    let bind = config.bind.unwrap_or(address);
+    let (snapshot, remembered) = match &config.snapshot {
+        Some(path) => {
+            let (file, state) = SnapshotFile::open(path)?;
+            config.node.clocks = state.clocks;
+            (Some(file), state)
+        }
+        None => (None, crate::snapshot::Snapshot::default()),
+    };
+    if let (Some(path), Some(keyring)) = (&config.keyring_file, &config.node.keyring)
+        && !path.exists()
+    {
+        let wrap = |source| AgentError::File { path: path.clone(), source };
+        files::write_keyring(path, keyring).map_err(wrap)?;
+    }
+    let listen = |what| move |source| AgentError::Listen { address: bind, what, source };
+    let udp = open_udp(bind).map_err(listen("UDP"))?;
+    let tcp = TcpListener::bind(bind).await.map_err(listen("TCP"))?;
+    let journal = Journal::new();
+    let (commands, to_do) = mpsc::channel(64);
+    let (arrived, arriving) = mpsc::channel(64);
+    let mut seed = [0; 32];
+    OsRng.try_fill_bytes(&mut seed).map_err(|error| AgentError::Random(error.to_string()))?;
+    let name = config.node.name.clone();
+    let node = Node::new(Time::START, config.node, seed)?;
+    let agent = Agent::new(commands, journal.clone(), address);
+    let rpc = match &config.rpc {
+        Some((at, key)) => Some(rpc::listen(*at, key.clone()).await?),
+        None => None,
+    };
+    let discovery = match &config.discover {
+        Some(discovery) => Some(discover::start(discovery, &name, address)?),
+        None => None,
+    };
+    let driver = Driver {
+        node,
+        started: Instant::now(),
+        udp,
+        streams: BTreeMap::new(),
+        arrived,
+        events: agent.events.clone(),
+        journal,
+        keyring_file: config.keyring_file,
+        snapshot,
+        rejoin_after_leave: config.rejoin_after_leave,
+        written: remembered.clocks,
+        joins: BTreeMap::new(),
+        queries: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        leaving: Vec::new(),
+        left: false,
+        ended: false,
+    };
+    tokio::spawn(driver.run(tcp, to_do, arriving));
+    let known = if remembered.left && !config.rejoin_after_leave {
+        Vec::new()
+    } else {
+        remembered.alive.into_iter().filter(|(known, _)| *known != name).map(|(_, at)| at).collect()
+    };
+    rejoin::start(&agent, known, config.retry_join, config.replay);
+    if let Some(discovery) = discovery {
+        discovery.run(&agent, config.replay);
+    }
+    if let Some(rpc) = rpc {
+        rpc.run(&agent);
+    }
+    Ok(agent)
+}
+
+fn open_udp(bind: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(bind),
+        socket2::Type::DGRAM,
+        Some(socket2::Protocol::UDP),
+    )?;
+    // The kernel gives what it may; less costs packets in a flood, no more.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&bind.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+impl Driver {
+    fn now(&self) -> Time {
+        Time::at(self.started.elapsed())
+    }
+
+    async fn run(
+        mut self,
+        tcp: TcpListener,
+        mut to_do: mpsc::Receiver<Command>,
+        mut arriving: mpsc::Receiver<Arrived>,
+    ) {
+        let mut packet = vec![0; 65536];
+        self.act().await;
+        while !self.ended {
+            let wake =
+                self.node.next_timeout().map_or(Duration::from_secs(3600), Time::since_start);
+            let wake = tokio::time::Instant::from_std(self.started + wake);
+            tokio::select! {
+                biased;
+                readable = self.udp.readable() => if readable.is_ok() {
+                    self.receive(&mut packet);
+                },
+                arrived = arriving.recv() => match arrived {
+                    Some(Arrived::Data(id, bytes)) => self.node.stream_data(self.now(), id, &bytes),
+                    Some(Arrived::Closed(id, why)) => {
+                        self.streams.remove(&id);
+                        self.node.stream_closed(self.now(), id, &why);
+                    }
+                    None => {}
+                },
+                accepted = tcp.accept() => match accepted {
+                    Ok((stream, from)) => {
+                        if let Some(id) = self.node.stream_accepted(self.now(), from) {
+                            self.streams.insert(id, streams::serve(id, stream, self.arrived.clone()));
+                        }
+                    }
+                    Err(error) => {
+                        self.journal.note(Level::Error, format_args!("cannot accept connections: {error}"));
+                        // Mostly too many open files: they close by themselves.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                command = to_do.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => self.ended = true,
+                },
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            self.node.handle_timeout(self.now());
+            self.act().await;
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..PACKETS_AT_ONCE {
+            match self.udp.try_recv_from(buffer) {
+                Ok((length, from)) => {
+                    let now = self.now();
+                    self.node.packet(now, from, buffer.get(..length).unwrap_or_default());
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                // Somebody whom we sent to is not there: the probes will tell.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Does what the node wants done.
+    async fn act(&mut self) {
+        let mut lines = Vec::new();
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Packet { to, bytes } => {
+                    // Lost packets are part of the protocol.
+                    let _ = self.udp.send_to(&bytes, to).await;
+                }
+                Output::StreamOpen { stream, to, bytes } => {
+                    let outgoing = streams::open(stream, to, bytes, self.arrived.clone());
+                    self.streams.insert(stream, outgoing);
+                }
+                Output::StreamSend { stream, bytes } => {
+                    if let Some(outgoing) = self.streams.get(&stream) {
+                        // A connection that has ended reports that itself.
+                        let _ = outgoing.send(bytes);
+                    }
+                }
+                Output::StreamClose { stream } => {
+                    self.streams.remove(&stream);
+                }
+                Output::Refused { from, why } => self.journal.refused(from, &why),
+                Output::Event(event) => self.happened(event, &mut lines),
+                Output::Joined { join, reached, errors } => {
+                    if let Some(answer) = self.joins.remove(&join) {
+                        let _ = answer.send((reached, errors));
+                    }
+                }
+                Output::QueryAck { query, from } => self.reply(query, QueryReply::Ack(from)),
+                Output::QueryAnswer { query, from, payload } => {
+                    self.reply(query, QueryReply::Answer { from, payload });
+                }
+                Output::QueryDone { query } => {
+                    self.queries.remove(&query);
+                }
+                Output::KeysDone { query, result } => {
+                    if let Some(answer) = self.keys.remove(&query) {
+                        let _ = answer.send(Ok(result));
+                    }
+                }
+                Output::SaveKeyring { save, keyring } => {
+                    let saved = match &self.keyring_file {
+                        Some(path) => files::write_keyring(path, &keyring)
+                            .map_err(|error| format!("cannot write {}: {error}", path.display())),
+                        None => Ok(()),
+                    };
+                    if let Err(why) = &saved {
+                        self.journal.note(Level::Error, format_args!("{why}"));
+                    }
+                    let now = self.now();
+                    self.node.keyring_saved(now, save, saved);
+                }
+                Output::Left => {
+                    self.left = true;
+                    for answer in self.leaving.drain(..) {
+                        let _ = answer.send(());
+                    }
+                }
+                Output::NameLost { matching, answered } => {
+                    self.journal.note(Level::Error, format_args!(
+                        "another node has the name `{}`, and {matching} of {answered} members side with this one: ending",
+                        self.node.name()
+                    ));
+                    self.ended = true;
+                }
+            }
+        }
+        self.remember(lines);
+    }
+
+    fn reply(&mut self, query: QueryKey, reply: QueryReply) {
+        if let Some(replies) = self.queries.get(&query) {
+            // Who asked may have lost interest.
+            let _ = replies.send(reply);
+        }
+    }
+
+    fn happened(&mut self, event: Event, lines: &mut Vec<SnapshotLine>) {
+        match &event {
+            Event::Members { change, members } => {
+                for member in members {
+                    self.journal.note(
+                        Level::Info,
+                        format_args!("{}: {} {}", change.as_str(), member.name, member.address),
+                    );
+                    let name = member.name.to_string();
+                    match change {
+                        Change::Join => lines.push(SnapshotLine::Alive(name, member.address)),
+                        Change::Leave | Change::Failed => lines.push(SnapshotLine::NotAlive(name)),
+                        Change::Update | Change::Reap => {}
+                    }
+                }
+            }
+            Event::User(user) => {
+                self.journal.note(Level::Debug, format_args!("user event: {}", user.name));
+            }
+            Event::Query(query) => {
+                self.journal.note(Level::Debug, format_args!("query: {}", query.name));
+            }
+        }
+        // Without subscribers nobody listens.
+        let _ = self.events.send(event);
+    }
+
+    /// Writes down who lives and what time it is in the ring.
+    fn remember(&mut self, mut lines: Vec<SnapshotLine>) {
+        let Some(snapshot) = self.snapshot.as_mut().filter(|_| !self.node.is_leaving()) else {
+            return;
+        };
+        let clocks = self.node.clocks();
+        if clocks.members > self.written.members {
+            lines.push(SnapshotLine::Clock(clocks.members));
+        }
+        if clocks.events > self.written.events {
+            lines.push(SnapshotLine::EventClock(clocks.events));
+        }
+        if clocks.queries > self.written.queries {
+            lines.push(SnapshotLine::QueryClock(clocks.queries));
+        }
+        if lines.is_empty() {
+            return;
+        }
+        self.written = clocks;
+        if let Err(error) = snapshot.add(lines) {
+            self.journal.note(Level::Error, format_args!("cannot write the snapshot: {error}"));
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = self.now();
+        // Whoever asked may have gone: then the answers go nowhere.
+        match command {
+            Command::Members(answer) => {
+                let _ = answer.send(self.node.members().cloned().collect());
+            }
+            Command::Join { addresses, replay, answer } => {
+                let join = self.node.join(now, &addresses, replay);
+                self.joins.insert(join, answer);
+            }
+            Command::Leave(answer) => self.leave(now, answer),
+            Command::ForceLeave { name, prune, answer } => {
+                let _ = answer.send(self.node.force_leave(now, &name, prune));
+            }
+            Command::UserEvent { name, payload, coalesce, answer } => {
+                let _ = answer.send(self.node.user_event(now, &name, payload, coalesce));
+            }
+            Command::Query { request, replies, answer } => {
+                let asked = self.node.query(now, request);
+                let _ = answer.send(asked.map(|key| {
+                    self.queries.insert(key, replies);
+                }));
+            }
+            Command::Respond { query, payload, answer } => {
+                let _ = answer.send(self.node.respond(now, query, payload));
+            }
+            Command::Keys { operation, answer } => match self.node.keys(now, &operation) {
+                Ok(key) => {
+                    self.keys.insert(key, answer);
+                }
+                Err(error) => {
+                    let _ = answer.send(Err(error));
+                }
+            },
+            Command::Tags(answer) => {
+                let _ = answer.send(self.node.tags().clone());
+            }
+            Command::SetTags { tags, answer } => {
+                let _ = answer.send(self.node.set_tags(now, tags));
+            }
+            Command::Coordinate { name, answer } => {
+                let _ = answer.send(self.node.coordinate(&name).copied());
+            }
+            Command::Stats(answer) => {
+                let _ = answer.send(self.node.stats());
+            }
+            Command::Shutdown(answer) => {
+                self.ended = true;
+                let _ = answer.send(());
+            }
+        }
+    }
+
+    fn leave(&mut self, now: Time, answer: oneshot::Sender<()>) {
+        if self.left {
+            let _ = answer.send(());
+            return;
+        }
+        self.leaving.push(answer);
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| !self.node.is_leaving()) {
+            let written = if self.rejoin_after_leave {
+                snapshot.add(vec![SnapshotLine::Leave])
+            } else {
+                snapshot.forget()
+            };
+            if let Err(error) = written {
+                self.journal.note(Level::Error, format_args!("cannot write the snapshot: {error}"));
+            }
+        }
+        self.node.leave(now);
+    }
+}

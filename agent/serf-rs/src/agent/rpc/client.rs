@@ -1,0 +1,102 @@
+//! One connection of the `serf` command.
+
+use super::commands::{self, Session};
+use super::wire::{RequestHeader, ResponseHeader};
+use crate::agent::handle::Agent;
+use crate::wire::msgpack::{Decoder, Encoder, Malformed, Value};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Mutex;
+
+/// Most bytes of a request: events and queries are far smaller.
+const LARGEST: usize = 1024 * 1024;
+
+/// Reads values as they come.
+#[derive(Debug)]
+pub(super) struct Requests {
+    stream: OwnedReadHalf,
+    bytes: Vec<u8>,
+}
+
+impl Requests {
+    /// The next value; none at the end of the connection.
+    pub(super) async fn next<T: Value>(&mut self) -> io::Result<Option<T>> {
+        loop {
+            let mut from = Decoder::new(&self.bytes);
+            match T::unpack(&mut from) {
+                Ok(value) => {
+                    let used = self.bytes.len() - from.rest().len();
+                    self.bytes.drain(..used);
+                    return Ok(Some(value));
+                }
+                Err(Malformed::Short(missing)) if self.bytes.len() + missing <= LARGEST => {}
+                Err(Malformed::Short(_)) => return Err(invalid("a request of more than 1 MiB")),
+                Err(error) => return Err(invalid(&error.to_string())),
+            }
+            if self.stream.read_buf(&mut self.bytes).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The body of a request: without one the request is broken.
+    pub(super) async fn body<T: Value>(&mut self) -> io::Result<T> {
+        self.next().await?.ok_or_else(|| invalid("a request without its body"))
+    }
+}
+
+fn invalid(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// Writes answers; streams share it.
+#[derive(Clone, Debug)]
+pub(super) struct Answers(Arc<Mutex<OwnedWriteHalf>>);
+
+impl Answers {
+    /// Sends a header, with what went wrong if something did.
+    pub(super) async fn done(&self, seq: u64, error: Option<String>) -> io::Result<()> {
+        self.write(seq, error, |_| {}).await
+    }
+
+    /// Sends a header and a body.
+    pub(super) async fn send(
+        &self,
+        seq: u64,
+        error: Option<String>,
+        body: &impl Value,
+    ) -> io::Result<()> {
+        self.write(seq, error, |to| body.pack(to)).await
+    }
+
+    async fn write(
+        &self,
+        seq: u64,
+        error: Option<String>,
+        body: impl FnOnce(&mut Encoder),
+    ) -> io::Result<()> {
+        let mut to = Encoder::default();
+        ResponseHeader { seq, error: error.unwrap_or_default() }.pack(&mut to);
+        body(&mut to);
+        self.0.lock().await.write_all(&to.finish()).await
+    }
+}
+
+/// Serves one client until it goes or breaks the rules.
+pub(super) async fn serve(stream: TcpStream, agent: Agent, key: Option<Arc<str>>) {
+    // Answers are small, and people wait for them.
+    let _ = stream.set_nodelay(true);
+    let (read, write) = stream.into_split();
+    let mut requests = Requests { stream: read, bytes: Vec::new() };
+    let answers = Answers(Arc::new(Mutex::new(write)));
+    let mut session = Session::new(agent, answers, key);
+    while let Ok(Some(header)) = requests.next::<RequestHeader>().await {
+        match commands::obey(&mut session, &mut requests, header).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return,
+        }
+    }
+}

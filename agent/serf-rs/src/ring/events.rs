@@ -1,0 +1,126 @@
+//! Events: what users tell everybody.
+//!
+//! Each is delivered once, however often it is heard. Source: hashicorp/serf,
+//! `serf/serf.go` (`UserEvent`, `handleUserEvent`).
+
+use super::clock::Clock;
+use super::{Node, Topic};
+use crate::event::{self, Event};
+use crate::time::Time;
+use crate::wire::serf::{EventsAt, PastEvent, UserEvent, kind};
+use crate::wire::swim::encode;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Events are remembered for so many ticks of their clock.
+const REMEMBERED: u64 = 512;
+
+/// Most events of one tick: more is no accident.
+const MOST_AT_ONCE: usize = 256;
+
+/// Most bytes of an event, encoded.
+const LARGEST: usize = 512;
+
+/// Why an event is not told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// Too large for gossip.
+    #[error("the event takes {size} bytes when encoded, and at most {limit} are carried")]
+    TooLarge {
+        /// What it takes.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A pattern that is no regular expression.
+    #[error("`{0}` is no regular expression")]
+    Pattern(String),
+    /// Its time is over, or it was never asked here.
+    #[error("no open query has this ID")]
+    NoQuery,
+    /// The ring is not encrypted.
+    #[error("the ring is not encrypted: there is no keyring to change")]
+    NoKeyring,
+}
+
+/// The events that were heard lately.
+#[derive(Debug)]
+pub(super) struct Events {
+    pub(super) clock: Clock,
+    /// Earlier ones were dealt with before this node started, or joined.
+    earliest: u64,
+    heard: BTreeMap<u64, Vec<PastEvent>>,
+}
+
+impl Events {
+    pub(super) const fn new(seen: u64) -> Self {
+        Self { clock: Clock::after(seen), earliest: seen.saturating_add(1), heard: BTreeMap::new() }
+    }
+
+    /// Those that another node may have missed.
+    pub(super) fn recent(&self) -> Vec<EventsAt> {
+        let at = |(ltime, events): (&u64, &Vec<PastEvent>)| EventsAt {
+            ltime: *ltime,
+            events: events.clone(),
+        };
+        self.heard.iter().map(at).collect()
+    }
+
+    pub(super) fn ignore_before(&mut self, ltime: u64) {
+        self.earliest = self.earliest.max(ltime);
+    }
+
+    /// Notes an event. Whether it is news.
+    fn note(&mut self, event: &UserEvent) -> bool {
+        self.clock.witness(event.ltime);
+        let oldest = self.clock.time().saturating_sub(REMEMBERED);
+        if event.ltime < self.earliest.max(oldest) {
+            return false;
+        }
+        let past = PastEvent { name: event.name.clone(), payload: event.payload.clone() };
+        let same = self.heard.entry(event.ltime).or_default();
+        if same.len() >= MOST_AT_ONCE || same.contains(&past) {
+            return false;
+        }
+        same.push(past);
+        while self.heard.first_key_value().is_some_and(|(ltime, _)| *ltime < oldest) {
+            self.heard.pop_first();
+        }
+        true
+    }
+}
+
+impl Node {
+    /// Tells everybody. `coalesce` allows receivers to skip all but the last of
+    /// this name.
+    pub fn user_event(
+        &mut self,
+        now: Time,
+        name: &str,
+        payload: impl Into<Bytes>,
+        coalesce: bool,
+    ) -> Result<(), EventError> {
+        let ltime = self.events.clock.time();
+        let event = UserEvent { ltime, name: name.to_owned(), payload: payload.into(), coalesce };
+        let message = encode(kind::USER_EVENT, &event);
+        if message.len() > LARGEST {
+            return Err(EventError::TooLarge { size: message.len(), limit: LARGEST });
+        }
+        self.events.clock.tick();
+        self.user_event_heard(event);
+        self.tell(Topic::Event, &message, None);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// An event was heard. Whether to tell it on.
+    pub(super) fn user_event_heard(&mut self, event: UserEvent) -> bool {
+        if !self.events.note(&event) {
+            return false;
+        }
+        let UserEvent { ltime, name, payload, coalesce } = event;
+        self.emit(Event::User(event::UserEvent { ltime, name, payload, coalesce }));
+        true
+    }
+}

@@ -1,0 +1,359 @@
+//! Queries: what users ask everybody, and the answers.
+//!
+//! A query travels as gossip, answers come straight back. Source:
+//! hashicorp/serf, `serf/query.go`, `serf/serf.go` (`Query`, `handleQuery`,
+//! `handleQueryResponse`).
+
+use super::clock::Clock;
+use super::conflict::CONFLICT;
+use super::events::EventError;
+use super::keys::{self, Tally};
+use super::{Node, Timer, Topic};
+use crate::event::{Event, QueryEvent, QueryId, Status};
+use crate::output::Output;
+use crate::time::Time;
+use crate::wire::serf::{
+    FLAG_ACK, FLAG_NO_BROADCAST, Filter, Query, QueryResponse, TagFilter, encode_relay, kind,
+};
+use crate::wire::swim::{NodeAddr, encode};
+use bytes::Bytes;
+use rand::Rng;
+use rand::seq::IteratorRandom;
+use regex_lite::Regex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Queries are remembered for so many ticks of their clock.
+const REMEMBERED: u64 = 512;
+/// Most queries of one tick.
+const MOST_AT_ONCE: usize = 256;
+/// Most queries that wait for this node's answer.
+const MOST_OPEN: usize = 1024;
+/// Most bytes of a query, and of an answer, encoded.
+pub(super) const LARGEST: usize = 1024;
+/// The longest that a query of somebody else is kept open for an answer.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Queries of this prefix are Serf's own.
+pub(super) const INTERNAL: &str = "_serf_";
+
+/// Names a query that this node asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryKey(pub(super) u64);
+
+/// A question to everybody.
+#[derive(Clone, Debug, Default)]
+pub struct QueryRequest {
+    /// Its name.
+    pub name: String,
+    /// Its payload.
+    pub payload: Bytes,
+    /// Only these nodes are asked, if any are named.
+    pub nodes: Vec<String>,
+    /// Only nodes whose tags match these regular expressions are asked.
+    pub tags: BTreeMap<String, String>,
+    /// Whether nodes confirm that it arrived ([`Output::QueryAck`]).
+    pub ack: bool,
+    /// Through how many others each answer is sent as well, against loss.
+    pub relay_factor: u8,
+    /// How long answers are awaited; by default what the ring's size needs.
+    pub timeout: Option<Duration>,
+}
+
+/// A query that this node asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    id: u32,
+    acks: BTreeSet<String>,
+    answers: BTreeSet<String>,
+    pub(super) purpose: Purpose,
+}
+
+/// Who wants the answers.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// The caller.
+    User,
+    /// The keyring's change.
+    Keys(Tally),
+    /// The settling of a conflict.
+    Conflict,
+}
+
+/// A query that waits for this node's answer.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    ltime: u64,
+    id: u32,
+    to: SocketAddr,
+    from: String,
+    relay_factor: u8,
+}
+
+/// The queries that were heard and asked lately.
+#[derive(Debug)]
+pub(super) struct Queries {
+    pub(super) clock: Clock,
+    earliest: u64,
+    heard: BTreeMap<u64, Vec<u32>>,
+    pub(super) asked: BTreeMap<QueryKey, Asked>,
+    received: BTreeMap<u64, Received>,
+    count: u64,
+}
+
+impl Queries {
+    pub(super) const fn new(seen: u64) -> Self {
+        Self {
+            clock: Clock::after(seen),
+            earliest: seen.saturating_add(1),
+            heard: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            received: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Notes a query. Whether it is news.
+    fn note(&mut self, query: &Query) -> bool {
+        self.clock.witness(query.ltime);
+        let oldest = self.clock.time().saturating_sub(REMEMBERED);
+        if query.ltime < self.earliest.max(oldest) {
+            return false;
+        }
+        let same = self.heard.entry(query.ltime).or_default();
+        if same.len() >= MOST_AT_ONCE || same.contains(&query.id) {
+            return false;
+        }
+        same.push(query.id);
+        while self.heard.first_key_value().is_some_and(|(ltime, _)| *ltime < oldest) {
+            self.heard.pop_first();
+        }
+        true
+    }
+
+    pub(super) fn forget(&mut self, id: u64) {
+        self.received.remove(&id);
+    }
+}
+
+impl Node {
+    /// Asks everybody. Answers come as [`Output::QueryAnswer`].
+    pub fn query(&mut self, now: Time, request: QueryRequest) -> Result<QueryKey, EventError> {
+        let key = self.ask(now, request, Purpose::User)?;
+        self.settle(now);
+        Ok(key)
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        now: Time,
+        request: QueryRequest,
+        purpose: Purpose,
+    ) -> Result<QueryKey, EventError> {
+        let mut filters = Vec::new();
+        if !request.nodes.is_empty() {
+            filters.push(Filter::Nodes(request.nodes).write());
+        }
+        for (tag, expression) in request.tags {
+            if Regex::new(&expression).is_err() {
+                return Err(EventError::Pattern(expression));
+            }
+            filters.push(Filter::Tag(TagFilter { tag, expression }).write());
+        }
+        let usual = self.config.profile.query_timeout(self.size());
+        let timeout = request.timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(usual);
+        let query = Query {
+            ltime: self.queries.clock.time(),
+            id: self.swim.rng.random(),
+            addr: NodeAddr::new(self.swim.address.ip()).write(),
+            port: self.swim.address.port(),
+            source_node: self.swim.name.to_string(),
+            filters,
+            flags: if request.ack { FLAG_ACK } else { 0 },
+            relay_factor: request.relay_factor,
+            timeout: i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX),
+            name: request.name,
+            payload: request.payload,
+        };
+        let message = encode(kind::QUERY, &query);
+        if message.len() > LARGEST {
+            return Err(EventError::TooLarge { size: message.len(), limit: LARGEST });
+        }
+        let key = QueryKey(self.queries.clock.tick());
+        let asked =
+            Asked { id: query.id, acks: BTreeSet::new(), answers: BTreeSet::new(), purpose };
+        self.queries.asked.insert(key, asked);
+        self.timers.insert((now + timeout, Timer::Query(key)));
+        self.query_heard(now, query);
+        self.tell(Topic::Query, &message, None);
+        Ok(key)
+    }
+
+    /// A query was heard. Whether to tell it on.
+    pub(super) fn query_heard(&mut self, now: Time, query: Query) -> bool {
+        if !self.queries.note(&query) {
+            return false;
+        }
+        let tell_on = query.flags & FLAG_NO_BROADCAST == 0;
+        if !query.filters.iter().all(|filter| self.is_meant(filter)) {
+            return tell_on;
+        }
+        let Some(ip) = NodeAddr::read(&query.addr) else { return tell_on };
+        let received = Received {
+            ltime: query.ltime,
+            id: query.id,
+            to: SocketAddr::new(ip.ip(), query.port),
+            from: query.source_node.clone(),
+            relay_factor: query.relay_factor,
+        };
+        if query.flags & FLAG_ACK != 0 {
+            self.answer(now, &received, FLAG_ACK, Bytes::new());
+        }
+        if let Some(internal) = query.name.strip_prefix(INTERNAL) {
+            self.internal_query(now, internal, &query.payload, received);
+            return tell_on;
+        }
+        if self.queries.received.len() >= MOST_OPEN {
+            self.swim.counters.refused += 1;
+            return tell_on;
+        }
+        self.queries.count += 1;
+        let id = self.queries.count;
+        self.queries.received.insert(id, received);
+        let timeout = Duration::from_nanos(u64::try_from(query.timeout).unwrap_or_default());
+        let timeout = timeout.min(LONGEST);
+        self.timers.insert((now + timeout, Timer::Received(id)));
+        self.emit(Event::Query(QueryEvent {
+            id: QueryId(id),
+            ltime: query.ltime,
+            name: query.name,
+            payload: query.payload,
+            from: query.source_node,
+            timeout,
+        }));
+        tell_on
+    }
+
+    /// Whether a filter lets this node answer.
+    fn is_meant(&self, filter: &[u8]) -> bool {
+        match Filter::read(filter) {
+            Ok(Some(Filter::Nodes(names))) => names.iter().any(|name| **name == *self.swim.name),
+            Ok(Some(Filter::Tag(TagFilter { tag, expression }))) => {
+                let value = self.tags.get(&tag).map_or("", String::as_str);
+                Regex::new(&expression).is_ok_and(|pattern| pattern.is_match(value))
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    fn internal_query(&mut self, now: Time, name: &str, payload: &Bytes, from: Received) {
+        match name {
+            // The acknowledgement is the answer.
+            "ping" => {}
+            CONFLICT => {
+                if let Some(answer) = self.conflict_answer(payload) {
+                    self.answer(now, &from, 0, answer);
+                }
+            }
+            _ => self.key_query(now, name, payload, from),
+        }
+    }
+
+    /// Answers a query that this node was asked, once.
+    pub fn respond(
+        &mut self,
+        now: Time,
+        query: QueryId,
+        payload: impl Into<Bytes>,
+    ) -> Result<(), EventError> {
+        let payload = payload.into();
+        let received = self.queries.received.get(&query.0).ok_or(EventError::NoQuery)?;
+        let size =
+            encode(kind::QUERY_RESPONSE, &response(received, &self.swim.name, 0, &payload)).len();
+        if size > LARGEST {
+            return Err(EventError::TooLarge { size, limit: LARGEST });
+        }
+        let Some(received) = self.queries.received.remove(&query.0) else { return Ok(()) };
+        self.answer(now, &received, 0, payload);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Sends an answer straight back, and through others if that is wished.
+    pub(super) fn answer(&mut self, now: Time, query: &Received, flags: u32, payload: Bytes) {
+        let response = response(query, &self.swim.name, flags, &payload);
+        if query.to == self.swim.address {
+            self.query_answered(now, response);
+            return;
+        }
+        let message = encode(kind::QUERY_RESPONSE, &response);
+        self.send(query.to, &message);
+        let factor = usize::from(query.relay_factor);
+        if factor == 0 || self.members.len() < factor + 1 {
+            return;
+        }
+        let relayed = encode_relay(query.to, &query.from, &message);
+        let own = &self.swim.name;
+        let others = self.members.values().map(|entry| &entry.member).filter(|member| {
+            member.status == Status::Alive && member.name != *own && member.address != query.to
+        });
+        let others: Vec<SocketAddr> = others.map(|member| member.address).collect();
+        for to in others.into_iter().choose_multiple(&mut self.swim.rng, factor) {
+            self.send(to, &relayed);
+        }
+    }
+
+    /// An answer to a query of ours arrived.
+    pub(super) fn query_answered(&mut self, now: Time, response: QueryResponse) {
+        let key = QueryKey(response.ltime);
+        let Some(asked) = self.queries.asked.get_mut(&key).filter(|a| a.id == response.id) else {
+            return;
+        };
+        let QueryResponse { from, payload, flags, .. } = response;
+        if flags & FLAG_ACK != 0 {
+            if asked.acks.insert(from.clone()) && matches!(asked.purpose, Purpose::User) {
+                self.swim.output.push_back(Output::QueryAck { query: key, from });
+            }
+            return;
+        }
+        // Relays bring the same answer again.
+        if !asked.answers.insert(from.clone()) {
+            return;
+        }
+        match &mut asked.purpose {
+            Purpose::User => {
+                self.swim.output.push_back(Output::QueryAnswer { query: key, from, payload });
+            }
+            Purpose::Keys(tally) => {
+                if tally.count(from, &payload) {
+                    self.query_ended(now, key);
+                }
+            }
+            Purpose::Conflict => self.conflict_answered(&payload),
+        }
+    }
+
+    /// The time of a query of ours is over.
+    pub(super) fn query_ended(&mut self, now: Time, query: QueryKey) {
+        let Some(asked) = self.queries.asked.remove(&query) else { return };
+        match asked.purpose {
+            Purpose::User => self.swim.output.push_back(Output::QueryDone { query }),
+            Purpose::Keys(tally) => {
+                let result = keys::result(tally);
+                self.swim.output.push_back(Output::KeysDone { query, result });
+            }
+            Purpose::Conflict => self.conflict_settled(now),
+        }
+    }
+}
+
+fn response(query: &Received, from: &str, flags: u32, payload: &Bytes) -> QueryResponse {
+    QueryResponse {
+        ltime: query.ltime,
+        id: query.id,
+        from: from.to_owned(),
+        flags,
+        payload: payload.clone(),
+    }
+}

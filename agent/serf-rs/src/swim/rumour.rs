@@ -1,0 +1,260 @@
+//! What members tell each other about members.
+//!
+//! A rumour counts if its incarnation is newer; only a member itself makes
+//! newer incarnations, so that it can refute whatever is told about it.
+//! Source: hashicorp/memberlist, `state.go` (`aliveNode`, `suspectNode`,
+//! `deadNode`, `refute`).
+
+use super::suspicion::Suspicion;
+use super::{Happened, Name, Peer, State, Swim, Timer, Topic};
+use crate::time::Time;
+use crate::wire::swim::{self, Alive, Dead, NodeAddr, Suspect, Versions, kind};
+use bytes::Bytes;
+use rand::Rng;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Longest metadata, and longest name: the first is memberlist's rule, the
+/// second keeps one rumour well within a packet.
+const LONGEST_META: usize = 512;
+const LONGEST_NAME: usize = 256;
+
+/// Most members: a hostile one must not be able to fill our memory with names.
+const MOST_PEERS: usize = 16 * 1024;
+
+impl Swim {
+    /// Changes this node's metadata and tells everybody.
+    pub(crate) fn set_meta(&mut self, meta: Bytes) {
+        let own = Arc::clone(&self.name);
+        let incarnation = self.next_incarnation(0);
+        if let Some(peer) = self.peers.get_mut(&own) {
+            peer.meta = meta;
+        }
+        self.announce(incarnation);
+        self.happened.push_back(Happened::Updated(own));
+    }
+
+    /// Tells everybody that this node lives.
+    pub(super) fn announce(&mut self, incarnation: u32) {
+        let own = Arc::clone(&self.name);
+        let Some(peer) = self.peers.get_mut(&own) else { return };
+        peer.incarnation = incarnation;
+        let alive = Alive {
+            incarnation,
+            node: own.to_string(),
+            addr: peer.addr.write(),
+            port: peer.port,
+            meta: peer.meta.clone(),
+            versions: peer.versions_on_wire(),
+        };
+        self.tell(Topic::Membership, Some(own), swim::encode(kind::ALIVE, &alive), None);
+    }
+
+    /// Says goodbye; `mark` is reported when it was told.
+    pub(crate) fn leave(&mut self, now: Time, mark: u64) {
+        self.leaving = true;
+        let own = Arc::clone(&self.name);
+        let Some(peer) = self.peers.get_mut(&own) else { return };
+        peer.state = State::Left;
+        peer.changed = now;
+        let name = own.to_string();
+        let dead = Dead { incarnation: peer.incarnation, node: name.clone(), from: name };
+        self.tell(
+            Topic::Membership,
+            Some(Arc::clone(&own)),
+            swim::encode(kind::DEAD, &dead),
+            Some(mark),
+        );
+        self.happened.push_back(Happened::Gone(own));
+    }
+
+    /// An incarnation newer than ours and than `accused`.
+    fn next_incarnation(&mut self, accused: u32) -> u32 {
+        self.incarnation = self.incarnation.max(accused).saturating_add(1);
+        self.incarnation
+    }
+
+    fn refute(&mut self, accused: u32) {
+        // Others found reason to doubt us.
+        self.note_health(1);
+        self.counters.refutations += 1;
+        let incarnation = self.next_incarnation(accused);
+        self.announce(incarnation);
+    }
+
+    /// Somebody tells that a member lives.
+    pub(super) fn alive(&mut self, now: Time, alive: Alive) {
+        let versions = Versions::read(&alive.versions);
+        let Some(addr) = NodeAddr::read(&alive.addr) else { return };
+        if alive.node.is_empty()
+            || alive.node.len() > LONGEST_NAME
+            || alive.meta.len() > LONGEST_META
+            || versions.is_some_and(|Versions([least, most, ..])| least == 0 || least > most)
+        {
+            self.counters.refused += 1;
+            return;
+        }
+        let port = if alive.port == 0 { self.address.port() } else { alive.port };
+        if *alive.node == *self.name {
+            self.alive_about_us(&alive, addr, port, versions);
+            return;
+        }
+        let name: Name = alive.node.as_str().into();
+        let new = Peer {
+            addr,
+            port,
+            meta: alive.meta.clone(),
+            versions,
+            incarnation: alive.incarnation,
+            state: State::Alive,
+            changed: now,
+            suspicion: None,
+        };
+        let Some(known) = self.peers.get_mut(&name) else {
+            if self.peers.len() >= MOST_PEERS {
+                self.counters.refused += 1;
+                return;
+            }
+            self.insert(name, new, alive);
+            return;
+        };
+        let moved = known.address() != new.address();
+        if moved && known.state != State::Left {
+            let claimed_by = new.address();
+            self.happened.push_back(Happened::Conflict { name, claimed_by });
+            return;
+        }
+        if alive.incarnation <= known.incarnation && !moved {
+            return;
+        }
+        let (was, meta) = (known.state, std::mem::take(&mut known.meta));
+        let changed = if was == State::Alive { known.changed } else { now };
+        // A node that says nothing of its versions has not changed them.
+        let versions = versions.or(known.versions);
+        *known = Peer { changed, versions, ..new };
+        if was.is_gone() {
+            self.happened.push_back(Happened::Joined(Arc::clone(&name)));
+        } else if meta != alive.meta {
+            self.happened.push_back(Happened::Updated(Arc::clone(&name)));
+        }
+        self.tell(Topic::Membership, Some(name), swim::encode(kind::ALIVE, &alive), None);
+    }
+
+    /// A member that nobody told us of.
+    fn insert(&mut self, name: Name, peer: Peer, alive: Alive) {
+        self.peers.insert(Arc::clone(&name), peer);
+        // Somewhere in the round: at its end, newcomers would be probed late.
+        let place = self.rng.random_range(0..=self.order.len());
+        self.order.push(Arc::clone(&name));
+        let last = self.order.len() - 1;
+        self.order.swap(place.min(last), last);
+        self.happened.push_back(Happened::Joined(Arc::clone(&name)));
+        self.tell(Topic::Membership, Some(name), swim::encode(kind::ALIVE, &alive), None);
+    }
+
+    fn alive_about_us(
+        &mut self,
+        alive: &Alive,
+        addr: NodeAddr,
+        port: u16,
+        versions: Option<Versions>,
+    ) {
+        let Some(own) = self.peers.get(&self.name) else { return };
+        if self.leaving {
+            return;
+        }
+        if SocketAddr::new(addr.ip(), port) != own.address() {
+            let (name, claimed_by) = (Arc::clone(&self.name), SocketAddr::new(addr.ip(), port));
+            self.happened.push_back(Happened::Conflict { name, claimed_by });
+            return;
+        }
+        // After a restart others may remember more of us than we do.
+        let same = alive.meta == own.meta && versions == own.versions;
+        if alive.incarnation > own.incarnation || alive.incarnation == own.incarnation && !same {
+            self.refute(alive.incarnation);
+        }
+    }
+
+    /// Somebody doubts that a member lives.
+    pub(super) fn suspect(&mut self, now: Time, suspect: Suspect) {
+        let n = self.peers.len();
+        let Some((name, peer)) = self.known(&suspect.node) else { return };
+        if suspect.incarnation < peer.incarnation {
+            return;
+        }
+        let from: Name = suspect.from.as_str().into();
+        if let Some(suspicion) = &mut peer.suspicion {
+            if suspicion.confirm(&from) {
+                let ends = suspicion.ends();
+                self.set(ends.max(now), Timer::Suspicion(Arc::clone(&name)));
+                self.tell(
+                    Topic::Membership,
+                    Some(name),
+                    swim::encode(kind::SUSPECT, &suspect),
+                    None,
+                );
+            }
+            return;
+        }
+        if peer.state != State::Alive {
+            return;
+        }
+        if name == self.name {
+            self.refute(suspect.incarnation);
+            return;
+        }
+        let suspicion = Suspicion::new(now, from, &self.profile, n);
+        let ends = suspicion.ends();
+        if let Some(peer) = self.peers.get_mut(&name) {
+            peer.incarnation = suspect.incarnation;
+            peer.state = State::Suspect;
+            peer.changed = now;
+            peer.suspicion = Some(suspicion);
+        }
+        self.set(ends, Timer::Suspicion(Arc::clone(&name)));
+        self.tell(Topic::Membership, Some(name), swim::encode(kind::SUSPECT, &suspect), None);
+    }
+
+    /// The time of a suspect may be over.
+    pub(super) fn suspicion_ended(&mut self, now: Time, name: &Name) {
+        let Some(peer) = self.peers.get(name) else { return };
+        // Timers of refuted or prolonged suspicions run out as well.
+        if peer.suspicion.as_ref().is_none_or(|suspicion| suspicion.ends() > now) {
+            return;
+        }
+        let dead = Dead {
+            incarnation: peer.incarnation,
+            node: name.to_string(),
+            from: self.name.to_string(),
+        };
+        self.dead(now, dead);
+    }
+
+    /// Somebody tells that a member is dead, or the member that it leaves.
+    pub(super) fn dead(&mut self, now: Time, dead: Dead) {
+        let (leaving, own) = (self.leaving, Arc::clone(&self.name));
+        let Some((name, peer)) = self.known(&dead.node) else { return };
+        if dead.incarnation < peer.incarnation || peer.state.is_gone() {
+            return;
+        }
+        peer.suspicion = None;
+        if name == own {
+            if !leaving {
+                self.refute(dead.incarnation);
+            }
+            return;
+        }
+        peer.incarnation = dead.incarnation;
+        peer.state = if dead.node == dead.from { State::Left } else { State::Dead };
+        peer.changed = now;
+        self.happened.push_back(Happened::Gone(Arc::clone(&name)));
+        self.tell(Topic::Membership, Some(name), swim::encode(kind::DEAD, &dead), None);
+    }
+
+    /// A member and its shared name.
+    fn known(&mut self, name: &str) -> Option<(Name, &mut Peer)> {
+        let (name, _) = self.peers.get_key_value(name)?;
+        let name = Arc::clone(name);
+        self.peers.get_mut(&name).map(|peer| (name, peer))
+    }
+}

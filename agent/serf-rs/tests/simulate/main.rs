@@ -1,0 +1,92 @@
+//! Rings on virtual time: thousands of seeds, and what has to hold in each.
+//!
+//! A failure prints how to see it again. `SERF_SEEDS` scales how many seeds
+//! are tried; `SERF_REPLAY=scenario:n:seed` runs one.
+
+mod scenarios;
+mod table;
+mod world;
+
+use scenarios::{ALL, Scenario, keyring};
+use std::sync::atomic::{AtomicU64, Ordering};
+use world::World;
+
+fn play(scenario: &Scenario, n: usize, seed: u64) -> Result<(), String> {
+    let keyring = scenario.sealed.then(keyring);
+    let mut world = World::new(seed, n, keyring);
+    (scenario.run)(&mut world).map_err(|what| {
+        format!(
+            "{what}\n  at {:.1} s of {} with {n} nodes, seed {seed}; again:\n  \
+             SERF_REPLAY={}:{n}:{seed} cargo test -p serf-rs --test simulate replay -- --nocapture",
+            world.now.since_start().as_secs_f64(),
+            scenario.name,
+            scenario.name,
+        )
+    })
+}
+
+fn scale() -> u64 {
+    std::env::var("SERF_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1)
+}
+
+/// Every scenario with `seeds` seeds, on every core.
+fn try_seeds(n: usize, seeds: u64) {
+    let (next, total) = (AtomicU64::new(0), seeds * ALL.len() as u64);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let worker = || {
+            let mut failures = Vec::new();
+            loop {
+                let job = next.fetch_add(1, Ordering::Relaxed);
+                if job >= total || failures.len() >= 3 {
+                    return failures;
+                }
+                let scenario = &ALL[(job % ALL.len() as u64) as usize];
+                failures.extend(play(scenario, n, job / ALL.len() as u64).err());
+            }
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no worker panics")).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn rings_of_three_hold_whatever_happens() {
+    try_seeds(3, 200 * scale());
+}
+
+#[test]
+fn rings_of_ten_hold_whatever_happens() {
+    try_seeds(10, 40 * scale());
+}
+
+#[test]
+fn rings_of_a_hundred_hold_whatever_happens() {
+    try_seeds(100, scale());
+}
+
+#[test]
+fn a_ring_of_a_thousand_forms_and_notices_a_death() {
+    let row = table::measure(1000, 0);
+    assert!(row.converged < 5.0, "{row:?}");
+    assert!(row.known_by_all < 60.0, "{row:?}");
+}
+
+#[test]
+fn replay() {
+    let Ok(wanted) = std::env::var("SERF_REPLAY") else { return };
+    let parts: Vec<&str> = wanted.split(':').collect();
+    let [name, n, seed] = parts[..] else { panic!("SERF_REPLAY is scenario:n:seed") };
+    let scenario =
+        ALL.iter().find(|scenario| scenario.name == name).expect("a scenario of this name");
+    let result = play(scenario, n.parse().expect("a number"), seed.parse().expect("a number"));
+    assert!(result.is_ok(), "{}", result.unwrap_err());
+}
+
+/// `cargo test -p serf-rs --release --test simulate table -- --ignored --nocapture`
+#[test]
+#[ignore = "prints a table for people; takes minutes"]
+fn table() {
+    table::print();
+}

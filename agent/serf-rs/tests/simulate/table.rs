@@ -1,0 +1,60 @@
+//! How fast rings form and notice a death, by size.
+
+use crate::world::{World, seconds};
+use serf_rs::Status;
+
+/// One ring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// Seconds until all see all, all joining one at once.
+    pub(crate) converged: f64,
+    /// Seconds from a death until the first knows,
+    pub(crate) known_by_one: f64,
+    /// and until all know.
+    pub(crate) known_by_all: f64,
+}
+
+/// Forms a ring and kills one.
+pub(crate) fn measure(n: usize, seed: u64) -> Row {
+    let mut world = World::new(seed, n, None);
+    for machine in 0..n {
+        world.start(machine);
+    }
+    for machine in 1..n {
+        world.join(machine, 0);
+    }
+    let elapsed = |world: &World, since: serf_rs::Time| (world.now - since).as_secs_f64();
+    let begun = world.now;
+    world.run_until(seconds(120.0), World::all_see_all);
+    let converged = elapsed(&world, begun);
+    world.run(seconds(10.0));
+    let dead = n / 2;
+    let begun = world.now;
+    world.kill(dead);
+    let knows =
+        |world: &World, machine: &usize| world.belief(*machine, dead) == Some(Status::Failed);
+    world.run_until(seconds(120.0), |world| world.running().iter().any(|m| knows(world, m)));
+    let known_by_one = elapsed(&world, begun);
+    world.run_until(seconds(120.0), |world| world.running().iter().all(|m| knows(world, m)));
+    Row { converged, known_by_one, known_by_all: elapsed(&world, begun) }
+}
+
+fn percentiles(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    format!("{:6.2} {:6.2} {:6.2}", at(0.5), at(0.95), at(1.0))
+}
+
+pub(crate) fn print() {
+    println!("                seconds: median, 95 %, worst");
+    println!(
+        "{:>5} {:>5}  {:^20}  {:^20}  {:^20}",
+        "N", "rings", "all see all", "one knows", "all know"
+    );
+    for (n, rings) in [(3, 300), (10, 200), (100, 30), (1000, 3)] {
+        let rows: Vec<Row> = (0..rings).map(|seed| measure(n, seed)).collect();
+        let of = |field: fn(&Row) -> f64| percentiles(rows.iter().map(field).collect());
+        let (a, b, c) = (of(|r| r.converged), of(|r| r.known_by_one), of(|r| r.known_by_all));
+        println!("{n:>5} {rings:>5}  {a}  {b}  {c}");
+    }
+}
