@@ -13,6 +13,9 @@ const UNPADDED: u8 = 1;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
+/// What a checksum adds to a packet.
+const CHECKSUM: usize = 5;
+
 /// What sealing adds to a message.
 pub const OVERHEAD: usize = 1 + NONCE + TAG;
 
@@ -73,10 +76,10 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Bytes that this envelope adds to a packet.
+    /// Bytes that this envelope adds to a packet at most: sealing, or a checksum.
     pub fn overhead(&self) -> usize {
         let label = if self.label.is_empty() { 0 } else { 2 + self.label.len() };
-        label + if self.keyring.is_some() { OVERHEAD } else { 0 }
+        label + if self.keyring.is_some() { OVERHEAD } else { CHECKSUM }
     }
 
     /// The label's header, which begins every packet and stream.

@@ -69,7 +69,7 @@ fn rings_of_a_hundred_hold_whatever_happens() {
 #[test]
 fn a_ring_of_a_thousand_forms_and_notices_a_death() {
     let row = table::measure(1000, 0);
-    assert!(row.converged < 5.0, "{row:?}");
+    assert!(row.converged < 30.0, "{row:?}");
     assert!(row.known_by_all < 60.0, "{row:?}");
 }
 
