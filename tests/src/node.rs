@@ -87,11 +87,8 @@ impl Node<'_> {
     /// the agent's journal, the console's last lines.
     #[must_use]
     pub fn report(&self) -> String {
-        // serf notes each look that the agent takes.
         let script = "ashlarctl status 2>&1; systemctl --failed --no-legend --plain; \
                       journalctl --no-pager -o short-monotonic -n 40 -u ashlar-agent; \
-                      journalctl --no-pager -o short-monotonic -n 400 -u ashlar-serf | \
-                      grep -v agent.ipc | tail -n 10; \
                       journalctl --no-pager -o short-monotonic -n 15 -p warning";
         let seen = match self.exec(&Exec::script(script).within(Duration::from_secs(30))) {
             Ok(done) => done.text(),

@@ -98,8 +98,8 @@ fn joining() -> Value {
     status["members"] = json!([]);
     status["storage"] = Value::Null;
     status["swarm"] = Value::Null;
-    status["doing"] = json!(["start ashlar-serf", "join the ring"]);
-    status["trouble"] = "ashlar-serf.service: failed".into();
+    status["doing"] = json!(["start glusterd", "join the ring"]);
+    status["trouble"] = "glusterd.service: failed".into();
     status
 }
 
@@ -140,9 +140,9 @@ fn a_node_that_is_not_ready_says_what_it_does_and_what_is_wrong() {
     … pki                no certificate yet
     … ready
 
-    doing     start ashlar-serf
+    doing     start glusterd
               join the ring
-    trouble   ashlar-serf.service: failed
+    trouble   glusterd.service: failed
     ");
 }
 
@@ -215,7 +215,7 @@ fn a_wait_ends_when_the_phase_holds() {
 fn a_wait_whose_time_is_up_says_what_is_missing() {
     let (code, _, err) = Agent::saying([joining()]).ctl(&["wait", "--timeout", "1"]);
     assert_eq!(code, 3);
-    assert_eq!(err, "waited 1 s for phase ready; trouble: ashlar-serf.service: failed\n");
+    assert_eq!(err, "waited 1 s for phase ready; trouble: glusterd.service: failed\n");
 
     let mut calm = joining();
     calm["trouble"] = Value::Null;

@@ -3,7 +3,7 @@
 
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
-use crate::node::{Effects, MOUNT_UNIT, Node, unit};
+use crate::node::{ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT};
 use crate::ring::{self, Ring};
 use crate::state;
 use crate::storage::Storage;
@@ -22,10 +22,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match step {
             Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
             Step::Start { daemon } => self.start(*daemon, observed).await,
-            Step::JoinRing { addresses } => {
-                ring.join(addresses).await.inspect_err(|_| self.found.refuse(addresses))
-            }
-            Step::SetTags { tags } => ring.set_tags(&self.identity()?.name, tags).await,
+            Step::JoinRing { addresses } => ring.join(addresses).await,
+            Step::SetTags { tags } => ring.set_tags(tags).await,
             Step::Found => self.found(),
             Step::Enrol { cluster, via } => self.enrol(cluster, via).await,
             Step::RenewCertificate { via } => {
@@ -50,25 +48,29 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         }
     }
 
-    /// Starts a daemon, after writing what it reads.
+    /// Starts a part of the node, after writing what it reads.
     async fn start(&self, daemon: Daemon, observed: &Observed) -> Result<()> {
+        let Effects { host, storage, ring, .. } = &self.effects;
         match daemon {
             Daemon::Ring => {
                 let identity = self.identity()?;
-                let links = self.effects.host.links().await?;
+                let links = host.links().await?;
                 let link = identity::pick(&links, &self.site);
                 let with = ring::Configuration {
                     identity: &identity,
                     site: &self.site,
                     interface: link.map(|l| l.name.as_str()),
+                    rpc: Some(ring::RPC),
                 };
                 let tags = Tags::wanted(observed).context("this node has no identity yet")?;
-                ring::configure(&self.paths, &with, &tags)?;
+                ring.start(&with, &tags).await
             }
-            Daemon::Storage => self.effects.storage.prepare().await?,
-            Daemon::Engine => {}
+            Daemon::Storage => {
+                storage.prepare().await?;
+                host.start(STORAGE_UNIT).await
+            }
+            Daemon::Engine => host.start(ENGINE_UNIT).await,
         }
-        self.effects.host.start(unit(daemon)).await
     }
 
     /// The membership is written last: a node that has one has all that it
@@ -96,7 +98,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         if !self.wanted.storage {
             return Ok(());
         }
-        self.effects.host.restart_if_running(unit(Daemon::Storage)).await
+        self.effects.host.restart_if_running(STORAGE_UNIT).await
     }
 
     async fn mount(&self) -> Result<()> {

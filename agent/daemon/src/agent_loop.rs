@@ -6,7 +6,7 @@ use crate::health::{self, Pulse};
 use crate::host::Host;
 use crate::node::Node;
 use crate::phases::Phases;
-use crate::ring::{Ring, seek};
+use crate::ring::Ring;
 use crate::serve::{ClusterApi, serve_cluster};
 use crate::status::Facts;
 use crate::storage::Storage;
@@ -105,8 +105,7 @@ where
         if self.node.wanted.ring && observed.identity.is_some() {
             self.listen();
         }
-        let wanted = self.node.wanted_now();
-        let plan = self.safe(plan(&observed, &wanted), &observed, &wanted);
+        let plan = self.safe(plan(&observed, &self.node.wanted), &observed, &self.node.wanted);
         self.backoff.keep_only(plan.steps.iter().map(|p| &p.step));
         self.publish(&observed, &plan).await;
 
@@ -142,16 +141,12 @@ where
         });
     }
 
-    /// Starts what needs the cluster address, once: the cluster listener, and the
-    /// search for other members.
+    /// Starts the cluster listener, once: it needs the cluster address.
     fn listen(&mut self) {
         let Ok(trust) = self.node.trust() else { return };
         let Some(Listener { engine, members, server }) = self.listener.take() else { return };
         let managers = self.node.wanted.managers;
         self.offer_certificate();
-        let own = trust.subject().address();
-        let (site, found) = (self.node.site.name.clone(), self.node.found.clone());
-        tokio::spawn(seek(own, site, found, self.wake.clone()));
         tokio::spawn(serve_cluster(
             Arc::new(ClusterApi { trust, engine, managers, members }),
             server,

@@ -3,7 +3,7 @@
 use crate::host::{Host, Link, Mount, UnitState};
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
-use crate::ring::{Member, Ring};
+use crate::ring::{Configuration, Member, Ring};
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) active: BTreeSet<String>,
     pub(crate) named: Option<String>,
     pub(crate) network_reloaded: bool,
+    pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) volume: Option<Volume>,
@@ -131,20 +132,29 @@ impl Host for Fake {
 }
 
 impl Ring for Fake {
-    async fn members(&self) -> Result<Vec<Member>> {
+    async fn start(&self, _: &Configuration<'_>, _: &Tags) -> Result<()> {
+        self.call("start the ring");
+        self.world().ring = true;
+        Ok(())
+    }
+
+    async fn members(&self) -> Result<Option<Vec<Member>>> {
+        if !self.world().ring {
+            return Ok(None);
+        }
         let paths = self.paths.clone().unwrap();
         let identity = crate::identity::load(&paths)?.unwrap();
         let mut tags = self.world().tags.clone();
         tags.insert("id".into(), identity.id.0);
         let (name, address) = (identity.name, identity.address);
-        Ok(vec![Member { name, address, status: MemberStatus::Alive, tags }])
+        Ok(Some(vec![Member { name, address, status: MemberStatus::Alive, tags }]))
     }
 
     async fn join(&self, addresses: &[String]) -> Result<()> {
         bail!("nobody at {addresses:?}")
     }
 
-    async fn set_tags(&self, _: &str, tags: &Tags) -> Result<()> {
+    async fn set_tags(&self, tags: &Tags) -> Result<()> {
         self.world().tags = tags.to_map();
         Ok(())
     }

@@ -72,10 +72,10 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
     let mut text = String::from("# Written by ashlar-agent.\n");
     let dhcp = if site.network.dhcp { "yes" } else { "no" };
     let prefix = site.network.cluster.prefix_len();
-    // The multicast route: serf's mDNS joins its group without naming an
-    // interface, which fails (and crashes serf) on a network without a way out.
-    // No duplicate detection: serf's first question goes out by IPv6 as well and
-    // fails while the link-local address, made from the MAC, is tentative.
+    // The multicast route: mDNS has to work on a network without a way out.
+    // No duplicate detection: the first question by mDNS goes out by IPv6 as
+    // well and fails while the link-local address, made from the MAC, is
+    // tentative.
     // ConfigureWithoutCarrier: a node that is alone, or whose cable was pulled,
     // keeps its address, because everything on it is bound to that address.
     let _ = write!(

@@ -3,17 +3,15 @@
 use crate::host::Host;
 use crate::identity;
 use crate::paths::Paths;
-use crate::ring::{Found, Ring};
+use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use crate::trust::Trust;
 use anyhow::{Context, Result};
-use ashlar_api::RING_PORT;
-use ashlar_cluster::{Daemon, Identity, RingMember, Wanted};
+use ashlar_cluster::{Identity, RingMember, Wanted};
 use ashlar_recipe::Site;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The four effects that a node has on the world.
@@ -36,8 +34,6 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) effects: Effects<H, R, S, W>,
     /// The ring's live picture, and since when it is as it is.
     pub(crate) quiet: RefCell<Quiet>,
-    /// Who answers for this site on the network.
-    pub(crate) found: Found,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -63,14 +59,11 @@ impl Quiet {
     }
 }
 
-/// The unit of a daemon.
-pub(crate) const fn unit(daemon: Daemon) -> &'static str {
-    match daemon {
-        Daemon::Ring => "ashlar-serf.service",
-        Daemon::Storage => "glusterd.service",
-        Daemon::Engine => "docker.service",
-    }
-}
+/// The unit of the storage daemon.
+pub(crate) const STORAGE_UNIT: &str = "glusterd.service";
+
+/// The unit of the container engine.
+pub(crate) const ENGINE_UNIT: &str = "docker.service";
 
 /// The unit that mounts the cluster volume.
 pub(crate) const MOUNT_UNIT: &str = "srv-cluster.mount";
@@ -88,18 +81,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             wanted,
             effects,
             quiet: RefCell::default(),
-            found: Found::default(),
             trust: OnceCell::new(),
         }
-    }
-
-    /// What is wanted now: whoever answers on the network is to be in the ring,
-    /// like those that the site names.
-    pub(crate) fn wanted_now(&self) -> Wanted {
-        let mut wanted = self.wanted.clone();
-        let found = self.found.addresses().into_iter();
-        wanted.join.extend(found.map(|ip| SocketAddr::new(ip, RING_PORT).to_string()));
-        wanted
     }
 
     /// The identity on disk.

@@ -5,13 +5,13 @@
 use crate::clock::since_boot_ms;
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
-use crate::node::{Node, unit};
+use crate::node::{ENGINE_UNIT, Node, STORAGE_UNIT};
 use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::Result;
-use ashlar_cluster::{Daemon, Identity, Observed, RingMember};
+use ashlar_cluster::{Identity, Observed, RingMember};
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// Looks at everything that is wanted, at the same time.
@@ -56,15 +56,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     async fn observe_ring(&self) -> Option<Vec<RingMember>> {
-        if !self.wanted.ring || !self.runs(Daemon::Ring).await {
-            return None;
-        }
-        let members = answered("the ring", self.effects.ring.members().await)?;
+        let members = answered("the ring", self.effects.ring.members().await)??;
         Some(members.into_iter().map(RingMember::from).collect())
     }
 
     async fn observe_storage(&self) -> Option<ashlar_cluster::Storage> {
-        if !self.wanted.storage || !self.runs(Daemon::Storage).await {
+        if !self.wanted.storage || !self.runs(STORAGE_UNIT).await {
             return None;
         }
         answered("the storage daemon", self.effects.storage.observe().await)
@@ -72,15 +69,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
 
     async fn observe_swarm(&self) -> Option<ashlar_cluster::Swarm> {
         // Asking the socket of an engine that is stopped would start it.
-        if !self.wanted.swarm || !self.runs(Daemon::Engine).await {
+        if !self.wanted.swarm || !self.runs(ENGINE_UNIT).await {
             return None;
         }
         answered("the container engine", self.effects.swarm.observe().await)
     }
 
-    async fn runs(&self, daemon: Daemon) -> bool {
-        let state = self.effects.host.unit(unit(daemon)).await;
-        answered(unit(daemon), state) == Some(UnitState::Active)
+    async fn runs(&self, unit: &str) -> bool {
+        let state = self.effects.host.unit(unit).await;
+        answered(unit, state) == Some(UnitState::Active)
     }
 }
 
@@ -113,7 +110,7 @@ mod tests {
         let node = fake.node(root.path(), loopback(22));
         assert_eq!(node.observe().await.unwrap().swarm, None);
         assert!(fake.world().calls.is_empty());
-        fake.world().active.insert(unit(Daemon::Engine).into());
+        fake.world().active.insert(ENGINE_UNIT.into());
         assert!(node.observe().await.unwrap().swarm.is_some());
     }
 

@@ -74,12 +74,7 @@ impl Paths {
         self.root.join("run/ashlar")
     }
 
-    /// Configuration of the ring daemon.
-    pub(crate) fn serf(&self) -> PathBuf {
-        self.run().join("serf.json")
-    }
-
-    /// Password of the ring daemon's RPC, for root's shells.
+    /// Password of the ring's RPC, for root's shells.
     pub(crate) fn serf_rpc_auth(&self) -> PathBuf {
         self.run().join("serf-rpc-auth")
     }

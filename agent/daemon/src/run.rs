@@ -9,7 +9,7 @@ use crate::node::{Effects, Node};
 use crate::paths::Paths;
 use crate::phases::Phases;
 use crate::release::{self, Release};
-use crate::ring::{self, Serf};
+use crate::ring::Serf;
 use crate::serve;
 use crate::state;
 use crate::status::Facts;
@@ -70,10 +70,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let wanted = release::wanted(paths, &settings, &site)?;
 
     let wake = Arc::new(Notify::new());
-    let (serf, engine) = (Serf::new(paths), Engine::new(paths));
-    if wanted.ring {
-        tokio::spawn(ring::watch(serf.clone(), wake.clone()));
-    }
+    let (serf, engine) = (Serf::new(paths, wake.clone()), Engine::new(paths));
     if wanted.swarm {
         tokio::spawn(swarm::watch(engine.clone(), wake.clone()));
     }

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use ashlar_recipe::Site;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// Site, keyring, keys and the ring daemon's configuration: mode 0600, root's,
+/// Site, keyring, keys and the password of the ring's RPC: mode 0600, root's,
 /// in directories that nobody else enters.
 ///
 /// # Errors
@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 pub fn secrets_are_for_root_only(fleet: &Fleet) -> Result<()> {
     for node in fleet.nodes() {
         let modes = node.sh("stat -c '%a %U %n' /var/lib/ashlar /var/lib/ashlar/site.toml \
-             /var/lib/ashlar/ring/keyring.json /var/lib/ashlar/pki/node.key /run/ashlar/serf.json \
+             /var/lib/ashlar/ring/keyring.json /var/lib/ashlar/pki/node.key /run/ashlar/serf-rpc-auth \
              $(ls /var/lib/ashlar/pki/ca.key.sealed 2>/dev/null)")?;
         for line in modes.lines() {
             let private = line.starts_with("600 root ") || line.starts_with("700 root ");

@@ -5,8 +5,7 @@ use anyhow::{Result, ensure};
 
 /// Programs that may listen on other addresses than loopback, and why.
 const LISTENERS: &[(&str, &str)] = &[
-    ("ashlar-agent", "the agents' API"),
-    ("serf", "the ring, and mDNS to find it"),
+    ("ashlar-agent", "the agents' API, the ring, and mDNS to find it"),
     ("glusterd", "storage management"),
     ("glusterfsd", "bricks"),
     ("glusterfs", "self-heal daemon"),

@@ -41,7 +41,7 @@ fn joining() -> Status {
     status.members.clear();
     status.doing = vec!["start the ring".into(), "join it".into(), "set tags".into()];
     status.trouble = Some(
-        "ashlar-serf.service failed: the keyring at /var/lib/ashlar/ring/keyring.json holds no \
+        "the ring does not start: the keyring at /var/lib/ashlar/ring/keyring.json holds no \
          key of 32 bytes; import the site again"
             .into(),
     );

@@ -1,4 +1,5 @@
-//! The ring daemon's files: configuration, keyring, and the password of its RPC.
+//! How this node takes part in the ring: its keyring, its snapshot, and the
+//! password of its RPC.
 
 use crate::paths::Paths;
 use crate::state;
@@ -9,50 +10,36 @@ use ashlar_recipe::Site;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use serf_rs::Config;
+use serf_rs::agent::{AgentConfig, Discover, read_keyring};
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use zeroize::Zeroizing;
 
-/// Where the ring daemon answers this node's own tools.
-const RPC: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7373);
+/// Where the ring answers this node's own tools, `serf members` for one.
+pub(crate) const RPC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7373);
 
-/// What the ring daemon is told besides its tags.
+/// What the ring is told besides this node's tags.
 pub(crate) struct Configuration<'a> {
     /// This node.
     pub(crate) identity: &'a Identity,
     /// The site, for its name and key.
     pub(crate) site: &'a Site,
-    /// The interface that carries the cluster address.
+    /// The interface that carries the cluster address, to look for others on.
     pub(crate) interface: Option<&'a str>,
+    /// Where the `serf` command connects.
+    pub(crate) rpc: Option<SocketAddr>,
 }
 
-/// HashiCorp serf's own configuration file.
-#[derive(Serialize)]
-struct SerfFile<'a> {
-    node_name: &'a str,
-    bind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interface: Option<&'a str>,
-    discover: &'a str,
-    rpc_addr: SocketAddr,
-    rpc_auth: &'a str,
-    // Never `tags_file`: serf refuses it beside tags, and the agent knows them.
-    tags: BTreeMap<String, String>,
-    keyring_file: PathBuf,
-    snapshot_path: PathBuf,
-    // A node that stops has failed, not left: the others must keep its place,
-    // and it must come back by itself.
-    rejoin_after_leave: bool,
-    leave_on_terminate: bool,
-    skip_leave_on_interrupt: bool,
-    log_level: &'a str,
-}
-
-/// Writes what the ring daemon reads when it starts.
-pub(crate) fn configure(paths: &Paths, with: &Configuration<'_>, tags: &Tags) -> Result<()> {
+/// The agent's configuration, after its files are there.
+///
+/// A node that stops has failed, not left: the others keep its place, and it
+/// comes back by itself, with the members that its snapshot remembers.
+pub(super) fn agent_config(
+    paths: &Paths,
+    with: &Configuration<'_>,
+    tags: &Tags,
+) -> Result<AgentConfig> {
     state::make_private_dir(&paths.ring())?;
     let keyring = paths.ring().join("keyring.json");
     if !holds_keys(&keyring) {
@@ -61,25 +48,22 @@ pub(crate) fn configure(paths: &Paths, with: &Configuration<'_>, tags: &Tags) ->
         let json = Zeroizing::new(serde_json::to_vec(&[key.as_str()])?);
         state::write(&keyring, &json, 0o600)?;
     }
-    let auth = rpc_auth(paths)?;
-    let file = SerfFile {
-        node_name: &with.identity.name,
-        bind: SocketAddr::new(with.identity.address, RING_PORT).to_string(),
-        interface: with.interface,
-        discover: &with.site.name,
-        rpc_addr: RPC,
-        rpc_auth: &auth,
-        tags: tags.to_map(),
-        keyring_file: keyring,
-        snapshot_path: paths.ring().join("snapshot"),
-        rejoin_after_leave: true,
-        leave_on_terminate: false,
-        skip_leave_on_interrupt: true,
-        log_level: "info",
-    };
-    let json = Zeroizing::new(serde_json::to_vec_pretty(&file)?);
-    state::write_if_changed(&paths.serf(), &json, 0o600)?;
-    Ok(())
+    let address = SocketAddr::new(with.identity.address, RING_PORT);
+    let mut node = Config::new(with.identity.name.clone(), address);
+    node.keyring = Some(read_keyring(&keyring)?);
+    node.tags = tags.to_map();
+    let mut config = AgentConfig::new(node);
+    config.keyring_file = Some(keyring);
+    config.snapshot = Some(paths.ring().join("snapshot"));
+    config.rejoin_after_leave = true;
+    config.discover = with.interface.map(|interface| Discover {
+        cluster: with.site.name.clone(),
+        interface: Some(interface.to_owned()),
+    });
+    if let Some(rpc) = with.rpc {
+        config.rpc = Some((rpc, Some(rpc_auth(paths)?.to_string())));
+    }
+    Ok(config)
 }
 
 /// Whether the keyring is there and whole; one cut short by a power failure is
@@ -91,7 +75,7 @@ fn holds_keys(keyring: &std::path::Path) -> bool {
 }
 
 /// The RPC's password: random, made once a boot.
-pub(crate) fn rpc_auth(paths: &Paths) -> Result<Zeroizing<String>> {
+fn rpc_auth(paths: &Paths) -> Result<Zeroizing<String>> {
     let path = paths.serf_rpc_auth();
     match std::fs::read_to_string(&path) {
         Ok(text) if !text.trim().is_empty() => return Ok(Zeroizing::new(text.trim().to_owned())),
@@ -107,11 +91,6 @@ pub(crate) fn rpc_auth(paths: &Paths) -> Result<Zeroizing<String>> {
     Ok(auth)
 }
 
-/// Where the RPC listens.
-pub(crate) const fn rpc_address() -> SocketAddr {
-    RPC
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +98,7 @@ mod tests {
     use ashlar_recipe::{NetworkPlan, RingKey};
     use std::fs;
 
-    fn write_all(paths: &Paths) -> serde_json::Value {
+    fn configured(paths: &Paths) -> AgentConfig {
         let identity = Identity {
             id: NodeId("ab".into()),
             name: "ashlar-ab".into(),
@@ -133,7 +112,12 @@ mod tests {
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
         };
-        let with = Configuration { identity: &identity, site: &site, interface: Some("host0") };
+        let with = Configuration {
+            identity: &identity,
+            site: &site,
+            interface: Some("host0"),
+            rpc: Some(RPC),
+        };
         let tags = Tags {
             id: identity.id.clone(),
             cluster: None,
@@ -142,34 +126,33 @@ mod tests {
             swarm: None,
         };
         fs::create_dir_all(paths.run()).unwrap();
-        configure(paths, &with, &tags).unwrap();
-        serde_json::from_slice(&fs::read(paths.serf()).unwrap()).unwrap()
+        agent_config(paths, &with, &tags).unwrap()
     }
 
     #[test]
-    fn a_ring_daemon_that_stops_fails_instead_of_leaving() {
+    fn the_ring_listens_at_the_cluster_address_with_the_sites_key() {
         let root = tempfile::tempdir().unwrap();
-        let paths = Paths::under(root.path());
-        let json = write_all(&paths);
-        assert_eq!(json["bind"], "10.83.0.1:7945");
-        assert_eq!(json["leave_on_terminate"], false);
-        assert_eq!(json["skip_leave_on_interrupt"], true);
-        assert_eq!(json["tags"]["id"], "ab");
-        assert!(json.get("tags_file").is_none());
+        let config = configured(&Paths::under(root.path()));
+        assert_eq!(config.node.address.to_string(), "10.83.0.1:7945");
+        let key = config.node.keyring.unwrap().primary().unwrap().to_base64();
+        assert_eq!(key, BASE64_STANDARD.encode([7; 32]));
+        assert_eq!(config.node.tags["id"], "ab");
+        assert_eq!(config.discover.unwrap().cluster, "demo");
     }
 
     #[test]
     fn a_changed_keyring_is_kept_and_a_broken_one_replaced() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::under(root.path());
-        write_all(&paths);
+        configured(&paths);
         let keyring = paths.ring().join("keyring.json");
         let first = fs::read_to_string(&keyring).unwrap();
-        fs::write(&keyring, "[\"new\",\"old\"]").unwrap();
-        write_all(&paths);
-        assert_eq!(fs::read_to_string(&keyring).unwrap(), "[\"new\",\"old\"]");
+        let changed = format!("[\"{}\"]", BASE64_STANDARD.encode([9; 32]));
+        fs::write(&keyring, &changed).unwrap();
+        configured(&paths);
+        assert_eq!(fs::read_to_string(&keyring).unwrap(), changed);
         fs::write(&keyring, "[\"ne").unwrap();
-        write_all(&paths);
+        configured(&paths);
         assert_eq!(fs::read_to_string(&keyring).unwrap(), first);
     }
 
@@ -177,7 +160,7 @@ mod tests {
     fn the_password_of_the_rpc_stays_the_same_for_a_boot() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::under(root.path());
-        let first = write_all(&paths)["rpc_auth"].clone();
-        assert_eq!(write_all(&paths)["rpc_auth"], first);
+        let first = configured(&paths).rpc;
+        assert_eq!(configured(&paths).rpc, first);
     }
 }

@@ -1,13 +1,10 @@
-//! The ring: who is there, as a gossip daemon tells it.
+//! The ring: who is there, as gossip tells it.
 
 mod config;
-mod rendezvous;
-mod rpc;
-mod wire;
+mod serf;
 
-pub(crate) use config::{Configuration, configure};
-pub(crate) use rendezvous::{Found, seek};
-pub(crate) use rpc::{Serf, watch};
+pub(crate) use config::{Configuration, RPC};
+pub(crate) use serf::Serf;
 
 use anyhow::Result;
 use ashlar_cluster::{MemberStatus, RingMember, Tags};
@@ -27,14 +24,16 @@ pub(crate) struct Member {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// Effects on the ring daemon. Every call is safe to repeat.
+/// Effects on the ring. Every call is safe to repeat.
 pub(crate) trait Ring {
-    /// Every member known, this node included.
-    async fn members(&self) -> Result<Vec<Member>>;
+    /// Takes part in the ring, if this node does not yet.
+    async fn start(&self, with: &Configuration<'_>, tags: &Tags) -> Result<()>;
+    /// Every member known, this node included; none while it takes no part.
+    async fn members(&self) -> Result<Option<Vec<Member>>>;
     /// Asks the members at `addresses` to let this node in; succeeds if one does.
     async fn join(&self, addresses: &[String]) -> Result<()>;
     /// Gives this node exactly these tags.
-    async fn set_tags(&self, name: &str, tags: &Tags) -> Result<()>;
+    async fn set_tags(&self, tags: &Tags) -> Result<()>;
 }
 
 impl From<Member> for RingMember {

@@ -1,4 +1,4 @@
-# The serf command asks the ring daemon with this key; only root can read it.
+# The serf command asks the agent with this key; only root can read it.
 if [ -r /run/ashlar/serf-rpc-auth ]; then
     SERF_RPC_AUTH=$(cat /run/ashlar/serf-rpc-auth)
     export SERF_RPC_AUTH

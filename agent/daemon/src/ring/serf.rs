@@ -1,0 +1,205 @@
+//! [`Ring`] by serf-rs, in this process.
+//!
+//! It has a thread of its own: gossip that waits for anything else that this
+//! process does would make the others take this node for dead.
+
+use super::config::{Configuration, agent_config};
+use super::{Member, Ring};
+use crate::paths::Paths;
+use anyhow::{Context, Result, bail};
+use ashlar_api::RING_PORT;
+use ashlar_cluster::{MemberStatus, Tags};
+use serf_rs::Status;
+use serf_rs::agent::{Agent, AgentConfig};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+
+/// How long the ring may take for an answer that it has in memory.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a join may take: each address is tried for up to ten seconds.
+const JOIN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// This node's part in the ring.
+#[derive(Clone, Debug)]
+pub(crate) struct Serf {
+    paths: Paths,
+    agent: Arc<Mutex<Option<Agent>>>,
+    wake: Arc<Notify>,
+}
+
+impl Serf {
+    /// A part that is not taken yet; `wake` is told of every change in the ring.
+    pub(crate) fn new(paths: &Paths, wake: Arc<Notify>) -> Self {
+        Self { paths: paths.clone(), agent: Arc::default(), wake }
+    }
+
+    fn agent(&self) -> Option<Agent> {
+        self.agent.lock().ok().and_then(|agent| agent.clone())
+    }
+
+    fn running(&self) -> Result<Agent> {
+        self.agent().context("this node takes no part in the ring yet")
+    }
+
+    /// Runs an agent until it ends, in a thread of its own.
+    fn spawn(&self, config: AgentConfig) -> Result<oneshot::Receiver<Result<()>>> {
+        let (started, starting) = oneshot::channel();
+        let (shared, wake) = (Arc::clone(&self.agent), Arc::clone(&self.wake));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the ring's runtime")?;
+        let work = async move {
+            let agent = match Agent::start(config).await {
+                Ok(agent) => agent,
+                Err(error) => {
+                    // Whoever waits may have given up.
+                    let _ = started.send(Err(anyhow::Error::new(error)));
+                    return;
+                }
+            };
+            let mut events = agent.events();
+            if let Ok(mut shared) = shared.lock() {
+                *shared = Some(agent.clone());
+            }
+            let _ = started.send(Ok(()));
+            let follow = async {
+                // What changed is read by the next observation, all of it.
+                while events.next().await.is_some() {
+                    wake.notify_one();
+                }
+            };
+            tokio::select! {
+                () = follow => {}
+                () = agent.ended() => {}
+            }
+            // Another node has this one's name: the plan starts the ring anew.
+            if let Ok(mut shared) = shared.lock() {
+                *shared = None;
+            }
+            wake.notify_one();
+        };
+        std::thread::Builder::new()
+            .name("ring".to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || runtime.block_on(work))
+            .context("cannot start the ring's thread")?;
+        Ok(starting)
+    }
+}
+
+impl Ring for Serf {
+    async fn start(&self, with: &Configuration<'_>, tags: &Tags) -> Result<()> {
+        if self.agent().is_some() {
+            return Ok(());
+        }
+        let starting = self.spawn(agent_config(&self.paths, with, tags)?)?;
+        timeout(PATIENCE, starting).await.context("the ring does not start")??
+    }
+
+    async fn members(&self) -> Result<Option<Vec<Member>>> {
+        let Some(agent) = self.agent() else { return Ok(None) };
+        let members = timeout(PATIENCE, agent.members()).await.context("the ring hangs")??;
+        Ok(Some(members.into_iter().map(member).collect()))
+    }
+
+    async fn join(&self, addresses: &[String]) -> Result<()> {
+        let known: Option<Vec<SocketAddr>> = addresses.iter().map(|a| address(a)).collect();
+        let known = known.with_context(|| format!("no address: {}", addresses.join(", ")))?;
+        // Replay would hand old user events to this node; nobody uses them.
+        let agent = self.running()?;
+        let join = agent.join(known, false);
+        if timeout(JOIN_PATIENCE, join).await.context("the ring hangs")?? == 0 {
+            bail!("no member of the ring answers at {}", addresses.join(", "));
+        }
+        Ok(())
+    }
+
+    async fn set_tags(&self, tags: &Tags) -> Result<()> {
+        let agent = self.running()?;
+        let set = agent.set_tags(tags.to_map());
+        Ok(timeout(PATIENCE, set).await.context("the ring hangs")??)
+    }
+}
+
+/// An address with the ring's port, if it names none.
+fn address(text: &str) -> Option<SocketAddr> {
+    let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, RING_PORT));
+    bare.or_else(|_| text.parse()).ok()
+}
+
+fn member(member: serf_rs::Member) -> Member {
+    Member {
+        name: member.name.to_string(),
+        address: member.address.ip(),
+        status: match member.status {
+            Status::Alive => MemberStatus::Alive,
+            Status::Leaving => MemberStatus::Leaving,
+            Status::Left => MemberStatus::Left,
+            Status::Failed => MemberStatus::Failed,
+        },
+        tags: (*member.tags).clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::loopback;
+    use ashlar_cluster::{Identity, NodeId};
+    use ashlar_recipe::{NetworkPlan, RingKey, Site};
+
+    #[tokio::test]
+    async fn a_node_takes_part_in_the_ring_and_a_second_finds_it_there() {
+        let site = Site {
+            version: 1,
+            name: "demo".into(),
+            ring_key: RingKey::new([7; 32]),
+            expect: None,
+            ssh_keys: Vec::new(),
+            network: NetworkPlan::default(),
+        };
+        let mut rings = Vec::new();
+        let mut roots = Vec::new();
+        for last in [60, 61] {
+            let root = tempfile::tempdir().unwrap();
+            let paths = Paths::under(root.path());
+            for place in [paths.run(), paths.state()] {
+                std::fs::create_dir_all(place).unwrap();
+            }
+            let name = format!("ashlar-{last}");
+            let identity = Identity { id: NodeId(name.clone()), name, address: loopback(last) };
+            let with =
+                Configuration { identity: &identity, site: &site, interface: None, rpc: None };
+            let tags = Tags {
+                id: identity.id.clone(),
+                cluster: None,
+                storage_open: false,
+                ca_key: false,
+                swarm: None,
+            };
+            let wake = Arc::new(Notify::new());
+            let ring = Serf::new(&paths, wake.clone());
+            assert!(ring.members().await.unwrap().is_none());
+            ring.start(&with, &tags).await.unwrap();
+            ring.start(&with, &tags).await.unwrap();
+            assert_eq!(ring.members().await.unwrap().unwrap().len(), 1);
+            rings.push((ring, wake));
+            roots.push(root);
+        }
+        let first = loopback(60).to_string();
+        let (second, _) = &rings[1];
+        second.join(&[first]).await.unwrap();
+        let (first, wake) = &rings[0];
+        let both = async {
+            while first.members().await.unwrap().unwrap().len() < 2 {
+                wake.notified().await;
+            }
+        };
+        timeout(Duration::from_secs(10), both).await.unwrap();
+    }
+}
