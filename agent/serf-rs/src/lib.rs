@@ -74,8 +74,8 @@ pub use event::{Change, Event, Member, QueryEvent, QueryId, Status, UserEvent};
 pub use keyring::{Key, KeyError, Keyring};
 pub use output::{Counters, Output};
 pub use ring::{
-    Clocks, Config, ConfigError, EventError, KeyOperation, KeyResult, Node, QueryKey, QueryRequest,
-    SaveId,
+    Clocks, Coalescing, Config, ConfigError, EventError, KeyOperation, KeyResult, Node, QueryKey,
+    QueryRequest, SaveId,
 };
 pub use snapshot::{Snapshot, SnapshotLine};
 pub use swim::{JoinId, StreamId};

@@ -6,11 +6,13 @@
 //! - [`clock`] orders what happens,
 //! - [`gossip`] reads what others tell,
 //! - [`events`] are told to everybody, [`queries`] asked and answered,
+//! - [`coalesce`] tells many events that come together as few,
 //! - [`keys`] changes the keyring of the whole ring,
 //! - [`conflict`] settles who keeps a name that two claim,
 //! - [`leaving`] says goodbye properly.
 
 mod clock;
+mod coalesce;
 mod conflict;
 mod events;
 mod gossip;
@@ -19,6 +21,7 @@ mod leaving;
 mod members;
 mod queries;
 
+pub use coalesce::Coalescing;
 pub use events::EventError;
 pub use keys::{KeyOperation, KeyResult, SaveId};
 pub use queries::{QueryKey, QueryRequest};
@@ -34,6 +37,7 @@ use crate::wire::serf::encode_tags;
 use crate::wire::swim::kind;
 use bytes::Bytes;
 use clock::Clock;
+use coalesce::Coalescer;
 use conflict::Conflict;
 use events::Events;
 use leaving::Leaving;
@@ -73,6 +77,10 @@ pub struct Config {
     pub reconnect_timeout: Duration,
     /// Members that left are forgotten after so long.
     pub tombstone_timeout: Duration,
+    /// Whether events of members that come together are told as few.
+    pub coalesce_members: Option<Coalescing>,
+    /// Whether of user events that allow it only the last of a name is told.
+    pub coalesce_events: Option<Coalescing>,
 }
 
 /// The last times seen on a ring's three clocks.
@@ -101,6 +109,8 @@ impl Config {
             reconnect_interval: Duration::from_secs(30),
             reconnect_timeout: DAY,
             tombstone_timeout: DAY,
+            coalesce_members: None,
+            coalesce_events: None,
         }
     }
 }
@@ -151,6 +161,9 @@ pub struct Node {
     saves: keys::Saves,
     leaving: Option<Leaving>,
     conflict: Option<Conflict>,
+    /// What happened since the last output was made of it.
+    fresh: Vec<Event>,
+    held: Coalescer,
     timers: BTreeSet<(Time, Timer)>,
 }
 
@@ -200,6 +213,8 @@ impl Node {
             saves: keys::Saves::default(),
             leaving: None,
             conflict: None,
+            fresh: Vec::new(),
+            held: Coalescer::new(config.coalesce_members, config.coalesce_events),
             timers: BTreeSet::new(),
             config,
         };
@@ -213,7 +228,7 @@ impl Node {
     /// When [`Node::handle_timeout`] has something to do.
     pub fn next_timeout(&self) -> Option<Time> {
         let own = self.timers.first().map(|(at, _)| *at);
-        [own, self.swim.next_timer()].into_iter().flatten().min()
+        [own, self.swim.next_timer(), self.held.next()].into_iter().flatten().min()
     }
 
     /// Does everything that is due.
@@ -436,10 +451,15 @@ impl Node {
             }
         }
         self.swim.plan_gossip(now);
+        for event in std::mem::take(&mut self.fresh) {
+            let event = self.held.take(now, event);
+            self.swim.output.extend(event.map(Output::Event));
+        }
+        self.swim.output.extend(self.held.release(now).into_iter().map(Output::Event));
     }
 
     fn emit(&mut self, event: Event) {
-        self.swim.output.push_back(Output::Event(event));
+        self.fresh.push(event);
     }
 
     /// Gossips a message of ours or of others.
