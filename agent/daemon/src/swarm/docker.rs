@@ -8,7 +8,7 @@ use ashlar_api::{ApiError, Refusal};
 use ashlar_cluster::{SwarmLocal, SwarmNode, SwarmRole};
 use bollard::models::{
     LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
-    SwarmJoinRequest,
+    SwarmJoinRequest, SwarmSpec, SwarmSpecDispatcher,
 };
 use bollard::query_parameters::{
     EventsOptionsBuilder, ListNodesOptions, ListServicesOptions, UpdateNodeOptionsBuilder,
@@ -35,6 +35,12 @@ const CHANGE: Duration = Duration::from_secs(60);
 
 /// How long the command may take to deploy a stack.
 const DEPLOY: Duration = Duration::from_secs(120);
+
+/// Nodes tell the Swarm that they live so often, in nanoseconds. One is taken
+/// for dead after three missed ones, and after a new leader was elected after
+/// six: with Docker's own five seconds, tasks of a lost leader stood still for
+/// three quarters of a minute.
+const HEARTBEAT: i64 = 2_000_000_000;
 
 /// The label by which Docker's client marks the services of a stack.
 const STACK_LABEL: &str = "com.docker.stack.namespace";
@@ -170,6 +176,10 @@ impl Swarm for Engine {
             listen_addr: Some(format!("{own}:{SWARM_PORT}")),
             advertise_addr: Some(own.to_string()),
             data_path_addr: Some(own.to_string()),
+            spec: Some(SwarmSpec {
+                dispatcher: Some(SwarmSpecDispatcher { heartbeat_period: Some(HEARTBEAT) }),
+                ..SwarmSpec::default()
+            }),
             ..SwarmInitRequest::default()
         };
         let docker = self.docker(CHANGE).await?;
