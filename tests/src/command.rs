@@ -12,18 +12,27 @@ pub fn workspace() -> &'static Path {
     Path::new(MANIFEST.rsplit_once('/').map_or("/", |(parent, _)| parent))
 }
 
-/// The release build of `ashlar`, beside the profile that the tests run from.
+/// The release build of `ashlar`.
 ///
 /// # Errors
 /// When it was not built.
 pub fn program() -> Result<PathBuf> {
+    built("ashlar").context("run `just build`")
+}
+
+/// The release build of one of our programs, beside the profile that the tests
+/// run from.
+///
+/// # Errors
+/// When it was not built.
+pub fn built(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     // target/debug/deps/lab-0123456789abcdef, or target/debug/bench
-    let built = own.ancestors().map(|directory| directory.join("release/ashlar"));
+    let built = own.ancestors().map(|directory| directory.join("release").join(name));
     built
         .take(4)
         .find(|program| program.exists())
-        .with_context(|| format!("no release/ashlar beside {}: run `just build`", own.display()))
+        .with_context(|| format!("no release/{name} beside {}", own.display()))
 }
 
 /// An invocation of `ashlar`.

@@ -4,7 +4,8 @@
 //! says. [`image`] has the retail image that one build leaves for all tiers.
 //! [`fleet`] runs nodes of it, in VMs or in the lab, and waits for what they
 //! do; [`console`] looks through what they said while booting. [`site`] makes
-//! secrets for them and [`workload`] something to run on them.
+//! secrets for them and [`workload`] something to run on them. [`ring`] runs
+//! rings of our Serf agent and HashiCorp's, without any image.
 //!
 //! Nothing here sleeps for its own sake: every wait looks for a condition, has
 //! a deadline, and shows the last journal lines of its nodes when it passes.
@@ -17,6 +18,7 @@ pub mod fleet;
 pub mod image;
 mod node;
 pub mod project;
+pub mod ring;
 pub mod shared;
 pub mod site;
 pub mod workload;

@@ -11,6 +11,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serf_rs::agent::{Agent, AgentConfig, Discover, read_keyring};
 use serf_rs::{Config, Key, Keyring, Profile};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
@@ -112,6 +113,7 @@ async fn run(args: AgentArgs) -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_new(level).context("-log-level")?)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let (config, join) = configuration(args)?;
     let replay = config.replay;

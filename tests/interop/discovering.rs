@@ -1,0 +1,56 @@
+//! Nobody is told an address.
+
+use anyhow::Result;
+use ashlar_tests::ring::{EVENTUALLY, Kind, Peer, Ring, SOON, fresh_key};
+
+#[test]
+fn theirs_finds_ours_by_mdns() -> Result<()> {
+    Peer::each(|peer| {
+        let ring = Ring::of_two_machines(peer)?;
+        let ours = ring.start_on(0, Kind::Ours, &["-iface=cable", "-discover=shop"])?;
+        // HashiCorp's agent asks once as it starts, and then once a minute.
+        let theirs = ring.start_on(1, Kind::Theirs, &["-iface=cable", "-discover=shop"])?;
+        ring.until_all_see_all(&[ours, theirs], EVENTUALLY).map(drop)
+    })
+}
+
+#[test]
+fn ours_finds_theirs_by_mdns() -> Result<()> {
+    Peer::each(|peer| {
+        let ring = Ring::of_two_machines(peer)?;
+        let theirs = ring.start_on(1, Kind::Theirs, &["-iface=cable", "-discover=shop"])?;
+        let ours = ring.start_on(0, Kind::Ours, &["-iface=cable", "-discover=shop"])?;
+        // Well before HashiCorp's asks again.
+        ring.until_all_see_all(&[theirs, ours], SOON).map(drop)
+    })
+}
+
+#[test]
+fn ours_finds_ours_by_mdns_whoever_starts_first() -> Result<()> {
+    let ring = Ring::of_two_machines(&Peer::of_host()?)?;
+    let encrypt = format!("-encrypt={}", fresh_key()?);
+    let flags = ["-iface=cable", "-discover=shop", encrypt.as_str()];
+    let agents = [ring.start_on(0, Kind::Ours, &flags)?, ring.start_on(1, Kind::Ours, &flags)?];
+    ring.until_all_see_all(&agents, SOON).map(drop)
+}
+
+#[test]
+fn ours_finds_ours_by_mdns_once_the_cable_is_plugged_in() -> Result<()> {
+    let ring = Ring::of_two_machines(&Peer::of_host()?)?;
+    let flags = ["-iface=cable", "-discover=shop"];
+    ring.cut()?;
+    let agents = [ring.start_on(0, Kind::Ours, &flags)?, ring.start_on(1, Kind::Ours, &flags)?];
+    ring.mend()?;
+    ring.until_all_see_all(&agents, EVENTUALLY).map(drop)
+}
+
+#[test]
+fn another_cluster_is_not_found() -> Result<()> {
+    let ring = Ring::of_two_machines(&Peer::of_host()?)?;
+    let alone = ring.start_on(0, Kind::Ours, &["-iface=cable", "-discover=bakery"])?;
+    let flags = ["-iface=cable", "-discover=shop"];
+    let agents = [ring.start_on(0, Kind::Ours, &flags)?, ring.start_on(1, Kind::Ours, &flags)?];
+    // By the time that these have found each other, it would have been found.
+    ring.until_all_see_all(&agents, SOON)?;
+    ring.until_all_see_all(&[alone], SOON).map(drop)
+}
