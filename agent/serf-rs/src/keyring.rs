@@ -12,6 +12,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Key(Vec<u8>);
 
+/// Most keys of a keyring: a rotation needs two.
+const MOST_KEYS: usize = 64;
+
 /// Why something is no key, or a keyring cannot be changed so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +25,10 @@ pub enum KeyError {
     /// Not base64.
     #[error("the key is not base64")]
     Encoding,
+    /// As many keys as are held already. Each packet that no key fits is tried
+    /// with every one.
+    #[error("the keyring is full: it holds {MOST_KEYS} keys, remove those no longer used")]
+    Full,
     /// Asked to use a key that was not installed.
     #[error("requested key is not in the keyring")]
     Unknown,
@@ -139,6 +146,9 @@ impl Keyring {
     /// Adds a key; nothing happens if it is there.
     pub fn install(&mut self, key: Key) -> Result<(), KeyError> {
         if !self.keys().any(|known| *known == key) {
+            if self.keys.len() >= MOST_KEYS {
+                return Err(KeyError::Full);
+            }
             let cipher = Cipher::new(&key)?;
             self.keys.push((key, cipher));
         }
@@ -223,6 +233,18 @@ mod tests {
         ring.use_key(&key(2)).unwrap();
         assert_eq!(ring.open(&[9; 12], b"label", &buffer, &tag).unwrap(), b"stones");
         assert!(ring.open(&[9; 12], b"other", &buffer, &tag).is_none());
+    }
+
+    #[test]
+    fn a_keyring_that_somebody_floods_is_full_one_day() {
+        let mut ring = Keyring::new(key(0)).unwrap();
+        for byte in 1..64 {
+            ring.install(key(byte)).unwrap();
+        }
+        assert_eq!(ring.install(key(64)), Err(KeyError::Full));
+        ring.install(key(63)).unwrap();
+        ring.remove(&key(63)).unwrap();
+        ring.install(key(64)).unwrap();
     }
 
     #[test]

@@ -15,8 +15,12 @@ use std::collections::BTreeMap;
 /// Events are remembered for so many ticks of their clock.
 const REMEMBERED: u64 = 512;
 
-/// Most events of one tick: more is no accident.
-const MOST_AT_ONCE: usize = 256;
+/// Most events that are remembered, and most bytes of them: the oldest give way.
+const MOST: usize = 8 * 1024;
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Most bytes of an event of somebody else: Serf lets nobody configure more.
+const LARGEST_HEARD: usize = 9 * 1024;
 
 /// Most bytes of an event, encoded.
 const LARGEST: usize = 512;
@@ -51,11 +55,19 @@ pub(super) struct Events {
     /// Earlier ones were dealt with before this node started, or joined.
     earliest: u64,
     heard: BTreeMap<u64, Vec<PastEvent>>,
+    count: usize,
+    bytes: usize,
 }
 
 impl Events {
     pub(super) const fn new(seen: u64) -> Self {
-        Self { clock: Clock::after(seen), earliest: seen.saturating_add(1), heard: BTreeMap::new() }
+        Self {
+            clock: Clock::after(seen),
+            earliest: seen.saturating_add(1),
+            heard: BTreeMap::new(),
+            count: 0,
+            bytes: 0,
+        }
     }
 
     /// Those that another node may have missed.
@@ -68,26 +80,45 @@ impl Events {
     }
 
     pub(super) fn ignore_before(&mut self, ltime: u64) {
-        self.earliest = self.earliest.max(ltime);
+        // A time that the clock did not take over is no time.
+        self.earliest = self.earliest.max(ltime.min(self.clock.time()));
     }
 
     /// Notes an event. Whether it is news.
     fn note(&mut self, event: &UserEvent) -> bool {
-        self.clock.witness(event.ltime);
+        let size = event.name.len() + event.payload.len();
+        if size > LARGEST_HEARD || !self.clock.witness(event.ltime) {
+            return false;
+        }
         let oldest = self.clock.time().saturating_sub(REMEMBERED);
         if event.ltime < self.earliest.max(oldest) {
             return false;
         }
         let past = PastEvent { name: event.name.clone(), payload: event.payload.clone() };
         let same = self.heard.entry(event.ltime).or_default();
-        if same.len() >= MOST_AT_ONCE || same.contains(&past) {
+        if same.contains(&past) {
             return false;
         }
         same.push(past);
-        while self.heard.first_key_value().is_some_and(|(ltime, _)| *ltime < oldest) {
-            self.heard.pop_first();
-        }
+        self.count += 1;
+        self.bytes += size;
+        self.forget_before(oldest);
         true
+    }
+
+    /// Forgets what is old, and in a flood what is not: nothing of its time is
+    /// news afterwards, or it would be told round and round.
+    fn forget_before(&mut self, oldest: u64) {
+        while let Some(first) = self.heard.first_entry() {
+            let flood = self.count > MOST || self.bytes > MOST_BYTES;
+            if *first.key() >= oldest && !flood {
+                break;
+            }
+            let (ltime, events) = first.remove_entry();
+            self.count -= events.len();
+            self.bytes -= events.iter().map(|e| e.name.len() + e.payload.len()).sum::<usize>();
+            self.earliest = self.earliest.max(ltime.saturating_add(1));
+        }
     }
 }
 

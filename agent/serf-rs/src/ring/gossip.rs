@@ -11,10 +11,14 @@ use crate::event::Status;
 use crate::swim::Name;
 use crate::time::Time;
 use crate::wire::msgpack::{Malformed, Value};
+use crate::wire::packet;
 use crate::wire::serf::{Join, Leave, PushPull, UserEvent, decode_relay, kind};
 use crate::wire::swim::{decode, encode};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The largest datagram: answers to queries may be so large.
+const DATAGRAM: usize = 65_507;
 
 /// What this node tells in an exchange.
 pub(super) fn local_state(
@@ -45,6 +49,11 @@ impl Node {
 
     fn read_message(&mut self, now: Time, message: &Bytes) -> Result<(), Malformed> {
         let (&first, body) = message.split_first().ok_or(Malformed::Short(1))?;
+        // Gossip fits a packet of any network, an answer one of UDP's largest.
+        let limit = if first <= kind::QUERY { packet::SIZE } else { DATAGRAM };
+        if message.len() > limit {
+            return Err(Malformed::Range);
+        }
         let topic = match first {
             kind::JOIN => self.join_intent(now, &decode(body)?).then_some(Topic::Intent),
             kind::LEAVE => self.leave_intent(now, &decode(body)?).then_some(Topic::Intent),

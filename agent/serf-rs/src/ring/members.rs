@@ -6,7 +6,7 @@
 
 use super::{Node, Timer};
 use crate::event::{Change, Event, Member, Status};
-use crate::swim::{Name, Peer};
+use crate::swim::{Name, Peer, is_name};
 use crate::time::Time;
 use crate::wire::serf::{Join, Leave, decode_tags};
 use rand::Rng;
@@ -22,6 +22,9 @@ const INTENTS_KEPT: Duration = Duration::from_secs(5 * 60);
 
 /// Most such intents.
 const MOST_INTENTS: usize = 4096;
+
+/// Most members that are gone and remembered: as many as a ring may have.
+const MOST_GONE: usize = 16 * 1024;
 
 /// A leaving member that is to be forgotten gets so long to go.
 const PRUNE: Duration = Duration::from_secs(6);
@@ -49,6 +52,9 @@ pub(super) struct Intents(BTreeMap<Name, (Kind, u64, Time)>);
 impl Intents {
     /// Notes an intent. Whether it is news.
     fn note(&mut self, now: Time, node: &str, kind: Kind, ltime: u64) -> bool {
+        if !is_name(node) {
+            return false;
+        }
         if let Some((_, known, _)) = self.0.get(node)
             && ltime <= *known
         {
@@ -128,7 +134,9 @@ impl Node {
 
     /// Somebody tells that a member joins. Whether to tell it on.
     pub(super) fn join_intent(&mut self, now: Time, join: &Join) -> bool {
-        self.clock.witness(join.ltime);
+        if !self.clock.witness(join.ltime) {
+            return false;
+        }
         let Some(entry) = self.members.get_mut(join.node.as_str()) else {
             return self.intents.note(now, &join.node, Kind::Join, join.ltime);
         };
@@ -145,7 +153,9 @@ impl Node {
 
     /// Somebody tells that a member leaves. Whether to tell it on.
     pub(super) fn leave_intent(&mut self, now: Time, leave: &Leave) -> bool {
-        self.clock.witness(leave.ltime);
+        if !self.clock.witness(leave.ltime) {
+            return false;
+        }
         let ours = *leave.node == *self.swim.name;
         let Some(entry) = self.members.get_mut(leave.node.as_str()) else {
             return self.intents.note(now, &leave.node, Kind::Leave, leave.ltime);
@@ -173,7 +183,10 @@ impl Node {
             // Whoever is about to go may still say something.
             let leaving = self.member(&name).is_some_and(|m| m.status == Status::Leaving);
             let at = if leaving { now + PRUNE } else { now };
-            self.timers.insert((at, Timer::Prune(name)));
+            let prune = Timer::Prune(name);
+            if !self.timers.iter().any(|(_, timer)| *timer == prune) {
+                self.timers.insert((at, prune));
+            }
         }
         true
     }
@@ -201,6 +214,14 @@ impl Node {
         });
         let old: Vec<Name> = old.map(|(name, _)| Arc::clone(name)).collect();
         for name in old {
+            self.erase(&name);
+        }
+        // Members who never were, invented by the thousand, are soon gone too.
+        let gone = |(name, entry): (&Name, &Entry)| Some((entry.gone_since?, Arc::clone(name)));
+        let mut gone: Vec<(Time, Name)> = self.members.iter().filter_map(gone).collect();
+        gone.sort_unstable();
+        let many = gone.len().saturating_sub(MOST_GONE);
+        for (_, name) in gone.into_iter().take(many) {
             self.erase(&name);
         }
     }

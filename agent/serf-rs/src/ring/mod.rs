@@ -122,6 +122,9 @@ pub enum ConfigError {
     /// The name is empty or too long.
     #[error("a node's name has 1 to 128 bytes, this one {0}")]
     Name(usize),
+    /// The name would break the lines of logs.
+    #[error("a node's name has no control characters, this one is {0:?}")]
+    Unprintable(String),
     /// Too many or too long tags.
     #[error("the tags take {0} bytes when encoded, and at most {LONGEST_TAGS} are carried")]
     Tags(usize),
@@ -187,6 +190,9 @@ impl Node {
     pub fn new(now: Time, config: Config, seed: [u8; 32]) -> Result<Self, ConfigError> {
         if config.name.is_empty() || config.name.len() > 128 {
             return Err(ConfigError::Name(config.name.len()));
+        }
+        if config.name.contains(char::is_control) {
+            return Err(ConfigError::Unprintable(config.name));
         }
         if config.label.len() > 255 {
             return Err(ConfigError::Label(config.label.len()));

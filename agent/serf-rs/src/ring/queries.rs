@@ -11,6 +11,7 @@ use super::keys::{self, Tally};
 use super::{Node, Timer, Topic};
 use crate::event::{Event, QueryEvent, QueryId, Status};
 use crate::output::Output;
+use crate::swim::LONGEST_NAME;
 use crate::time::Time;
 use crate::wire::serf::{
     FLAG_ACK, FLAG_NO_BROADCAST, Filter, Query, QueryResponse, TagFilter, encode_relay, kind,
@@ -19,17 +20,24 @@ use crate::wire::swim::{NodeAddr, encode};
 use bytes::Bytes;
 use rand::Rng;
 use rand::seq::IteratorRandom;
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Queries are remembered for so many ticks of their clock.
 const REMEMBERED: u64 = 512;
-/// Most queries of one tick.
-const MOST_AT_ONCE: usize = 256;
-/// Most queries that wait for this node's answer.
+/// Most queries that are remembered: the oldest give way.
+const MOST: usize = 16 * 1024;
+/// Most queries that wait for this node's answer: the oldest give way.
 const MOST_OPEN: usize = 1024;
+/// Most nodes whose answers and confirmations are taken for one query.
+const MOST_ANSWERS: usize = 16 * 1024;
+/// Most filters of a query.
+const MOST_FILTERS: usize = 16;
+/// Most memory of a compiled filter. A pattern of twenty bytes can stand for
+/// millions of states, each of which is tried for each byte of a tag.
+const PATTERN: usize = 64 * 1024;
 /// Most bytes of a query, and of an answer, encoded.
 pub(super) const LARGEST: usize = 1024;
 /// The longest that a query of somebody else is kept open for an answer.
@@ -89,6 +97,8 @@ pub(super) struct Received {
     to: SocketAddr,
     from: String,
     relay_factor: u8,
+    /// When nobody waits for the answer any more.
+    ends: Time,
 }
 
 /// The queries that were heard and asked lately.
@@ -97,6 +107,7 @@ pub(super) struct Queries {
     pub(super) clock: Clock,
     earliest: u64,
     heard: BTreeMap<u64, Vec<u32>>,
+    heard_count: usize,
     pub(super) asked: BTreeMap<QueryKey, Asked>,
     received: BTreeMap<u64, Received>,
     count: u64,
@@ -108,6 +119,7 @@ impl Queries {
             clock: Clock::after(seen),
             earliest: seen.saturating_add(1),
             heard: BTreeMap::new(),
+            heard_count: 0,
             asked: BTreeMap::new(),
             received: BTreeMap::new(),
             count: 0,
@@ -116,18 +128,27 @@ impl Queries {
 
     /// Notes a query. Whether it is news.
     fn note(&mut self, query: &Query) -> bool {
-        self.clock.witness(query.ltime);
+        if !self.clock.witness(query.ltime) {
+            return false;
+        }
         let oldest = self.clock.time().saturating_sub(REMEMBERED);
         if query.ltime < self.earliest.max(oldest) {
             return false;
         }
         let same = self.heard.entry(query.ltime).or_default();
-        if same.len() >= MOST_AT_ONCE || same.contains(&query.id) {
+        if same.contains(&query.id) {
             return false;
         }
         same.push(query.id);
-        while self.heard.first_key_value().is_some_and(|(ltime, _)| *ltime < oldest) {
-            self.heard.pop_first();
+        self.heard_count += 1;
+        // As with events: what is forgotten is no news when it comes again.
+        while let Some(first) = self.heard.first_entry() {
+            if *first.key() >= oldest && self.heard_count <= MOST {
+                break;
+            }
+            let (ltime, ids) = first.remove_entry();
+            self.heard_count -= ids.len();
+            self.earliest = self.earliest.max(ltime.saturating_add(1));
         }
         true
     }
@@ -156,7 +177,7 @@ impl Node {
             filters.push(Filter::Nodes(request.nodes).write());
         }
         for (tag, expression) in request.tags {
-            if Regex::new(&expression).is_err() {
+            if pattern(&expression).is_none() {
                 return Err(EventError::Pattern(expression));
             }
             filters.push(Filter::Tag(TagFilter { tag, expression }).write());
@@ -196,16 +217,21 @@ impl Node {
             return false;
         }
         let tell_on = query.flags & FLAG_NO_BROADCAST == 0;
-        if !query.filters.iter().all(|filter| self.is_meant(filter)) {
+        let meant = query.filters.len() <= MOST_FILTERS
+            && query.filters.iter().all(|filter| self.is_meant(filter));
+        if !meant {
             return tell_on;
         }
         let Some(ip) = NodeAddr::read(&query.addr) else { return tell_on };
+        let timeout = Duration::from_nanos(u64::try_from(query.timeout).unwrap_or_default());
+        let timeout = timeout.min(LONGEST);
         let received = Received {
             ltime: query.ltime,
             id: query.id,
             to: SocketAddr::new(ip.ip(), query.port),
             from: query.source_node.clone(),
             relay_factor: query.relay_factor,
+            ends: now + timeout,
         };
         if query.flags & FLAG_ACK != 0 {
             self.answer(now, &received, FLAG_ACK, Bytes::new());
@@ -214,16 +240,16 @@ impl Node {
             self.internal_query(now, internal, &query.payload, received);
             return tell_on;
         }
-        if self.queries.received.len() >= MOST_OPEN {
+        if self.queries.received.len() >= MOST_OPEN
+            && let Some((&oldest, _)) = self.queries.received.first_key_value()
+        {
             self.swim.counters.refused += 1;
-            return tell_on;
+            self.take_received(oldest);
         }
         self.queries.count += 1;
         let id = self.queries.count;
+        self.timers.insert((received.ends, Timer::Received(id)));
         self.queries.received.insert(id, received);
-        let timeout = Duration::from_nanos(u64::try_from(query.timeout).unwrap_or_default());
-        let timeout = timeout.min(LONGEST);
-        self.timers.insert((now + timeout, Timer::Received(id)));
         self.emit(Event::Query(QueryEvent {
             id: QueryId(id),
             ltime: query.ltime,
@@ -241,7 +267,7 @@ impl Node {
             Ok(Some(Filter::Nodes(names))) => names.iter().any(|name| **name == *self.swim.name),
             Ok(Some(Filter::Tag(TagFilter { tag, expression }))) => {
                 let value = self.tags.get(&tag).map_or("", String::as_str);
-                Regex::new(&expression).is_ok_and(|pattern| pattern.is_match(value))
+                pattern(&expression).is_some_and(|pattern| pattern.is_match(value))
             }
             Ok(None) | Err(_) => false,
         }
@@ -274,10 +300,17 @@ impl Node {
         if size > LARGEST {
             return Err(EventError::TooLarge { size, limit: LARGEST });
         }
-        let Some(received) = self.queries.received.remove(&query.0) else { return Ok(()) };
+        let Some(received) = self.take_received(query.0) else { return Ok(()) };
         self.answer(now, &received, 0, payload);
         self.settle(now);
         Ok(())
+    }
+
+    /// A query that waits for our answer no longer, nor does its timer.
+    fn take_received(&mut self, id: u64) -> Option<Received> {
+        let received = self.queries.received.remove(&id)?;
+        self.timers.remove(&(received.ends, Timer::Received(id)));
+        Some(received)
     }
 
     /// Sends an answer straight back, and through others if that is wished.
@@ -311,6 +344,11 @@ impl Node {
             return;
         };
         let QueryResponse { from, payload, flags, .. } = response;
+        let many = asked.acks.len().max(asked.answers.len()) >= MOST_ANSWERS;
+        if many || from.len() > LONGEST_NAME {
+            self.swim.counters.refused += 1;
+            return;
+        }
         if flags & FLAG_ACK != 0 {
             if asked.acks.insert(from.clone()) && matches!(asked.purpose, Purpose::User) {
                 self.swim.output.push_back(Output::QueryAck { query: key, from });
@@ -346,6 +384,11 @@ impl Node {
             Purpose::Conflict => self.conflict_settled(now),
         }
     }
+}
+
+/// A pattern that can be matched quickly; none if it is no such pattern.
+pub(crate) fn pattern(expression: &str) -> Option<Regex> {
+    RegexBuilder::new(expression).size_limit(PATTERN).build().ok()
 }
 
 fn response(query: &Received, from: &str, flags: u32, payload: &Bytes) -> QueryResponse {

@@ -17,6 +17,13 @@ use std::time::Duration;
 /// Most streams from others at a time: memberlist's limit of exchanges.
 const MOST_STREAMS: usize = 128;
 
+/// When there are that many, the oldest gives way if it took longer than this:
+/// an exchange takes milliseconds, and idle connections shall keep nobody out.
+const UNDISTURBED: Duration = Duration::from_secs(1);
+
+/// So much of another node's words is worth telling.
+const WORDS: usize = 200;
+
 /// Most bytes that all unfinished streams hold together.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
@@ -48,6 +55,8 @@ enum Purpose {
 struct Stream {
     purpose: Purpose,
     with: SocketAddr,
+    since: Time,
+    ends: Time,
     collected: Collector,
     bytes: usize,
 }
@@ -69,15 +78,17 @@ impl Swim {
     ) -> StreamId {
         self.streams.opened += 1;
         let id = StreamId(self.streams.opened);
-        let stream = Stream { purpose, with, collected: Collector::default(), bytes: 0 };
+        let (ends, collected) = (now + patience, Collector::default());
+        let stream = Stream { purpose, with, since: now, ends, collected, bytes: 0 };
         self.streams.open.insert(id, stream);
-        self.set(now + patience, Timer::Stream(id));
+        self.set(ends, Timer::Stream(id));
         id
     }
 
     fn remove_stream(&mut self, id: StreamId) -> Option<Stream> {
         let stream = self.streams.open.remove(&id)?;
         self.streams.bytes -= stream.bytes;
+        self.timers.remove(&(stream.ends, Timer::Stream(id)));
         Some(stream)
     }
 
@@ -128,10 +139,18 @@ impl Swim {
 
     /// Somebody connected. None if there are too many streams already.
     pub(crate) fn stream_accepted(&mut self, now: Time, from: SocketAddr) -> Option<StreamId> {
-        let accepted = |stream: &&Stream| matches!(stream.purpose, Purpose::Accepted);
-        if self.streams.open.values().filter(accepted).count() >= MOST_STREAMS {
+        let open = self.streams.open.iter();
+        let mut accepted = open.filter(|(_, stream)| matches!(stream.purpose, Purpose::Accepted));
+        // Names of streams grow: the first is the oldest.
+        let oldest = accepted.next().map(|(id, stream)| (*id, stream.since));
+        if let Some((oldest, since)) = oldest
+            && accepted.count() + 1 >= MOST_STREAMS
+        {
             self.counters.refused += 1;
-            return None;
+            if now - since < UNDISTURBED {
+                return None;
+            }
+            self.stream_timed_out(oldest);
         }
         Some(self.add_stream(now, from, Purpose::Accepted, self.profile.stream_timeout))
     }
@@ -214,6 +233,8 @@ impl Swim {
             }
             (Purpose::Ping(seq), Frame::Ack(ack)) if ack.seq == seq => self.stream_ack(seq),
             (purpose, Frame::Refusal(why)) => {
+                // It goes into logs: no line breaks, and no novels.
+                let why: String = why.chars().take(WORDS).flat_map(char::escape_debug).collect();
                 self.stream_failed(&purpose, stream.with, &format!("refused: {why}"))
             }
             (purpose, _) => {

@@ -44,6 +44,15 @@ use std::time::Duration;
 /// A member's name.
 pub(crate) type Name = Arc<str>;
 
+/// Longest name: it keeps one rumour well within a packet.
+pub(crate) const LONGEST_NAME: usize = 256;
+
+/// Whether a node may be called so. Names end up in logs and in lines of the
+/// snapshot, where a line break would begin a line that nobody wrote.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_control)
+}
+
 /// Something that the layer above wants to know.
 #[derive(Debug)]
 pub(crate) enum Happened {
@@ -246,8 +255,13 @@ impl Swim {
         self.output.push_back(Output::Refused { from, why: error.to_string() });
     }
 
-    /// Sends one message, and as much gossip as fits with it.
+    /// Sends one message, and as much gossip as fits with it. What fits no
+    /// packet was made so by somebody else, and goes nowhere.
     pub(crate) fn send(&mut self, to: SocketAddr, message: Vec<u8>) {
+        if message.len() + self.envelope.overhead() > packet::SIZE {
+            self.counters.refused += 1;
+            return;
+        }
         let used = packet::COMPOUND_OVERHEAD + packet::EACH_OVERHEAD + message.len();
         let mut messages = vec![Bytes::from(message)];
         messages.append(&mut self.gossip_for(used));
@@ -277,6 +291,12 @@ impl Swim {
         message: Vec<u8>,
         mark: Option<u64>,
     ) {
+        // It would wait for ever for a packet that it fits.
+        let wrapping = packet::COMPOUND_OVERHEAD + packet::EACH_OVERHEAD;
+        if message.len() + wrapping + self.envelope.overhead() > packet::SIZE {
+            self.counters.refused += 1;
+            return;
+        }
         let replaced = self.queue.add(topic, about, message.into(), mark);
         self.happened.extend(replaced.map(Happened::Told));
     }

@@ -3,7 +3,8 @@
 //! Source: hashicorp/memberlist, `state.go` (`probeNode`), `net.go`
 //! (`handlePing` to `handleNack`).
 
-use super::{Happened, Name, State, Swim, Timer};
+use super::rumour::MOST_PEERS;
+use super::{Happened, LONGEST_NAME, Name, State, Swim, Timer};
 use crate::time::Time;
 use crate::wire::packet;
 use crate::wire::swim::{self, Ack, IndirectPing, Nack, NodeAddr, Ping, Suspect, kind};
@@ -44,6 +45,10 @@ impl Swim {
     /// Probes the next member in the round.
     pub(super) fn probe_next(&mut self, now: Time) {
         self.set(now + self.profile.probe_interval, Timer::Probe);
+        // A round of so many takes hours: the dead would keep the living out.
+        if self.peers.len() >= MOST_PEERS {
+            self.forget_the_dead(now);
+        }
         // A node in doubt of its own health takes longer for each probe.
         if self.probe.is_some() {
             return;
@@ -65,6 +70,11 @@ impl Swim {
     /// Each round has another order, and forgets who is long dead.
     fn begin_round(&mut self, now: Time) {
         self.next_probe = 0;
+        self.forget_the_dead(now);
+        self.order.shuffle(&mut self.rng);
+    }
+
+    fn forget_the_dead(&mut self, now: Time) {
         let patience = self.profile.gossip_to_the_dead;
         let own = Arc::clone(&self.name);
         self.peers.retain(|name, peer| {
@@ -72,7 +82,6 @@ impl Swim {
         });
         let peers = &self.peers;
         self.order.retain(|name| peers.contains_key(name));
-        self.order.shuffle(&mut self.rng);
     }
 
     fn probe(&mut self, now: Time, target: Name) {
@@ -192,7 +201,8 @@ impl Swim {
     /// Somebody asks us to probe a third.
     pub(super) fn indirect_ping(&mut self, now: Time, from: SocketAddr, asked: IndirectPing) {
         let Some(ip) = NodeAddr::read(&asked.target) else { return };
-        if self.relays.len() >= MOST_RELAYS {
+        if self.relays.len() >= MOST_RELAYS || asked.node.len() > LONGEST_NAME {
+            self.counters.refused += 1;
             return;
         }
         let port = if asked.port == 0 { self.address.port() } else { asked.port };

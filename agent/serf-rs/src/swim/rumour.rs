@@ -6,7 +6,7 @@
 //! `deadNode`, `refute`).
 
 use super::suspicion::Suspicion;
-use super::{Happened, Name, Peer, State, Swim, Timer, Topic};
+use super::{Happened, LONGEST_NAME, Name, Peer, State, Swim, Timer, Topic, is_name};
 use crate::time::Time;
 use crate::wire::swim::{self, Alive, Dead, NodeAddr, Suspect, Versions, kind};
 use bytes::Bytes;
@@ -14,13 +14,11 @@ use rand::Rng;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Longest metadata, and longest name: the first is memberlist's rule, the
-/// second keeps one rumour well within a packet.
+/// Longest metadata: memberlist's rule.
 const LONGEST_META: usize = 512;
-const LONGEST_NAME: usize = 256;
 
 /// Most members: a hostile one must not be able to fill our memory with names.
-const MOST_PEERS: usize = 16 * 1024;
+pub(super) const MOST_PEERS: usize = 16 * 1024;
 
 impl Swim {
     /// Changes this node's metadata and tells everybody.
@@ -69,8 +67,13 @@ impl Swim {
     }
 
     /// An incarnation newer than ours and than `accused`.
+    ///
+    /// After the last number there is no newer one, and whoever believes an
+    /// accusation of it believes nothing else until it has forgotten us, after
+    /// half a minute. Then the first number is as good as any, and leaves room
+    /// for the next refutation.
     fn next_incarnation(&mut self, accused: u32) -> u32 {
-        self.incarnation = self.incarnation.max(accused).saturating_add(1);
+        self.incarnation = self.incarnation.max(accused).checked_add(1).unwrap_or(1);
         self.incarnation
     }
 
@@ -86,8 +89,7 @@ impl Swim {
     pub(super) fn alive(&mut self, now: Time, alive: Alive) {
         let versions = Versions::read(&alive.versions);
         let Some(addr) = NodeAddr::read(&alive.addr) else { return };
-        if alive.node.is_empty()
-            || alive.node.len() > LONGEST_NAME
+        if !is_name(&alive.node)
             || alive.meta.len() > LONGEST_META
             || versions.is_some_and(|Versions([least, most, ..])| least == 0 || least > most)
         {
@@ -131,7 +133,8 @@ impl Swim {
         let changed = if was == State::Alive { known.changed } else { now };
         // A node that says nothing of its versions has not changed them.
         let versions = versions.or(known.versions);
-        *known = Peer { changed, versions, ..new };
+        let refuted = std::mem::replace(known, Peer { changed, versions, ..new }).suspicion;
+        self.drop_suspicion(&name, refuted);
         if was.is_gone() {
             self.happened.push_back(Happened::Joined(Arc::clone(&name)));
         } else if meta != alive.meta {
@@ -177,6 +180,10 @@ impl Swim {
 
     /// Somebody doubts that a member lives.
     pub(super) fn suspect(&mut self, now: Time, suspect: Suspect) {
+        if suspect.from.len() > LONGEST_NAME {
+            self.counters.refused += 1;
+            return;
+        }
         let n = self.peers.len();
         let Some((name, peer)) = self.known(&suspect.node) else { return };
         if suspect.incarnation < peer.incarnation {
@@ -184,9 +191,11 @@ impl Swim {
         }
         let from: Name = suspect.from.as_str().into();
         if let Some(suspicion) = &mut peer.suspicion {
+            let before = suspicion.ends();
             if suspicion.confirm(&from) {
                 let ends = suspicion.ends();
-                self.set(ends.max(now), Timer::Suspicion(Arc::clone(&name)));
+                self.timers.remove(&(before, Timer::Suspicion(Arc::clone(&name))));
+                self.set(ends, Timer::Suspicion(Arc::clone(&name)));
                 self.tell(
                     Topic::Membership,
                     Some(name),
@@ -232,12 +241,15 @@ impl Swim {
 
     /// Somebody tells that a member is dead, or the member that it leaves.
     pub(super) fn dead(&mut self, now: Time, dead: Dead) {
+        if dead.from.len() > LONGEST_NAME {
+            self.counters.refused += 1;
+            return;
+        }
         let (leaving, own) = (self.leaving, Arc::clone(&self.name));
         let Some((name, peer)) = self.known(&dead.node) else { return };
         if dead.incarnation < peer.incarnation || peer.state.is_gone() {
             return;
         }
-        peer.suspicion = None;
         if name == own {
             if !leaving {
                 self.refute(dead.incarnation);
@@ -247,8 +259,17 @@ impl Swim {
         peer.incarnation = dead.incarnation;
         peer.state = if dead.node == dead.from { State::Left } else { State::Dead };
         peer.changed = now;
+        let proved = peer.suspicion.take();
+        self.drop_suspicion(&name, proved);
         self.happened.push_back(Happened::Gone(Arc::clone(&name)));
         self.tell(Topic::Membership, Some(name), swim::encode(kind::DEAD, &dead), None);
+    }
+
+    /// A suspicion is over, and so is its time.
+    fn drop_suspicion(&mut self, name: &Name, suspicion: Option<Suspicion>) {
+        if let Some(suspicion) = suspicion {
+            self.timers.remove(&(suspicion.ends(), Timer::Suspicion(Arc::clone(name))));
+        }
     }
 
     /// A member and its shared name.

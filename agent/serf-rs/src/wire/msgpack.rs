@@ -7,7 +7,8 @@
 //! specification, "Formats"; hashicorp/go-msgpack, `codec/msgpack.go`.
 //!
 //! Nothing is allocated for a length that was only announced: every length is
-//! checked against the bytes that are there.
+//! checked against the bytes that are there. One byte can still be a value that
+//! takes a hundred in memory, so the elements of a message are limited as well.
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -17,6 +18,10 @@ const DEPTH: u8 = 16;
 
 /// Most elements that room is made for before they were seen.
 const RESERVE: usize = 64;
+
+/// Most elements of all lists and maps of one message together: a ring of
+/// 16,384 members, half of whom left, tells its state with half of these.
+const ELEMENTS: usize = 64 * 1024;
 
 /// Why bytes are not the MessagePack that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +47,9 @@ pub enum Malformed {
     /// Values nested deeper than any message of Serf.
     #[error("values nested more than {DEPTH} deep")]
     Depth,
+    /// Lists and maps with more elements than any message of Serf.
+    #[error("more values than any message has")]
+    Many,
 }
 
 /// Writes values one after the other.
@@ -152,12 +160,19 @@ fn clamp(length: usize) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder<'a> {
     rest: &'a [u8],
+    /// How many elements lists and maps may still have.
+    elements: usize,
 }
 
 impl<'a> Decoder<'a> {
     /// Reads from the first byte of `bytes`.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self::limited(bytes, ELEMENTS)
+    }
+
+    /// The same, of lists and maps with so many elements together at most.
+    pub(crate) const fn limited(bytes: &'a [u8], elements: usize) -> Self {
+        Self { rest: bytes, elements }
     }
 
     /// What was not read yet.
@@ -190,24 +205,31 @@ impl<'a> Decoder<'a> {
 
     /// How many pairs the map has that begins here; none for nil.
     pub fn map(&mut self) -> Result<usize, Malformed> {
-        match self.byte()? {
-            0xc0 => Ok(0),
-            found @ 0x80..=0x8f => Ok(usize::from(found & 0x0f)),
-            0xde => self.length::<2>(),
-            0xdf => self.length::<4>(),
-            found => Err(Malformed::Kind { expected: "a map", found }),
-        }
+        let pairs = match self.byte()? {
+            0xc0 => 0,
+            found @ 0x80..=0x8f => usize::from(found & 0x0f),
+            0xde => self.length::<2>()?,
+            0xdf => self.length::<4>()?,
+            found => return Err(Malformed::Kind { expected: "a map", found }),
+        };
+        self.spend(pairs)
+    }
+
+    fn spend(&mut self, elements: usize) -> Result<usize, Malformed> {
+        self.elements = self.elements.checked_sub(elements).ok_or(Malformed::Many)?;
+        Ok(elements)
     }
 
     /// How many elements the array has that begins here; none for nil.
     pub fn array(&mut self) -> Result<usize, Malformed> {
-        match self.byte()? {
-            0xc0 => Ok(0),
-            found @ 0x90..=0x9f => Ok(usize::from(found & 0x0f)),
-            0xdc => self.length::<2>(),
-            0xdd => self.length::<4>(),
-            found => Err(Malformed::Kind { expected: "an array", found }),
-        }
+        let elements = match self.byte()? {
+            0xc0 => 0,
+            found @ 0x90..=0x9f => usize::from(found & 0x0f),
+            0xdc => self.length::<2>()?,
+            0xdd => self.length::<4>()?,
+            found => return Err(Malformed::Kind { expected: "an array", found }),
+        };
+        self.spend(elements)
     }
 
     /// Bytes or text; empty for nil.

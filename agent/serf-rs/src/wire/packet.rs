@@ -20,6 +20,10 @@ pub const EACH_OVERHEAD: usize = 2;
 /// into 64 KiB, far less than would hurt.
 const DECOMPRESSED: usize = 256 * 1024;
 
+/// Most messages in one packet: what one compound holds. Each may be a ping that
+/// wants its answer, and a small packet could be decompressed to very many.
+const MOST_MESSAGES: usize = 255;
+
 /// A compound in a compressed message is what is sent; more is an attack.
 const DEPTH: u8 = 4;
 
@@ -80,14 +84,20 @@ pub fn read(
         }
         plain = rest;
     }
-    let mut budget = DECOMPRESSED;
-    walk(plain, DEPTH, &mut budget, &mut each)
+    let mut left = Left { bytes: DECOMPRESSED, messages: MOST_MESSAGES };
+    walk(plain, DEPTH, &mut left, &mut each)
+}
+
+/// What a packet may still come to.
+struct Left {
+    bytes: usize,
+    messages: usize,
 }
 
 fn walk(
     message: &[u8],
     depth: u8,
-    budget: &mut usize,
+    left: &mut Left,
     each: &mut impl FnMut(u8, &[u8]),
 ) -> Result<(), WireError> {
     let depth = depth.checked_sub(1).ok_or(WireError::Nested)?;
@@ -95,16 +105,17 @@ fn walk(
     match first {
         kind::COMPOUND => {
             for part in parts(body)? {
-                walk(part?, depth, budget, each)?;
+                walk(part?, depth, left, each)?;
             }
             Ok(())
         }
         kind::COMPRESS => {
-            let plain = decompress(body, *budget)?;
-            *budget -= plain.len();
-            walk(&plain, depth, budget, each)
+            let plain = decompress(body, left.bytes)?;
+            left.bytes -= plain.len();
+            walk(&plain, depth, left, each)
         }
         kind => {
+            left.messages = left.messages.checked_sub(1).ok_or(Malformed::Many)?;
             each(kind, body);
             Ok(())
         }

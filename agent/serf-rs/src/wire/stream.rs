@@ -14,8 +14,11 @@ use rand::RngCore;
 /// Most bytes of a message on a stream, and of each part of it.
 pub const SIZE: usize = 20 * 1024 * 1024;
 
-/// Most bytes that a message is decompressed to.
-const DECOMPRESSED: usize = 2 * SIZE;
+/// Most elements of one part of a message: a header, a ping, a node.
+const PART: usize = 64;
+
+/// Most nodes in an exchange: four times as many as are taken in.
+const MOST_NODES: usize = 64 * 1024;
 
 /// Smaller messages are sent as they are: packing them costs more than it saves.
 const WORTH_PACKING: usize = 512;
@@ -159,7 +162,7 @@ impl Collector {
         match first {
             kind::COMPRESS => {
                 // Only to learn whether it is whole: large pieces come once.
-                Compressed::unpack(&mut Decoder::new(body))?;
+                Compressed::unpack(&mut Decoder::limited(body, PART))?;
                 whole(message).map_err(final_word)
             }
             kind::PUSH_PULL => {
@@ -181,19 +184,23 @@ fn final_word(error: WireError) -> WireError {
 
 impl Progress {
     fn advance(&mut self, body: &[u8]) -> Result<(), WireError> {
-        let mut from = Decoder::new(body.get(self.offset..).unwrap_or_default());
+        let mut rest = body.get(self.offset..).unwrap_or_default();
         if self.states.is_none() {
+            let mut from = Decoder::limited(rest, PART);
             let header = PushPullHeader::unpack(&mut from)?;
             self.states = Some(lengths(&header)?);
-            self.offset = body.len() - from.rest().len();
+            rest = from.rest();
+            self.offset = body.len() - rest.len();
         }
         let Some((left, user)) = &mut self.states else { return Ok(()) };
         while *left > 0 {
+            let mut from = Decoder::limited(rest, PART);
             from.skip()?;
             *left -= 1;
-            self.offset = body.len() - from.rest().len();
+            rest = from.rest();
+            self.offset = body.len() - rest.len();
         }
-        from.take(*user)?;
+        Decoder::new(rest).take(*user)?;
         Ok(())
     }
 }
@@ -203,8 +210,8 @@ fn lengths(header: &PushPullHeader) -> Result<(usize, usize), WireError> {
     let too_large = |what| WireError::TooLarge { what, limit: SIZE };
     let nodes = usize::try_from(header.nodes).map_err(|_| Malformed::Range)?;
     let user = usize::try_from(header.user_state_len).map_err(|_| Malformed::Range)?;
-    if nodes > SIZE / 16 {
-        return Err(too_large("list of nodes"));
+    if nodes > MOST_NODES {
+        return Err(Malformed::Many.into());
     }
     if user > SIZE {
         return Err(too_large("state of the layer above"));
@@ -216,7 +223,7 @@ fn lengths(header: &PushPullHeader) -> Result<(usize, usize), WireError> {
 fn whole(message: &[u8]) -> Result<Frame, WireError> {
     let (&first, body) = message.split_first().ok_or(WireError::Empty)?;
     if first == kind::COMPRESS {
-        let plain = decompress(body, DECOMPRESSED)?;
+        let plain = decompress(body, SIZE)?;
         let (&first, body) = plain.split_first().ok_or(WireError::Empty)?;
         return frame(first, body);
     }
@@ -224,7 +231,7 @@ fn whole(message: &[u8]) -> Result<Frame, WireError> {
 }
 
 fn frame(kind: u8, body: &[u8]) -> Result<Frame, WireError> {
-    let mut from = Decoder::new(body);
+    let mut from = Decoder::limited(body, PART);
     Ok(match kind {
         kind::PUSH_PULL => {
             let header = PushPullHeader::unpack(&mut from)?;
@@ -232,6 +239,7 @@ fn frame(kind: u8, body: &[u8]) -> Result<Frame, WireError> {
             // Room is made as nodes are read: a count alone takes none.
             let mut nodes = Vec::new();
             for _ in 0..count {
+                from = Decoder::limited(from.rest(), PART);
                 nodes.push(NodeState::unpack(&mut from)?);
             }
             let user_state = Bytes::copy_from_slice(from.take(user)?);
