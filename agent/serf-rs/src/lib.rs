@@ -61,6 +61,9 @@
 pub mod agent;
 mod coordinate;
 mod event;
+#[cfg(all(fuzzing, feature = "agent"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keyring;
 mod output;
 mod ring;

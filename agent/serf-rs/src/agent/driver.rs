@@ -31,6 +31,9 @@ const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 /// So many packets are read in one go before anything else gets its turn.
 const PACKETS_AT_ONCE: usize = 64;
 
+/// How many addresses were reached, and what the others failed with.
+type JoinOutcome = (usize, Vec<(SocketAddr, String)>);
+
 /// Something that a handle wants.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -38,7 +41,7 @@ pub(super) enum Command {
     Join {
         addresses: Vec<SocketAddr>,
         replay: bool,
-        answer: oneshot::Sender<(usize, Vec<(SocketAddr, String)>)>,
+        answer: oneshot::Sender<JoinOutcome>,
     },
     Leave(oneshot::Sender<()>),
     ForceLeave {
@@ -85,13 +88,15 @@ struct Driver {
     udp: UdpSocket,
     streams: BTreeMap<StreamId, Outgoing>,
     arrived: mpsc::Sender<Arrived>,
+    /// How long the other end of a connection may take to read.
+    patience: Duration,
     events: broadcast::Sender<Event>,
     journal: Journal,
     keyring_file: Option<PathBuf>,
     snapshot: Option<SnapshotFile>,
     rejoin_after_leave: bool,
     written: Clocks,
-    joins: BTreeMap<JoinId, oneshot::Sender<(usize, Vec<(SocketAddr, String)>)>>,
+    joins: BTreeMap<JoinId, oneshot::Sender<JoinOutcome>>,
     queries: BTreeMap<QueryKey, mpsc::UnboundedSender<QueryReply>>,
     keys: BTreeMap<QueryKey, oneshot::Sender<Result<KeyResult, EventError>>>,
     leaving: Vec<oneshot::Sender<()>>,
@@ -126,6 +131,7 @@ pub(super) async fn start(mut config: AgentConfig) -> Result<Agent, AgentError> 
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed).map_err(|error| AgentError::Random(error.to_string()))?;
     let name = config.node.name.clone();
+    let patience = config.node.profile.stream_timeout;
     let node = Node::new(Time::START, config.node, seed)?;
     let agent = Agent::new(commands, journal.clone(), address);
     let rpc = match &config.rpc {
@@ -142,6 +148,7 @@ pub(super) async fn start(mut config: AgentConfig) -> Result<Agent, AgentError> 
         udp,
         streams: BTreeMap::new(),
         arrived,
+        patience,
         events: agent.events.clone(),
         journal,
         keyring_file: config.keyring_file,
@@ -201,8 +208,8 @@ impl Driver {
             let wake =
                 self.node.next_timeout().map_or(Duration::from_secs(3600), Time::since_start);
             let wake = tokio::time::Instant::from_std(self.started + wake);
+            // Without an order: a flood of packets must not keep the others out.
             tokio::select! {
-                biased;
                 readable = self.udp.readable() => if readable.is_ok() {
                     self.receive(&mut packet);
                 },
@@ -217,7 +224,8 @@ impl Driver {
                 accepted = tcp.accept() => match accepted {
                     Ok((stream, from)) => {
                         if let Some(id) = self.node.stream_accepted(self.now(), from) {
-                            self.streams.insert(id, streams::serve(id, stream, self.arrived.clone()));
+                            let outgoing = streams::serve(id, stream, self.patience, self.arrived.clone());
+                            self.streams.insert(id, outgoing);
                         }
                     }
                     Err(error) => {
@@ -261,7 +269,8 @@ impl Driver {
                     let _ = self.udp.send_to(&bytes, to).await;
                 }
                 Output::StreamOpen { stream, to, bytes } => {
-                    let outgoing = streams::open(stream, to, bytes, self.arrived.clone());
+                    let outgoing =
+                        streams::open(stream, to, bytes, self.patience, self.arrived.clone());
                     self.streams.insert(stream, outgoing);
                 }
                 Output::StreamSend { stream, bytes } => {
@@ -346,10 +355,12 @@ impl Driver {
                 }
             }
             Event::User(user) => {
-                self.journal.note(Level::Debug, format_args!("user event: {}", user.name));
+                self.journal
+                    .note(Level::Debug, format_args!("user event: {}", user.name.escape_debug()));
             }
             Event::Query(query) => {
-                self.journal.note(Level::Debug, format_args!("query: {}", query.name));
+                self.journal
+                    .note(Level::Debug, format_args!("query: {}", query.name.escape_debug()));
             }
         }
         // Without subscribers nobody listens.

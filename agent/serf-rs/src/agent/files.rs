@@ -31,33 +31,50 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 
 /// Keeps a keyring: a JSON list of base64 keys, the primary one first.
 pub(super) fn write_keyring(path: &Path, keyring: &Keyring) -> io::Result<()> {
+    replace(path, &format_keyring(keyring)?, 0o600)
+}
+
+fn format_keyring(keyring: &Keyring) -> io::Result<Zeroizing<Vec<u8>>> {
     let keys: Vec<Zeroizing<String>> =
         keyring.keys().map(|key| Zeroizing::new(key.to_base64())).collect();
     let words: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let mut json = Zeroizing::new(serde_json::to_vec_pretty(&words)?);
     json.push(b'\n');
-    replace(path, &json, 0o600)
+    Ok(json)
+}
+
+/// Reads a keyring file's content, and once more what is written of it.
+#[cfg(fuzzing)]
+pub(crate) fn rehearse_keyring(text: &[u8]) {
+    let Ok(keyring) = parse_keyring(text) else { return };
+    let again = format_keyring(&keyring).map_err(|error| error.to_string());
+    let again = again.and_then(|text| parse_keyring(&text));
+    assert!(again.is_ok_and(|again| again.keys().eq(keyring.keys())), "keys were lost");
 }
 
 /// Reads a keyring file.
 pub fn read_keyring(path: &Path) -> Result<Keyring, AgentError> {
-    let unusable = |why: String| AgentError::Keyring { path: path.to_owned(), why };
     let text = std::fs::read(path)
         .map(Zeroizing::new)
         .map_err(|source| AgentError::File { path: path.to_owned(), source })?;
-    let words: Vec<Zeroizing<String>> = serde_json::from_slice::<Vec<String>>(&text)
-        .map_err(|error| unusable(error.to_string()))?
+    parse_keyring(&text).map_err(|why| AgentError::Keyring { path: path.to_owned(), why })
+}
+
+/// Reads what is in a keyring file, or says why it is none.
+pub(crate) fn parse_keyring(text: &[u8]) -> Result<Keyring, String> {
+    let words: Vec<Zeroizing<String>> = serde_json::from_slice::<Vec<String>>(text)
+        .map_err(|error| error.to_string())?
         .into_iter()
         .map(Zeroizing::new)
         .collect();
     let keys = words.iter().enumerate().map(|(place, word)| {
-        Key::from_base64(word).map_err(|error| unusable(format!("key {}: {error}", place + 1)))
+        Key::from_base64(word).map_err(|error| format!("key {}: {error}", place + 1))
     });
     let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
     if keys.is_empty() {
-        return Err(unusable("it holds no key".to_owned()));
+        return Err("it holds no key".to_owned());
     }
-    Keyring::from_keys(keys).map_err(|error| unusable(error.to_string()))
+    Keyring::from_keys(keys).map_err(|error| error.to_string())
 }
 
 /// A snapshot that is being written.

@@ -87,6 +87,12 @@ impl Agent {
         Self { commands, events: broadcast::channel(256).0, journal, address }
     }
 
+    /// A handle to an agent that has ended: whatever it is asked, it says so.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn ended_already() -> Self {
+        Self::new(mpsc::channel(1).0, Journal::new(), ([127, 0, 0, 1], 7946).into())
+    }
+
     /// A handle made of the parts that a background task keeps.
     pub(super) const fn revive(
         commands: mpsc::Sender<Command>,

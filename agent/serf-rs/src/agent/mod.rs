@@ -13,7 +13,7 @@
 
 mod discover;
 mod driver;
-mod files;
+pub(crate) mod files;
 mod handle;
 mod journal;
 mod rejoin;

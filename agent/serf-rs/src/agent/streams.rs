@@ -2,9 +2,11 @@
 
 use crate::swim::StreamId;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 /// Bytes are read in pieces of this size at most.
 const PIECE: usize = 16 * 1024;
@@ -23,10 +25,15 @@ pub(super) enum Arrived {
 pub(super) type Outgoing = mpsc::UnboundedSender<Vec<u8>>;
 
 /// Serves a connection that somebody else opened.
-pub(super) fn serve(id: StreamId, stream: TcpStream, to_driver: mpsc::Sender<Arrived>) -> Outgoing {
+pub(super) fn serve(
+    id: StreamId,
+    stream: TcpStream,
+    patience: Duration,
+    to_driver: mpsc::Sender<Arrived>,
+) -> Outgoing {
     let (outgoing, to_send) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let end = carry(id, stream, to_send, &to_driver).await;
+        let end = carry(id, stream, to_send, patience, &to_driver).await;
         report(&to_driver, id, end).await;
     });
     outgoing
@@ -37,6 +44,7 @@ pub(super) fn open(
     id: StreamId,
     to: SocketAddr,
     first: Vec<u8>,
+    patience: Duration,
     to_driver: mpsc::Sender<Arrived>,
 ) -> Outgoing {
     let (outgoing, mut to_send) = mpsc::unbounded_channel::<Vec<u8>>();
@@ -49,7 +57,7 @@ pub(super) fn open(
             () = closed(&mut to_send) => return,
         };
         let end = match connected {
-            Ok(stream) => carry(id, stream, to_send, &to_driver).await,
+            Ok(stream) => carry(id, stream, to_send, patience, &to_driver).await,
             Err(error) => Err(error),
         };
         report(&to_driver, id, end).await;
@@ -74,6 +82,7 @@ async fn carry(
     id: StreamId,
     mut stream: TcpStream,
     mut to_send: mpsc::UnboundedReceiver<Vec<u8>>,
+    patience: Duration,
     to_driver: &mpsc::Sender<Arrived>,
 ) -> std::io::Result<()> {
     let _ = stream.set_nodelay(true);
@@ -81,7 +90,8 @@ async fn carry(
     loop {
         tokio::select! {
             bytes = to_send.recv() => match bytes {
-                Some(bytes) => stream.write_all(&bytes).await?,
+                // Who asks and never reads the answer shall not keep it in memory.
+                Some(bytes) => timeout(patience, stream.write_all(&bytes)).await??,
                 None => return stream.shutdown().await,
             },
             read = stream.read_buf(&mut buffer) => {

@@ -24,6 +24,8 @@ mod queries;
 pub use coalesce::Coalescing;
 pub use events::EventError;
 pub use keys::{KeyOperation, KeyResult, SaveId};
+#[cfg(feature = "agent")]
+pub(crate) use queries::pattern;
 pub use queries::{QueryKey, QueryRequest};
 
 use crate::coordinate::{Coordinate, Vivaldi};

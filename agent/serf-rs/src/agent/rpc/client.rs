@@ -6,18 +6,19 @@ use crate::agent::handle::Agent;
 use crate::wire::msgpack::{Decoder, Encoder, Malformed, Value};
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 
 /// Most bytes of a request: events and queries are far smaller.
-const LARGEST: usize = 1024 * 1024;
+const LARGEST: usize = 64 * 1024;
+
+/// A client shakes hands within so long, or makes room for others.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// Reads values as they come.
-#[derive(Debug)]
 pub(super) struct Requests {
-    stream: OwnedReadHalf,
+    stream: Box<dyn AsyncRead + Send + Unpin>,
     bytes: Vec<u8>,
 }
 
@@ -33,7 +34,7 @@ impl Requests {
                     return Ok(Some(value));
                 }
                 Err(Malformed::Short(missing)) if self.bytes.len() + missing <= LARGEST => {}
-                Err(Malformed::Short(_)) => return Err(invalid("a request of more than 1 MiB")),
+                Err(Malformed::Short(_)) => return Err(invalid("a request of more than 64 KiB")),
                 Err(error) => return Err(invalid(&error.to_string())),
             }
             if self.stream.read_buf(&mut self.bytes).await? == 0 {
@@ -53,8 +54,8 @@ fn invalid(why: &str) -> io::Error {
 }
 
 /// Writes answers; streams share it.
-#[derive(Clone, Debug)]
-pub(super) struct Answers(Arc<Mutex<OwnedWriteHalf>>);
+#[derive(Clone)]
+pub(super) struct Answers(Arc<Mutex<Box<dyn AsyncWrite + Send + Unpin>>>);
 
 impl Answers {
     /// Sends a header, with what went wrong if something did.
@@ -86,14 +87,19 @@ impl Answers {
 }
 
 /// Serves one client until it goes or breaks the rules.
-pub(super) async fn serve(stream: TcpStream, agent: Agent, key: Option<Arc<str>>) {
-    // Answers are small, and people wait for them.
-    let _ = stream.set_nodelay(true);
-    let (read, write) = stream.into_split();
-    let mut requests = Requests { stream: read, bytes: Vec::new() };
-    let answers = Answers(Arc::new(Mutex::new(write)));
+pub(super) async fn serve(
+    read: impl AsyncRead + Send + Unpin + 'static,
+    write: impl AsyncWrite + Send + Unpin + 'static,
+    agent: Agent,
+    key: Option<Arc<str>>,
+) {
+    let mut requests = Requests { stream: Box::new(read), bytes: Vec::new() };
+    let answers = Answers(Arc::new(Mutex::new(Box::new(write))));
     let mut session = Session::new(agent, answers, key);
-    while let Ok(Some(header)) = requests.next::<RequestHeader>().await {
+    loop {
+        let patience = if session.is_shaken() { Duration::MAX } else { GREETING };
+        let header = tokio::time::timeout(patience, requests.next::<RequestHeader>()).await;
+        let Ok(Ok(Some(header))) = header else { return };
         match commands::obey(&mut session, &mut requests, header).await {
             Ok(true) => {}
             Ok(false) | Err(_) => return,

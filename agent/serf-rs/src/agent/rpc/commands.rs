@@ -10,13 +10,15 @@ use crate::agent::journal::Level;
 use crate::agent::rejoin;
 use crate::event::{Member, QueryId};
 use crate::keyring::{Key, KeyError};
-use crate::ring::{KeyOperation, KeyResult, QueryRequest};
-use regex_lite::Regex;
+use crate::ring::{KeyOperation, KeyResult, QueryRequest, pattern};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
+
+/// Most streams and open queries of a client.
+const MOST_STREAMS: usize = 256;
 
 /// What is known of a client.
 pub(super) struct Session {
@@ -29,11 +31,24 @@ pub(super) struct Session {
     monitor: Option<u64>,
 }
 
+const TOO_MANY: &str = "Too many streams and open queries on this connection";
+
 impl Session {
     pub(super) fn new(agent: Agent, answers: Answers, key: Option<Arc<str>>) -> Self {
         let trusted = key.is_none();
         let streams = BTreeMap::new();
         Self { agent, answers, key, shaken: false, trusted, streams, monitor: None }
+    }
+
+    /// Whether the client has said which version it speaks.
+    pub(super) const fn is_shaken(&self) -> bool {
+        self.shaken
+    }
+
+    /// Whether there is room for another stream; forgets those that ended.
+    fn has_room(&mut self) -> bool {
+        self.streams.retain(|_, stream| !stream.is_finished());
+        self.streams.len() < MOST_STREAMS
     }
 }
 
@@ -152,7 +167,12 @@ pub(super) async fn obey(
             answers.done(seq, failed(&result)).await?;
         }
         "query" => {
-            let result = agent.query(question(requests.body().await?)).await;
+            let request = requests.body().await?;
+            if !session.has_room() {
+                answers.done(seq, refuse(TOO_MANY)).await?;
+                return Ok(true);
+            }
+            let result = agent.query(question(request)).await;
             answers.done(seq, failed(&result)).await?;
             if let Ok(asking) = result {
                 let task = tokio::spawn(streaming::replies(asking, answers, seq));
@@ -200,8 +220,9 @@ fn described(members: &[Member]) -> wire::Members {
 }
 
 fn filtered(mut members: Vec<Member>, filter: &wire::MembersFilter) -> Result<Vec<Member>, String> {
-    let whole =
-        |pattern: &String| Regex::new(&format!("^(?:{pattern})$")).map_err(|_| pattern.clone());
+    let whole = |expression: &String| {
+        pattern(&format!("^(?:{expression})$")).ok_or_else(|| expression.clone())
+    };
     for (tag, pattern) in &filter.tags {
         let pattern = whole(pattern)?;
         members.retain(|m| pattern.is_match(m.tags.get(tag).map_or("", String::as_str)));
@@ -289,6 +310,9 @@ async fn stream(session: &mut Session, seq: u64, kind: &str) -> io::Result<()> {
     let Some(filters) = Filters::read(kind) else {
         return answers.done(seq, Some("Invalid event filter".to_owned())).await;
     };
+    if !session.has_room() {
+        return answers.done(seq, Some(TOO_MANY.to_owned())).await;
+    }
     if session.streams.contains_key(&seq) {
         return answers.done(seq, Some("Stream with given sequence exists".to_owned())).await;
     }
