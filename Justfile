@@ -24,6 +24,10 @@ test *ARGS:
     .ci/setup --test
     cargo run --locked --bin tiers -- "$@"
 
+# Proof that takes too long for every day: just drill ring-quiet (see: just drill)
+drill *ARGS: setup
+    cargo run --locked --bin drill -- "$@"
+
 # What continuous integration runs on a clean machine: setup, then every tier
 ci:
     .ci/run

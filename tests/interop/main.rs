@@ -4,8 +4,8 @@
 //! A claim is tried with each version of HashiCorp's program that can be had,
 //! side by side. The rings of twenty, which take longest, come first.
 
-//mod calm_twenty;
-//mod commands;
+mod calm_twenty;
+mod commands;
 mod discovering;
 mod failing;
 mod joining;

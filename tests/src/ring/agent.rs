@@ -19,6 +19,9 @@ use std::time::Duration;
 /// For a program to start, or to end, on a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The flag with the key to an agent's RPC.
+const AUTH: &str = "-rpc-auth=";
+
 /// Whose program an agent runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -85,7 +88,7 @@ impl Agent {
             Kind::Theirs => format!("theirs-{number}"),
         };
         let address = ground.address(side, number);
-        let auth = flags.iter().find_map(|flag| flag.strip_prefix("-rpc-auth="));
+        let auth = flags.iter().find_map(|flag| flag.strip_prefix(AUTH));
         let auth = auth.map(str::to_owned);
         let ground = Arc::clone(ground);
         let child = spawn(&ground, kind, side, &name, address, flags)?;
@@ -173,7 +176,7 @@ impl Agent {
         command.arg(subcommand).arg(format!("-rpc-addr={}", self.rpc()));
         // A test may give another key.
         if let Some(auth) = &self.auth
-            && !rest.iter().any(|word| word.starts_with("-rpc-auth"))
+            && !rest.iter().any(|word| word.starts_with(AUTH))
         {
             command.arg(format!("-rpc-auth={auth}"));
         }
@@ -260,6 +263,16 @@ fn spawn(
         Kind::Theirs => &ground.peer.program,
     };
     let log = File::create(ground.folder.path().join(format!("{name}.log")))?;
+    let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    if kind == Kind::Theirs {
+        // The one thing that it takes from a file only.
+        for flag in flags.iter_mut().filter(|flag| flag.starts_with(AUTH)) {
+            let file = ground.folder.path().join(format!("{name}.json"));
+            let config = serde_json::json!({ "rpc_auth": flag.trim_start_matches(AUTH) });
+            std::fs::write(&file, config.to_string())?;
+            *flag = format!("-config-file={}", file.display());
+        }
+    }
     ground.sides[side]
         .companion(program)
         .arg("agent")

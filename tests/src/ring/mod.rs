@@ -164,6 +164,23 @@ impl Ring {
         bail!("{what} did not happen within {seconds} s{last}\n{}", self.report());
     }
 
+    /// Lets time pass and looks on: `look` must find everything well for so
+    /// long. Time without anything is the claim here, not a way to wait.
+    ///
+    /// # Errors
+    /// As soon as `look` finds something amiss, with the last lines of every
+    /// agent.
+    pub fn nothing_happens(
+        &self,
+        length: Duration,
+        mut look: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let over = Deadline::within(length);
+        over.poll(Duration::from_secs(2), || look().map(|()| None::<()>))
+            .with_context(|| self.report())
+            .map(drop)
+    }
+
     /// Waits until each of `agents` sees exactly these members, all alive.
     ///
     /// # Errors

@@ -66,9 +66,14 @@ const fn anywhere() -> Option<&'static str> {
     None
 }
 
-fn needs_root() -> Option<&'static str> {
+fn lab_needs_root() -> Option<&'static str> {
     (!nix::unistd::geteuid().is_root())
         .then_some("systemd-nspawn needs root; run `sudo -E just test lab`")
+}
+
+fn interop_needs_root() -> Option<&'static str> {
+    (!nix::unistd::geteuid().is_root())
+        .then_some("network namespaces need root; run `sudo -E just test interop`")
 }
 
 /// Every tier.
@@ -99,7 +104,7 @@ pub(crate) const TIERS: &[Tier] = &[
             check("cargo clippy --locked --workspace --all-targets -- -D warnings"),
             // The tiers' own tests are no default targets.
             check(
-                "cargo clippy --locked --workspace --test image --test lab --test vm -- -D warnings",
+                "cargo clippy --locked --workspace --test interop --test image --test lab --test vm -- -D warnings",
             ),
         ],
     },
@@ -122,6 +127,17 @@ pub(crate) const TIERS: &[Tier] = &[
         minutes: 20,
         skip: anywhere,
         steps: &[tests("cargo test --locked --workspace --no-fail-fast")],
+    },
+    Tier {
+        name: "interop",
+        what: "serf-rs and HashiCorp's serf in one ring",
+        needs: None,
+        minutes: 20,
+        skip: interop_needs_root,
+        steps: &[
+            prepare("cargo build --release --locked -p serf-rs --example serf-rs"),
+            tests("cargo test --locked --workspace --test interop -- --test-threads=2"),
+        ],
     },
     Tier {
         name: "build",
@@ -150,7 +166,7 @@ pub(crate) const TIERS: &[Tier] = &[
         what: "real daemons in systemd-nspawn: forming, joining, losing and regaining nodes",
         needs: Some("build"),
         minutes: 20,
-        skip: needs_root,
+        skip: lab_needs_root,
         steps: &[tests("cargo test --locked --workspace --test lab -- --test-threads=1")],
     },
     Tier {

@@ -1,0 +1,61 @@
+//! `just drill`: what is too long for every day, run once before something is
+//! closed. Each drill is a filter of a tier's tests, at full length.
+
+use anyhow::{Context, Result, bail};
+use ashlar_tests::command::workspace;
+use std::process::{Command, ExitCode};
+
+/// A drill.
+struct Drill {
+    name: &'static str,
+    what: &'static str,
+    /// Words of `cargo`: what is built first,
+    build: &'static str,
+    /// and what is run.
+    run: &'static str,
+}
+
+const DRILLS: &[Drill] = &[Drill {
+    name: "ring-quiet",
+    what: "20 agents, ours and HashiCorp's: 10 minutes idle, 5 with 20 % of packets lost",
+    build: "build --release --locked -p serf-rs --example serf-rs",
+    run: "test --locked --workspace --test interop -- --test-threads=2 calm_twenty",
+}];
+
+fn main() -> Result<ExitCode> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.is_empty() || wanted.iter().any(|word| word.starts_with('-')) {
+        print!("{}", usage());
+        return Ok(ExitCode::SUCCESS);
+    }
+    for name in &wanted {
+        let Some(drill) = DRILLS.iter().find(|drill| drill.name == *name) else {
+            bail!("there is no drill `{name}`\n\n{}", usage());
+        };
+        println!("━━ {}: {}", drill.name, drill.what);
+        if !cargo(drill.build)? || !cargo(drill.run)? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn usage() -> String {
+    let mut text = "Runs what takes longer than a test may: just drill NAME…\n\n".to_owned();
+    for drill in DRILLS {
+        text += &format!("  {:<12} {}\n", drill.name, drill.what);
+    }
+    text
+}
+
+/// Whether it succeeds.
+fn cargo(words: &str) -> Result<bool> {
+    let status = Command::new("cargo")
+        .args(words.split(' '))
+        .current_dir(workspace())
+        // What its tests read to know that they may take their time.
+        .env("ASHLAR_DRILL", "1")
+        .status()
+        .context("`cargo` cannot be started")?;
+    Ok(status.success())
+}
