@@ -39,8 +39,8 @@ const DEPLOY: Duration = Duration::from_secs(120);
 /// Nodes tell the Swarm that they live so often, in nanoseconds. One is taken
 /// for dead after three missed ones, and after a new leader was elected after
 /// six: with Docker's own five seconds, tasks of a lost leader stood still for
-/// three quarters of a minute. The engine's configuration has the other half
-/// of that: after how many seconds without a leader there is an election.
+/// three quarters of a minute. (The election itself takes ten to twenty seconds;
+/// the engine has no setting for that.)
 const HEARTBEAT: i64 = 1_500_000_000;
 
 /// The label by which Docker's client marks the services of a stack.
