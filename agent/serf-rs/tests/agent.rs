@@ -1,5 +1,12 @@
 //! Real agents on loopback addresses: sockets, files, and the handle.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so and ends"
+)]
+
 use serf_rs::agent::{Agent, AgentConfig, AgentError, Occurred, QueryReply, read_keyring};
 use serf_rs::{Change, Config, Event, Key, KeyOperation, Keyring, QueryRequest, Status};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -3,6 +3,13 @@
 //! A failure prints how to see it again. `SERF_SEEDS` scales how many seeds
 //! are tried; `SERF_REPLAY=scenario:n:seed` runs one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so and ends"
+)]
+
 mod scenarios;
 mod table;
 mod world;
