@@ -1,20 +1,17 @@
 //! The task that owns the node.
 
+use super::commands::{Command, JoinOutcome};
 use super::files::{self, SnapshotFile};
 use super::handle::{Agent, QueryReply};
 use super::journal::{Journal, Level};
 use super::streams::{self, Arrived, Outgoing};
 use super::{AgentConfig, AgentError, discover, rejoin, rpc};
-use crate::coordinate::Coordinate;
-use crate::event::{Change, Event, Member, QueryId};
+use crate::event::{Change, Event};
 use crate::output::Output;
-use crate::ring::{
-    Clocks, ConfigError, EventError, KeyOperation, KeyResult, Node, QueryKey, QueryRequest,
-};
+use crate::ring::{Clocks, EventError, KeyResult, Node, QueryKey};
 use crate::snapshot::SnapshotLine;
 use crate::swim::{JoinId, StreamId};
 use crate::time::Time;
-use bytes::Bytes;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::collections::BTreeMap;
@@ -31,59 +28,8 @@ const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 /// So many packets are read in one go before anything else gets its turn.
 const PACKETS_AT_ONCE: usize = 64;
 
-/// How many addresses were reached, and what the others failed with.
-type JoinOutcome = (usize, Vec<(SocketAddr, String)>);
-
-/// Something that a handle wants.
-#[derive(Debug)]
-pub(super) enum Command {
-    Members(oneshot::Sender<Vec<Member>>),
-    Join {
-        addresses: Vec<SocketAddr>,
-        replay: bool,
-        answer: oneshot::Sender<JoinOutcome>,
-    },
-    Leave(oneshot::Sender<()>),
-    ForceLeave {
-        name: String,
-        prune: bool,
-        answer: oneshot::Sender<bool>,
-    },
-    UserEvent {
-        name: String,
-        payload: Bytes,
-        coalesce: bool,
-        answer: oneshot::Sender<Result<(), EventError>>,
-    },
-    Query {
-        request: QueryRequest,
-        replies: mpsc::UnboundedSender<QueryReply>,
-        answer: oneshot::Sender<Result<(), EventError>>,
-    },
-    Respond {
-        query: QueryId,
-        payload: Bytes,
-        answer: oneshot::Sender<Result<(), EventError>>,
-    },
-    Keys {
-        operation: KeyOperation,
-        answer: oneshot::Sender<Result<KeyResult, EventError>>,
-    },
-    Tags(oneshot::Sender<BTreeMap<String, String>>),
-    SetTags {
-        tags: BTreeMap<String, String>,
-        answer: oneshot::Sender<Result<(), ConfigError>>,
-    },
-    Coordinate {
-        name: String,
-        answer: oneshot::Sender<Option<Coordinate>>,
-    },
-    Stats(oneshot::Sender<BTreeMap<String, String>>),
-    Shutdown(oneshot::Sender<()>),
-}
-
-struct Driver {
-    node: Node,
+pub(super) struct Driver {
+    pub(super) node: Node,
     started: Instant,
     udp: UdpSocket,
     streams: BTreeMap<StreamId, Outgoing>,
@@ -91,17 +37,17 @@ struct Driver {
     /// How long the other end of a connection may take to read.
     patience: Duration,
     events: broadcast::Sender<Event>,
-    journal: Journal,
+    pub(super) journal: Journal,
     keyring_file: Option<PathBuf>,
-    snapshot: Option<SnapshotFile>,
-    rejoin_after_leave: bool,
+    pub(super) snapshot: Option<SnapshotFile>,
+    pub(super) rejoin_after_leave: bool,
     written: Clocks,
-    joins: BTreeMap<JoinId, oneshot::Sender<JoinOutcome>>,
-    queries: BTreeMap<QueryKey, mpsc::UnboundedSender<QueryReply>>,
-    keys: BTreeMap<QueryKey, oneshot::Sender<Result<KeyResult, EventError>>>,
-    leaving: Vec<oneshot::Sender<()>>,
-    left: bool,
-    ended: bool,
+    pub(super) joins: BTreeMap<JoinId, oneshot::Sender<JoinOutcome>>,
+    pub(super) queries: BTreeMap<QueryKey, mpsc::UnboundedSender<QueryReply>>,
+    pub(super) keys: BTreeMap<QueryKey, oneshot::Sender<Result<KeyResult, EventError>>>,
+    pub(super) leaving: Vec<oneshot::Sender<()>>,
+    pub(super) left: bool,
+    pub(super) ended: bool,
 }
 
 /// Starts an agent.
@@ -192,7 +138,7 @@ fn open_udp(bind: SocketAddr) -> std::io::Result<UdpSocket> {
 }
 
 impl Driver {
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time::at(self.started.elapsed())
     }
 
@@ -389,78 +335,5 @@ impl Driver {
         if let Err(error) = snapshot.add(lines) {
             self.journal.note(Level::Error, format_args!("cannot write the snapshot: {error}"));
         }
-    }
-
-    fn obey(&mut self, command: Command) {
-        let now = self.now();
-        // Whoever asked may have gone: then the answers go nowhere.
-        match command {
-            Command::Members(answer) => {
-                let _ = answer.send(self.node.members().cloned().collect());
-            }
-            Command::Join { addresses, replay, answer } => {
-                let join = self.node.join(now, &addresses, replay);
-                self.joins.insert(join, answer);
-            }
-            Command::Leave(answer) => self.leave(now, answer),
-            Command::ForceLeave { name, prune, answer } => {
-                let _ = answer.send(self.node.force_leave(now, &name, prune));
-            }
-            Command::UserEvent { name, payload, coalesce, answer } => {
-                let _ = answer.send(self.node.user_event(now, &name, payload, coalesce));
-            }
-            Command::Query { request, replies, answer } => {
-                let asked = self.node.query(now, request);
-                let _ = answer.send(asked.map(|key| {
-                    self.queries.insert(key, replies);
-                }));
-            }
-            Command::Respond { query, payload, answer } => {
-                let _ = answer.send(self.node.respond(now, query, payload));
-            }
-            Command::Keys { operation, answer } => match self.node.keys(now, &operation) {
-                Ok(key) => {
-                    self.keys.insert(key, answer);
-                }
-                Err(error) => {
-                    let _ = answer.send(Err(error));
-                }
-            },
-            Command::Tags(answer) => {
-                let _ = answer.send(self.node.tags().clone());
-            }
-            Command::SetTags { tags, answer } => {
-                let _ = answer.send(self.node.set_tags(now, tags));
-            }
-            Command::Coordinate { name, answer } => {
-                let _ = answer.send(self.node.coordinate(&name).copied());
-            }
-            Command::Stats(answer) => {
-                let _ = answer.send(self.node.stats());
-            }
-            Command::Shutdown(answer) => {
-                self.ended = true;
-                let _ = answer.send(());
-            }
-        }
-    }
-
-    fn leave(&mut self, now: Time, answer: oneshot::Sender<()>) {
-        if self.left {
-            let _ = answer.send(());
-            return;
-        }
-        self.leaving.push(answer);
-        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| !self.node.is_leaving()) {
-            let written = if self.rejoin_after_leave {
-                snapshot.add(vec![SnapshotLine::Leave])
-            } else {
-                snapshot.forget()
-            };
-            if let Err(error) = written {
-                self.journal.note(Level::Error, format_args!("cannot write the snapshot: {error}"));
-            }
-        }
-        self.node.leave(now);
     }
 }

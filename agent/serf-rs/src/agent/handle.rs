@@ -1,6 +1,7 @@
 //! What a program holds of its agent.
 
-use super::driver::{self, Command};
+use super::commands::Command;
+use super::driver;
 use super::journal::Journal;
 use super::{AgentConfig, AgentError};
 use crate::coordinate::Coordinate;

@@ -1,16 +1,18 @@
 //! A node with sockets, files and tasks, on tokio.
 //!
-//! [`Agent::start`] opens the sockets and starts one task, the [`driver`], that
+//! [`Agent::start`] opens the sockets and starts one task, the `driver`, that
 //! owns the [`Node`](crate::Node) and is the only one to touch it. An [`Agent`]
 //! is a handle to it: cheap to clone, and the node ends with the last one.
 //!
-//! - [`driver`] moves bytes and time between the world and the node,
-//! - [`streams`] are the connections,
-//! - [`files`] keep keyring and snapshot over a power cut,
-//! - [`rejoin`] asks known addresses until somebody answers,
-//! - [`discover`] finds nodes by mDNS,
-//! - [`rpc`] answers the stock `serf` command.
+//! - `driver` moves bytes and time between the world and the node,
+//! - `commands` are what handles want of it,
+//! - `streams` are the connections,
+//! - `files` keep keyring and snapshot over a power cut,
+//! - `rejoin` asks known addresses until somebody answers,
+//! - `discover` finds nodes by mDNS,
+//! - `rpc` answers the stock `serf` command.
 
+mod commands;
 mod discover;
 mod driver;
 pub(crate) mod files;

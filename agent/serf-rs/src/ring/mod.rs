@@ -2,6 +2,7 @@
 //!
 //! Source: hashicorp/serf, `serf/serf.go`, `serf/delegate.go`.
 //!
+//! - [`config`] says how a node takes part,
 //! - [`members`] keeps who is there, leaves, left and failed,
 //! - [`clock`] orders what happens,
 //! - [`gossip`] reads what others tell,
@@ -13,6 +14,7 @@
 
 mod clock;
 mod coalesce;
+mod config;
 mod conflict;
 mod events;
 mod gossip;
@@ -22,6 +24,7 @@ mod members;
 mod queries;
 
 pub use coalesce::Coalescing;
+pub use config::{Clocks, Config, ConfigError};
 pub use events::EventError;
 pub use keys::{KeyOperation, KeyResult, SaveId};
 #[cfg(feature = "agent")]
@@ -33,13 +36,12 @@ use crate::event::{Event, Member};
 use crate::keyring::Keyring;
 use crate::output::{Counters, Output};
 use crate::swim::{Happened, JoinId, Name, StreamId, Swim, Topic};
-use crate::time::{Profile, Time};
+use crate::time::Time;
 use crate::wire::Envelope;
-use crate::wire::serf::encode_tags;
 use crate::wire::swim::kind;
-use bytes::Bytes;
 use clock::Clock;
 use coalesce::Coalescer;
+use config::checked_tags;
 use conflict::Conflict;
 use events::Events;
 use leaving::Leaving;
@@ -50,93 +52,6 @@ use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Most bytes of encoded tags.
-const LONGEST_TAGS: usize = 512;
-
-/// How a node takes part in a ring.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Its name, unique in the ring.
-    pub name: String,
-    /// Where others reach it.
-    pub address: SocketAddr,
-    /// Its tags, 512 bytes at most when encoded.
-    pub tags: BTreeMap<String, String>,
-    /// The ring's keys; none for a ring in the clear.
-    pub keyring: Option<Keyring>,
-    /// A label that keeps rings on one network apart; mostly empty.
-    pub label: String,
-    /// How fast the ring gossips.
-    pub profile: Profile,
-    /// What a snapshot remembers of earlier: times up to which events and
-    /// queries were seen. Zero for a new node.
-    pub clocks: Clocks,
-    /// Failed members are asked back so often.
-    pub reconnect_interval: Duration,
-    /// Failed members are forgotten after so long.
-    pub reconnect_timeout: Duration,
-    /// Members that left are forgotten after so long.
-    pub tombstone_timeout: Duration,
-    /// Whether events of members that come together are told as few.
-    pub coalesce_members: Option<Coalescing>,
-    /// Whether of user events that allow it only the last of a name is told.
-    pub coalesce_events: Option<Coalescing>,
-}
-
-/// The last times seen on a ring's three clocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Clocks {
-    /// Of joining and leaving.
-    pub members: u64,
-    /// Of events.
-    pub events: u64,
-    /// Of queries.
-    pub queries: u64,
-}
-
-impl Config {
-    /// What HashiCorp's agent does unless told otherwise, on one local network.
-    pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self {
-            name: name.into(),
-            address,
-            tags: BTreeMap::new(),
-            keyring: None,
-            label: String::new(),
-            profile: Profile::LAN,
-            clocks: Clocks::default(),
-            reconnect_interval: Duration::from_secs(30),
-            reconnect_timeout: DAY,
-            tombstone_timeout: DAY,
-            coalesce_members: None,
-            coalesce_events: None,
-        }
-    }
-}
-
-/// Why a node cannot be what it is asked to be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The name is empty or too long.
-    #[error("a node's name has 1 to 128 bytes, this one {0}")]
-    Name(usize),
-    /// The name would break the lines of logs.
-    #[error("a node's name has no control characters, this one is {0:?}")]
-    Unprintable(String),
-    /// Too many or too long tags.
-    #[error("the tags take {0} bytes when encoded, and at most {LONGEST_TAGS} are carried")]
-    Tags(usize),
-    /// The label is too long.
-    #[error("a label has at most 255 bytes, this one {0}")]
-    Label(usize),
-    /// The address cannot be told to others.
-    #[error("{0} is no address that others could reach")]
-    Address(SocketAddr),
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
@@ -190,18 +105,7 @@ impl Node {
     /// Everything random comes from `seed`, keys' nonces included: it has to be
     /// secret and another one for each start.
     pub fn new(now: Time, config: Config, seed: [u8; 32]) -> Result<Self, ConfigError> {
-        if config.name.is_empty() || config.name.len() > 128 {
-            return Err(ConfigError::Name(config.name.len()));
-        }
-        if config.name.contains(char::is_control) {
-            return Err(ConfigError::Unprintable(config.name));
-        }
-        if config.label.len() > 255 {
-            return Err(ConfigError::Label(config.label.len()));
-        }
-        if config.address.ip().is_unspecified() || config.address.port() == 0 {
-            return Err(ConfigError::Address(config.address));
-        }
+        config.check()?;
         let meta = checked_tags(&config.tags)?;
         let envelope = Envelope { keyring: config.keyring.clone(), label: config.label.clone() };
         let name: Name = config.name.as_str().into();
@@ -489,11 +393,6 @@ impl Node {
 /// A Serf message as membership carries it.
 fn wrap(message: &[u8]) -> Vec<u8> {
     [&[kind::USER], message].concat()
-}
-
-fn checked_tags(tags: &BTreeMap<String, String>) -> Result<Bytes, ConfigError> {
-    let meta = encode_tags(tags);
-    if meta.len() > LONGEST_TAGS { Err(ConfigError::Tags(meta.len())) } else { Ok(meta) }
 }
 
 impl std::fmt::Debug for Node {

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod lzw;
 pub mod msgpack;
 pub mod packet;
+mod record;
 pub mod serf;
 pub mod stream;
 pub mod swim;

@@ -4,10 +4,10 @@
 //! body; answers carry the same number. Source: hashicorp/serf,
 //! `cmd/serf/command/agent/ipc.go`; Serf's documentation, "RPC Protocol".
 //!
-//! - [`wire`] are the messages,
-//! - [`client`] is one connection,
-//! - [`commands`] does what is asked,
-//! - [`streaming`] are events, queries' answers and log lines as they come.
+//! - `wire` are the messages,
+//! - `client` is one connection,
+//! - `commands` does what is asked,
+//! - `streaming` are events, queries' answers and log lines as they come.
 
 mod client;
 mod commands;
@@ -94,7 +94,7 @@ pub(crate) async fn rehearse(requests: &[u8]) {
     client::serve(requests, tokio::io::sink(), agent, None).await;
 }
 
-async fn gone(commands: &tokio::sync::mpsc::WeakSender<super::driver::Command>) {
+async fn gone(commands: &tokio::sync::mpsc::WeakSender<super::commands::Command>) {
     loop {
         match commands.upgrade() {
             Some(commands) if !commands.is_closed() => {}
