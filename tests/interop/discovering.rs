@@ -10,7 +10,12 @@ fn theirs_finds_ours_by_mdns() -> Result<()> {
         let ours = ring.start_on(0, Kind::Ours, &["-iface=cable", "-discover=shop"])?;
         // HashiCorp's agent asks once as it starts, and then once a minute.
         let theirs = ring.start_on(1, Kind::Theirs, &["-iface=cable", "-discover=shop"])?;
-        ring.until_all_see_all(&[ours, theirs], EVENTUALLY).map(drop)
+        let agents = [ours, theirs];
+        ring.until_all_see_all(&agents, EVENTUALLY)?;
+        // Ours looks as well: but it was theirs that found.
+        ring.until("theirs joining whom it found", SOON, || {
+            Ok(agents[1].log().contains("agent.mdns: Joined 1 hosts").then_some(()))
+        })
     })
 }
 
@@ -18,9 +23,26 @@ fn theirs_finds_ours_by_mdns() -> Result<()> {
 fn ours_finds_theirs_by_mdns() -> Result<()> {
     Peer::each(|peer| {
         let ring = Ring::of_two_machines(peer)?;
+        // It is ours that finds, not theirs.
+        ring.refuse_joins(0)?;
         let theirs = ring.start_on(1, Kind::Theirs, &["-iface=cable", "-discover=shop"])?;
         let ours = ring.start_on(0, Kind::Ours, &["-iface=cable", "-discover=shop"])?;
-        // Well before HashiCorp's asks again.
+        ring.until_all_see_all(&[theirs, ours], SOON).map(drop)
+    })
+}
+
+#[test]
+fn ours_asks_again_whom_it_found_and_could_not_join() -> Result<()> {
+    Peer::each(|peer| {
+        let ring = Ring::of_two_machines(peer)?;
+        ring.refuse_joins(0)?;
+        ring.refuse_joins(1)?;
+        let theirs = ring.start_on(1, Kind::Theirs, &["-iface=cable", "-discover=shop"])?;
+        let ours = ring.start_on(0, Kind::Ours, &["-iface=cable", "-discover=shop"])?;
+        ring.until("a first attempt in vain", SOON, || {
+            Ok(ours.log().contains("nobody could be joined").then_some(()))
+        })?;
+        ring.accept_joins(1)?;
         ring.until_all_see_all(&[theirs, ours], SOON).map(drop)
     })
 }

@@ -118,6 +118,22 @@ impl Ring {
         self.0.sides.iter().try_for_each(|side| side.drop_packets("iifname cable drop"))
     }
 
+    /// Nobody can join the agents of this machine; they can join others.
+    ///
+    /// # Errors
+    /// When `nft` refuses.
+    pub fn refuse_joins(&self, side: usize) -> Result<()> {
+        self.0.sides[side].drop_packets("tcp dport 7946 reject with tcp reset")
+    }
+
+    /// The agents of this machine can be joined again.
+    ///
+    /// # Errors
+    /// When `nft` refuses.
+    pub fn accept_joins(&self, side: usize) -> Result<()> {
+        self.0.sides[side].drop_nothing()
+    }
+
     /// From each hundred packets, so many vanish; the RPC's do not.
     ///
     /// # Errors

@@ -111,6 +111,12 @@ impl Drop for Namespace {
 /// Two machines with a cable between them, called `cable` on both.
 pub(super) fn two_with_a_cable() -> Result<Vec<Namespace>> {
     let sides = vec![Namespace::new()?, Namespace::new()?];
+    for namespace in &sides {
+        // An address is usable at once, as on a network that has been up for a
+        // while: HashiCorp's mDNS asks by IPv6 as well, once, or not at all.
+        let setting = "/proc/sys/net/ipv6/conf/default/accept_dad";
+        done(namespace.command("sh").args(["-c", &format!("echo 0 >{setting}")]))?;
+    }
     let other = sides[1].name.as_str();
     sides[0]
         .ip(&["link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", other])?;
@@ -120,6 +126,8 @@ pub(super) fn two_with_a_cable() -> Result<Vec<Namespace>> {
             namespace.ip(&["address", "add", &address, "dev", "cable"])?;
         }
         namespace.ip(&["link", "set", "cable", "up"])?;
+        // As a default route would; HashiCorp's mDNS does not ask without one.
+        namespace.ip(&["route", "add", "224.0.0.0/4", "dev", "cable"])?;
     }
     Ok(sides)
 }
