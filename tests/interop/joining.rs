@@ -1,6 +1,6 @@
 //! Who asks whom makes no difference.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ashlar_tests::ring::{Agent, EVENTUALLY, Kind, Peer, Ring, SOON, fresh_key};
 
 #[test]
@@ -27,6 +27,22 @@ fn a_third_of_either_kind_learns_of_all_from_one() -> Result<()> {
     Peer::each(|peer| {
         for third in Kind::BOTH {
             Ring::new(peer)?.start_all(&[third, third.other(), third], &[])?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn ipv6_makes_no_difference() -> Result<()> {
+    Peer::each(|peer| {
+        let encrypt = format!("-encrypt={}", fresh_key()?);
+        for first in Kind::BOTH {
+            let kinds = [first, first.other(), first];
+            let ring = Ring::by_ipv6(peer)?;
+            let agents = ring.start_all(&kinds, &[&encrypt])?;
+            // Answers go straight to the address that the query names.
+            let said = agents[0].serf(&["query", "-timeout=1s", "load"])?;
+            ensure!(said.contains("Total Acks: 3"), "{said}");
         }
         Ok(())
     })

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub struct Agent {
     kind: Kind,
     name: String,
     side: usize,
-    address: Ipv4Addr,
+    address: IpAddr,
     auth: Option<String>,
     child: Child,
     ground: Arc<Ground>,
@@ -87,7 +87,7 @@ impl Agent {
             Kind::Ours => format!("ours-{number}"),
             Kind::Theirs => format!("theirs-{number}"),
         };
-        let address = ground.address(side, number);
+        let address = (ground.address)(side, number);
         let auth = flags.iter().find_map(|flag| flag.strip_prefix(AUTH));
         let auth = auth.map(str::to_owned);
         let ground = Arc::clone(ground);
@@ -112,7 +112,7 @@ impl Agent {
     /// Where others reach it.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddrV4::new(self.address, 7946).into()
+        SocketAddr::new(self.address, 7946)
     }
 
     /// The flag with which another agent joins it.
@@ -194,7 +194,7 @@ impl Agent {
     }
 
     fn rpc(&self) -> SocketAddr {
-        SocketAddrV4::new(self.address, 7373).into()
+        SocketAddr::new(self.address, 7373)
     }
 
     /// Sends it a signal.
@@ -255,7 +255,7 @@ fn spawn(
     kind: Kind,
     side: usize,
     name: &str,
-    address: Ipv4Addr,
+    address: IpAddr,
     flags: &[&str],
 ) -> Result<Child> {
     let program = match kind {
@@ -277,8 +277,8 @@ fn spawn(
         .companion(program)
         .arg("agent")
         .arg(format!("-node={name}"))
-        .arg(format!("-bind={address}:7946"))
-        .arg(format!("-rpc-addr={address}:7373"))
+        .arg(format!("-bind={}", SocketAddr::new(address, 7946)))
+        .arg(format!("-rpc-addr={}", SocketAddr::new(address, 7373)))
         .arg("-log-level=debug")
         .args(flags)
         .stdin(Stdio::null())

@@ -20,7 +20,7 @@ use ashlar::machine::Deadline;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use namespace::Namespace;
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -39,6 +39,8 @@ struct Ground {
     peer: Peer,
     ours: PathBuf,
     sides: Vec<Namespace>,
+    /// Of the agent with this number on this side.
+    address: fn(usize, u8) -> IpAddr,
     folder: TempDir,
     started: AtomicU8,
 }
@@ -53,7 +55,15 @@ impl Ring {
     /// # Errors
     /// When there are no namespaces, or our agent was not built.
     pub fn new(peer: &Peer) -> Result<Self> {
-        Self::on(peer, vec![Namespace::new()?])
+        Self::on(peer, vec![Namespace::new()?], namespace::loopback)
+    }
+
+    /// The same, by IPv6.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn by_ipv6(peer: &Peer) -> Result<Self> {
+        Self::on(peer, vec![namespace::with_ipv6()?], namespace::ipv6)
     }
 
     /// On two machines with a cable between them.
@@ -61,15 +71,15 @@ impl Ring {
     /// # Errors
     /// As [`Self::new`].
     pub fn of_two_machines(peer: &Peer) -> Result<Self> {
-        Self::on(peer, namespace::two_with_a_cable()?)
+        Self::on(peer, namespace::two_with_a_cable()?, namespace::private)
     }
 
-    fn on(peer: &Peer, sides: Vec<Namespace>) -> Result<Self> {
+    fn on(peer: &Peer, sides: Vec<Namespace>, address: fn(usize, u8) -> IpAddr) -> Result<Self> {
         let ours = command::built("examples/serf-rs")
             .context("run `cargo build --release -p serf-rs --example serf-rs`")?;
         let folder = tempfile::tempdir()?;
         let started = AtomicU8::new(0);
-        Ok(Self(Arc::new(Ground { peer: peer.clone(), ours, sides, folder, started })))
+        Ok(Self(Arc::new(Ground { peer: peer.clone(), ours, sides, address, folder, started })))
     }
 
     /// Starts an agent and waits until it says that it runs.
@@ -260,16 +270,6 @@ impl Ring {
             }
         }
         report
-    }
-}
-
-impl Ground {
-    /// The address of this agent on its machine.
-    fn address(&self, side: usize, number: u8) -> Ipv4Addr {
-        match self.sides.as_slice() {
-            [_] => Ipv4Addr::new(127, 0, 0, number),
-            _ => namespace::address(side, number),
-        }
     }
 }
 

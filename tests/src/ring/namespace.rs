@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Names of ours start so; the process that made one follows.
 const PREFIX: &str = "serf-interop-";
 
-/// Agents on each of two machines.
+/// Addresses of a machine, of those that it has to be given.
 const PLACES: u8 = 8;
 
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -122,7 +122,7 @@ pub(super) fn two_with_a_cable() -> Result<Vec<Namespace>> {
         .ip(&["link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", other])?;
     for (side, namespace) in sides.iter().enumerate() {
         for number in 1..=PLACES {
-            let address = format!("{}/24", address(side, number));
+            let address = format!("{}/24", private(side, number));
             namespace.ip(&["address", "add", &address, "dev", "cable"])?;
         }
         namespace.ip(&["link", "set", "cable", "up"])?;
@@ -132,9 +132,29 @@ pub(super) fn two_with_a_cable() -> Result<Vec<Namespace>> {
     Ok(sides)
 }
 
-/// The address of an agent on one of two machines.
-pub(super) fn address(side: usize, number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 77, 0, if side == 0 { number } else { 100 + number })
+/// One machine that has IPv6 addresses as well.
+pub(super) fn with_ipv6() -> Result<Namespace> {
+    let namespace = Namespace::new()?;
+    for number in 1..=PLACES {
+        let address = format!("{}/128", ipv6(0, number));
+        namespace.ip(&["address", "add", &address, "dev", "lo"])?;
+    }
+    Ok(namespace)
+}
+
+/// The address of an agent on a machine of its own,
+pub(super) fn loopback(_side: usize, number: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, number).into()
+}
+
+/// by IPv6,
+pub(super) fn ipv6(_side: usize, number: u8) -> IpAddr {
+    Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, number.into()).into()
+}
+
+/// and on one of two machines.
+pub(super) fn private(side: usize, number: u8) -> IpAddr {
+    Ipv4Addr::new(10, 77, 0, if side == 0 { number } else { 100 + number }).into()
 }
 
 fn ip(words: &[&str]) -> Result<String> {
