@@ -137,10 +137,18 @@ impl Envelope {
         let (body, tag) = rest.split_at(end);
         let mut plain = keyring.open(nonce, data, body, tag).ok_or(WireError::NotSealed)?;
         if version == PADDED {
-            let padding = plain.last().copied().unwrap_or_default();
-            let length = plain.len().checked_sub(usize::from(padding));
-            plain.truncate(length.ok_or(WireError::NotSealed)?);
+            let length = unpadded(&plain).ok_or(WireError::NotSealed)?;
+            plain.truncate(length);
         }
         Ok(plain)
     }
+}
+
+/// How long a message is without its padding to blocks of 16 (PKCS #7). The
+/// version is not authenticated, so somebody may have changed it on the way:
+/// what ends like no padding is refused rather than cut off.
+fn unpadded(plain: &[u8]) -> Option<usize> {
+    let &padding = plain.last().filter(|padding| (1..=16).contains(*padding))?;
+    let length = plain.len().checked_sub(usize::from(padding))?;
+    plain.get(length..)?.iter().all(|byte| *byte == padding).then_some(length)
 }

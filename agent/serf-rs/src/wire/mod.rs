@@ -9,6 +9,8 @@ pub mod envelope;
 pub mod lzw;
 pub mod msgpack;
 pub mod packet;
+#[cfg(test)]
+mod properties;
 mod record;
 pub mod serf;
 pub mod stream;
