@@ -13,8 +13,9 @@ fn theirs_finds_ours_by_mdns() -> Result<()> {
         let agents = [ours, theirs];
         ring.until_all_see_all(&agents, EVENTUALLY)?;
         // Ours looks as well: but it was theirs that found.
+        let words = format!("agent: joining: [{}]", agents[0].address());
         ring.until("theirs joining whom it found", SOON, || {
-            Ok(agents[1].log().contains("agent.mdns: Joined 1 hosts").then_some(()))
+            Ok(agents[1].log().contains(&words).then_some(()))
         })
     })
 }
