@@ -175,6 +175,8 @@ impl Vivaldi {
         if !self.own.is_valid() {
             self.resets += 1;
             self.own = Coordinate::default();
+            // What they were counted from was nonsense as well.
+            self.adjustments.clear();
         }
         self.others.insert(name.clone(), other);
     }
@@ -227,6 +229,22 @@ mod tests {
         let estimate = a.own().distance(b.own()).as_secs_f64();
         assert!((0.036..0.044).contains(&estimate), "{estimate}");
         assert!(a.own().error < 0.2, "{:?}", a.own());
+    }
+
+    #[test]
+    fn a_place_beyond_all_places_is_a_setback_of_one_moment() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let (mut node, good) = (Vivaldi::default(), Vivaldi::default());
+        let mut far = Coordinate::default().to_wire();
+        far.vec = vec![1e300; DIMENSIONS];
+        let rtt = Duration::from_millis(1);
+        node.observe(&"b".into(), rtt, &encode_coordinate(&far), &mut rng);
+        assert_eq!(node.resets(), 1);
+        for _ in 0..50 {
+            node.observe(&"c".into(), rtt, &good.payload(), &mut rng);
+        }
+        assert!(node.own().is_valid());
+        assert_eq!(node.resets(), 1);
     }
 
     #[test]

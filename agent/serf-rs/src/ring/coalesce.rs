@@ -12,6 +12,9 @@ use crate::time::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Most user events that are held back: whoever sends more gets no few of them.
+const MOST_HELD: usize = 1024;
+
 /// How long events are held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coalescing {
@@ -54,6 +57,8 @@ pub(super) struct Coalescer {
     /// What was told of each member last: the same is not told again.
     told: BTreeMap<Name, Change>,
     users: BTreeMap<String, Vec<UserEvent>>,
+    /// How many came since the last were told.
+    users_held: usize,
     users_window: Option<Window>,
 }
 
@@ -80,7 +85,12 @@ impl Coalescer {
                     Some(held) if held == user.ltime => same.push(user),
                     _ => *same = vec![user],
                 }
-                self.users_window = Some(Window::extend(self.users_window, now, by));
+                let mut window = Window::extend(self.users_window, now, by);
+                self.users_held += 1;
+                if self.users_held >= MOST_HELD {
+                    window.longest = now;
+                }
+                self.users_window = Some(window);
                 None
             }
             (event, ..) => Some(event),
@@ -103,6 +113,7 @@ impl Coalescer {
         }
         if due(self.users_window) {
             self.users_window = None;
+            self.users_held = 0;
             let held = std::mem::take(&mut self.users);
             events.extend(held.into_values().flatten().map(Event::User));
         }

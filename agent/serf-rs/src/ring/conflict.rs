@@ -5,6 +5,7 @@
 
 use super::queries::{INTERNAL, Purpose};
 use super::{Node, QueryRequest};
+use crate::event::Status;
 use crate::output::Output;
 use crate::swim::Name;
 use crate::time::Time;
@@ -27,7 +28,7 @@ impl Node {
     /// A node at `claimed_by` claims the name of a member.
     pub(super) fn name_claimed(&mut self, now: Time, name: &Name, claimed_by: SocketAddr) {
         let why = format!("it claims the name `{name}`, which belongs to another node");
-        self.swim.output.push_back(Output::Refused { from: claimed_by, why });
+        self.swim.refused(claimed_by, &why);
         if *name != self.swim.name || self.conflict.is_some() || self.leaving.is_some() {
             return;
         }
@@ -55,8 +56,12 @@ impl Node {
         Some(encode(kind::CONFLICT_RESPONSE, &answer).into())
     }
 
-    /// A member says where our name lives.
-    pub(super) fn conflict_answered(&mut self, payload: &[u8]) {
+    /// A node says where our name lives. It has a vote if it is a member: its
+    /// name is all that tells it from somebody who votes a hundred times.
+    pub(super) fn conflict_answered(&mut self, from: &str, payload: &[u8]) {
+        if self.member(from).is_none_or(|member| member.status != Status::Alive) {
+            return;
+        }
         let Some(conflict) = &mut self.conflict else { return };
         let Some((&kind::CONFLICT_RESPONSE, body)) = payload.split_first() else { return };
         let Ok(member) = decode::<Member>(body) else { return };

@@ -16,6 +16,7 @@ use crate::wire::serf::{Join, Leave, PushPull, UserEvent, decode_relay, kind};
 use crate::wire::swim::{decode, encode};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 /// The largest datagram: answers to queries may be so large.
 const DATAGRAM: usize = 65_507;
@@ -41,9 +42,9 @@ pub(super) fn local_state(
 
 impl Node {
     /// A message of the Serf layer arrived.
-    pub(super) fn message(&mut self, now: Time, message: &Bytes) {
-        if self.read_message(now, message).is_err() {
-            self.swim.counters.refused += 1;
+    pub(super) fn message(&mut self, now: Time, from: SocketAddr, message: &Bytes) {
+        if let Err(error) = self.read_message(now, message) {
+            self.swim.refused(from, &error);
         }
     }
 
@@ -81,14 +82,14 @@ impl Node {
     }
 
     /// Takes over what another node told in an exchange.
-    pub(super) fn merge(&mut self, now: Time, state: &Bytes, join: bool) {
+    pub(super) fn merge(&mut self, now: Time, from: SocketAddr, state: &Bytes, join: bool) {
         let theirs = match state.split_first() {
             Some((&kind::PUSH_PULL, body)) => decode::<PushPull>(body),
             _ => Err(Malformed::Range),
         };
-        let Ok(theirs) = theirs else {
-            self.swim.counters.refused += 1;
-            return;
+        let theirs = match theirs {
+            Ok(theirs) => theirs,
+            Err(error) => return self.swim.refused(from, &error),
         };
         // Their clocks show the time of what comes next.
         self.clock.witness(theirs.ltime.saturating_sub(1));

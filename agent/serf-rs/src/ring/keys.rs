@@ -6,7 +6,7 @@
 
 use super::queries::{INTERNAL, LARGEST, Purpose, Received};
 use super::{EventError, Node, QueryKey, QueryRequest};
-use crate::keyring::{Key, KeyError, Keyring};
+use crate::keyring::{Key, Keyring};
 use crate::output::Output;
 use crate::time::Time;
 use crate::wire::serf::{KeyRequest, KeyResponse, kind};
@@ -16,6 +16,13 @@ use std::collections::BTreeMap;
 
 /// Bytes that an answer needs besides its payload.
 const ANSWER_OVERHEAD: usize = 200;
+
+/// The internal queries that ask for it.
+const INSTALL: &str = "install-key";
+const USE: &str = "use-key";
+const REMOVE: &str = "remove-key";
+const LIST: &str = "list-keys";
+const OPERATIONS: [&str; 4] = [INSTALL, USE, REMOVE, LIST];
 
 /// Something to do with the ring's keys.
 #[derive(Clone, Debug)]
@@ -33,10 +40,10 @@ pub enum KeyOperation {
 impl KeyOperation {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Install(_) => "install-key",
-            Self::Use(_) => "use-key",
-            Self::Remove(_) => "remove-key",
-            Self::List => "list-keys",
+            Self::Install(_) => INSTALL,
+            Self::Use(_) => USE,
+            Self::Remove(_) => REMOVE,
+            Self::List => LIST,
         }
     }
 
@@ -148,27 +155,28 @@ impl Node {
 
     /// A member asks everybody, this node too, to do something with the keys.
     pub(super) fn key_query(&mut self, now: Time, name: &str, payload: &[u8], from: Received) {
+        if !OPERATIONS.contains(&name) {
+            return;
+        }
         let request = match payload.split_first() {
             Some((&kind::KEY_REQUEST, body)) => decode::<KeyRequest>(body).ok(),
             _ => None,
         };
-        let Some(request) = request else { return };
+        let Some(request) = request else {
+            return self.refuse_key(now, &from, &"the request cannot be read");
+        };
         let Some(keyring) = self.swim.envelope.keyring.as_mut() else {
-            let message = "No keyring to modify (encryption not enabled)".to_owned();
-            self.answer_keys(now, &from, KeyResponse { message, ..KeyResponse::default() });
-            return;
+            return self.refuse_key(now, &from, &"No keyring to modify (encryption not enabled)");
         };
         let key = Key::new(&request.key);
         let changed = match name {
-            "install-key" => key.and_then(|key| keyring.install(key)),
-            "use-key" => key.and_then(|key| keyring.use_key(&key)),
-            "remove-key" => key.and_then(|key| keyring.remove(&key)),
-            "list-keys" => {
+            INSTALL => key.and_then(|key| keyring.install(key)),
+            USE => key.and_then(|key| keyring.use_key(&key)),
+            REMOVE => key.and_then(|key| keyring.remove(&key)),
+            _ => {
                 let list = list(keyring);
-                self.answer_keys(now, &from, list);
-                return;
+                return self.answer_keys(now, &from, list);
             }
-            _ => return,
         };
         match changed {
             Ok(()) => {
@@ -179,12 +187,12 @@ impl Node {
                 self.saves.waiting.insert(save, from);
                 self.swim.output.push_back(Output::SaveKeyring { save, keyring });
             }
-            Err(error) => self.refuse_key(now, &from, error),
+            Err(error) => self.refuse_key(now, &from, &error),
         }
     }
 
-    fn refuse_key(&mut self, now: Time, from: &Received, error: KeyError) {
-        let message = error.to_string();
+    fn refuse_key(&mut self, now: Time, from: &Received, why: &impl ToString) {
+        let message = why.to_string();
         self.answer_keys(now, from, KeyResponse { message, ..KeyResponse::default() });
     }
 

@@ -191,6 +191,18 @@ impl Node {
         true
     }
 
+    /// Forgets a member that was to leave, once it has. One that is still there
+    /// may not have heard of it; one that said so stays.
+    pub(super) fn prune(&mut self, now: Time, name: &Name) {
+        match self.member(name).map(|member| member.status) {
+            Some(Status::Alive) => {}
+            Some(Status::Leaving) => {
+                self.timers.insert((now + PRUNE, Timer::Prune(Arc::clone(name))));
+            }
+            _ => self.erase(name),
+        }
+    }
+
     /// Forgets a member.
     pub(super) fn erase(&mut self, name: &Name) {
         if let Some(entry) = self.members.remove(name) {

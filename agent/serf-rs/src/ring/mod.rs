@@ -153,7 +153,7 @@ impl Node {
                 Timer::Reconnect => self.reconnect(now),
                 Timer::Query(key) => self.query_ended(now, key),
                 Timer::Received(id) => self.queries.forget(id),
-                Timer::Prune(name) => self.erase(&name),
+                Timer::Prune(name) => self.prune(now, &name),
                 Timer::Leave => self.leave_on(now, None),
             }
         }
@@ -328,6 +328,7 @@ impl Node {
             ("event_queue", self.swim.waiting(Topic::Event).to_string()),
             ("query_queue", self.swim.waiting(Topic::Query).to_string()),
             ("encrypted", self.keyring().is_some().to_string()),
+            ("refused", self.counters().refused.to_string()),
             ("coordinate_resets", self.coordinates.resets().to_string()),
         ]
         .into_iter()
@@ -345,7 +346,7 @@ impl Node {
                 Happened::Conflict { name, claimed_by } => {
                     self.name_claimed(now, &name, claimed_by)
                 }
-                Happened::Message(message) => self.message(now, &message),
+                Happened::Message { from, message } => self.message(now, from, &message),
                 Happened::Answered { name, rtt, payload } => {
                     self.coordinates.observe(&name, rtt, &payload, &mut self.swim.rng);
                     self.swim.ack_payload = self.coordinates.payload();
@@ -355,7 +356,7 @@ impl Node {
                         gossip::local_state(&self.members, self.clock, &self.events, &self.queries);
                     self.swim.exchange(now, with, None, state);
                 }
-                Happened::UserState { state, join } => self.merge(now, &state, join),
+                Happened::UserState { from, state, join } => self.merge(now, from, &state, join),
                 Happened::Joining { join, address, result } => {
                     self.joining(now, join, address, result)
                 }

@@ -33,6 +33,11 @@ const MOST: usize = 16 * 1024;
 const MOST_OPEN: usize = 1024;
 /// Most nodes whose answers and confirmations are taken for one query.
 const MOST_ANSWERS: usize = 16 * 1024;
+/// Most bytes of these answers together: what so many members may say.
+const MOST_ANSWERED: usize = MOST_ANSWERS * LARGEST;
+/// Most others through whom an answer is sent as well. A packet can hold 255
+/// queries, and each would be worth as many packets again.
+const MOST_RELAYS: usize = 7;
 /// Most filters of a query.
 const MOST_FILTERS: usize = 16;
 /// Most memory of a compiled filter. A pattern of twenty bytes can stand for
@@ -63,7 +68,8 @@ pub struct QueryRequest {
     pub tags: BTreeMap<String, String>,
     /// Whether nodes confirm that it arrived ([`Output::QueryAck`]).
     pub ack: bool,
-    /// Through how many others each answer is sent as well, against loss.
+    /// Through how many others each answer is sent as well, against loss; nodes
+    /// of this crate take 7 at most.
     pub relay_factor: u8,
     /// How long answers are awaited; by default what the ring's size needs.
     pub timeout: Option<Duration>,
@@ -75,6 +81,8 @@ pub(super) struct Asked {
     id: u32,
     acks: BTreeSet<String>,
     answers: BTreeSet<String>,
+    /// How many bytes these were.
+    bytes: usize,
     pub(super) purpose: Purpose,
 }
 
@@ -202,8 +210,8 @@ impl Node {
             return Err(EventError::TooLarge { size: message.len(), limit: LARGEST });
         }
         let key = QueryKey(self.queries.clock.tick());
-        let asked =
-            Asked { id: query.id, acks: BTreeSet::new(), answers: BTreeSet::new(), purpose };
+        let (acks, answers) = (BTreeSet::new(), BTreeSet::new());
+        let asked = Asked { id: query.id, acks, answers, bytes: 0, purpose };
         self.queries.asked.insert(key, asked);
         self.timers.insert((now + timeout, Timer::Query(key)));
         self.query_heard(now, query);
@@ -332,6 +340,7 @@ impl Node {
             member.status == Status::Alive && member.name != *own && member.address != query.to
         });
         let others: Vec<SocketAddr> = others.map(|member| member.address).collect();
+        let factor = factor.min(MOST_RELAYS);
         for to in others.into_iter().choose_multiple(&mut self.swim.rng, factor) {
             self.send(to, &relayed);
         }
@@ -345,7 +354,8 @@ impl Node {
         };
         let QueryResponse { from, payload, flags, .. } = response;
         let many = asked.acks.len().max(asked.answers.len()) >= MOST_ANSWERS;
-        if many || from.len() > LONGEST_NAME {
+        let much = asked.bytes + payload.len() > MOST_ANSWERED;
+        if many || much || from.len() > LONGEST_NAME {
             self.swim.counters.refused += 1;
             return;
         }
@@ -359,6 +369,7 @@ impl Node {
         if !asked.answers.insert(from.clone()) {
             return;
         }
+        asked.bytes += payload.len();
         match &mut asked.purpose {
             Purpose::User => {
                 self.swim.output.push_back(Output::QueryAnswer { query: key, from, payload });
@@ -368,7 +379,7 @@ impl Node {
                     self.query_ended(now, key);
                 }
             }
-            Purpose::Conflict => self.conflict_answered(&payload),
+            Purpose::Conflict => self.conflict_answered(&from, &payload),
         }
     }
 

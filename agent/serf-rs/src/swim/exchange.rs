@@ -6,7 +6,6 @@
 use super::{Happened, State, Swim, Timer};
 use crate::output::Output;
 use crate::time::Time;
-use crate::wire::WireError;
 use crate::wire::stream::{self, Collector, Frame};
 use crate::wire::swim::{Ack, Alive, Dead, NodeState, Ping, Suspect, Versions};
 use bytes::Bytes;
@@ -146,11 +145,11 @@ impl Swim {
         if let Some((oldest, since)) = oldest
             && accepted.count() + 1 >= MOST_STREAMS
         {
-            self.counters.refused += 1;
             if now - since < UNDISTURBED {
+                self.refused(from, &"too many connections at a time");
                 return None;
             }
-            self.stream_timed_out(oldest);
+            self.give_up(oldest, "it took too long while others wait");
         }
         Some(self.add_stream(now, from, Purpose::Accepted, self.profile.stream_timeout))
     }
@@ -164,16 +163,16 @@ impl Swim {
         bytes: &[u8],
         user_state: impl FnOnce(bool) -> Bytes,
     ) {
+        if self.streams.bytes + bytes.len() > MOST_BYTES
+            && let Some((&largest, _)) = self.streams.open.iter().max_by_key(|(_, s)| s.bytes)
+        {
+            self.give_up(largest, "it holds the most of what all connections may hold");
+        }
         let Some(stream) = self.streams.open.get_mut(&id) else { return };
         stream.bytes += bytes.len();
         self.streams.bytes += bytes.len();
         let from = stream.with;
-        let frame = if self.streams.bytes > MOST_BYTES {
-            Err(WireError::TooLarge { what: "sum of unfinished streams", limit: MOST_BYTES })
-        } else {
-            stream.collected.feed(bytes, &self.envelope)
-        };
-        match frame {
+        match stream.collected.feed(bytes, &self.envelope) {
             Ok(None) => {}
             Ok(Some(frame)) => self.frame(now, id, frame, user_state),
             Err(error) => {
@@ -190,6 +189,15 @@ impl Swim {
             }
         }
         self.plan_gossip(now);
+    }
+
+    /// Closes a stream for the sake of others.
+    fn give_up(&mut self, id: StreamId, why: &str) {
+        if let Some(stream) = self.remove_stream(id) {
+            self.refused(stream.with, &why);
+            self.stream_failed(&stream.purpose, stream.with, why);
+            self.output.push_back(Output::StreamClose { stream: id });
+        }
     }
 
     fn answer(&mut self, stream: StreamId, frame: &Frame) {
@@ -209,8 +217,8 @@ impl Swim {
             (Purpose::Accepted, Frame::PushPull { join, nodes, user_state: theirs }) => {
                 let ours = self.local_state(join, user_state(join));
                 self.answer(id, &ours);
-                if let Err(why) = self.merge(now, &nodes, theirs, join) {
-                    self.output.push_back(Output::Refused { from: stream.with, why });
+                if let Err(why) = self.merge(now, stream.with, &nodes, theirs, join) {
+                    self.refused(stream.with, &why);
                 }
             }
             (Purpose::Accepted, Frame::Ping(ping))
@@ -219,10 +227,10 @@ impl Swim {
                 self.answer(id, &Frame::Ack(Ack { seq: ping.seq, payload: Bytes::new() }));
             }
             (Purpose::Accepted, Frame::User(message)) => {
-                self.happened.push_back(Happened::Message(message));
+                self.happened.push_back(Happened::Message { from: stream.with, message });
             }
             (Purpose::Exchange(join), Frame::PushPull { nodes, user_state: theirs, .. }) => {
-                let result = self.merge(now, &nodes, theirs, join.is_some());
+                let result = self.merge(now, stream.with, &nodes, theirs, join.is_some());
                 if let Some(join) = join {
                     if result.is_ok() {
                         self.plan_early_exchanges(now);
@@ -276,11 +284,12 @@ impl Swim {
     fn merge(
         &mut self,
         now: Time,
+        from: SocketAddr,
         nodes: &[NodeState],
         user_state: Bytes,
         join: bool,
     ) -> Result<(), String> {
-        self.check_versions(nodes)?;
+        check_versions(nodes)?;
         for node in nodes {
             let Some(state) = State::from_number(node.state) else { continue };
             match state {
@@ -315,32 +324,26 @@ impl Swim {
             }
         }
         if !user_state.is_empty() {
-            self.happened.push_back(Happened::UserState { state: user_state, join });
+            self.happened.push_back(Happened::UserState { from, state: user_state, join });
         }
         Ok(())
     }
+}
 
-    /// Every member has to speak a version that every other understands.
-    fn check_versions(&self, nodes: &[NodeState]) -> Result<(), String> {
-        let alive = |node: &&NodeState| State::from_number(node.state) == Some(State::Alive);
-        let theirs = nodes.iter().filter(alive).filter_map(|node| Versions::read(&node.versions));
-        let ours = self.peers.values().filter(|peer| peer.state == State::Alive);
-        let mut all = theirs.chain(ours.filter_map(|peer| peer.versions));
-        let mut range = [0, u8::MAX, 0, u8::MAX];
-        let mut speaking = Vec::new();
-        for Versions([least, most, now, above_least, above_most, above]) in all.by_ref() {
-            let [a, b, c, d] = range;
-            range = [a.max(least), b.min(most), c.max(above_least), d.min(above_most)];
-            speaking.push((now, above));
+/// Whether anybody there understands us, and we him. A few who do not are left
+/// out one by one: somebody may have invented them.
+fn check_versions(nodes: &[NodeState]) -> Result<(), String> {
+    let alive = |node: &&NodeState| State::from_number(node.state) == Some(State::Alive);
+    let versions: Vec<Versions> =
+        nodes.iter().filter(alive).filter_map(|node| Versions::read(&node.versions)).collect();
+    match versions.first() {
+        Some(Versions([least, most, now, above_least, above_most, above]))
+            if !versions.iter().any(|versions| versions.are_ours()) =>
+        {
+            Err(format!(
+                "a member speaks protocol {now} and {above}, and understands {least} to {most} and {above_least} to {above_most}"
+            ))
         }
-        let [least, most, above_least, above_most] = range;
-        for (now, above) in speaking {
-            if !(least..=most).contains(&now) || !(above_least..=above_most).contains(&above) {
-                return Err(format!(
-                    "a member speaks protocol {now} and {above}, others understand {least} to {most} and {above_least} to {above_most}"
-                ));
-            }
-        }
-        Ok(())
+        _ => Ok(()),
     }
 }

@@ -65,13 +65,13 @@ pub(crate) enum Happened {
     /// A node at another address claims a member's name.
     Conflict { name: Name, claimed_by: SocketAddr },
     /// A message for the layer above arrived.
-    Message(Bytes),
+    Message { from: SocketAddr, message: Bytes },
     /// A member answered a direct probe.
     Answered { name: Name, rtt: Duration, payload: Bytes },
     /// It is time to exchange everything with this member.
     ExchangeDue(SocketAddr),
     /// The other side's state for the layer above.
-    UserState { state: Bytes, join: bool },
+    UserState { from: SocketAddr, state: Bytes, join: bool },
     /// What came of a join of one address.
     Joining { join: JoinId, address: SocketAddr, result: Result<(), String> },
     /// A rumour with this mark was told as often as rumours are.
@@ -244,15 +244,18 @@ impl Swim {
             kind::SUSPECT => self.suspect(now, decode(body)?),
             kind::ALIVE => self.alive(now, decode(body)?),
             kind::DEAD => self.dead(now, decode(body)?),
-            kind::USER => self.happened.push_back(Happened::Message(body.clone())),
+            kind::USER => {
+                self.happened.push_back(Happened::Message { from, message: body.clone() });
+            }
             other => return Err(crate::wire::WireError::Kind(other)),
         }
         Ok(())
     }
 
-    fn refused(&mut self, from: SocketAddr, error: &crate::wire::WireError) {
+    /// Counts something that is not used, and says so for the log.
+    pub(crate) fn refused(&mut self, from: SocketAddr, why: &impl ToString) {
         self.counters.refused += 1;
-        self.output.push_back(Output::Refused { from, why: error.to_string() });
+        self.output.push_back(Output::Refused { from, why: why.to_string() });
     }
 
     /// Sends one message, and as much gossip as fits with it. What fits no

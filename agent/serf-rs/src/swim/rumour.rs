@@ -91,7 +91,8 @@ impl Swim {
         let Some(addr) = NodeAddr::read(&alive.addr) else { return };
         if !is_name(&alive.node)
             || alive.meta.len() > LONGEST_META
-            || versions.is_some_and(|Versions([least, most, ..])| least == 0 || least > most)
+            // One such member would keep everybody from exchanging anything.
+            || versions.is_some_and(|versions| !versions.are_ours())
         {
             self.counters.refused += 1;
             return;

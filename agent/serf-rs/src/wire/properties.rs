@@ -261,7 +261,7 @@ proptest! {
         let key = stranger();
         let old = Keyring::new(key.clone()).unwrap();
         let old = Envelope { keyring: Some(old), label: String::new() };
-        let packet = packet::write(&[sent.clone()], false, &old, &mut rng());
+        let packet = packet::write(std::slice::from_ref(&sent), false, &old, &mut rng());
         let mut both = next;
         both.install(key).unwrap();
         let new = Envelope { keyring: Some(both), label: String::new() };

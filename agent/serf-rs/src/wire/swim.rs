@@ -177,6 +177,15 @@ impl Versions {
         bytes.first_chunk().copied().map(Self)
     }
 
+    /// Whether a node of these versions understands us, and we it.
+    pub fn are_ours(self) -> bool {
+        let [theirs, ours] =
+            [self, Self::OURS].map(|Self([a, b, c, d, e, f])| [(a, b, c), (d, e, f)]);
+        theirs.into_iter().zip(ours).all(|((least, most, now), (our_least, our_most, our_now))| {
+            (least..=most).contains(&our_now) && (our_least..=our_most).contains(&now)
+        })
+    }
+
     /// For a message.
     pub fn write(self) -> Bytes {
         Bytes::copy_from_slice(&self.0)

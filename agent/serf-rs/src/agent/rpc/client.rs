@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 /// Most bytes of a request: events and queries are far smaller.
 const LARGEST: usize = 64 * 1024;
 
-/// A client shakes hands within so long, or makes room for others.
+/// A client says what it speaks, and the key if there is one, within so long,
+/// or makes room for others.
 const GREETING: Duration = Duration::from_secs(10);
 
 /// Reads values as they come.
@@ -96,13 +97,19 @@ pub(super) async fn serve(
     let mut requests = Requests { stream: Box::new(read), bytes: Vec::new() };
     let answers = Answers(Arc::new(Mutex::new(Box::new(write))));
     let mut session = Session::new(agent, answers, key);
-    loop {
-        let patience = if session.is_shaken() { Duration::MAX } else { GREETING };
-        let header = tokio::time::timeout(patience, requests.next::<RequestHeader>()).await;
-        let Ok(Ok(Some(header))) = header else { return };
-        match commands::obey(&mut session, &mut requests, header).await {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return,
+    let greeting = async {
+        while !session.is_greeted() {
+            serve_one(&mut session, &mut requests).await?;
         }
+        Some(())
+    };
+    if let Ok(Some(())) = tokio::time::timeout(GREETING, greeting).await {
+        while serve_one(&mut session, &mut requests).await.is_some() {}
     }
+}
+
+/// Serves one request. None: the connection is to be closed.
+async fn serve_one(session: &mut Session, requests: &mut Requests) -> Option<()> {
+    let header = requests.next::<RequestHeader>().await.ok()??;
+    commands::obey(session, requests, header).await.ok()?.then_some(())
 }

@@ -40,9 +40,9 @@ impl Session {
         Self { agent, answers, key, shaken: false, trusted, streams, monitor: None }
     }
 
-    /// Whether the client has said which version it speaks.
-    pub(super) const fn is_shaken(&self) -> bool {
-        self.shaken
+    /// Whether the client has said which version it speaks, and the key.
+    pub(super) const fn is_greeted(&self) -> bool {
+        self.shaken && self.trusted
     }
 
     /// Whether there is room for another stream; forgets those that ended.
