@@ -55,11 +55,16 @@ lab *ARGS: build
 
 # Measure builds, sizes, boot times and memory beside the peer, in one run
 bench *ARGS: setup build
+    cargo build --profile small --locked -p serf-rs --example serf-rs
     {{ ashlar }} bench image
     cargo run --locked --bin bench -- "$@"
 
-# Search for inputs that break a parser or a rule: every property test, many more cases
-fuzz CASES="100000":
+# Search for inputs that break serf-rs: just fuzz --seconds 600 node (see: just fuzz --help)
+fuzz *ARGS: setup
+    agent/serf-rs/fuzz/run "$@"
+
+# Every property test, with many more cases than in `just test`
+properties CASES="100000":
     PROPTEST_CASES={{ CASES }} cargo test --release --workspace --lib --bins
 
 # The API documentation of every crate, in target/doc

@@ -26,13 +26,21 @@ pub fn program() -> Result<PathBuf> {
 /// # Errors
 /// When it was not built.
 pub fn built(name: &str) -> Result<PathBuf> {
+    built_as("release", name)
+}
+
+/// Like [`built`], with another profile than `release`.
+///
+/// # Errors
+/// When it was not built.
+pub fn built_as(profile: &str, name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     // target/debug/deps/lab-0123456789abcdef, or target/debug/bench
-    let built = own.ancestors().map(|directory| directory.join("release").join(name));
+    let built = own.ancestors().map(|directory| directory.join(profile).join(name));
     built
         .take(4)
         .find(|program| program.exists())
-        .with_context(|| format!("no release/{name} beside {}", own.display()))
+        .with_context(|| format!("no {profile}/{name} beside {}", own.display()))
 }
 
 /// An invocation of `ashlar`.

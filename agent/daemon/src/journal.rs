@@ -5,15 +5,19 @@
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
 
 /// Sends events to the journal when standard error leads there, and to standard
 /// error as text otherwise (a person started the agent by hand).
 pub(crate) fn init() {
-    let filter = EnvFilter::try_from_env("ASHLAR_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,zbus=warn,rustls=warn,hyper=warn"));
+    let wanted = std::env::var("ASHLAR_LOG").ok().and_then(|words| words.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| {
+        let quiet = ["zbus", "rustls", "hyper"].map(|target| (target, LevelFilter::WARN));
+        Targets::new().with_default(LevelFilter::INFO).with_targets(quiet)
+    });
     let registry = tracing_subscriber::registry().with(filter);
     let journal = connected_to_journal().then(JournalLog::empty).and_then(Result::ok);
     // `try_init` fails only if a subscriber exists already: then it stays.

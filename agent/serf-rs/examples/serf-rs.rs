@@ -15,6 +15,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
 
 /// A Serf agent in Rust; `serf members`, `serf event` and all others work with it.
 #[derive(Parser)]
@@ -110,8 +111,9 @@ async fn run(args: AgentArgs) -> Result<()> {
         "err" => "error",
         level => level,
     };
+    let level: LevelFilter = level.parse().context("-log-level")?;
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_new(level).context("-log-level")?)
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();

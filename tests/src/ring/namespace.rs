@@ -81,7 +81,7 @@ impl Namespace {
     ///
     /// # Errors
     /// When `nft` refuses.
-    pub(super) fn drop_packets(&self, rules: &str) -> Result<()> {
+    pub fn drop_packets(&self, rules: &str) -> Result<()> {
         self.drop_nothing()?;
         let chain = format!("chain input {{ type filter hook input priority 0; {rules}\n }}");
         self.nft(&format!("table inet test {{\n {chain}\n }}"))

@@ -7,7 +7,8 @@
 //! - [`floods`] are more than anybody should have to remember,
 //! - [`streams`] stay open, drip, and never end,
 //! - [`queries`] are what strangers ask and answer,
-//! - [`agent`] is all of it on real sockets.
+//! - [`agent`] is all of it on real sockets,
+//! - [`corpus`] is what the fuzz targets begin with.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +18,7 @@
 )]
 
 mod agent;
+mod corpus;
 mod floods;
 mod keys;
 mod memory;

@@ -39,22 +39,38 @@ pub(crate) fn measure(n: usize, seed: u64) -> Row {
     Row { converged, known_by_one, known_by_all: elapsed(&world, begun) }
 }
 
-fn percentiles(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    format!("{:6.2} {:6.2} {:6.2}", at(0.5), at(0.95), at(1.0))
+/// Rings of one size.
+pub(crate) struct Rows {
+    pub(crate) n: usize,
+    pub(crate) rows: Vec<Row>,
 }
 
-pub(crate) fn print() {
+impl Rows {
+    pub(crate) fn measure(n: usize, rings: u64) -> Self {
+        Self { n, rows: (0..rings).map(|seed| measure(n, seed)).collect() }
+    }
+
+    /// Of one column: the median, what 95 % keep to, and the worst.
+    pub(crate) fn percentiles(&self, column: fn(&Row) -> f64) -> [f64; 3] {
+        let mut values: Vec<f64> = self.rows.iter().map(column).collect();
+        values.sort_by(f64::total_cmp);
+        [0.5, 0.95, 1.0].map(|share| values[((values.len() - 1) as f64 * share).round() as usize])
+    }
+}
+
+pub(crate) fn print(table: &[Rows]) {
     println!("                seconds: median, 95 %, worst");
     println!(
         "{:>5} {:>5}  {:^20}  {:^20}  {:^20}",
         "N", "rings", "all see all", "one knows", "all know"
     );
-    for (n, rings) in [(3, 300), (10, 200), (100, 30), (1000, 1)] {
-        let rows: Vec<Row> = (0..rings).map(|seed| measure(n, seed)).collect();
-        let of = |field: fn(&Row) -> f64| percentiles(rows.iter().map(field).collect());
-        let (a, b, c) = (of(|r| r.converged), of(|r| r.known_by_one), of(|r| r.known_by_all));
-        println!("{n:>5} {rings:>5}  {a}  {b}  {c}");
+    for rows in table {
+        let text = |column: fn(&Row) -> f64| {
+            let [median, most, worst] = rows.percentiles(column);
+            format!("{median:6.2} {most:6.2} {worst:6.2}")
+        };
+        let (seen, one, all) =
+            (text(|row| row.converged), text(|row| row.known_by_one), text(|row| row.known_by_all));
+        println!("{:>5} {:>5}  {seen}  {one}  {all}", rows.n, rows.rows.len());
     }
 }

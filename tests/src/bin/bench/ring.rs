@@ -4,7 +4,7 @@
 
 use crate::row::Row;
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::built;
+use ashlar_tests::command::built_as;
 use ashlar_tests::ring::Peer;
 use ashlar_tests::ring::namespace::Namespace;
 use rmp_serde::Deserializer;
@@ -47,7 +47,7 @@ struct Measured {
 /// Both kinds.
 pub(crate) fn compare() -> Result<Vec<Row>> {
     let peer = Peer::of_host()?;
-    let ours = measure(&built("examples/serf-rs")?, "serf-rs")?;
+    let ours = measure(&built_as("small", "examples/serf-rs")?, "serf-rs")?;
     let theirs = measure(&peer.program, "HashiCorp serf")?;
     Ok(rows(&ours, &theirs))
 }
@@ -111,6 +111,7 @@ fn measure(program: &Path, name: &str) -> Result<Measured> {
         eprintln!("{name}: a ring of 100 again, {} of {RINGS}", round + 1);
         all.push(Ring::form(program, 100)?.1);
     }
+    eprintln!("{name}: seconds until all of 100 see all: {all:.2?}");
     all.sort_by(f64::total_cmp);
     measured.formed_median = all[all.len() / 2];
     measured.formed[1] = all[all.len() - 1];
@@ -220,12 +221,7 @@ impl Ring {
     /// How many acknowledge a query while a fifth of the packets is lost; the
     /// mean of five queries.
     fn answers(&mut self) -> Result<f64> {
-        let rules = "udp dport 7946 numgen random mod 100 < 20 drop";
-        let table = format!(
-            "table inet bench {{ chain input {{ type filter hook input priority 0; {rules}; }} }}"
-        );
-        let status = self.namespace.command("nft").arg(&table).status()?;
-        ensure!(status.success(), "nft refuses {table}");
+        self.namespace.drop_packets("udp dport 7946 numgen random mod 100 < 20 drop")?;
         let mut sum = 0;
         for _ in 0..5 {
             sum += self.agents[0].rpc.query()?;

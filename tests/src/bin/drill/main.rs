@@ -15,12 +15,20 @@ struct Drill {
     run: &'static str,
 }
 
-const DRILLS: &[Drill] = &[Drill {
-    name: "ring-quiet",
-    what: "20 agents, ours and HashiCorp's: 10 minutes idle, 5 with 20 % of packets lost",
-    build: "build --release --locked -p serf-rs --example serf-rs",
-    run: "test --locked --workspace --test interop -- --test-threads=2 calm_twenty",
-}];
+const DRILLS: &[Drill] = &[
+    Drill {
+        name: "ring-quiet",
+        what: "20 agents, ours and HashiCorp's: 10 minutes idle, 5 with 20 % of packets lost",
+        build: "build --release --locked -p serf-rs --example serf-rs",
+        run: "test --locked --workspace --test interop -- --test-threads=2 calm_twenty",
+    },
+    Drill {
+        name: "ring-table",
+        what: "simulated rings of 3 to 1,000: seconds until they form and know of a death",
+        build: "test --release --locked -p serf-rs --test simulate --no-run",
+        run: "test --release --locked -p serf-rs --test simulate -- --nocapture within_their_bounds",
+    },
+];
 
 fn main() -> Result<ExitCode> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();

@@ -84,7 +84,10 @@ pub(crate) const TIERS: &[Tier] = &[
         needs: None,
         minutes: 2,
         skip: anywhere,
-        steps: &[check("cargo fmt --all --check")],
+        steps: &[
+            check("cargo fmt --all --check"),
+            check("cargo fmt --manifest-path agent/serf-rs/fuzz/Cargo.toml --check"),
+        ],
     },
     Tier {
         name: "supply",
@@ -92,7 +95,12 @@ pub(crate) const TIERS: &[Tier] = &[
         needs: None,
         minutes: 5,
         skip: anywhere,
-        steps: &[check("cargo deny --log-level error check licenses bans sources")],
+        steps: &[
+            check("cargo deny --log-level error check licenses bans sources"),
+            check(
+                "cargo deny --log-level error --manifest-path agent/serf-rs/fuzz/Cargo.toml check licenses bans sources",
+            ),
+        ],
     },
     Tier {
         name: "lint",
@@ -127,6 +135,14 @@ pub(crate) const TIERS: &[Tier] = &[
         minutes: 20,
         skip: anywhere,
         steps: &[tests("cargo test --locked --workspace --no-fail-fast")],
+    },
+    Tier {
+        name: "fuzz",
+        what: "ten seconds of each fuzz target",
+        needs: None,
+        minutes: 10,
+        skip: anywhere,
+        steps: &[check("agent/serf-rs/fuzz/run --seconds 10")],
     },
     Tier {
         name: "interop",
