@@ -47,6 +47,7 @@ fn memberships() -> Vec<(&'static str, Vec<u8>)> {
         ("alive", ring::alive_message(node.clone(), 3)),
         ("suspect", ring::suspect(&node, &from, 3)),
         ("suspect-us", ring::suspect("mason", &node, 1)),
+        ("suspect-us-last", ring::suspect("mason", &node, u32::MAX)),
         ("dead", ring::dead(&node, &from, 3)),
         ("left", ring::dead(&node, &node, 3)),
     ]
