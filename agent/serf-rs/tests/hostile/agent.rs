@@ -156,15 +156,12 @@ async fn is_closed(mut client: TcpStream) -> bool {
 #[tokio::test]
 async fn nonsense_on_the_rpc_port_ends_that_connection_alone() {
     let one = agent("one", 5, None).await;
-    let length =
-        |marker| [&request("handshake")[..], &[0x81, 0xa7], b"Version", &[marker]].concat();
     let body = |bytes: &[u8]| [&handshake()[..], &request("event"), bytes].concat();
     let nonsense = [
         vec![0xc1; 1000],
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         vec![0xdf, 0xff, 0xff, 0xff, 0xff],
-        [&length(0xdb)[..], &[0xff; 4]].concat(),
-        length(0xa1),
+        [&request("handshake")[..], &[0x81, 0xa7], b"Version", &[0xdb, 0xff, 0xff, 0xff, 0xff]].concat(),
         vec![0x91; 100_000],
         body(&[0xdf, 0xff, 0xff, 0xff, 0xff]),
         body(&[&[0x81, 0xa6][..], b"Nobody", &[0x91; 50_000]].concat()),
@@ -177,7 +174,6 @@ async fn nonsense_on_the_rpc_port_ends_that_connection_alone() {
         let mut client = TcpStream::connect(rpc(5)).await.unwrap();
         // It may have closed before it was sent everything.
         let _ = client.write_all(&bytes).await;
-        let _ = client.shutdown().await;
         let head = bytes.get(..20).unwrap_or(&bytes);
         assert!(is_closed(client).await, "{head:x?}");
         assert!(timeout(SOON, is_served(rpc(5))).await.unwrap(), "the next after {head:x?}");

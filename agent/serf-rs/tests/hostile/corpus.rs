@@ -181,7 +181,7 @@ fn snapshots() -> Vec<Input> {
             ("quarry".into(), at("10.0.0.66:7946")),
             ("mason".into(), at("[fd00::1]:7946")),
         ]),
-        clocks: Clocks { members: 12, events: 5, queries: u64::MAX, ..Clocks::default() },
+        clocks: Clocks { members: 12, events: 5, queries: u64::MAX },
         left: false,
     };
     let written = snapshot.write();
