@@ -161,7 +161,8 @@ async fn nonsense_on_the_rpc_port_ends_that_connection_alone() {
         vec![0xc1; 1000],
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         vec![0xdf, 0xff, 0xff, 0xff, 0xff],
-        [&request("handshake")[..], &[0x81, 0xa7], b"Version", &[0xdb, 0xff, 0xff, 0xff, 0xff]].concat(),
+        [&request("handshake")[..], &[0x81, 0xa7], b"Version", &[0xdb, 0xff, 0xff, 0xff, 0xff]]
+            .concat(),
         vec![0x91; 100_000],
         body(&[0xdf, 0xff, 0xff, 0xff, 0xff]),
         body(&[&[0x81, 0xa6][..], b"Nobody", &[0x91; 50_000]].concat()),
