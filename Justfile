@@ -53,10 +53,10 @@ vm *ARGS: build
 lab *ARGS: build
     {{ ashlar }} lab "$@"
 
-# Measure builds, sizes, boot times and memory beside the peer, in one run
+# Measure builds, sizes, boot times and memory beside the peers, or some: just bench ring
 bench *ARGS: setup build
     cargo build --profile small --locked -p serf-rs --example serf-rs
-    {{ ashlar }} bench image
+    [[ $# -gt 0 && " $* " != *" image "* ]] || {{ ashlar }} bench image
     cargo run --locked --bin bench -- "$@"
 
 # Search for inputs that break serf-rs: just fuzz --seconds 600 node (see: just fuzz --help)

@@ -24,9 +24,9 @@ mod tests {
     #[test]
     fn every_test_that_the_security_page_names_exists() {
         let page = std::fs::read_to_string(workspace().join("docs/security.md")).unwrap();
-        let tests: String = ["image", "lab", "vm"]
+        let tests: String = ["tests/image", "tests/lab", "tests/vm", "agent/serf-rs/tests"]
             .iter()
-            .map(|t| sources(&workspace().join("tests").join(t)))
+            .map(|folder| sources(&workspace().join(folder)))
             .collect();
         let words = page.split('`').skip(1).step_by(2);
         let names: Vec<&str> = words.filter(|word| word.matches('_').count() >= 3).collect();

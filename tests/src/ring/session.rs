@@ -1,12 +1,12 @@
 //! An agent's RPC, for what the `serf` command cannot do: to hear events one by
 //! one, and to answer queries.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rmp_serde::Deserializer;
 use serde::{Deserialize, Serialize};
 use std::io::{BufReader, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 /// A connection that has shaken hands.
@@ -100,16 +100,34 @@ impl Session {
         struct Stream<'a> {
             r#type: &'a str,
         }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Stop {
+            stop: u64,
+        }
         self.request("stream", &Stream { r#type: "user,query" })?;
+        let events = self.requests;
+        // HashiCorp's agent says yes before it begins; what is asked next, here
+        // to stop nothing, is answered once it did.
+        self.send("stop", &Stop { stop: 0 })?;
+        let (begun, begins) = mpsc::channel();
         let stream = self.stream.try_clone()?;
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (to, answer) = (Arc::clone(&heard), answer.map(str::to_owned));
-        let listening = std::thread::spawn(move || self.hear(&to, answer.as_deref()));
+        let listening =
+            std::thread::spawn(move || self.hear(events, &begun, &to, answer.as_deref()));
+        begins.recv().context("the agent ended the connection")?;
         Ok(Listener { stream, heard, listening: Some(listening) })
     }
 
-    /// Until the connection ends.
-    fn hear(&mut self, heard: &Mutex<Vec<Heard>>, answer: Option<&str>) -> Result<()> {
+    /// Hears the events of the request `events`, until the connection ends.
+    fn hear(
+        &mut self,
+        events: u64,
+        begun: &mpsc::Sender<()>,
+        heard: &Mutex<Vec<Heard>>,
+        answer: Option<&str>,
+    ) -> Result<()> {
         #[derive(Serialize)]
         struct Respond<'a> {
             #[serde(rename = "ID")]
@@ -122,11 +140,12 @@ impl Session {
         struct Head {
             seq: u64,
         }
-        let events = self.requests;
         loop {
             let Head { seq } = Head::deserialize(&mut self.answers)?;
-            // The confirmation of an answer has no body.
+            // What is said to other requests has no body.
             if seq != events {
+                // Only the first time does anybody wait for it.
+                let _ = begun.send(());
                 continue;
             }
             let event = Heard::deserialize(&mut self.answers)?;
