@@ -152,7 +152,7 @@ pub(crate) const TIERS: &[Tier] = &[
         skip: interop_needs_root,
         steps: &[
             prepare("cargo build --release --locked -p serf-rs --example serf-rs"),
-            tests("cargo test --locked --workspace --test interop -- --test-threads=2"),
+            tests("cargo test --locked --workspace --test interop -- --test-threads=4"),
         ],
     },
     Tier {
