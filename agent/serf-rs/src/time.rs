@@ -117,7 +117,7 @@ impl Profile {
 
     /// How long a suspect has at least in a ring of `n`.
     pub fn suspicion(&self, n: usize) -> Duration {
-        let scale = (n.max(1) as f64).log10().max(1.0);
+        let scale = libm::log10(n.max(1) as f64).max(1.0);
         let thousandths = (scale * 1000.0) as u32;
         self.probe_interval * self.suspicion_mult * thousandths / 1000
     }
@@ -128,7 +128,8 @@ impl Profile {
         if n <= THRESHOLD {
             return self.push_pull_interval;
         }
-        let doublings = ((n as f64).log2() - (THRESHOLD as f64).log2()).ceil() as u32;
+        // ⌈log₂(n ÷ threshold)⌉
+        let doublings = n.div_ceil(THRESHOLD).next_power_of_two().ilog2();
         self.push_pull_interval * (doublings + 1)
     }
 
@@ -140,7 +141,7 @@ impl Profile {
 
 /// ⌈log₁₀(n + 1)⌉, at least one.
 fn log10_ceiling(n: usize) -> u32 {
-    (n.saturating_add(1) as f64).log10().ceil().max(1.0) as u32
+    n.max(1).ilog10() + 1
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl Suspicion {
         if self.enough == 0 {
             return self.since + self.least;
         }
-        let share = f64::from(self.confirmations()).ln_1p() / f64::from(self.enough).ln_1p();
+        let log = |voices: u32| libm::log1p(voices.into());
+        let share = log(self.confirmations()) / log(self.enough);
         let shorter = self.most.saturating_sub(self.least).mul_f64(share.min(1.0));
         self.since + self.most.saturating_sub(shorter).max(self.least)
     }
