@@ -70,8 +70,7 @@ fn rings() -> Vec<(&'static str, Vec<u8>)> {
         ..ring::query(6, 12, "load")
     };
     let key = serf::KeyRequest { key: vec![9; 32].into() };
-    let mut change = vec![serf::kind::KEY_REQUEST];
-    change.append(&mut swim::encode(0, &key).split_off(1));
+    let change = swim::encode(serf::kind::KEY_REQUEST, &key);
     let change = serf::Query { payload: change.into(), ..ring::query(7, 13, "_serf_install-key") };
     let conflict =
         serf::Query { payload: b"mason"[..].into(), ..ring::query(8, 14, "_serf_conflict") };

@@ -4,7 +4,7 @@
 use crate::memory::growth_of;
 use crate::ring::{
     Ring, alive, alive_message, asked, at, compound, compressed, dead, event, exchange, join,
-    leave, query, query_message, seconds, suspect, user, written,
+    leave, query, query_message, seconds, state, suspect, user, written,
 };
 use serf_rs::wire::serf;
 use serf_rs::wire::stream::Frame;
@@ -131,16 +131,11 @@ fn ghosts_that_die_and_come_again_are_forgotten() {
 fn an_exchange_with_thousands_of_ghosts_is_kept_in_part() {
     let mut ring = Ring::plain(2);
     ring.cut.push((at(1), at(2)));
-    let ghost = |n: u32| {
-        let swim::Alive { incarnation, node, addr, port, meta, versions } =
-            alive(format!("ghost-{n}"), 1);
-        swim::NodeState { name: node, addr, port, meta, incarnation, state: 0, versions }
-    };
     let status_ltimes = (0..30_000_u64).map(|n| (format!("intent-{n}"), n)).collect();
     let left = (0..30_000).map(|n| format!("left-{n}")).collect();
-    let state = serf::PushPull { status_ltimes, left, ..serf::PushPull::default() };
-    let user_state = swim::encode(serf::kind::PUSH_PULL, &state).into();
-    let nodes = (0..60_000).map(ghost).collect();
+    let theirs = serf::PushPull { status_ltimes, left, ..serf::PushPull::default() };
+    let user_state = swim::encode(serf::kind::PUSH_PULL, &theirs).into();
+    let nodes = (0..60_000).map(|n| state(format!("ghost-{n}"), 0)).collect();
     let frame = written(&Frame::PushPull { join: true, nodes, user_state });
     ring.first().forget();
     let flood = || {

@@ -1,7 +1,7 @@
 //! Who has no key is not heard, and who has one asks for nonsense.
 
 use crate::ring::{
-    Ring, alive, alive_message, at, keyring, query, sealed, seconds, stranger, user,
+    Ring, alive_message, at, keyring, query, sealed, seconds, state, stranger, user,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -25,9 +25,7 @@ fn envelope(key: Option<u8>, label: &str) -> Envelope {
 
 /// An exchange that tells of one more member.
 fn exchange_of(name: &str) -> Frame {
-    let swim::Alive { incarnation, node, addr, port, meta, versions } = alive(name, 1);
-    let node = swim::NodeState { name: node, addr, port, meta, incarnation, state: 0, versions };
-    Frame::PushPull { join: true, nodes: vec![node], user_state: Default::default() }
+    Frame::PushPull { join: true, nodes: vec![state(name, 0)], user_state: Default::default() }
 }
 
 #[test]

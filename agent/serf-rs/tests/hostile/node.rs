@@ -2,7 +2,7 @@
 
 use crate::ring::{
     Ring, alive, alive_message, at, dead, event, exchange, incarnation, join, leave, query_message,
-    seconds, stranger, suspect, written,
+    seconds, state, stranger, suspect, written,
 };
 use serf_rs::wire::serf;
 use serf_rs::wire::stream::Frame;
@@ -179,11 +179,6 @@ fn who_claims_a_name_from_elsewhere_moves_nobody() {
     assert!(ring.first().refused >= 3, "the log says so");
 }
 
-fn state(name: &str, state: u8) -> swim::NodeState {
-    let swim::Alive { incarnation, node, addr, port, meta, versions } = alive(name, 1);
-    swim::NodeState { name: node, addr, port, meta, incarnation, state, versions }
-}
-
 fn tell_all(ring: &mut Ring, nodes: Vec<swim::NodeState>, user_state: Vec<u8>) {
     let user_state = user_state.into();
     ring.stream(&written(&Frame::PushPull { join: true, nodes, user_state }));
@@ -197,7 +192,7 @@ fn an_exchange_full_of_rubbish_adds_nobody() {
     let rubbish = vec![
         state("", 0),
         state("two\nlines", 0),
-        state(&"x".repeat(10_000), 0),
+        state("x".repeat(10_000), 0),
         state("ghost", 4),
         state("ghost", 255),
         state("ghost", 1),

@@ -289,6 +289,12 @@ pub(crate) fn alive(node: impl Into<String>, incarnation: u32) -> swim::Alive {
     }
 }
 
+/// The same member, as an exchange tells of it.
+pub(crate) fn state(name: impl Into<String>, state: u8) -> swim::NodeState {
+    let swim::Alive { incarnation, node, addr, port, meta, versions } = alive(name, 1);
+    swim::NodeState { name: node, addr, port, meta, incarnation, state, versions }
+}
+
 pub(crate) fn alive_message(node: impl Into<String>, incarnation: u32) -> Vec<u8> {
     swim::encode(kind::ALIVE, &alive(node, incarnation))
 }
