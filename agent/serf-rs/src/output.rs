@@ -118,4 +118,7 @@ pub struct Counters {
     pub refused: u64,
     /// How often this node had to refute what others told of it.
     pub refutations: u64,
+    /// How often this node told somebody that what it said of a member was
+    /// refuted already.
+    pub corrections: u64,
 }

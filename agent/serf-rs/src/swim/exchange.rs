@@ -67,6 +67,14 @@ pub(super) struct Streams {
     bytes: usize,
 }
 
+impl Streams {
+    /// How many exchanges that this node began are under way.
+    pub(super) fn exchanges(&self) -> usize {
+        let purposes = self.open.values().map(|stream| &stream.purpose);
+        purposes.filter(|purpose| matches!(purpose, Purpose::Exchange(_))).count()
+    }
+}
+
 impl Swim {
     fn add_stream(
         &mut self,

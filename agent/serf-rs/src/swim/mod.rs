@@ -11,9 +11,11 @@
 //! - [`probe`] finds out whether members live,
 //! - [`rumour`] is what members tell each other about members,
 //! - [`suspicion`] gives a suspect time to answer,
+//! - [`correction`] mends suspicions that are false,
 //! - [`queue`] holds the gossip that is still to be told,
 //! - [`exchange`] is two members telling each other everything.
 
+mod correction;
 mod exchange;
 mod peer;
 mod probe;
@@ -27,9 +29,10 @@ pub(crate) use queue::Topic;
 
 use crate::output::{Counters, Output};
 use crate::time::{Profile, Time};
-use crate::wire::swim::{NodeAddr, Versions, kind};
+use crate::wire::swim::{Dead, NodeAddr, Suspect, Versions, kind};
 use crate::wire::{Envelope, packet};
 use bytes::Bytes;
+use correction::Corrections;
 use exchange::Streams;
 use probe::{Probe, Relay};
 use queue::Queue;
@@ -88,6 +91,7 @@ enum Timer {
     Gossip,
     PushPull,
     EarlyPushPull,
+    LastWord(Name),
     Suspicion(Name),
     Stream(StreamId),
 }
@@ -119,6 +123,7 @@ pub(crate) struct Swim {
     last_gossip: Option<Time>,
     gossip_planned: bool,
     streams: Streams,
+    corrections: Corrections,
     timers: BTreeSet<(Time, Timer)>,
 }
 
@@ -155,6 +160,7 @@ impl Swim {
             last_gossip: None,
             gossip_planned: false,
             streams: Streams::default(),
+            corrections: Corrections::default(),
             timers: BTreeSet::new(),
         };
         let own = Peer {
@@ -203,6 +209,7 @@ impl Swim {
                     self.set(now + self.profile.push_pull(self.peers.len()), Timer::PushPull);
                 }
                 Timer::EarlyPushPull => self.exchange_with_someone(),
+                Timer::LastWord(name) => self.last_word(&name),
                 Timer::Suspicion(name) => self.suspicion_ended(now, &name),
                 Timer::Stream(stream) => self.stream_timed_out(stream),
             }
@@ -241,9 +248,17 @@ impl Swim {
             kind::INDIRECT_PING => self.indirect_ping(now, from, decode(body)?),
             kind::ACK => self.ack(now, &decode(body)?),
             kind::NACK => self.nack(&decode(body)?),
-            kind::SUSPECT => self.suspect(now, decode(body)?),
+            kind::SUSPECT => {
+                let suspect: Suspect = decode(body)?;
+                self.correct(now, from, &suspect.node, suspect.incarnation);
+                self.suspect(now, suspect);
+            }
             kind::ALIVE => self.alive(now, decode(body)?),
-            kind::DEAD => self.dead(now, decode(body)?),
+            kind::DEAD => {
+                let dead: Dead = decode(body)?;
+                self.correct(now, from, &dead.node, dead.incarnation);
+                self.dead(now, dead);
+            }
             kind::USER => {
                 self.happened.push_back(Happened::Message { from, message: body.clone() });
             }

@@ -37,14 +37,7 @@ impl Swim {
         let own = Arc::clone(&self.name);
         let Some(peer) = self.peers.get_mut(&own) else { return };
         peer.incarnation = incarnation;
-        let alive = Alive {
-            incarnation,
-            node: own.to_string(),
-            addr: peer.addr.write(),
-            port: peer.port,
-            meta: peer.meta.clone(),
-            versions: peer.versions_on_wire(),
-        };
+        let Some(alive) = self.alive_message(&own) else { return };
         self.tell(Topic::Membership, Some(own), swim::encode(kind::ALIVE, &alive), None);
     }
 
@@ -197,6 +190,7 @@ impl Swim {
                 let ends = suspicion.ends();
                 self.timers.remove(&(before, Timer::Suspicion(Arc::clone(&name))));
                 self.set(ends, Timer::Suspicion(Arc::clone(&name)));
+                self.plan_last_word(now, &name);
                 self.tell(
                     Topic::Membership,
                     Some(name),
@@ -222,6 +216,7 @@ impl Swim {
             peer.suspicion = Some(suspicion);
         }
         self.set(ends, Timer::Suspicion(Arc::clone(&name)));
+        self.plan_last_word(now, &name);
         self.tell(Topic::Membership, Some(name), swim::encode(kind::SUSPECT, &suspect), None);
     }
 

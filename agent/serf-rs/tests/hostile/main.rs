@@ -2,6 +2,7 @@
 //! memory without bound, write without end, or believe what cannot be.
 //!
 //! - [`parsers`] are given bytes that no Serf ever sends,
+//! - [`accusations`] are false, or come too late,
 //! - [`node`] has neighbours who lie and repeat themselves,
 //! - [`keys`] are what strangers lack, and what neighbours ask to change,
 //! - [`floods`] are more than anybody should have to remember,
@@ -17,6 +18,7 @@
     reason = "a test says so and ends"
 )]
 
+mod accusations;
 mod agent;
 mod corpus;
 mod floods;

@@ -7,7 +7,7 @@ use serf_rs::wire::stream::{self, Frame};
 use serf_rs::wire::swim::{self, kind};
 use serf_rs::wire::{Envelope, packet, serf};
 use serf_rs::{Config, Event, JoinId, Key, Keyring, Node, Output, Status, StreamId, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct Ring {
     pub(crate) nodes: Vec<Heard>,
     /// Nothing gets from the first to the second.
     pub(crate) cut: Vec<(SocketAddr, SocketAddr)>,
+    /// Streams to where nothing gets are not refused: they hang.
+    pub(crate) cut_hangs: bool,
 }
 
 /// A node, and what came out of it.
@@ -55,6 +57,10 @@ pub(crate) struct Heard {
     pub(crate) joined: BTreeMap<JoinId, usize>,
     pub(crate) closed: Vec<StreamId>,
     pub(crate) sent: BTreeMap<StreamId, Vec<u8>>,
+    /// The streams that it opened and that nobody has closed, and how many
+    /// they were at most.
+    open: BTreeSet<StreamId>,
+    pub(crate) most_open: usize,
     ends: BTreeMap<StreamId, (usize, StreamId)>,
 }
 
@@ -72,10 +78,12 @@ impl Ring {
             joined: BTreeMap::new(),
             closed: Vec::new(),
             sent: BTreeMap::new(),
+            open: BTreeSet::new(),
+            most_open: 0,
             ends: BTreeMap::new(),
         };
         let nodes = configs.into_iter().enumerate().map(node).collect();
-        let mut ring = Self { now: Time::START, nodes, cut: Vec::new() };
+        let mut ring = Self { now: Time::START, nodes, cut: Vec::new(), cut_hangs: false };
         let first = ring.nodes[0].node.address();
         for place in 1..ring.nodes.len() {
             ring.nodes[place].node.join(ring.now, &[first], false);
@@ -164,11 +172,18 @@ impl Ring {
                 self.nodes[from].packets.push((to, bytes));
             }
             Output::StreamOpen { stream, to, bytes } => {
+                let opener = &mut self.nodes[from];
+                opener.open.insert(stream);
+                opener.most_open = opener.most_open.max(opener.open.len());
                 let place = self.place_of(to).filter(|_| !self.cut.contains(&(here, to)));
                 let far = place.and_then(|place| {
                     Some((place, self.nodes[place].node.stream_accepted(now, here)?))
                 });
                 let Some((place, far)) = far else {
+                    if self.cut_hangs {
+                        return;
+                    }
+                    self.nodes[from].open.remove(&stream);
                     self.nodes[from].node.stream_closed(now, stream, "nobody is there");
                     return;
                 };
@@ -182,7 +197,10 @@ impl Ring {
                 }
                 self.nodes[from].sent.entry(stream).or_default().extend(bytes);
             }
-            Output::StreamClose { stream } => self.nodes[from].closed.push(stream),
+            Output::StreamClose { stream } => {
+                self.nodes[from].open.remove(&stream);
+                self.nodes[from].closed.push(stream);
+            }
             Output::Refused { .. } => self.nodes[from].refused += 1,
             Output::QueryAnswer { from: name, payload, .. } => {
                 self.nodes[from].answers.push(name);

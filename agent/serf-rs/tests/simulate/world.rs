@@ -409,9 +409,16 @@ impl World {
 
     /// Lost segments are sent again: streams are slower instead.
     fn stream_delay(&mut self) -> Duration {
-        let mut delay = self.delay() * 3;
+        self.arrives(0.2)
+    }
+
+    /// How long a segment is on its way that is sent again after so many
+    /// seconds, and then after twice as many each time (RFC 6298).
+    fn arrives(&mut self, mut again: f64) -> Duration {
+        let mut delay = self.delay();
         while self.rng.random_bool(self.network.loss.min(0.9)) {
-            delay += seconds(0.2);
+            delay += seconds(again);
+            again *= 2.0;
         }
         delay
     }
@@ -422,7 +429,8 @@ impl World {
         if self.is_cut(machine, to) {
             return; // Its own patience ends it.
         }
-        let at = self.now + self.stream_delay();
+        // The greeting of both sides waits a second for an answer.
+        let at = self.now + self.arrives(1.0) + self.arrives(1.0) + self.arrives(0.2);
         if self.machines[to].node.is_none() {
             self.at(at, Happens::Closed { to: machine, life, stream });
         } else {
