@@ -55,3 +55,16 @@ pub struct SwarmJoinAnswer {
     /// A manager's `ip:port` to join through.
     pub address: String,
 }
+
+/// Body of [`SWARM_STANDING`](crate::route::SWARM_STANDING): workers are not
+/// told what the managers hold of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwarmStandingRequest {}
+
+/// What the Swarm's managers hold of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmStandingAnswer {
+    /// `Ready` in the engine's words.
+    pub up: bool,
+}

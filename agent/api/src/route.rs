@@ -34,3 +34,8 @@ pub const CA_KEY: &str = "/v1/ca-key";
 /// [`SwarmJoinAnswer`](crate::cluster::SwarmJoinAnswer). Cluster listener, with
 /// a node certificate.
 pub const SWARM_JOIN: &str = "/v1/swarm/join";
+
+/// `POST` [`SwarmStandingRequest`](crate::cluster::SwarmStandingRequest) →
+/// [`SwarmStandingAnswer`](crate::cluster::SwarmStandingAnswer). Cluster
+/// listener, with a node certificate.
+pub const SWARM_STANDING: &str = "/v1/swarm/standing";

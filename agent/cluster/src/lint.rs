@@ -142,6 +142,12 @@ pub const RULES: &[Rule] = &[
         check: swarm::managers_odd,
     },
     Rule {
+        name: "restart-only-the-disowned",
+        invariant: 4,
+        says: "an engine is restarted only if the Swarm has taken its node for down for a minute, and all other managers are reachable",
+        check: swarm::restart_only_the_disowned,
+    },
+    Rule {
         name: "no-tasks-before-their-files",
         invariant: 7,
         says: "the engine of a node that was in the Swarm starts only once the volume is mounted",

@@ -196,6 +196,11 @@ pub struct Swarm {
     pub nodes: Vec<SwarmNode>,
     /// Stacks whose services exist; empty unless this node is a manager.
     pub stacks: Vec<String>,
+    /// Milliseconds for which the managers have taken this node for down
+    /// although its engine is a member; 0 if they take it for up, or nobody
+    /// could be asked.
+    #[serde(default)]
+    pub disowned_ms: u64,
 }
 
 /// The engine's `LocalNodeState`.

@@ -199,6 +199,9 @@ fn swarm(s: &Situation<'_>) -> Stand {
 }
 
 fn active(s: &Situation<'_>, swarm: &Swarm) -> Stand {
+    if swarm.disowned_ms > 0 {
+        return no("the Swarm takes this node for down: waiting for it to report anew");
+    }
     if !swarm.manager {
         return Ok("worker".into());
     }

@@ -152,6 +152,9 @@ pub enum Step {
         /// Members to ask for a token and to join, in order.
         via: Vec<IpAddr>,
     },
+    /// Restart the container engine of a node that the Swarm takes for down and
+    /// that is not: it then reports anew.
+    RestartEngine,
     /// Promote or demote a Swarm node (leader only). A promotion looks at Raft
     /// again first and does nothing if there are managers enough by now.
     SetSwarmRole {
@@ -191,6 +194,7 @@ impl Step {
             | Self::InitSwarm
             | Self::RecordSwarm
             | Self::JoinSwarm { .. }
+            | Self::RestartEngine
             | Self::SetSwarmRole { .. }
             | Self::DeployStack { .. } => Phase::Swarm,
         }

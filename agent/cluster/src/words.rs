@@ -50,6 +50,7 @@ impl Display for Step {
             Self::JoinSwarm { role, via } => {
                 write!(f, "join the Swarm as {role} by way of {}", list(via))
             }
+            Self::RestartEngine => f.write_str("restart the container engine"),
             Self::SetSwarmRole { name, role } => write!(f, "make {name} a {role} of the Swarm"),
             Self::DeployStack { name } => write!(f, "deploy stack {name}"),
         }

@@ -198,6 +198,24 @@ golden! {
             *swarm_of(o) = ashlar_cluster::Swarm::default();
             o.ring.as_mut().unwrap().members[0].swarm = None;
         });
+    a_manager_that_the_swarm_takes_for_down_reports_anew:
+        but(settled(2, 3), |o| {
+            swarm_of(o).nodes[1].up = false;
+            swarm_of(o).disowned_ms = 120_000;
+        });
+    a_worker_that_the_swarm_takes_for_down_reports_anew:
+        but(settled(5, 5), |o| swarm_of(o).disowned_ms = 120_000);
+    a_node_that_is_taken_for_down_waits_a_while:
+        but(settled(2, 3), |o| {
+            swarm_of(o).nodes[1].up = false;
+            swarm_of(o).disowned_ms = 119_999;
+        });
+    a_manager_that_is_taken_for_down_stays_while_another_is_missing:
+        but(settled(2, 3), |o| {
+            swarm_of(o).nodes[1].up = false;
+            swarm_of(o).nodes[2].reachable = false;
+            swarm_of(o).disowned_ms = 600_000;
+        });
     a_swarm_in_error_needs_a_person: but(settled(2, 3), |o| {
         swarm_of(o).local = SwarmLocal::Error;
     });

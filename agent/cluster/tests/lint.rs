@@ -76,6 +76,25 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
     let leaving = RingMember { status: MemberStatus::Leaving, ..member(2) };
     vec![
         ("found-only-when-alone", new_node(1, vec![member(1), open(2)]), Step::Found),
+        ("restart-only-the-disowned", settled(2, 3), Step::RestartEngine),
+        (
+            "restart-only-the-disowned",
+            but(settled(2, 3), |o| swarm_of(o).disowned_ms = 59_999),
+            Step::RestartEngine,
+        ),
+        (
+            "restart-only-the-disowned",
+            but(settled(2, 3), |o| {
+                swarm_of(o).disowned_ms = 600_000;
+                swarm_of(o).nodes[2].reachable = false;
+            }),
+            Step::RestartEngine,
+        ),
+        (
+            "restart-only-the-disowned",
+            but(outside_the_swarm(2), |o| swarm_of(o).disowned_ms = 600_000),
+            Step::RestartEngine,
+        ),
         ("found-only-when-alone", new_node(1, vec![member(1), failed(open(2))]), Step::Found),
         ("found-only-when-alone", new_node(1, vec![member(1), mute]), Step::Found),
         ("found-only-smallest", new_node(2, vec![member(1), member(2)]), Step::Found),

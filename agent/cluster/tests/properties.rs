@@ -100,8 +100,16 @@ fn swarm() -> impl Strategy<Value = Swarm> {
         leader: n == 1,
     });
     let stacks = vec(prop_oneof![Just("portal".to_owned()), Just("till".to_owned())], 0..3);
-    (local, any::<bool>(), any::<bool>(), vec(node, 0..9), stacks).prop_map(
-        |(local, manager, leader, nodes, stacks)| Swarm { local, manager, leader, nodes, stacks },
+    let disowned = prop_oneof![3 => Just(0), 1 => 1..240_000_u64];
+    (local, any::<bool>(), any::<bool>(), vec(node, 0..9), stacks, disowned).prop_map(
+        |(local, manager, leader, nodes, stacks, disowned_ms)| Swarm {
+            local,
+            manager,
+            leader,
+            nodes,
+            stacks,
+            disowned_ms,
+        },
     )
 }
 
@@ -206,6 +214,7 @@ fn the_observations_reach_every_kind_of_step() {
     probe-peer
     record-swarm
     renew-certificate
+    restart-engine
     set-swarm-role
     set-tags
     start engine

@@ -43,6 +43,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::RecordSwarm => self.record_swarm(),
             Step::JoinSwarm { role, via } => self.join_swarm(*role, via).await,
+            Step::RestartEngine => host.restart_if_running(ENGINE_UNIT).await,
             Step::SetSwarmRole { name, role } => swarm.set_role(name, *role).await,
             Step::DeployStack { name } => swarm.deploy(name).await,
         }

@@ -225,6 +225,7 @@ impl Swarm for Fake {
             leader: true,
             nodes: vec![node],
             stacks: Vec::new(),
+            disowned_ms: 0,
         };
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::identity;
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::storage::Storage;
-use crate::swarm::Swarm;
+use crate::swarm::{Standing, Swarm};
 use crate::trust::Trust;
 use anyhow::{Context, Result};
 use ashlar_cluster::{Identity, RingMember, Wanted};
@@ -34,6 +34,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) effects: Effects<H, R, S, W>,
     /// The ring's live picture, and since when it is as it is.
     pub(crate) quiet: RefCell<Quiet>,
+    /// What the Swarm's managers hold of this node.
+    pub(crate) standing: RefCell<Standing>,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -81,6 +83,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             wanted,
             effects,
             quiet: RefCell::default(),
+            standing: RefCell::default(),
             trust: OnceCell::new(),
         }
     }

@@ -17,7 +17,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// Looks at everything that is wanted, at the same time.
     pub(crate) async fn observe(&self) -> Result<Observed> {
         let wanted = &self.wanted;
-        let (identity, ring, storage, mounted, swarm) = tokio::join!(
+        let (identity, ring, storage, mounted, mut swarm) = tokio::join!(
             self.observe_identity(),
             self.observe_ring(),
             self.observe_storage(),
@@ -30,6 +30,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             quiet_ms: self.quiet.borrow_mut().note(&members, now_ms),
             members,
         });
+        if let (Some(swarm), Some(identity)) = (&mut swarm, &identity) {
+            let members = ring.as_ref().map_or(&[][..], |ring| &ring.members);
+            swarm.disowned_ms = self.disowned_ms(swarm, &identity.name, members, now_ms).await;
+        }
         let pki = match &identity {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
@@ -112,6 +116,22 @@ mod tests {
         assert!(fake.world().calls.is_empty());
         fake.world().active.insert(ENGINE_UNIT.into());
         assert!(node.observe().await.unwrap().swarm.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_manager_sees_that_it_is_taken_for_down() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(24));
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        node.effects.swarm.init(loopback(24)).await.unwrap();
+        fake.world().active.insert(ENGINE_UNIT.into());
+        let disowned = async || node.observe().await.unwrap().swarm.unwrap().disowned_ms;
+        assert_eq!(disowned().await, 0);
+        fake.world().swarm.nodes[0].up = false;
+        assert!(disowned().await > 0);
+        fake.world().swarm.nodes.clear();
+        assert_eq!(disowned().await, 0, "without quorum nobody can tell");
     }
 
     #[tokio::test]

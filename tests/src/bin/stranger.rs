@@ -53,7 +53,7 @@ fn call(address: IpAddr, key: &[u8; 32]) -> Result<Value> {
     let (proof, said) = post(&mut stream, route::ENROL_PROOF, forged.as_bytes())?;
 
     let mut without = serde_json::Map::new();
-    for route in [route::CA_KEY, route::SWARM_JOIN, route::CERTIFICATE] {
+    for route in [route::CA_KEY, route::SWARM_JOIN, route::SWARM_STANDING, route::CERTIFICATE] {
         let (status, _) = post(&mut connect(address)?, route, br#"{"role":"manager"}"#)?;
         without.insert(route.to_owned(), status.into());
     }

@@ -24,6 +24,7 @@ pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
         | Step::FetchCaKey { .. }
         | Step::MountVolume
         | Step::RecordSwarm
+        | Step::RestartEngine
         | Step::JoinSwarm { .. } => Ok(()),
     }
 }
@@ -66,8 +67,11 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartVolume
         | Step::MountVolume => storage(),
         Step::JoinSwarm { .. } => ring().and(swarm()),
-        Step::InitSwarm | Step::RecordSwarm | Step::SetSwarmRole { .. } => swarm(),
-        Step::DeployStack { .. } => swarm(),
+        Step::InitSwarm
+        | Step::RecordSwarm
+        | Step::RestartEngine
+        | Step::SetSwarmRole { .. }
+        | Step::DeployStack { .. } => swarm(),
     }
 }
 

@@ -73,6 +73,19 @@ fn odd(n: usize) -> usize {
     if n == 0 { 1 } else { n - (n + 1) % 2 }
 }
 
+pub(super) fn restart_only_the_disowned(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::RestartEngine = step else { return Ok(()) };
+    let Some(swarm) = &c.o.swarm else { return Ok(()) };
+    must(swarm.local == SwarmLocal::Active, "the engine is in no Swarm")?;
+    must(swarm.disowned_ms >= 60_000, "the Swarm has not taken it for down for a minute")?;
+    let own = c.o.identity.as_ref().map(|me| &me.name);
+    let rest = |n: &&crate::SwarmNode| n.manager && Some(&n.name) != own && !n.reachable;
+    match swarm.nodes.iter().find(rest) {
+        Some(other) => Err(format!("{} is unreachable: the others need this one", other.name)),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn no_tasks_before_their_files(step: &Step, c: &Case<'_>) -> Verdict {
     if !matches!(step, Step::Start { daemon: Daemon::Engine }) {
         return Ok(());

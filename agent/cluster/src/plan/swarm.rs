@@ -5,6 +5,15 @@ use crate::situation::{Situation, manager_count};
 use crate::{Daemon, Identity, Planned, Step, Swarm, SwarmLocal, SwarmNode, SwarmRole};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// For how long the managers may take a node for down that is up, in
+/// milliseconds. An engine that was too late for a moment is back by itself
+/// within seconds. But if it reports anew in just the moment in which its time
+/// is over, the dispatcher writes the two down in the wrong order, and the node
+/// stays down for as long as it goes on reporting.
+/// Source: moby/swarmkit, `manager/dispatcher/dispatcher.go` (`register`,
+/// `markNodeNotReady`).
+const DISOWNED: u64 = 120_000;
+
 pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
     let Some((me, membership)) = s.certified().filter(|_| s.wanted.swarm) else { return };
     let Some(swarm) = &s.observed.swarm else {
@@ -22,6 +31,8 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
             if !membership.swarm {
                 let why = "power failed before it was written that there is a Swarm";
                 steps.push(because(Step::RecordSwarm, why));
+            } else if swarm.disowned_ms >= DISOWNED {
+                report_anew(swarm, me, steps);
             } else if swarm.manager && swarm.leader {
                 roles(s, swarm, steps);
                 stacks(s, swarm, steps);
@@ -45,6 +56,15 @@ fn enter(s: &Situation<'_>, me: &Identity, steps: &mut Vec<Planned>) {
         let role = role_to_ask_for(s, me);
         let why = "the cluster has a Swarm and this node is not in it";
         steps.push(because(Step::JoinSwarm { role, via }, why));
+    }
+}
+
+/// A manager's engine rests meanwhile: the others must do without it.
+fn report_anew(swarm: &Swarm, me: &Identity, steps: &mut Vec<Planned>) {
+    let mut others = swarm.nodes.iter().filter(|n| n.manager && n.name != me.name);
+    if others.all(|n| n.reachable) {
+        let why = "the Swarm takes this node for down, and it is not";
+        steps.push(because(Step::RestartEngine, why));
     }
 }
 

@@ -153,6 +153,12 @@ impl Simulation {
             Step::InitSwarm => self.init(node, false),
             Step::RecordSwarm => self.record(node),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, false),
+            Step::RestartEngine => {
+                if let Some(run) = &mut self.nodes[node].run {
+                    run.engine = false;
+                }
+                self.start(node, Daemon::Engine)
+            }
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
             Step::DeployStack { name } => {
                 let raft = self.leads(node)?;
@@ -326,6 +332,7 @@ impl Simulation {
             cluster: self.nodes[node].disk.membership.as_ref().map(|m| m.cluster.clone()),
             seats: BTreeMap::from([(node, SwarmRole::Manager)]),
             ghosts: BTreeSet::new(),
+            disowned: BTreeMap::new(),
             leader: Some(node),
             electing: false,
             stacks: Vec::new(),
@@ -354,6 +361,7 @@ impl Simulation {
         let full = managers >= usize::from(self.settings.wanted.managers);
         raft.seats.insert(node, if full { SwarmRole::Worker } else { role });
         self.nodes[node].disk.raft = Some(asked);
+        self.report_to_the_swarm(node);
         Ok(())
     }
 
@@ -385,6 +393,9 @@ const fn duration(step: &Step) -> (u64, u64) {
         Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } => (50, 1_000),
         Step::ProbePeer { .. } | Step::TuneVolume | Step::MountVolume => (300, 3_000),
         Step::CreateVolume { .. } | Step::AddBricks { .. } | Step::StartVolume => (500, 5_000),
-        Step::InitSwarm | Step::JoinSwarm { .. } | Step::DeployStack { .. } => (500, 5_000),
+        Step::InitSwarm
+        | Step::JoinSwarm { .. }
+        | Step::RestartEngine
+        | Step::DeployStack { .. } => (500, 5_000),
     }
 }

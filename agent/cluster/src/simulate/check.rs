@@ -159,6 +159,9 @@ impl Simulation {
             {
                 return Err("a manager lacks the CA key".into());
             }
+            if !raft.disowned.is_empty() {
+                return Err("the Swarm takes a node for down that is up".into());
+            }
             if raft.stacks != wanted.stacks {
                 return Err(format!("stacks {:?} run", raft.stacks));
             }

@@ -91,6 +91,12 @@ impl Simulation {
         answers && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
     }
 
+    /// Whether this node can know what the managers hold of it: any manager
+    /// with a leader can tell.
+    fn told(&self, raft: usize, n: usize) -> bool {
+        self.rafts[raft].leader.is_some_and(|leader| self.reach(n, leader))
+    }
+
     fn observe_swarm(&self, n: usize) -> Option<Swarm> {
         if !self.nodes[n].engine() {
             return None;
@@ -98,11 +104,14 @@ impl Simulation {
         let Some(raft_id) = self.nodes[n].disk.raft else { return Some(Swarm::default()) };
         let raft = &self.rafts[raft_id];
         let manager = raft.seats.get(&n) == Some(&SwarmRole::Manager);
-        let told = manager && raft.leader.is_some_and(|l| self.reach(n, l));
+        let told = manager && self.told(raft_id, n);
         let node = |m: usize, role: SwarmRole, ghost: bool| SwarmNode {
             name: self.nodes[m].name.clone(),
             address: Some(self.nodes[m].born.address),
-            up: !ghost && self.nodes[m].engine() && self.reach(n, m),
+            up: !ghost
+                && self.nodes[m].engine()
+                && self.reach(n, m)
+                && !raft.disowned.contains_key(&m),
             manager: role == SwarmRole::Manager,
             reachable: role == SwarmRole::Manager && self.nodes[m].engine() && self.reach(n, m),
             leader: !ghost && raft.leader == Some(m),
@@ -115,6 +124,10 @@ impl Simulation {
             leader: raft.leader == Some(n),
             nodes: if told { seats.chain(ghosts).collect() } else { Vec::new() },
             stacks: if told { raft.stacks.clone() } else { Vec::new() },
+            disowned_ms: match raft.disowned.get(&n) {
+                Some(since) if self.told(raft_id, n) => self.now - since,
+                _ => 0,
+            },
         })
     }
 }

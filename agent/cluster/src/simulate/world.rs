@@ -99,6 +99,8 @@ pub(super) struct Raft {
     pub(super) seats: BTreeMap<usize, SwarmRole>,
     /// Entries of nodes that lost power before they knew that they had joined.
     pub(super) ghosts: BTreeSet<usize>,
+    /// Nodes that are taken for down by mistake, and since when.
+    pub(super) disowned: BTreeMap<usize, u64>,
     pub(super) leader: Option<usize>,
     pub(super) electing: bool,
     pub(super) stacks: Vec<String>,
@@ -164,6 +166,7 @@ impl Simulation {
                 if let Some(run) = &mut self.nodes[node].run {
                     run.engine = true;
                 }
+                self.report_to_the_swarm(node);
             }
         }
         if let Some(run) = &mut self.nodes[node].run {
@@ -171,6 +174,16 @@ impl Simulation {
         }
         self.watch_rafts();
         self.touch();
+    }
+
+    /// An engine says that it is there: now and then it is not understood.
+    pub(super) fn report_to_the_swarm(&mut self, node: usize) {
+        let Some(raft) = self.nodes[node].disk.raft else { return };
+        self.rafts[raft].disowned.remove(&node);
+        if self.settings.failures > 0 && self.random.permille(self.settings.failures) {
+            self.say(Some(node), || "is taken for down by the Swarm".into());
+            self.rafts[raft].disowned.insert(node, self.now);
+        }
     }
 
     fn storage_up(&mut self, node: usize) {

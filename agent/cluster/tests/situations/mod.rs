@@ -131,6 +131,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
             leader: n == 1,
             nodes: if manages(n) { (1..=of).map(node).collect() } else { Vec::new() },
             stacks: Vec::new(),
+            disowned_ms: 0,
         }),
         ..new_node(n, members)
     }

@@ -5,7 +5,7 @@ use super::cluster::ClusterApi;
 use super::local::refuse;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, SwarmJoinAnswer,
-    SwarmJoinRequest,
+    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{ApiError, MAX_REQUEST, Refusal, Secret, route};
 use ashlar_cluster::{MemberStatus, RingMember};
@@ -97,6 +97,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::CERTIFICATE, post(certificate))
         .route(route::CA_KEY, post(ca_key))
         .route(route::SWARM_JOIN, post(swarm_join))
+        .route(route::SWARM_STANDING, post(swarm_standing))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
         .with_state(session)
@@ -199,6 +200,13 @@ async fn swarm_join(State(session): Asked, body: Bytes) -> Answer {
     tracing::info!(peer = subject.name(), "{} joins the Swarm", subject.name());
     let token = Secret::new(invitation.token.as_bytes().to_vec());
     Ok(Json(SwarmJoinAnswer { token, address: invitation.manager }).into_response())
+}
+
+async fn swarm_standing(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.peer()?;
+    let SwarmStandingRequest {} = json(&body)?;
+    let up = session.api.engine.takes_for_up(subject.name()).await?;
+    Ok(Json(SwarmStandingAnswer { up }).into_response())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use ashlar_api::{ApiError, Refusal};
 use ashlar_cluster::{SwarmLocal, SwarmNode, SwarmRole};
 use bollard::models::{
     LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
-    SwarmJoinRequest, SwarmSpec, SwarmSpecDispatcher,
+    SwarmJoinRequest,
 };
 use bollard::query_parameters::{
     EventsOptionsBuilder, ListNodesOptions, ListServicesOptions, UpdateNodeOptionsBuilder,
@@ -35,13 +35,6 @@ const CHANGE: Duration = Duration::from_secs(60);
 
 /// How long the command may take to deploy a stack.
 const DEPLOY: Duration = Duration::from_secs(120);
-
-/// Nodes tell the Swarm that they live so often, in nanoseconds. One is taken
-/// for dead after three missed ones, and after a new leader was elected after
-/// six: with Docker's own five seconds, tasks of a lost leader stood still for
-/// three quarters of a minute. (The election itself takes ten to twenty seconds;
-/// the engine has no setting for that.)
-const HEARTBEAT: i64 = 1_500_000_000;
 
 /// The label by which Docker's client marks the services of a stack.
 const STACK_LABEL: &str = "com.docker.stack.namespace";
@@ -70,6 +63,16 @@ impl Engine {
 
     /// Whether the node of that name manages the Swarm; only a manager can tell.
     pub(crate) async fn manages(&self, name: &str) -> Result<bool, ApiError> {
+        Ok(self.nodes_named(name).await?.iter().any(|n| n.manager))
+    }
+
+    /// Whether the Swarm takes the node of that name for up; only a manager can
+    /// tell.
+    pub(crate) async fn takes_for_up(&self, name: &str) -> Result<bool, ApiError> {
+        Ok(self.nodes_named(name).await?.iter().any(|n| n.up))
+    }
+
+    async fn nodes_named(&self, name: &str) -> Result<Vec<SwarmNode>, ApiError> {
         let asked = async {
             let docker = self.docker(READ).await?;
             Ok::<_, anyhow::Error>(docker.list_nodes(None::<ListNodesOptions>).await?)
@@ -77,10 +80,10 @@ impl Engine {
         let nodes = asked.await.map_err(|error| {
             ApiError::new(
                 Refusal::AskAnother,
-                format!("this node cannot tell who manages: {error:#}"),
+                format!("this node cannot tell how the Swarm stands: {error:#}"),
             )
         })?;
-        Ok(nodes.into_iter().filter_map(node).any(|n| n.manager && n.name == name))
+        Ok(nodes.into_iter().filter_map(node).filter(|n| n.name == name).collect())
     }
 
     /// Makes out how a caller gets in, as a manager of the Swarm. While as many
@@ -177,10 +180,6 @@ impl Swarm for Engine {
             listen_addr: Some(format!("{own}:{SWARM_PORT}")),
             advertise_addr: Some(own.to_string()),
             data_path_addr: Some(own.to_string()),
-            spec: Some(SwarmSpec {
-                dispatcher: Some(SwarmSpecDispatcher { heartbeat_period: Some(HEARTBEAT) }),
-                ..SwarmSpec::default()
-            }),
             ..SwarmInitRequest::default()
         };
         let docker = self.docker(CHANGE).await?;

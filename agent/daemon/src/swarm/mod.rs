@@ -1,8 +1,10 @@
 //! The container cluster.
 
 mod docker;
+mod standing;
 
 pub(crate) use docker::{Engine, watch};
+pub(crate) use standing::Standing;
 
 use anyhow::Result;
 use ashlar_cluster::SwarmRole;

@@ -6,7 +6,7 @@ use crate::paths::Paths;
 use anyhow::{Context, Result};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, SwarmJoinAnswer,
-    SwarmJoinRequest,
+    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::route;
 use ashlar_cluster::{ClusterId, Identity, Pki, SwarmRole};
@@ -124,6 +124,16 @@ impl Trust {
             caller.post(address, route::SWARM_JOIN, &SwarmJoinRequest { role }).await
         })
         .await
+    }
+
+    /// Asks managers of the Swarm whether they take this node for up.
+    pub(crate) async fn swarm_standing(&self, via: &[IpAddr]) -> Result<bool> {
+        let caller = self.caller()?;
+        let answer: SwarmStandingAnswer = first_that(via, async |address| {
+            caller.post(address, route::SWARM_STANDING, &SwarmStandingRequest {}).await
+        })
+        .await?;
+        Ok(answer.up)
     }
 
     /// The CA with its key, if this node holds it.
