@@ -4,7 +4,8 @@
 //!
 //! Source: hashicorp/serf, `serf/keymanager.go`, `serf/internal_query.go`.
 
-use super::queries::{INTERNAL, LARGEST, Purpose, Received};
+use super::answers::Received;
+use super::queries::{INTERNAL, LARGEST, Purpose};
 use super::{EventError, Node, QueryKey, QueryRequest};
 use crate::keyring::{Key, Keyring};
 use crate::output::Output;

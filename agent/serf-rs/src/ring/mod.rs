@@ -6,18 +6,22 @@
 //! - [`members`] keeps who is there, leaves, left and failed,
 //! - [`clock`] orders what happens,
 //! - [`gossip`] reads what others tell,
-//! - [`events`] are told to everybody, [`queries`] asked and answered,
+//! - [`joining`] asks members for all they know,
+//! - [`events`] are told to everybody, [`queries`] asked, and
+//!   [`answers`] given,
 //! - [`coalesce`] tells many events that come together as few,
 //! - [`keys`] changes the keyring of the whole ring,
 //! - [`conflict`] settles who keeps a name that two claim,
 //! - [`leaving`] says goodbye properly.
 
+mod answers;
 mod clock;
 mod coalesce;
 mod config;
 mod conflict;
 mod events;
 mod gossip;
+mod joining;
 mod keys;
 mod leaving;
 mod members;
@@ -44,6 +48,7 @@ use coalesce::Coalescer;
 use config::checked_tags;
 use conflict::Conflict;
 use events::Events;
+use joining::Joining;
 use leaving::Leaving;
 use members::Entry;
 use queries::Queries;
@@ -85,18 +90,6 @@ pub struct Node {
     fresh: Vec<Event>,
     held: Coalescer,
     timers: BTreeSet<(Time, Timer)>,
-}
-
-#[derive(Debug)]
-struct Joining {
-    /// Addresses whose outcome is not known yet.
-    open: Vec<SocketAddr>,
-    reached: usize,
-    errors: Vec<(SocketAddr, String)>,
-    /// Whether the ring's past events are wanted.
-    replay: bool,
-    /// Asked for by the caller; or else our own attempt to get a failed one back.
-    asked: bool,
 }
 
 impl Node {
@@ -188,57 +181,6 @@ impl Node {
     pub fn stream_closed(&mut self, now: Time, stream: StreamId, why: &str) {
         self.swim.stream_closed(stream, why);
         self.settle(now);
-    }
-
-    /// Joins the rings of the nodes at `addresses`; [`Output::Joined`] says
-    /// with what success. `replay` asks for the ring's past events as well.
-    pub fn join(&mut self, now: Time, addresses: &[SocketAddr], replay: bool) -> JoinId {
-        let join = self.begin_join(now, addresses, replay, true);
-        self.settle(now);
-        join
-    }
-
-    fn begin_join(&mut self, now: Time, to: &[SocketAddr], replay: bool, asked: bool) -> JoinId {
-        self.joins_begun += 1;
-        let join = JoinId(self.joins_begun);
-        let joining = Joining { open: to.to_vec(), reached: 0, errors: Vec::new(), replay, asked };
-        self.joins.insert(join, joining);
-        for address in to {
-            let state = gossip::local_state(&self.members, self.clock, &self.events, &self.queries);
-            self.swim.exchange(now, *address, Some(join), state);
-        }
-        if to.is_empty() {
-            self.finish_join(now, join);
-        }
-        join
-    }
-
-    fn joining(
-        &mut self,
-        now: Time,
-        join: JoinId,
-        address: SocketAddr,
-        result: Result<(), String>,
-    ) {
-        let Some(joining) = self.joins.get_mut(&join) else { return };
-        joining.open.retain(|open| *open != address);
-        match result {
-            Ok(()) => joining.reached += 1,
-            Err(why) => joining.errors.push((address, why)),
-        }
-        if joining.open.is_empty() {
-            self.finish_join(now, join);
-        }
-    }
-
-    fn finish_join(&mut self, now: Time, join: JoinId) {
-        let Some(Joining { reached, errors, asked: true, .. }) = self.joins.remove(&join) else {
-            return;
-        };
-        if reached > 0 {
-            self.announce_join(now);
-        }
-        self.swim.output.push_back(Output::Joined { join, reached, errors });
     }
 
     /// Changes this node's tags and tells everybody.

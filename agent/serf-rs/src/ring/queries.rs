@@ -4,22 +4,22 @@
 //! hashicorp/serf, `serf/query.go`, `serf/serf.go` (`Query`, `handleQuery`,
 //! `handleQueryResponse`).
 
+use super::answers::Received;
 use super::clock::Clock;
 use super::conflict::CONFLICT;
 use super::events::EventError;
 use super::keys::{self, Tally};
 use super::{Node, Timer, Topic};
-use crate::event::{Event, QueryEvent, QueryId, Status};
+use crate::event::{Event, QueryEvent, QueryId};
 use crate::output::Output;
 use crate::swim::LONGEST_NAME;
 use crate::time::Time;
 use crate::wire::serf::{
-    FLAG_ACK, FLAG_NO_BROADCAST, Filter, Query, QueryResponse, TagFilter, encode_relay, kind,
+    FLAG_ACK, FLAG_NO_BROADCAST, Filter, Query, QueryResponse, TagFilter, kind,
 };
 use crate::wire::swim::{NodeAddr, encode};
 use bytes::Bytes;
 use rand::Rng;
-use rand::seq::IteratorRandom;
 use regex_lite::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -35,9 +35,6 @@ const MOST_OPEN: usize = 1024;
 const MOST_ANSWERS: usize = 16 * 1024;
 /// Most bytes of these answers together: what so many members may say.
 const MOST_ANSWERED: usize = MOST_ANSWERS * LARGEST;
-/// Most others through whom an answer is sent as well. A packet can hold 255
-/// queries, and each would be worth as many packets again.
-const MOST_RELAYS: usize = 7;
 /// Most filters of a query.
 const MOST_FILTERS: usize = 16;
 /// Most memory of a compiled filter. A pattern of twenty bytes can stand for
@@ -97,18 +94,6 @@ pub(super) enum Purpose {
     Conflict,
 }
 
-/// A query that waits for this node's answer.
-#[derive(Clone, Debug)]
-pub(super) struct Received {
-    ltime: u64,
-    id: u32,
-    to: SocketAddr,
-    from: String,
-    relay_factor: u8,
-    /// When nobody waits for the answer any more.
-    ends: Time,
-}
-
 /// The queries that were heard and asked lately.
 #[derive(Debug)]
 pub(super) struct Queries {
@@ -117,7 +102,7 @@ pub(super) struct Queries {
     heard: BTreeMap<u64, Vec<u32>>,
     heard_count: usize,
     pub(super) asked: BTreeMap<QueryKey, Asked>,
-    received: BTreeMap<u64, Received>,
+    pub(super) received: BTreeMap<u64, Received>,
     count: u64,
 }
 
@@ -294,58 +279,6 @@ impl Node {
         }
     }
 
-    /// Answers a query that this node was asked, once.
-    pub fn respond(
-        &mut self,
-        now: Time,
-        query: QueryId,
-        payload: impl Into<Bytes>,
-    ) -> Result<(), EventError> {
-        let payload = payload.into();
-        let received = self.queries.received.get(&query.0).ok_or(EventError::NoQuery)?;
-        let size =
-            encode(kind::QUERY_RESPONSE, &response(received, &self.swim.name, 0, &payload)).len();
-        if size > LARGEST {
-            return Err(EventError::TooLarge { size, limit: LARGEST });
-        }
-        let Some(received) = self.take_received(query.0) else { return Ok(()) };
-        self.answer(now, &received, 0, payload);
-        self.settle(now);
-        Ok(())
-    }
-
-    /// A query that waits for our answer no longer, nor does its timer.
-    fn take_received(&mut self, id: u64) -> Option<Received> {
-        let received = self.queries.received.remove(&id)?;
-        self.timers.remove(&(received.ends, Timer::Received(id)));
-        Some(received)
-    }
-
-    /// Sends an answer straight back, and through others if that is wished.
-    pub(super) fn answer(&mut self, now: Time, query: &Received, flags: u32, payload: Bytes) {
-        let response = response(query, &self.swim.name, flags, &payload);
-        if query.to == self.swim.address {
-            self.query_answered(now, response);
-            return;
-        }
-        let message = encode(kind::QUERY_RESPONSE, &response);
-        self.send(query.to, &message);
-        let factor = usize::from(query.relay_factor);
-        if factor == 0 || self.members.len() < factor + 1 {
-            return;
-        }
-        let relayed = encode_relay(query.to, &query.from, &message);
-        let own = &self.swim.name;
-        let others = self.members.values().map(|entry| &entry.member).filter(|member| {
-            member.status == Status::Alive && member.name != *own && member.address != query.to
-        });
-        let others: Vec<SocketAddr> = others.map(|member| member.address).collect();
-        let factor = factor.min(MOST_RELAYS);
-        for to in others.into_iter().choose_multiple(&mut self.swim.rng, factor) {
-            self.send(to, &relayed);
-        }
-    }
-
     /// An answer to a query of ours arrived.
     pub(super) fn query_answered(&mut self, now: Time, response: QueryResponse) {
         let key = QueryKey(response.ltime);
@@ -400,14 +333,4 @@ impl Node {
 /// A pattern that can be matched quickly; none if it is no such pattern.
 pub(crate) fn pattern(expression: &str) -> Option<Regex> {
     RegexBuilder::new(expression).size_limit(PATTERN).build().ok()
-}
-
-fn response(query: &Received, from: &str, flags: u32, payload: &Bytes) -> QueryResponse {
-    QueryResponse {
-        ltime: query.ltime,
-        id: query.id,
-        from: from.to_owned(),
-        flags,
-        payload: payload.clone(),
-    }
 }
