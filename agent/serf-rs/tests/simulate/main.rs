@@ -106,12 +106,12 @@ fn rings_form_and_know_of_a_death_within_their_bounds() {
     table::print(&table);
 }
 
-/// As memberlist does it, there are 39; when refuted accusations are corrected
-/// 15, and when suspects are asked in person 10.
+/// As memberlist does it, there are 41; when only refuted accusations are
+/// corrected 24, and when only suspects are asked in person 5.
 #[test]
 fn where_a_fifth_of_the_packets_is_lost_hardly_anyone_is_taken_for_failed() {
     let mut failures = 0;
-    for (n, seeds) in [(3, 60), (20, 60)] {
+    for (n, seeds) in [(3, 100), (20, 20)] {
         for seed in 0..seeds {
             let mut world = World::new(seed, n, None);
             scenarios::form(&mut world).expect("a ring");
