@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// milliseconds. An engine that was too late for a moment is back by itself
 /// within seconds. But if it reports anew in just the moment in which its time
 /// is over, the dispatcher writes the two down in the wrong order, and the node
-/// stays down for as long as it goes on reporting.
+/// stays down for as long as it goes on reporting (docs/decisions/0009).
 /// Source: moby/swarmkit, `manager/dispatcher/dispatcher.go` (`register`,
 /// `markNodeNotReady`).
 const DISOWNED: u64 = 120_000;

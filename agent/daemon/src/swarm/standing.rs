@@ -10,8 +10,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A worker asks so often, in milliseconds.
+/// A worker that is taken for up asks so often, in milliseconds,
 const ASK_EVERY: u64 = 30_000;
+
+/// and one that is taken for down so often: it is about to be ready.
+const ASK_AGAIN: u64 = 2_000;
 
 /// How long all managers together may take for an answer: everything else that
 /// this node does waits for it.
@@ -43,7 +46,8 @@ impl Standing {
 
     /// Whether it is time to ask again, and notes that it was done.
     fn ask(&mut self, now_ms: u64) -> bool {
-        let due = self.asked.is_none_or(|at| now_ms.saturating_sub(at) >= ASK_EVERY);
+        let pause = if self.down_since.is_some() { ASK_AGAIN } else { ASK_EVERY };
+        let due = self.asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
         if due {
             self.asked = Some(now_ms);
         }
@@ -116,6 +120,8 @@ mod tests {
         assert!(standing.ask(0));
         assert!(!standing.ask(ASK_EVERY - 1));
         assert!(standing.ask(ASK_EVERY));
-        assert!(!standing.ask(ASK_EVERY + 1));
+        assert!(!standing.ask(ASK_EVERY + ASK_AGAIN));
+        standing.note(Some(false), ASK_EVERY + ASK_AGAIN);
+        assert!(standing.ask(ASK_EVERY + ASK_AGAIN), "it was taken for down");
     }
 }
