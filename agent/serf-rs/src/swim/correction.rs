@@ -10,11 +10,10 @@
 //!
 //! Both are words that every implementation understands.
 
-use super::{Happened, Name, State, Swim, Timer};
+use super::{Happened, Name, State, Swim};
 use crate::time::Time;
 use crate::wire::swim::{self, Alive, kind};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Most exchanges under way when one more suspect may be asked in person. A
 /// node that lost its network suspects everybody.
@@ -64,19 +63,8 @@ impl Swim {
         })
     }
 
-    /// Plans when a suspect is asked in person: when half of the shortest time
-    /// for a refutation is left. Most refutations have arrived by then.
-    pub(super) fn plan_last_word(&mut self, now: Time, name: &Name) {
-        let left = self.profile.suspicion(self.peers.len()) / 2;
-        let suspicion = self.peers.get(name).and_then(|peer| peer.suspicion.as_ref());
-        let Some(ends) = suspicion.map(super::suspicion::Suspicion::ends) else { return };
-        let at = Time::at(ends.since_start().saturating_sub(left)).max(now);
-        self.set(at, Timer::LastWord(Arc::clone(name)));
-    }
-
     /// A suspect may be about to be taken for dead.
     pub(super) fn last_word(&mut self, name: &Name) {
-        // The timers of refuted suspicions run out as well.
         let suspect = self.peers.get(name).filter(|peer| peer.suspicion.is_some());
         let Some(address) = suspect.map(super::Peer::address) else { return };
         let due = |happened: &&Happened| matches!(happened, Happened::ExchangeDue(_));
@@ -84,5 +72,42 @@ impl Swim {
         if under_way < MOST_EXCHANGES {
             self.happened.push_back(Happened::ExchangeDue(address));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Profile;
+    use crate::wire::Envelope;
+    use crate::wire::swim::{NodeAddr, Suspect, Versions};
+    use bytes::Bytes;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use std::time::Duration;
+
+    #[test]
+    fn a_refuted_suspicion_leaves_no_timer() {
+        let at = |last: u8| SocketAddr::from(([10, 0, 0, last], 7946));
+        let (profile, rng) = (Profile::LAN, StdRng::seed_from_u64(1));
+        let (name, envelope) = ("a".into(), Envelope::default());
+        let mut swim = Swim::new(Time::START, name, at(1), Bytes::new(), profile, envelope, rng);
+        let alive = |incarnation| Alive {
+            incarnation,
+            node: "b".into(),
+            addr: NodeAddr::new(at(2).ip()).write(),
+            port: 7946,
+            meta: Bytes::new(),
+            versions: Versions::OURS.write(),
+        };
+        swim.alive(Time::START, alive(1));
+        let before = swim.timers.len();
+        for incarnation in 1..1000 {
+            let now = Time::at(Duration::from_millis(incarnation.into()));
+            swim.suspect(now, Suspect { incarnation, node: "b".into(), from: "c".into() });
+            assert!(swim.timers.len() > before, "it is planned");
+            swim.alive(now, alive(incarnation + 1));
+        }
+        assert_eq!(swim.timers.len(), before);
     }
 }

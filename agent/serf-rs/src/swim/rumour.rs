@@ -185,12 +185,13 @@ impl Swim {
         }
         let from: Name = suspect.from.as_str().into();
         if let Some(suspicion) = &mut peer.suspicion {
-            let before = suspicion.ends();
+            let before = timers(&name, suspicion);
             if suspicion.confirm(&from) {
-                let ends = suspicion.ends();
-                self.timers.remove(&(before, Timer::Suspicion(Arc::clone(&name))));
-                self.set(ends, Timer::Suspicion(Arc::clone(&name)));
-                self.plan_last_word(now, &name);
+                let after = timers(&name, suspicion);
+                for timer in before {
+                    self.timers.remove(&timer);
+                }
+                self.timers.extend(after);
                 self.tell(
                     Topic::Membership,
                     Some(name),
@@ -208,15 +209,13 @@ impl Swim {
             return;
         }
         let suspicion = Suspicion::new(now, from, &self.profile, n);
-        let ends = suspicion.ends();
+        self.timers.extend(timers(&name, &suspicion));
         if let Some(peer) = self.peers.get_mut(&name) {
             peer.incarnation = suspect.incarnation;
             peer.state = State::Suspect;
             peer.changed = now;
             peer.suspicion = Some(suspicion);
         }
-        self.set(ends, Timer::Suspicion(Arc::clone(&name)));
-        self.plan_last_word(now, &name);
         self.tell(Topic::Membership, Some(name), swim::encode(kind::SUSPECT, &suspect), None);
     }
 
@@ -261,10 +260,10 @@ impl Swim {
         self.tell(Topic::Membership, Some(name), swim::encode(kind::DEAD, &dead), None);
     }
 
-    /// A suspicion is over, and so is its time.
+    /// A suspicion is over, and so are its times.
     fn drop_suspicion(&mut self, name: &Name, suspicion: Option<Suspicion>) {
-        if let Some(suspicion) = suspicion {
-            self.timers.remove(&(suspicion.ends(), Timer::Suspicion(Arc::clone(name))));
+        for timer in suspicion.iter().flat_map(|suspicion| timers(name, suspicion)) {
+            self.timers.remove(&timer);
         }
     }
 
@@ -274,4 +273,12 @@ impl Swim {
         let name = Arc::clone(name);
         self.peers.get_mut(&name).map(|peer| (name, peer))
     }
+}
+
+/// When something is done about a suspect: it is asked, and taken for dead.
+fn timers(name: &Name, suspicion: &Suspicion) -> [(Time, Timer); 2] {
+    [
+        (suspicion.asks(), Timer::LastWord(Arc::clone(name))),
+        (suspicion.ends(), Timer::Suspicion(Arc::clone(name))),
+    ]
 }

@@ -47,6 +47,12 @@ impl Suspicion {
         u32::try_from(self.voices.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
+    /// When the suspect is asked in person: when half of the shortest time for
+    /// a refutation is left. Most refutations have arrived by then.
+    pub(super) fn asks(&self) -> Time {
+        Time::at(self.ends().since_start().saturating_sub(self.least / 2))
+    }
+
     /// When the suspect is taken for dead.
     pub(super) fn ends(&self) -> Time {
         if self.enough == 0 {

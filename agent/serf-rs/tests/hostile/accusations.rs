@@ -26,7 +26,7 @@ fn refuted() -> Ring {
     let mut ring = Ring::plain(3);
     ring.tell([suspect("b", "ghost", 1)]);
     ring.wait(seconds(20));
-    ring.nodes.iter_mut().for_each(|heard| heard.forget());
+    ring.forget();
     ring
 }
 
@@ -48,7 +48,7 @@ fn who_is_accused_of_old_things_says_so_himself() {
     let mut ring = Ring::plain(3);
     ring.tell([suspect("a", "ghost", 1)]);
     ring.wait(seconds(20));
-    ring.nodes.iter_mut().for_each(|heard| heard.forget());
+    ring.forget();
     let now = ring.now;
     ring.first().node.packet(now, at(2), &suspect("a", "b", 1));
     ring.settle();

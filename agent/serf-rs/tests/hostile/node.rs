@@ -21,14 +21,10 @@ fn changes(ring: &Ring, place: usize) -> Vec<(Change, String)> {
     ring.nodes[place].events.iter().flat_map(about).collect()
 }
 
-fn forget(ring: &mut Ring) {
-    ring.nodes.iter_mut().for_each(|heard| heard.forget());
-}
-
 #[test]
 fn what_is_repeated_happens_once() {
     let mut ring = Ring::plain(2);
-    forget(&mut ring);
+    ring.forget();
     for _ in 0..100 {
         ring.tell([event(5, "deploy", b"now".to_vec()), query_message(5, 7, "load")]);
         ring.tell([alive_message("guest", 3)]);
@@ -72,7 +68,7 @@ fn broken_packets_are_counted_and_told_to_the_log() {
 #[test]
 fn whoever_is_accused_refutes() {
     let mut ring = Ring::plain(3);
-    forget(&mut ring);
+    ring.forget();
     for accused in [0, 1, 2, 1000, 1 << 31, u32::MAX - 1, u32::MAX, 1, u32::MAX] {
         let ours = incarnation(&mut ring);
         ring.tell([
@@ -96,7 +92,7 @@ fn whoever_is_accused_refutes() {
 #[test]
 fn a_lie_about_somebody_else_is_refuted_by_him() {
     let mut ring = Ring::plain(3);
-    forget(&mut ring);
+    ring.forget();
     for accused in [1, 500, u32::MAX - 9] {
         ring.tell([suspect("b", "ghost", accused), dead("c", "ghost", accused)]);
         ring.wait(seconds(60));
@@ -165,7 +161,7 @@ fn a_time_at_the_end_of_all_times_is_not_believed() {
 #[test]
 fn who_claims_a_name_from_elsewhere_moves_nobody() {
     let mut ring = Ring::plain(3);
-    forget(&mut ring);
+    ring.forget();
     ring.tell([alive_message("a", 1000), alive_message("b", 1000), alive_message("b", u32::MAX)]);
     ring.wait(seconds(60));
     for place in 0..3 {
@@ -240,7 +236,7 @@ fn who_speaks_another_version_keeps_nobody_out() {
 fn who_is_told_to_leave_and_lives_stays() {
     for prune in [false, true] {
         let mut ring = Ring::plain(3);
-        forget(&mut ring);
+        ring.forget();
         ring.tell([leave("b", 1000, prune), leave("a", 1001, prune)]);
         ring.wait(seconds(30));
         for place in 0..3 {

@@ -144,6 +144,11 @@ impl Ring {
         self.now = end;
     }
 
+    /// Drops what came out of every node so far.
+    pub(crate) fn forget(&mut self) {
+        self.nodes.iter_mut().for_each(Heard::forget);
+    }
+
     fn place_of(&self, address: SocketAddr) -> Option<usize> {
         self.nodes.iter().position(|heard| heard.node.address() == address)
     }
