@@ -7,7 +7,7 @@ mod forming;
 mod holding;
 mod power;
 
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;
 use std::time::Duration;
 

@@ -8,8 +8,8 @@
 use crate::fleet::Fleet;
 use crate::site;
 use anyhow::Result;
-use ashlar::machine::Backend;
-use ashlar_recipe::Site;
+use ashlar_machine::Backend;
+use ashlar_site::Site;
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -8,7 +8,7 @@ mod booted;
 mod holding;
 mod power;
 
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;
 use std::time::Duration;
 
