@@ -2,7 +2,7 @@
 //! and the cache stays good.
 
 use anyhow::{Context, Result, bail, ensure};
-use ashlar::machine::Deadline;
+use ashlar_machine::Deadline;
 use ashlar_tests::command::Ran;
 use ashlar_tests::image::Built;
 use ashlar_tests::project::{Cache, Project, entries, is_clean, scratch};

@@ -56,35 +56,34 @@ fn nobody_listens_but_ours() -> Result<()> {
 
 #[test]
 fn every_phase_is_a_systemd_target() -> Result<()> {
-    for node in THREE.borrow()?.fleet.nodes() {
-        for phase in ashlar_cluster::Phase::ALL {
-            node.sh(&format!("systemctl is-active ashlar-{phase}.target"))?;
+    THREE.lend(|three| {
+        for node in three.fleet.nodes() {
+            for phase in ashlar_cluster::Phase::ALL {
+                node.sh(&format!("systemctl is-active ashlar-{phase}.target"))?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 #[test]
 fn a_restarted_agent_takes_up_where_it_was() -> Result<()> {
-    let three = THREE.borrow()?;
-    let node = three.fleet.node(2);
-    let before = node.status()?;
-    for how in ["systemctl restart ashlar-agent", "systemctl kill -s KILL ashlar-agent"] {
-        node.sh(how)?;
-        three.fleet.until_ready(&three.fleet.all(), PATIENCE)?;
-        let after = node.status()?;
-        ensure!(before.identity == after.identity, "{before:?} became {after:?}");
-        ensure!(before.cluster == after.cluster, "{before:?} became {after:?}");
-    }
-    Ok(())
+    THREE.lend(|three| {
+        let node = three.fleet.node(2);
+        let before = node.status()?;
+        for how in ["systemctl restart ashlar-agent", "systemctl kill -s KILL ashlar-agent"] {
+            node.sh(how)?;
+            three.fleet.until_ready(&three.fleet.all(), PATIENCE)?;
+            let after = node.status()?;
+            ensure!(before.identity == after.identity, "{before:?} became {after:?}");
+            ensure!(before.cluster == after.cluster, "{before:?} became {after:?}");
+        }
+        Ok(())
+    })
 }
 
 #[test]
 fn no_unit_has_failed_and_no_console_tells_of_trouble() -> Result<()> {
-    let three = THREE.borrow()?;
-    for node in three.fleet.nodes() {
-        let failed = node.sh("systemctl --failed --no-legend --plain")?;
-        ensure!(failed.is_empty(), "{}:\n{failed}", node.name());
-    }
-    three.fleet.consoles_are_clean()
+    // Consoles are looked through after every test to which three were lent.
+    THREE.lend(|three| claims::no_unit_has_failed(&three.fleet))
 }

@@ -8,8 +8,8 @@ use crate::console::Consoles;
 use crate::image::Built;
 use crate::{command, site};
 use anyhow::{Context, Error, Result, bail};
-use ashlar::machine::{Backend, Cluster, Deadline, Spec, Store, Tools};
-use ashlar_recipe::Site;
+use ashlar_machine::{Backend, Cluster, Deadline, Spec, Store, Tools};
+use ashlar_site::Site;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -315,7 +315,10 @@ mod tests {
         let soon = || Deadline::within(Duration::ZERO);
         let refused: Result<Option<()>> = Err(anyhow!("connection refused"));
         let outcome = retry(soon(), || Err::<Option<()>, _>(anyhow!("connection refused")));
-        assert_eq!(outcome.unwrap().unwrap_err().unwrap().to_string(), refused.unwrap_err().to_string());
+        assert_eq!(
+            outcome.unwrap().unwrap_err().unwrap().to_string(),
+            refused.unwrap_err().to_string()
+        );
 
         let outcome = retry(soon(), || {
             always(false, "two clusters")?;

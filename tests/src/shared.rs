@@ -10,8 +10,8 @@
 use crate::fleet::Fleet;
 use crate::site;
 use anyhow::{Context, Result, bail};
-use ashlar::machine::Backend;
-use ashlar_recipe::Site;
+use ashlar_machine::Backend;
+use ashlar_site::Site;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

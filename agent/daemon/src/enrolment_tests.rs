@@ -102,7 +102,7 @@ async fn an_outsider_with_another_key_is_not_let_in() {
     let founder = Founder::new(130).await;
     let root = tempfile::tempdir().unwrap();
     let mut outsider = Fake::default().node(root.path(), loopback(132));
-    outsider.site.ring_key = ashlar_recipe::RingKey::new([8; 32]);
+    outsider.site.ring_key = ashlar_site::RingKey::new([8; 32]);
     outsider.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
     let error = persist(&outsider, &founder.enrol()).await.unwrap_err();
     assert!(format!("{error:#}").contains("ring key"), "{error:#}");

@@ -6,7 +6,7 @@ use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
 use ashlar_cluster::{Identity, NodeId};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::fmt::Write;
@@ -94,7 +94,7 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ashlar_recipe::{NetworkPlan, RingKey, SiteNode};
+    use ashlar_site::{NetworkPlan, RingKey, SiteNode};
 
     fn site(node: Vec<SiteNode>) -> Site {
         Site {

@@ -8,7 +8,7 @@
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result, bail};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};

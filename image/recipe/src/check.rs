@@ -3,16 +3,7 @@
 use crate::error::{Fault, RecipeError};
 use crate::recipe::{Compression, Recipe};
 use crate::size::Size;
-
-/// A name of a recipe, overlay, hardware set or stack: lower-case letters,
-/// digits and dashes, so that it is the same in paths, partition labels, unit
-/// names and on the Swarm.
-pub(crate) fn is_name(text: &str) -> bool {
-    text.len() <= 63
-        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && !text.ends_with('-')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-}
+use ashlar_site::is_name;
 
 /// Debian policy 5.6.1.
 fn is_package(text: &str) -> bool {

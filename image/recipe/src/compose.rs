@@ -173,7 +173,7 @@ impl Lineage<'_> {
         if self.documents.iter().any(|document| document.file == file) {
             return Ok(());
         }
-        if !check::is_name(name) || !file.is_file() {
+        if !ashlar_site::is_name(name) || !file.is_file() {
             let known = stems(self.dir, "toml").unwrap_or_default();
             let folder = self.dir.to_owned();
             return Err(refuse(Fault::NoSuchRecipe { name: name.to_owned(), folder, known }));

@@ -1,6 +1,5 @@
 //! Finds the files that a recipe names.
 
-use crate::check;
 use crate::compose::{Origin, StackFile, item_key};
 use crate::error::{Fault, RecipeError};
 use crate::modules::{ModulePattern, read_set};
@@ -67,7 +66,7 @@ impl Finder<'_> {
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let twice = found.iter().any(|other| other.name == name);
-            if twice || !check::is_name(&name) {
+            if twice || !ashlar_site::is_name(&name) {
                 let reason = if twice {
                     format!("two stacks would be called `{name}` on the Swarm; rename a file")
                 } else {

@@ -1,18 +1,14 @@
-//! Edge profiles: recipes, their composition, their lock files; sites; and the
-//! settings that a recipe hands to the agent.
+//! Edge profiles: recipes, their composition and their lock files.
 
 mod check;
 mod compose;
 mod document;
 mod error;
-mod file;
 mod finder;
 mod lock;
 mod modules;
 mod recipe;
 mod schema;
-mod settings;
-mod site;
 mod size;
 
 pub use compose::{Composed, Origin, StackFile, compose, recipes};
@@ -24,8 +20,4 @@ pub use recipe::{
     KernelFlavour, KernelSettings, Recipe,
 };
 pub use schema::schema;
-pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
-pub use site::{
-    NetworkPlan, NotAnSshKey, RingKey, Site, SiteError, SiteNode, SiteOptions, check_ssh_key,
-};
 pub use size::{NotASize, Size};

@@ -1,6 +1,7 @@
 //! A recipe: what one image is made of. The file `recipes/<name>.toml`.
 
-use crate::{AgentSettings, Size};
+use crate::Size;
+use ashlar_site::AgentSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

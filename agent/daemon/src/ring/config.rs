@@ -6,7 +6,7 @@ use crate::state;
 use anyhow::{Context, Result};
 use ashlar_api::RING_PORT;
 use ashlar_cluster::{Identity, Tags};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -95,7 +95,7 @@ fn rpc_auth(paths: &Paths) -> Result<Zeroizing<String>> {
 mod tests {
     use super::*;
     use ashlar_cluster::NodeId;
-    use ashlar_recipe::{NetworkPlan, RingKey};
+    use ashlar_site::{NetworkPlan, RingKey};
     use std::fs;
 
     fn configured(paths: &Paths) -> AgentConfig {

@@ -1,11 +1,12 @@
 //! mkosi on the exported recipe.
 
 use super::{Measured, Programs};
-use crate::build::{BuildError, Sandbox};
-use crate::export::{self, Contents, mkosi};
-use crate::inspect::{Disk, Inspection};
 use crate::output::Output;
+use ashlar_build::BuildError;
+use ashlar_build::export::{self, Contents, mkosi};
+use ashlar_inspect::{Disk, Inspection};
 use ashlar_recipe::{Composed, Lock};
+use ashlar_sandbox::Sandbox;
 use miette::{IntoDiagnostic, WrapErr, miette};
 use std::path::Path;
 use std::time::Instant;
@@ -48,7 +49,7 @@ pub(crate) fn measure(
             .write(packages, "packages");
         let done = if network { tool.network().run() } else { tool.run() };
         spinner.finish_and_clear();
-        done.map(|_| begun.elapsed().as_secs_f64())
+        Ok(done.map(|_| begun.elapsed().as_secs_f64())?)
     };
 
     export()?;

@@ -1,8 +1,8 @@
 //! `ashlar export`: a recipe for another image builder.
 
-use crate::build;
 use crate::context::Context;
-use crate::export::{self, Contents, mkosi};
+use ashlar_build as build;
+use ashlar_build::export::{self, Contents, mkosi};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

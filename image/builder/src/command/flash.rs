@@ -2,9 +2,9 @@
 
 use crate::command::machines::{newest_image, site_file, tools};
 use crate::context::Context;
-use crate::flash::{self, Target};
-use ashlar::machine::{Backend, stamp};
-use ashlar_recipe::Site;
+use ashlar_disk::{self as flash, Target};
+use ashlar_machine::{Backend, stamp};
+use ashlar_site::Site;
 use miette::{IntoDiagnostic, miette};
 use serde_json::json;
 use std::io::{IsTerminal, Write};

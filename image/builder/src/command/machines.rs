@@ -1,9 +1,9 @@
 //! The verbs that `ashlar vm` and `ashlar lab` share.
 
-use crate::build::{Store, Toolbox};
 use crate::command::cache::CacheDir;
 use crate::context::Context;
-use ashlar::machine::{
+use ashlar_build::{Store, Toolbox};
+use ashlar_machine::{
     Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store as Machines, Tools,
 };
 use clap::{Args, Subcommand};
@@ -162,7 +162,7 @@ impl OneNode {
         &self,
         backend: Backend,
         context: &Context,
-        action: impl Fn(&Cluster, &str) -> ashlar::machine::Result<()>,
+        action: impl Fn(&Cluster, &str) -> ashlar_machine::Result<()>,
         outcome: &str,
     ) -> miette::Result<ExitCode> {
         let cluster = self.cluster.find(backend)?;

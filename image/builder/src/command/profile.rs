@@ -1,7 +1,7 @@
 //! `ashlar profile`: one profile, composed.
 
 use crate::context::Context;
-use crate::project::Project;
+use ashlar_build::Project;
 use ashlar_recipe::{Composed, compose};
 use owo_colors::{OwoColorize, Stream};
 use std::process::ExitCode;
@@ -139,7 +139,7 @@ impl Page<'_> {
 #[cfg(test)]
 mod tests {
     use super::{lines, object};
-    use crate::project::Project;
+    use ashlar_build::Project;
     use ashlar_recipe::{Recipe, compose};
 
     fn shown() -> (tempfile::TempDir, Project) {

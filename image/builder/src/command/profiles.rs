@@ -1,7 +1,7 @@
 //! `ashlar profiles`: what can be built.
 
 use crate::context::Context;
-use crate::project::Project;
+use ashlar_build::Project;
 use ashlar_recipe::{RecipeError, compose, recipes};
 use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
@@ -76,7 +76,7 @@ fn list(project: &Project) -> Result<Vec<Profile>, RecipeError> {
 #[cfg(test)]
 mod tests {
     use super::list;
-    use crate::project::Project;
+    use ashlar_build::Project;
 
     #[test]
     fn a_broken_recipe_does_not_hide_the_others() {

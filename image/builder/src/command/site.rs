@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::output::Output;
-use crate::project::Project;
-use ashlar_recipe::{NetworkPlan, Site, SiteNode, SiteOptions, check_ssh_key};
+use ashlar_build::Project;
+use ashlar_site::{NetworkPlan, Site, SiteNode, SiteOptions, check_ssh_key};
 use ipnet::Ipv4Net;
 use serde_json::json;
 use std::net::IpAddr;

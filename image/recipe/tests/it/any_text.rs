@@ -1,7 +1,8 @@
 //! Properties over texts and recipes that nobody would write.
 
 use crate::project::Project;
-use ashlar_recipe::{AgentSettings, Recipe, Size, compose};
+use ashlar_recipe::{Recipe, Size, compose};
+use ashlar_site::AgentSettings;
 use proptest::prelude::*;
 
 /// Text that looks like TOML more often than not.

@@ -51,7 +51,9 @@ pub(crate) const TIERS: &[Tier] = &[
         skip: anywhere,
         steps: &[
             // As `ashlar build` does it: other words would compile them again.
-            step(Run::Prepare("cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console")),
+            step(Run::Prepare(
+                "cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console",
+            )),
             step(Run::Prepare("cargo build --release --locked -p ashlar")),
             step(Run::Prepare("cargo build --release --locked -p serf-rs --example serf-rs")),
         ],
@@ -152,7 +154,9 @@ pub(crate) const TIERS: &[Tier] = &[
         skip: anywhere,
         steps: &[
             Step {
-                run: Run::Check("cargo doc --locked --workspace --no-deps --document-private-items"),
+                run: Run::Check(
+                    "cargo doc --locked --workspace --no-deps --document-private-items",
+                ),
                 env: &[("RUSTDOCFLAGS", "-D warnings")],
             },
             step(Run::Tests("cargo test --locked --workspace --doc")),

@@ -55,7 +55,8 @@ impl Live {
     /// A tier begins.
     pub(crate) fn begin(self: &Arc<Self>, tier: &'static str, what: &str) -> Result<Output> {
         self.lock().insert(tier, (Instant::now(), String::new()));
-        let headline = if self.alone { format!("\n━━ {tier}: {what}") } else { format!("{tier} …") };
+        let headline =
+            if self.alone { format!("\n━━ {tier}: {what}") } else { format!("{tier} …") };
         self.print(&headline);
         let log = self.logs.join(format!("{tier}.log"));
         let file = File::create(&log).with_context(|| log.display().to_string())?;

@@ -171,7 +171,8 @@ async fn run_line(step: &Step, line: &Line, with: &mut Surroundings<'_>) -> Resu
     let skipped = skipped.lines().count().try_into()?;
     let mut outcome = outcome(step.run, &counts, skipped, succeeded, ended);
     if let Some(threads) = line.threads {
-        let named = |timed: Timed| Timed { test: format!("{}{}", line.prefix, timed.test), ..timed };
+        let named =
+            |timed: Timed| Timed { test: format!("{}{}", line.prefix, timed.test), ..timed };
         outcome.tests = ends.seconds(threads).into_iter().map(named).collect();
     }
     Ok(outcome)
@@ -181,7 +182,8 @@ async fn run_line(step: &Step, line: &Line, with: &mut Surroundings<'_>) -> Resu
 /// it. One that stands back has a session of its own too: Linux weighs sessions
 /// against each other before it looks at the processes in them.
 fn command(line: &Line, pace: Pace) -> Command {
-    const STAND_BACK: &str = r#"{ echo "$0" >/proc/self/autogroup; } 2>/dev/null; exec nice -n "$0" "$@""#;
+    const STAND_BACK: &str =
+        r#"{ echo "$0" >/proc/self/autogroup; } 2>/dev/null; exec nice -n "$0" "$@""#;
     let niceness = pace.niceness();
     let mut command;
     if niceness == 0 {
