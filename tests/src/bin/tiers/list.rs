@@ -6,6 +6,11 @@ const fn step(run: Run) -> Step {
     Step { run, env: &[] }
 }
 
+/// A test program of `tests/` that uses the image of the tier `build`.
+const fn of_image(name: &'static str) -> Step {
+    Step { run: Run::Program(name, 1), env: &[("ASHLAR_BUILT", "out/retail/latest")] }
+}
+
 const fn anywhere() -> Option<&'static str> {
     None
 }
@@ -67,8 +72,10 @@ pub(crate) const TIERS: &[Tier] = &[
         minutes: 25,
         skip: anywhere,
         steps: &[
-            step(Run::Check("target/release/ashlar doctor")),
-            step(Run::Check("target/release/ashlar build --profile retail --locked")),
+            step(Run::Check("cargo run --release --locked --quiet -p ashlar -- doctor")),
+            step(Run::Check(
+                "cargo run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+            )),
         ],
     },
     Tier {
@@ -97,7 +104,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: None,
         minutes: 45,
         skip: anywhere,
-        steps: &[step(Run::Program("vm", 1))],
+        steps: &[of_image("vm")],
     },
     Tier {
         name: "lab",
@@ -107,7 +114,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: CACHE,
         minutes: 25,
         skip: lab_needs_root,
-        steps: &[step(Run::Program("lab", 1))],
+        steps: &[of_image("lab")],
     },
     Tier {
         name: "interop",
@@ -127,7 +134,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: CACHE,
         minutes: 25,
         skip: anywhere,
-        steps: &[step(Run::Program("image", 1))],
+        steps: &[of_image("image")],
     },
     Tier {
         name: "lint",
@@ -171,6 +178,18 @@ pub(crate) const TIERS: &[Tier] = &[
         minutes: 30,
         skip: anywhere,
         steps: &[step(Run::Units)],
+    },
+    Tier {
+        name: "costs",
+        what: "instructions of our hot code, against tests/costs.json",
+        needs: &["programs"],
+        pace: Pace::Filling,
+        holds: RELEASE,
+        minutes: 15,
+        skip: anywhere,
+        steps: &[step(Run::Check(
+            "cargo run --release --locked --quiet -p ashlar-tests --bin costs",
+        ))],
     },
     Tier {
         name: "fuzz",

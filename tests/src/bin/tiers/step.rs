@@ -210,6 +210,7 @@ async fn stop(child: &mut Child) -> Result<()> {
 
 fn outcome(run: Run, counts: &Counts, skips: u64, succeeded: bool, ended: Ended) -> Outcome {
     let (passed, failed, skipped) = match run {
+        Run::Check(_) if succeeded && skips > 0 => (0, 0, skips),
         Run::Check(_) => (u64::from(succeeded), u64::from(!succeeded), 0),
         Run::Prepare(_) | Run::Compile(_) => (0, u64::from(!succeeded), 0),
         Run::Tests(_) | Run::Units | Run::Program(..) => {
@@ -264,6 +265,12 @@ mod tests {
     fn a_test_that_skipped_itself_has_not_passed() {
         let outcome = of(PROGRAM, 5, 0, 2, true);
         assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (3, 0, 2));
+    }
+
+    #[test]
+    fn a_check_that_says_why_it_did_not_look_is_skipped() {
+        let outcome = of(Run::Check(""), 0, 0, 1, true);
+        assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1));
     }
 
     #[test]

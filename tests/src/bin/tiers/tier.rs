@@ -42,8 +42,8 @@ impl Pace {
     pub(crate) const fn niceness(self) -> u8 {
         match self {
             Self::Timed => 0,
-            Self::First => 5,
-            Self::Filling => 15,
+            Self::First => 3,
+            Self::Filling => 7,
         }
     }
 }
