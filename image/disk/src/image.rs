@@ -50,7 +50,8 @@ impl Image {
         let packed = file.read_exact_at(&mut start, 0).is_ok() && start == [0x28, 0xb5, 0x2f, 0xfd];
         let mut head = vec![0; CHUNK as usize];
         let read = if packed {
-            fill(&mut Unpacked::new(&file).map_err(bad)?, &mut head).doing("unpacking", path)?
+            fill(&mut Unpacked::new(&file).map_err(bad)?, &mut head)
+                .map_err(|error| bad(format!("it does not unpack: {error}")))?
         } else {
             fill(&mut PositionedReader { file: &file, at: 0 }, &mut head).doing("reading", path)?
         };
