@@ -65,7 +65,7 @@ pub fn flash(
         now: DiskNow::Untouched,
     };
     run.all(image, data, sequence).map_err(|why| Failure {
-        why,
+        why: Box::new(why),
         now: run.now,
         disk: disk.to_owned(),
     })

@@ -231,7 +231,7 @@ fn data_from(file: &File, at: u64, length: u64) -> std::io::Result<u64> {
 
 /// Compares with zeros as memory does, which is quick in a debug build too.
 pub(crate) fn is_zeros(bytes: &[u8]) -> bool {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     bytes.chunks(ZEROS.len()).all(|piece| ZEROS.get(..piece.len()) == Some(piece))
 }
 

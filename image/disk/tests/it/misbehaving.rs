@@ -25,7 +25,7 @@ fn a_disk_that_is_pulled_at_any_write_is_never_left_bootable() {
         let disk = Disk::empty(SIZE);
         disk.pulled_after.set(Some(pulled));
         let failure = disk.flash(&path, SITE).unwrap_err();
-        assert!(matches!(failure.why, FlashError::Io { .. }), "{pulled}: {failure}");
+        assert!(matches!(*failure.why, FlashError::Io { .. }), "{pulled}: {failure}");
         assert_eq!(failure.now, DiskNow::NotBootable, "{pulled}");
         let head = disk.bytes(0, 4096);
         assert!(head.iter().all(|byte| *byte == 0), "{pulled}");
@@ -48,7 +48,7 @@ fn a_disk_that_loses_one_bit_is_caught_wherever_it_is() {
         let disk = Disk::empty(SIZE);
         disk.loses.set(Some(lost));
         let failure = disk.flash(&path, SITE).unwrap_err();
-        let FlashError::Differs { offset, .. } = failure.why else { panic!("{failure}") };
+        let FlashError::Differs { offset, .. } = *failure.why else { panic!("{failure}") };
         assert!((offset..offset + (1 << 20)).contains(&lost), "{lost} in {offset}");
         assert_eq!(failure.now, DiskNow::NotBootable);
         assert!(disk.bytes(0, 4096).iter().all(|byte| *byte == 0));
@@ -62,7 +62,7 @@ fn a_disk_that_says_it_is_larger_than_it_is_is_caught() {
     for real in [72 << 20, 90 << 20] {
         let disk = Disk { real, ..Disk::empty(200 << 20) };
         let failure = disk.flash(&path, SITE).unwrap_err();
-        assert!(matches!(failure.why, FlashError::Differs { .. }), "{real}: {failure}");
+        assert!(matches!(*failure.why, FlashError::Differs { .. }), "{real}: {failure}");
     }
 }
 
@@ -72,7 +72,7 @@ fn another_medium_in_the_same_drive_is_not_touched() {
     let disk = Disk::empty(SIZE);
     disk.sequence.set(8);
     let failure = disk.flash(&path, SITE).unwrap_err();
-    assert!(matches!(failure.why, FlashError::Changed { .. }), "{failure}");
+    assert!(matches!(*failure.why, FlashError::Changed { .. }), "{failure}");
     assert_eq!(failure.now, DiskNow::Untouched);
     assert!(disk.writes.borrow().is_empty());
 }
@@ -95,7 +95,7 @@ fn who_stops_it_is_told_what_the_disk_is() {
     for count in [3, 10, 30] {
         let disk = Disk::empty(SIZE);
         let failure = disk.flash_until(&path, SITE, &after(count)).unwrap_err();
-        assert!(matches!(failure.why, FlashError::Cancelled), "{failure}");
+        assert!(matches!(*failure.why, FlashError::Cancelled), "{failure}");
         assert_eq!(failure.now, DiskNow::NotBootable, "{count}");
         let help = miette::Diagnostic::help(&failure).unwrap().to_string();
         assert!(help.contains("not bootable") && help.contains("again"), "{help}");
