@@ -36,7 +36,7 @@ fn the_first_boot_made_and_grew_the_other_partitions() -> Result<()> {
                 size(label)?;
             }
             ensure!(size("root-a")? == size("root-b")?, "the slots differ:\n{disk}");
-            ensure!(size("state")? >= 1 << 30, "{disk}");
+            ensure!(size("state")? >= 4 << 30, "{disk}");
             // The data partition has what is left of the disk.
             ensure!(size("data")? > 4 << 30, "{disk}");
             node.sh("findmnt --types ext4 /var && findmnt --types xfs /data").map(drop)
