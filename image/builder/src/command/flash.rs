@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SITE")]
     site: Option<String>,
     /// Write the newest image of this profile.
-    #[arg(long, short, default_value = "retail", value_name = "PROFILE")]
+    #[arg(long, short, default_value = "retail-metal", value_name = "PROFILE")]
     profile: String,
     /// Write this image instead: .raw or .raw.zst, whoever made it.
     #[arg(long, value_name = "PATH", conflicts_with = "profile")]
@@ -130,7 +130,7 @@ pub(crate) fn read_site(
 fn fits(examined: &Examined, image: &Path, anyway: bool) -> miette::Result<()> {
     match &examined.kernel {
         Some(kernel) if kernel.contains("cloud") && !anyway => Err(miette!(
-            help = "build a profile with `kernel.flavour = \"metal\"`; or, if the disk is for a \
+            help = "take one for `machine = \"metal\"`, such as retail-metal; or, if the disk is for a \
                     virtual machine, add --vm-image",
             "{} is for virtual machines: its kernel {kernel} has no drivers for most disks, \
              network cards and keyboards of real ones",
