@@ -59,8 +59,8 @@ fn a_flashed_disk_has_the_image_s_root_and_hash_tree_in_their_places() -> Result
         let own = matches!(part.name.as_str(), "esp" | "seed");
         ensure!((there.part_guid != part.part_guid) == own, "the id of {}", part.name);
         let used = match part.name.as_str() {
-            "root-a" => std::fs::metadata(built.artefact(".root.erofs")?)?.len(),
-            "verity-a" => std::fs::metadata(built.artefact(".root.verity")?)?.len(),
+            "root-a" => std::fs::metadata(built.root()?)?.len(),
+            "verity-a" => std::fs::metadata(built.one(|name| name.ends_with(".root.verity"))?)?.len(),
             _ => continue,
         };
         let start = part.first_lba * 512;
