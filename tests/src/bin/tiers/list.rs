@@ -25,6 +25,11 @@ fn interop_needs_root() -> Option<&'static str> {
         .then_some("network namespaces need root; run `sudo -E just test interop`")
 }
 
+fn disk_needs_root() -> Option<&'static str> {
+    (!nix::unistd::geteuid().is_root())
+        .then_some("loop devices need root; run `sudo -E just test disk`")
+}
+
 /// Cargo lets one command at a time compile into a directory.
 const DEBUG: Option<&str> = Some("target/debug");
 const RELEASE: Option<&str> = Some("target/release");
@@ -91,7 +96,7 @@ pub(crate) const TIERS: &[Tier] = &[
             )),
             // The tiers' own tests are no default targets.
             step(Run::Compile(
-                "cargo test --locked --workspace --test interop --test image --test lab --test vm --test drill --no-run --message-format=json-render-diagnostics",
+                "cargo test --locked --workspace --test interop --test image --test disk --test lab --test vm --test drill --no-run --message-format=json-render-diagnostics",
             )),
         ],
     },
@@ -126,6 +131,16 @@ pub(crate) const TIERS: &[Tier] = &[
         steps: &[step(Run::Program("interop", 4))],
     },
     Tier {
+        name: "disk",
+        what: "flashing loop devices: in use, too small, failing, stopped",
+        needs: &["compile", "programs"],
+        pace: Pace::Filling,
+        holds: None,
+        minutes: 5,
+        skip: disk_needs_root,
+        steps: &[step(Run::Program("disk", 2))],
+    },
+    Tier {
         name: "image",
         what: "the finished image, not booted, and the builder's answers to bad input",
         needs: &["compile", "build"],
@@ -146,7 +161,7 @@ pub(crate) const TIERS: &[Tier] = &[
         steps: &[
             step(Run::Check("cargo clippy --locked --workspace --all-targets -- -D warnings")),
             step(Run::Check(
-                "cargo clippy --locked --workspace --test interop --test image --test lab --test vm --test drill -- -D warnings",
+                "cargo clippy --locked --workspace --test interop --test image --test disk --test lab --test vm --test drill -- -D warnings",
             )),
         ],
     },
