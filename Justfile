@@ -61,7 +61,7 @@ bench *ARGS: setup build
 
 # Count the instructions of our hot code against tests/costs.json, or: just costs --update
 costs *ARGS: setup
-    cargo run --release --locked -p ashlar-tests --bin costs -- "$@"
+    cargo run --release --locked --bin costs -- "$@"
 
 # Search for inputs that break serf-rs: just fuzz --seconds 600 node (see: just fuzz --help)
 fuzz *ARGS: setup

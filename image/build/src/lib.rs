@@ -30,6 +30,7 @@ mod pipeline;
 mod plan;
 mod project;
 mod publish;
+mod roles;
 mod sbom;
 mod space;
 mod steps;

@@ -53,33 +53,32 @@ pub(crate) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "programs",
-        what: "our programs in release form",
+        what: "the builder, and what else the next tiers run in release form",
         needs: &[],
         pace: Pace::First,
         holds: RELEASE,
         minutes: 20,
         skip: anywhere,
         steps: &[
-            // As `ashlar build` does it: other words would compile them again.
+            // In one command, and without `-p`, or each would compile what all
+            // depend on with features of its own.
             step(Run::Prepare(
-                "cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console",
+                "cargo build --release --locked --bin ashlar --bin costs --example serf-rs",
             )),
-            step(Run::Prepare("cargo build --release --locked -p ashlar")),
-            step(Run::Prepare("cargo build --release --locked -p serf-rs --example serf-rs")),
         ],
     },
     Tier {
         name: "build",
-        what: "the retail image that the next tiers share, of the committed lock",
+        what: "the retail image of the committed lock, with our programs in release form",
         needs: &["programs"],
         pace: Pace::First,
         holds: CACHE,
         minutes: 25,
         skip: anywhere,
         steps: &[
-            step(Run::Check("cargo run --release --locked --quiet -p ashlar -- doctor")),
+            step(Run::Check("cargo run --release --locked --quiet --bin ashlar -- doctor")),
             step(Run::Check(
-                "cargo run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+                "cargo run --release --locked --quiet --bin ashlar -- build --profile retail --locked",
             )),
         ],
     },
@@ -202,9 +201,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: RELEASE,
         minutes: 15,
         skip: anywhere,
-        steps: &[step(Run::Check(
-            "cargo run --release --locked --quiet -p ashlar-tests --bin costs",
-        ))],
+        steps: &[step(Run::Check("cargo run --release --locked --quiet --bin costs"))],
     },
     Tier {
         name: "fuzz",
