@@ -29,3 +29,17 @@ fn a_later_version_is_refused_by_its_number_and_not_by_its_keys() {
         "{error}"
     );
 }
+
+#[test]
+fn the_site_that_the_guide_shows_is_one() {
+    let guide = include_str!("../../../docs/guide.md");
+    let (_, rest) = guide.split_once("```toml\nversion = 1").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let text = format!("version = 1{shown}")
+        .replace("\"…\"", "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"")
+        .replace(
+            "ssh-ed25519 …",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
+        );
+    Site::parse(&text, Path::new("docs/guide.md")).unwrap();
+}
