@@ -73,7 +73,9 @@ const FULL: u8 = 95;
 pub fn alerts(observed: &Observed, wanted: &Wanted, troubles: Troubles<'_>) -> Vec<Alert> {
     let s = Situation::new(observed, wanted);
     let mut found = Found { now_ms: observed.now_ms, alerts: BTreeSet::new() };
-    members(&s, &mut found);
+    if wanted.ring {
+        members(&s, &mut found);
+    }
     parts(&s, &mut found);
     if wanted.ring && wanted.storage {
         storage(&s, &mut found);
@@ -249,9 +251,11 @@ fn swarm(s: &Situation<'_>, found: &mut Found) {
             let words = "the Swarm's managers have no quorum: nothing new is scheduled";
             found.critical("swarm-without-quorum", "swarm", words, "switch the missing boxes on");
         }
-        SwarmLocal::Active if !swarm.manager && recorded && !s.others_schedule() => {
-            let words = "too few managers of the Swarm are in sight: nothing new is scheduled";
-            let cure = "switch the missing boxes on";
+        SwarmLocal::Active
+            if !swarm.manager && recorded && !(s.others_schedule() && swarm.unheard_ms == 0) =>
+        {
+            let words = "too few managers of the Swarm answer: nothing new is scheduled";
+            let cure = "switch the missing boxes on; an engine that hangs is started anew";
             found.critical("swarm-without-managers", "swarm", words, cure);
         }
         _ => {}

@@ -227,6 +227,10 @@ pub struct Swarm {
     /// could be asked.
     #[serde(default)]
     pub disowned_ms: u64,
+    /// Milliseconds for which no manager could tell this worker how it stands:
+    /// their engines hang, or they have no quorum.
+    #[serde(default)]
+    pub unheard_ms: u64,
     /// Milliseconds for which [`Self::local`] has been pending, or an error.
     #[serde(default)]
     pub limbo_ms: u64,

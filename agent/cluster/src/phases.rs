@@ -229,10 +229,12 @@ fn active(s: &Situation<'_>, swarm: &Swarm) -> Stand {
         return no("the Swarm takes this node for down: waiting for it to report anew");
     }
     if !swarm.manager {
-        return if s.others_schedule() {
-            Ok("worker".into())
-        } else {
+        return if !s.others_schedule() {
             no("too few managers of the Swarm are in sight: nothing new is scheduled")
+        } else if swarm.unheard_ms > 0 {
+            no("no manager of the Swarm answers for it: nothing new is scheduled")
+        } else {
+            Ok("worker".into())
         };
     }
     if swarm.nodes.is_empty() {

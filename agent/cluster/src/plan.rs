@@ -40,7 +40,9 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     if observed.membership.is_none()
         && let Joining::Wait(why) = joining(&situation)
     {
-        plan.waits.push(waits("a cluster", why, "found-only-when-alone"));
+        let what_for = why.strip_prefix("waiting ").unwrap_or(&why).to_owned();
+        let rule = "found-only-when-alone".into();
+        plan.waits.push(Wait { wanted: "a cluster".into(), what_for, rule });
     }
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
@@ -55,8 +57,8 @@ fn because(step: Step, because: impl Into<String>) -> Planned {
     Planned { step, because: because.into(), fence: None }
 }
 
-fn waits(wanted: impl Into<String>, until: impl Into<String>, rule: &str) -> Wait {
-    Wait { wanted: wanted.into(), until: until.into(), rule: rule.into() }
+fn waits(wanted: impl Into<String>, until: impl std::fmt::Display, rule: &str) -> Wait {
+    Wait { wanted: wanted.into(), what_for: format!("until {until}"), rule: rule.into() }
 }
 
 /// What is done about a daemon that does not answer: one that does not run is

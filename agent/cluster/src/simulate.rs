@@ -303,6 +303,7 @@ impl Simulation {
         if !self.nodes[node].run.as_ref().is_some_and(idle) {
             return;
         }
+        self.ask_managers(node);
         let observed = self.observe(node);
         let plan = plan(&observed, &self.settings.wanted);
         for violation in lint(&plan, &observed, &self.settings.wanted) {

@@ -50,8 +50,8 @@ pub struct Fence {
 pub struct Wait {
     /// What is wanted.
     pub wanted: String,
-    /// What must happen first.
-    pub until: String,
+    /// What for: `until …`, or `for …`.
+    pub what_for: String,
     /// The rule of the linter that would refuse it meanwhile.
     pub rule: String,
 }

@@ -72,7 +72,7 @@ impl Display for Planned {
 
 impl Display for Wait {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "{} waits until {}", self.wanted, self.until)
+        write!(f, "{} waits: {}", self.wanted, self.what_for)
     }
 }
 

@@ -224,6 +224,7 @@ golden! {
                 *dead = failed(dead.clone());
             }
         });
+    a_worker_whom_no_manager_answers_is_not_ready: but(settled(5, 5), |o| swarm_of(o).unheard_ms = 1);
     another_cluster_in_sight_ends_readiness:
         but(settled(1, 3), |o| {
             let cluster = Some(ClusterId("decaf".into()));
@@ -332,7 +333,7 @@ golden! {
             swarm_of(o).nodes[2].reachable = false;
             swarm_of(o).disowned_ms = 600_000;
         });
-    a_swarm_in_error_needs_a_person: but(settled(2, 3), |o| {
+    a_swarm_in_error_is_left_only_after_a_while: but(settled(2, 3), |o| {
         swarm_of(o).local = SwarmLocal::Error;
     });
     daemons_that_do_not_answer_keep_the_tags:

@@ -117,6 +117,7 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             nodes,
             stacks,
             disowned_ms,
+            unheard_ms: disowned_ms,
             limbo_ms: disowned_ms,
             index: None,
         },
@@ -223,17 +224,23 @@ fn the_observations_reach_every_kind_of_step() {
     add-bricks
     create-volume
     deploy-stack
+    drop-swarm-entry
     enrol
     fetch-ca-key
     found
     init-swarm
     join-ring
     join-swarm
+    leave-swarm
     make-identity
     mount-volume
     probe-peer
     record-swarm
+    remount
+    remove-stack
     renew-certificate
+    restart engine
+    restart storage
     restart-engine
     set-swarm-role
     set-tags

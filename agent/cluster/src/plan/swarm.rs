@@ -130,7 +130,7 @@ fn ghosts(swarm: &Swarm, steps: &mut Vec<Planned>) {
         if !entries.iter().any(|n| n.up) {
             continue;
         }
-        let dead = entries.iter().filter(|n| !n.up && !n.reachable && !n.id.is_empty());
+        let dead = entries.iter().filter(|n| !(n.up || n.reachable || n.leader || n.id.is_empty()));
         if let Some(ghost) = dead.min_by_key(|n| (!n.manager, &n.id)) {
             let (id, name) = (ghost.id.clone(), name.to_owned());
             let why = "the box is in the Swarm under another entry";

@@ -118,6 +118,16 @@ impl Simulation {
         answers && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
     }
 
+    /// A worker asks the managers how it stands.
+    pub(super) fn ask_managers(&mut self, n: usize) {
+        let raft = self.nodes[n].disk.raft;
+        let heard = raft.is_none_or(|raft| self.told(raft, n));
+        let now = self.now;
+        if let Some(run) = &mut self.nodes[n].run {
+            run.unheard = (!heard).then(|| run.unheard.unwrap_or(now));
+        }
+    }
+
     /// Whether this node can know what the managers hold of it: any manager
     /// with a leader can tell.
     fn told(&self, raft: usize, n: usize) -> bool {
@@ -172,6 +182,11 @@ impl Simulation {
                 Some(since) if self.told(raft_id, n) => self.now - since,
                 _ => 0,
             },
+            unheard_ms: self.nodes[n]
+                .run
+                .as_ref()
+                .and_then(|run| run.unheard)
+                .map_or(0, |since| (self.now - since).max(1)),
             limbo_ms: 0,
             index: None,
         })

@@ -55,6 +55,8 @@ pub(super) struct Run {
     pub(super) hung: BTreeMap<Daemon, u64>,
     /// Since when the engine has been stuck on its way into the Swarm.
     pub(super) limbo: Option<u64>,
+    /// Since when no manager has answered it.
+    pub(super) unheard: Option<u64>,
     /// Since when it has claimed what is not so.
     pub(super) lies_since: Option<u64>,
 }

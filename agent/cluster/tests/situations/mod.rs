@@ -135,6 +135,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
             nodes: if manages(n) { (1..=of).map(node).collect() } else { Vec::new() },
             stacks: Vec::new(),
             disowned_ms: 0,
+            unheard_ms: 0,
             limbo_ms: 0,
             index: manages(n).then_some(17),
         }),
