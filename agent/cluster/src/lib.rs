@@ -27,7 +27,7 @@ pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
-pub use plan::plan;
+pub use plan::{fence, plan};
 pub use quorum::*;
 pub use seen::*;
 pub use step::*;

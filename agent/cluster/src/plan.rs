@@ -13,7 +13,7 @@ pub(crate) use joining::{Joining, joining};
 pub(crate) use storage::{awaited, may_create};
 
 use crate::situation::Situation;
-use crate::{Daemon, Observed, Part, Plan, Planned, Scope, Step, Wait, Wanted};
+use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Scope, Step, Wait, Wanted};
 
 /// How long a daemon may run and not answer, in milliseconds. Longer than any
 /// start, election or time-out on a dead peer takes.
@@ -46,11 +46,20 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
-    let fence = situation.fence();
+    let fence = fence(observed);
     for planned in plan.steps.iter_mut().filter(|p| p.step.scope() == Scope::Cluster) {
         planned.fence.clone_from(&fence);
     }
     plan
+}
+
+/// The leadership under which a cluster-wide step acts now: another one than it
+/// was planned under is a reason to plan anew.
+#[must_use]
+pub fn fence(observed: &Observed) -> Option<Fence> {
+    let leader = observed.identity.as_ref()?.id.clone();
+    let index = observed.swarm.as_ref().and_then(|swarm| swarm.index);
+    Some(Fence { leader, index })
 }
 
 fn because(step: Step, because: impl Into<String>) -> Planned {

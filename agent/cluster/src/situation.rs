@@ -2,8 +2,8 @@
 //! phases both ask.
 
 use crate::{
-    Brick, Fence, Identity, MemberStatus, Membership, Observed, Part, RingMember, Silent,
-    SwarmLocal, SwarmRole, Volume, Wanted,
+    Brick, Identity, MemberStatus, Membership, Observed, Part, RingMember, Silent, SwarmLocal,
+    SwarmRole, Volume, Wanted,
 };
 use std::net::IpAddr;
 
@@ -104,13 +104,6 @@ impl<'a> Situation<'a> {
             Some(swarm) if swarm.local == SwarmLocal::Active => swarm.manager && swarm.leader,
             _ => self.before_any_swarm(),
         }
-    }
-
-    /// What cluster-wide steps that are planned now are fenced by.
-    pub(crate) fn fence(&self) -> Option<Fence> {
-        let leader = self.observed.identity.as_ref()?.id.clone();
-        let index = self.observed.swarm.as_ref().and_then(|swarm| swarm.index);
-        Some(Fence { leader, index })
     }
 
     /// Live members of other clusters: there should be none, because all boxes

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long a question may take.
-pub(super) const READ: Duration = Duration::from_secs(20);
+/// How long a question may take: a look at the storage asks up to four.
+pub(super) const READ: Duration = Duration::from_secs(15);
 
 /// How long a change may take: it is a transaction over every peer, and adding
 /// a brick alone takes five seconds between idle machines.
