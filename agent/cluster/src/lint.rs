@@ -147,7 +147,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "managers-odd",
         invariant: 4,
-        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable",
+        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; one that is lost for the grace time is replaced while the others have a quorum",
         check: swarm::managers_odd,
     },
     Rule {

@@ -177,6 +177,14 @@ golden! {
         but(settled(1, 4), |o| {
             swarm_of(o).nodes[3].manager = true;
         });
+    a_manager_that_is_lost_for_the_grace_time_makes_room_for_another:
+        but(settled(1, 4), |o| lose(o, 3));
+    a_manager_that_is_lost_is_waited_for_meanwhile:
+        but(settled(1, 4), |o| {
+            lose(o, 3);
+            o.ring.as_mut().unwrap().quiet_ms = 299_999;
+        });
+    a_lost_manager_that_nobody_could_replace_keeps_its_place: but(settled(1, 3), |o| lose(o, 3));
     the_leader_deploys_missing_stacks:
         but(settled(1, 3), |o| swarm_of(o).stacks = vec![stack("portal")]), shipping(&["portal", "till"]);
     a_half_deployed_stack_is_deployed_again:

@@ -279,6 +279,12 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("managers-odd", settled(1, 3), role(2, Manager)),
         ("managers-odd", settled(1, 3), role(2, Worker)),
         ("managers-odd", settled(1, 1), role(1, Worker)),
+        ("managers-odd", but(settled(1, 3), |o| lose(o, 3)), role(3, Worker)),
+        ("managers-odd", quiet(299_999, but(settled(1, 4), |o| lose(o, 3))), role(3, Worker))
+            .also(|o| assert!(!swarm_of(o).nodes[2].up)),
+        ("managers-odd", but(settled(1, 4), |o| lose(o, 3)), role(3, Worker)).also(|o| {
+            swarm_of(o).nodes[1].reachable = false;
+        }),
         (
             "managers-odd",
             but(settled(1, 4), |o| swarm_of(o).nodes[2].reachable = false),
@@ -412,6 +418,7 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (outside_the_swarm(2), join(SwarmRole::Manager, &[1, 3])),
         (but(settled(1, 3), |o| swarm_of(o).nodes[1].manager = false), role(2, SwarmRole::Manager)),
         (but(settled(1, 3), |o| o.swarm = None), start(Daemon::Engine)),
+        (but(settled(1, 4), |o| lose(o, 3)), role(3, SwarmRole::Worker)),
         (settled(1, 3), Step::DeployStack { name: "portal".into() }),
         (but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000)), restart(Daemon::Storage)),
         (but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000)), Step::Remount),

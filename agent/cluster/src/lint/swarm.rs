@@ -47,6 +47,17 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
         swarm.nodes.iter().filter(|n| n.manager).map(|n| n.name.as_str()).collect();
     let reachable: BTreeSet<_> =
         swarm.nodes.iter().filter(|n| n.manager && n.reachable).map(|n| n.name.as_str()).collect();
+    if role == SwarmRole::Worker && managers.contains(name) && !reachable.contains(name) {
+        let up = |n: &&crate::SwarmNode| n.up || n.reachable;
+        must(!swarm.nodes.iter().filter(|n| n.name == name).any(|n| up(&n)), "it is up")?;
+        let alive = |m: &&crate::RingMember| m.status == MemberStatus::Alive && m.name == name;
+        must(!c.members().iter().any(|m| alive(&m)), "it is alive in the ring")?;
+        let quiet = c.o.ring.as_ref().map_or(0, |r| r.quiet_ms);
+        must(quiet >= c.w.grace_ms, "its grace time is not over")?;
+        must(reachable.len() * 2 > managers.len(), "the others have no quorum")?;
+        let spare = swarm.nodes.iter().any(|n| n.up && !managers.contains(n.name.as_str()));
+        return must(spare, "nobody could take its place");
+    }
     must(managers == reachable, "a manager is unreachable")?;
     match role {
         SwarmRole::Manager => {

@@ -151,7 +151,11 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
         nodes.iter().filter(|(_, n)| n.iter().any(|n| n.up)).map(|(name, _)| *name).collect();
     let few = managers.len() < manager_count(up.len(), s.wanted.managers);
     if let Some(away) = managers.iter().find(|name| !reachable(name)) {
-        if few {
+        if let Some(lost) = lost_manager(s, &nodes, &managers) {
+            let why = "it has not answered for the grace time, and another box can take its place";
+            let (name, role) = (lost.to_owned(), SwarmRole::Worker);
+            plan.steps.push(because(Step::SetSwarmRole { name, role }, why));
+        } else if few {
             let until = format!("{away} is reachable");
             plan.waits.push(waits("one more manager", until, "managers-odd"));
         }
@@ -189,6 +193,23 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
             plan.steps.push(because(Step::SetSwarmRole { name, role }, why));
         }
     }
+}
+
+/// A manager that is gone for long, while the others have a quorum and there is
+/// a box that could manage in its place. If it returns it is a worker.
+fn lost_manager<'a>(
+    s: &Situation<'_>,
+    nodes: &BTreeMap<&'a str, Vec<&SwarmNode>>,
+    managers: &[&'a str],
+) -> Option<&'a str> {
+    let quiet = s.observed.ring.as_ref()?.quiet_ms >= s.wanted.grace_ms;
+    let reached = |name: &str| nodes[name].iter().any(|n| n.manager && n.reachable);
+    let quorum = managers.iter().filter(|name| reached(name)).count() * 2 > managers.len();
+    let up = |name: &str| nodes[name].iter().any(|n| n.up);
+    let spare = nodes.keys().any(|name| up(name) && !managers.contains(name));
+    let alive = |name: &str| s.live().any(|m| m.name == name);
+    let lost = |name: &&&str| !reached(name) && !up(name) && !alive(name);
+    managers.iter().find(lost).copied().filter(|_| quiet && quorum && spare)
 }
 
 /// Deploys what the recipe ships, whole and of the right content, and removes

@@ -189,7 +189,7 @@ impl Simulation {
 
     /// What a settled cluster of this many nodes looks like.
     pub(super) fn check_settled(&self) -> Result<(), String> {
-        let nodes = self.nodes.len();
+        let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
         if wanted.storage {
@@ -207,8 +207,14 @@ impl Simulation {
             if self.gone.is_empty() && (raft.seats.len() != nodes || managers != right) {
                 return Err(format!("{managers} managers of {} Swarm nodes", raft.seats.len()));
             }
+            // Who is gone for good has been replaced as far as there are boxes.
+            let live = |role: &(&usize, &SwarmRole)| !self.gone.contains(role.0);
+            let left = raft.seats.iter().filter(live).filter(|(_, r)| **r == SwarmRole::Manager);
+            if !self.gone.is_empty() && left.count() != right {
+                return Err("a manager that died for good was not replaced".into());
+            }
             let manages = |n: &usize| raft.seats.get(n) == Some(&SwarmRole::Manager);
-            if (0..nodes)
+            if (0..self.nodes.len())
                 .filter(|n| !self.gone.contains(n))
                 .filter(manages)
                 .any(|n| self.nodes[n].disk.ca_key != self.nodes[n].disk.ca)

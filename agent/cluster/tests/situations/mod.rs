@@ -173,6 +173,16 @@ pub fn hangs(observed: &mut Observed, part: Part, ms: u64) {
     observed.looks.insert(part, Look { at_ms: observed.now_ms, silent: Some(silent) });
 }
 
+/// Node `n` died ten minutes ago.
+pub fn lose(observed: &mut Observed, n: u8) {
+    let ring = observed.ring.as_mut().unwrap();
+    ring.quiet_ms = 600_000;
+    let member = ring.members.iter_mut().find(|m| m.name == name(n)).unwrap();
+    *member = failed(member.clone());
+    let entry = swarm_of(observed).nodes.iter_mut().find(|e| e.name == name(n)).unwrap();
+    (entry.up, entry.reachable) = (false, false);
+}
+
 /// A stack that is deployed and runs.
 pub fn stack(name: &str) -> Stack {
     Stack {

@@ -271,12 +271,18 @@ impl Swarm for Engine {
         if role == SwarmRole::Manager && managers >= usize::from(most) {
             return Ok(());
         }
+        // One that died may be demoted; only one that lives can be promoted.
         let named = |n: &Node| {
             n.description.as_ref().and_then(|d| d.hostname.as_deref()) == Some(name)
-                && n.status.as_ref().and_then(|s| s.state) != Some(NodeState::DOWN)
+                && match role {
+                    SwarmRole::Worker => is_manager(n),
+                    SwarmRole::Manager => {
+                        n.status.as_ref().and_then(|s| s.state) != Some(NodeState::DOWN)
+                    }
+                }
         };
         let node = nodes.into_iter().find(named);
-        let node = node.with_context(|| format!("the Swarm has no live node {name}"))?;
+        let node = node.with_context(|| format!("the Swarm has no {name} to make a {role}"))?;
         self.change_role(&docker, node, role).await
     }
 
