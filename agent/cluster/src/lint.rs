@@ -181,6 +181,12 @@ pub const RULES: &[Rule] = &[
         check: general::restart_only_the_hung,
     },
     Rule {
+        name: "trim-only-when-filling",
+        invariant: 7,
+        says: "logs are cut only while the state partition runs full",
+        check: general::trim_only_when_filling,
+    },
+    Rule {
         name: "no-tasks-before-their-files",
         invariant: 7,
         says: "the engine of a node that was in the Swarm starts only once the volume is mounted",

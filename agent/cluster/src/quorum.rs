@@ -15,6 +15,9 @@ pub const COMMON: Options = &[
     ("network.ping-timeout", "10"),
     // Bricks stop by themselves only where clients cannot judge: they do.
     ("cluster.server-quorum-type", "none"),
+    // Nothing rotates these logs, and at INFO they grow by megabytes a day.
+    ("diagnostics.brick-log-level", "WARNING"),
+    ("diagnostics.client-log-level", "WARNING"),
 ];
 
 /// Who may write: a majority of the copies, and of two the first one's side.

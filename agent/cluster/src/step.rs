@@ -199,6 +199,9 @@ pub enum Step {
         /// Members to ask for a token and to join, in order.
         via: Vec<IpAddr>,
     },
+    /// Cut the logs of the storage daemons, which grow without end, to their
+    /// last part.
+    TrimLogs,
     /// Leave a Swarm that this node cannot get into or back into, so that it
     /// can join it anew.
     LeaveSwarm,
@@ -255,7 +258,8 @@ impl Step {
             | Self::TuneVolume
             | Self::StartVolume
             | Self::MountVolume
-            | Self::Remount => Phase::Storage,
+            | Self::Remount
+            | Self::TrimLogs => Phase::Storage,
             Self::Start { daemon: Daemon::Engine }
             | Self::Restart { daemon: Daemon::Engine }
             | Self::InitSwarm
@@ -296,6 +300,7 @@ impl Step {
             | Self::FetchCaKey { .. }
             | Self::MountVolume
             | Self::Remount
+            | Self::TrimLogs
             | Self::RecordSwarm
             | Self::JoinSwarm { .. }
             | Self::LeaveSwarm
@@ -316,13 +321,17 @@ impl Step {
         }
     }
 
-    /// Whether it takes something away for a while from whatever works on this
-    /// node: not to be repeated every few seconds.
+    /// Whether it takes something away from whoever works on this node: not to
+    /// be repeated every few seconds.
     #[must_use]
     pub const fn disturbs(&self) -> bool {
         matches!(
             self,
-            Self::Restart { .. } | Self::RestartEngine | Self::LeaveSwarm | Self::Remount
+            Self::Restart { .. }
+                | Self::RestartEngine
+                | Self::LeaveSwarm
+                | Self::Remount
+                | Self::TrimLogs
         )
     }
 }

@@ -52,6 +52,7 @@ impl Display for Step {
             Self::JoinSwarm { role, via } => {
                 write!(f, "join the Swarm as {role} by way of {}", list(via))
             }
+            Self::TrimLogs => f.write_str("cut the logs of the storage daemons"),
             Self::LeaveSwarm => f.write_str("leave the Swarm to join it anew"),
             Self::RestartEngine => f.write_str("restart the container engine"),
             Self::SetSwarmRole { name, role } => write!(f, "make {name} a {role} of the Swarm"),

@@ -105,6 +105,7 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             }),
             restart(Daemon::Engine),
         ),
+        ("trim-only-when-filling", settled(2, 3), Step::TrimLogs),
         ("tear-only-the-deaf", but(settled(2, 3), |o| o.mounted = false), Step::Remount),
         (
             "tear-only-the-deaf",

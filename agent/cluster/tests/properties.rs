@@ -140,8 +140,8 @@ fn observed() -> impl Strategy<Value = Observed> {
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
     let part = prop_oneof![Just(Part::Storage), Just(Part::Mount), Just(Part::Engine)];
     let hung = vec((part, prop_oneof![Just(0), Just(50_000), Just(300_000_u64)]), 0..2);
-    let all = (node, weighted(0.7, membership), pki, parts, hung);
-    all.prop_map(|(node, membership, pki, parts, hung)| {
+    let all = (node, weighted(0.7, membership), pki, parts, hung, prop::bool::weighted(0.1));
+    all.prop_map(|(node, membership, pki, parts, hung, fills)| {
         let identity = situations::new_node(1, Vec::new()).identity.filter(|_| node.1);
         let mut observed = Observed {
             site: node.0,
@@ -155,6 +155,10 @@ fn observed() -> impl Strategy<Value = Observed> {
             now_ms: 600_000,
             ..Observed::default()
         };
+        if fills {
+            let name = "state".into();
+            observed.disks = vec![ashlar_cluster::Disk { name, size: 1, used_percent: 85 }];
+        }
         for (part, ms) in hung {
             situations::hangs(&mut observed, part, ms);
         }
@@ -248,6 +252,7 @@ fn the_observations_reach_every_kind_of_step() {
     start ring
     start storage
     start-volume
+    trim-logs
     tune-volume
     ");
 }

@@ -47,6 +47,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::RecordSwarm => self.record_swarm(),
             Step::JoinSwarm { role, via } => self.join_swarm(*role, via).await,
+            Step::TrimLogs => storage.trim_logs().await,
             Step::LeaveSwarm => swarm.leave().await,
             Step::RestartEngine => {
                 host.restart_if_running(ENGINE_UNIT).await?;

@@ -193,6 +193,11 @@ impl Storage for Fake {
         Ok(())
     }
 
+    async fn trim_logs(&self) -> Result<()> {
+        self.call("trim logs");
+        Ok(())
+    }
+
     async fn probe(&self, address: IpAddr) -> Result<()> {
         bail!("nobody at {address}")
     }

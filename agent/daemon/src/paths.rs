@@ -109,6 +109,11 @@ impl Paths {
         self.data().join("bricks")
     }
 
+    /// What the storage daemons write about themselves.
+    pub(crate) fn storage_logs(&self) -> PathBuf {
+        self.root.join("var/log/glusterfs")
+    }
+
     /// `secure-access` here turns on TLS between storage daemons.
     pub(crate) fn glusterd(&self) -> PathBuf {
         self.root.join("var/lib/glusterd")

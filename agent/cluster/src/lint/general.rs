@@ -30,7 +30,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
     let storage = || must(c.o.storage.is_some(), "the storage could not be observed");
     let swarm = || must(c.o.swarm.is_some(), "the container engine could not be observed");
     match step {
-        Step::MakeIdentity | Step::Start { .. } | Step::Restart { .. } => Ok(()),
+        Step::MakeIdentity | Step::Start { .. } | Step::Restart { .. } | Step::TrimLogs => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
         Step::JoinRing { .. }
         | Step::SetTags { .. }
@@ -93,4 +93,12 @@ pub(super) fn restart_only_the_hung(step: &Step, c: &Case<'_>) -> Verdict {
     must(silent.runs, format!("the {daemon} does not run"))?;
     let long = c.o.now_ms.saturating_sub(silent.since_ms);
     must(long >= 45_000, format!("the {daemon} has been silent for {} s only", long / 1000))
+}
+
+pub(super) fn trim_only_when_filling(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::TrimLogs) {
+        return Ok(());
+    }
+    let fills = |d: &crate::Disk| d.name == "state" && d.used_percent >= 80;
+    must(c.o.disks.iter().any(fills), "there is room for the logs")
 }

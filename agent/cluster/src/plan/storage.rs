@@ -1,6 +1,7 @@
 //! Storage: the pool, the volume and its bricks, the mount.
 
 use super::{because, rouse, waits};
+use crate::FILLING;
 use crate::situation::Situation;
 use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
 use std::collections::BTreeSet;
@@ -18,6 +19,10 @@ const DEAF: u64 = 120_000;
 
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some((me, _)) = s.certified().filter(|_| s.wanted.storage) else { return };
+    if s.observed.disks.iter().any(|d| d.name == "state" && d.used_percent >= FILLING) {
+        let why = "the state partition runs full, and nothing else bounds them";
+        plan.steps.push(because(Step::TrimLogs, why));
+    }
     let Some(storage) = &s.observed.storage else {
         return rouse(s, Daemon::Storage, plan);
     };

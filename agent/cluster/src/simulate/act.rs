@@ -163,6 +163,7 @@ impl Simulation {
             Step::InitSwarm => self.init(node, false),
             Step::RecordSwarm => self.record(node),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, false),
+            Step::TrimLogs => Ok(()),
             Step::LeaveSwarm => {
                 if let Some(run) = &mut self.nodes[node].run {
                     run.limbo = None;
@@ -447,7 +448,7 @@ impl Simulation {
 /// How long a step takes, in milliseconds.
 const fn duration(step: &Step) -> (u64, u64) {
     match step {
-        Step::MakeIdentity | Step::RecordSwarm | Step::SetTags { .. } => (5, 50),
+        Step::MakeIdentity | Step::RecordSwarm | Step::SetTags { .. } | Step::TrimLogs => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } | Step::DropSwarmEntry { .. } => {

@@ -18,7 +18,8 @@ pub(super) const CHANGE: Duration = Duration::from_secs(120);
 pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
     let what = || format!("`gluster {}`", args.join(" "));
     let child = Command::new("gluster")
-        .args(["--mode=script", "--xml"])
+        // Its log would get lines with every look, and nothing cuts it.
+        .args(["--mode=script", "--xml", "--log-level=ERROR"])
         .args(args)
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
+use super::logs;
 use super::xml::Processes;
 use crate::paths::Paths;
 use crate::state;
@@ -179,6 +180,11 @@ impl Storage for Gluster {
         let order = "option transport.socket.ssl-cert-depth 1\n";
         state::write_if_changed(&dir.join("secure-access"), order.as_bytes(), 0o600)?;
         Ok(())
+    }
+
+    async fn trim_logs(&self) -> Result<()> {
+        let dir = self.paths.storage_logs();
+        tokio::task::spawn_blocking(move || logs::trim(&dir)).await?
     }
 
     async fn probe(&self, address: IpAddr) -> Result<()> {

@@ -40,6 +40,13 @@ const CHANGE: Duration = Duration::from_secs(60);
 /// leave a kiosk that winters in a shed out of its Swarm for good.
 const CERTIFICATE: i64 = 2 * 365 * 24 * 3600 * 1_000_000_000;
 
+/// What overlay networks are cut from: a range for benchmarks between networks,
+/// which no shop's LAN and no provider uses. Docker's own choice begins at
+/// 10.0.0.0/24, a common LAN, and hides its printers from the containers. It
+/// cannot be changed once there is a Swarm.
+const POOL: &str = "198.18.0.0/16";
+const POOL_SUBNET: u32 = 24;
+
 /// The local container engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
@@ -209,6 +216,8 @@ impl Swarm for Engine {
             listen_addr: Some(format!("{own}:{SWARM_PORT}")),
             advertise_addr: Some(own.to_string()),
             data_path_addr: Some(own.to_string()),
+            default_addr_pool: Some(vec![POOL.into()]),
+            subnet_size: Some(POOL_SUBNET),
             spec: Some(SwarmSpec {
                 ca_config: Some(SwarmSpecCaConfig {
                     node_cert_expiry: Some(CERTIFICATE),
