@@ -16,6 +16,7 @@ pub mod simulate;
 mod situation;
 mod step;
 mod tags;
+mod trust;
 mod wanted;
 mod words;
 
@@ -26,4 +27,5 @@ pub use phases::phases;
 pub use plan::plan;
 pub use step::*;
 pub use tags::*;
+pub use trust::*;
 pub use wanted::*;

@@ -23,9 +23,16 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     if !observed.site {
         return Plan { steps };
     }
+    // What runs under this node's name may be the node itself.
+    if observed.place.moved {
+        return Plan { steps };
+    }
     if observed.identity.is_none() {
         steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
         return Plan { steps };
+    }
+    if observed.place.cable_elsewhere {
+        steps.push(because(Step::MakeIdentity, "the cable is in another port than the address"));
     }
     if !wanted.ring {
         return Plan { steps };

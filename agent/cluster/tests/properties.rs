@@ -4,8 +4,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Brick, ClusterId, MemberStatus, Membership, NodeId, Observed, Peer, Phase, Pki, Ring,
-    RingMember, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted, lint,
+    Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Peer, Phase, Pki, Place,
+    Ring, RingMember, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted, lint,
     phases, plan,
 };
 use proptest::collection::{btree_map, vec};
@@ -50,7 +50,7 @@ fn member() -> impl Strategy<Value = RingMember> {
 fn ring() -> impl Strategy<Value = Ring> {
     let quiet = prop_oneof![Just(0), Just(9_999), Just(10_000), Just(30_000), Just(600_000)];
     let alone = prop_oneof![2 => Just(false), 1 => Just(true)];
-    (vec(member(), 0..7), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
+    (vec(member(), 0..9), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
         if alone {
             members.iter_mut().for_each(|m| m.cluster = None);
         }
@@ -118,17 +118,37 @@ fn observed() -> impl Strategy<Value = Observed> {
     let membership =
         membership.prop_map(|(cluster, founder, swarm)| Membership { cluster, founder, swarm });
     let likely = || prop::bool::weighted(0.9);
-    let pki = (likely(), likely(), any::<bool>(), any::<bool>());
-    let pki = pki.prop_map(|(ca, certificate, renewal_due, ca_key)| Pki {
+    let pki = (likely(), likely(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
+    let pki = pki.prop_map(|(ca, certificate, renewal_due, ca_key, ring_key_changed)| Pki {
         ca,
         certificate,
         renewal_due,
         ca_key,
+        ring_key_changed,
     });
+    let carrier = prop_oneof![8 => Just(Some(600_000)), 1 => Just(None), 1 => of(0..60_000_u64)];
+    let place = (carrier, prop::bool::weighted(0.05), prop::bool::weighted(0.02));
+    let place = place.prop_map(|(carrier_ms, cable_elsewhere, moved)| Place {
+        carrier_ms,
+        cable_elsewhere,
+        moved,
+    });
+    let clock = (prop::bool::weighted(0.05), any::<bool>());
+    let clock = clock.prop_map(|(before_build, synchronised)| Clock { before_build, synchronised });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
-    (node, weighted(0.7, membership), pki, parts).prop_map(|(node, membership, pki, parts)| {
-        let identity = situations::new_node(1, Vec::new()).identity.filter(|_| node.1);
+    let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
+    let all = (node, weighted(0.7, membership), pki, parts, machine);
+    all.prop_map(|(node, membership, pki, mut parts, (place, clock, me))| {
+        if me != 1
+            && let Some(ring) = &mut parts.0
+        {
+            // Beside three that hold the CA key.
+            let settled = situations::settled(me, me).ring.unwrap();
+            ring.members.retain(|m| m.address > address(me));
+            ring.members.extend(settled.members);
+        }
+        let identity = situations::new_node(me, Vec::new()).identity.filter(|_| node.1);
         Observed {
             now_ms: 1,
             site: node.0,
@@ -139,6 +159,8 @@ fn observed() -> impl Strategy<Value = Observed> {
             storage: parts.1,
             mounted: node.2,
             swarm: parts.2,
+            place,
+            clock,
         }
     })
 }
@@ -201,8 +223,10 @@ fn the_observations_reach_every_kind_of_step() {
     let kinds: Vec<_> = kinds.iter().map(|k| k.trim()).collect();
     insta::assert_snapshot!(kinds.join("\n"), @r"
     add-bricks
+    adopt-ring-key
     create-volume
     deploy-stack
+    drop-ca-key
     enrol
     fetch-ca-key
     found

@@ -69,6 +69,16 @@ fn a_ring_parted_while_the_cluster_forms_still_forms_one() {
 }
 
 #[test]
+fn cables_that_come_late_and_a_slow_switch_still_form_one_cluster() {
+    play(Scenario::LateCables, RUNS);
+}
+
+#[test]
+fn those_who_are_left_when_the_founder_died_admit_newcomers() {
+    play(Scenario::FounderGone, &[(3, 200), (4, 50), (5, 50)]);
+}
+
+#[test]
 fn storage_without_a_swarm_is_led_by_the_founder() {
     play(Scenario::NoSwarm, RUNS);
 }

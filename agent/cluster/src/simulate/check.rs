@@ -137,6 +137,11 @@ impl Simulation {
         let nodes = self.nodes.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        let holds = |n: &&super::world::Node| n.disk.ca_key.is_some() && n.disk.ca_key == n.disk.ca;
+        let keys = self.nodes.iter().filter(holds).count();
+        if keys != nodes.min(crate::KEY_COPIES) {
+            return Err(format!("{keys} nodes hold the CA key"));
+        }
         if wanted.storage {
             let copies = self.seen.bricks.len();
             let right = nodes.min(usize::from(wanted.replicas));
@@ -151,13 +156,6 @@ impl Simulation {
             let right = if most % 2 == 0 { most - 1 } else { most };
             if raft.seats.len() != nodes || managers != right {
                 return Err(format!("{managers} managers of {} Swarm nodes", raft.seats.len()));
-            }
-            let manages = |n: &usize| raft.seats.get(n) == Some(&SwarmRole::Manager);
-            if (0..nodes)
-                .filter(manages)
-                .any(|n| self.nodes[n].disk.ca_key != self.nodes[n].disk.ca)
-            {
-                return Err("a manager lacks the CA key".into());
             }
             if !raft.disowned.is_empty() {
                 return Err("the Swarm takes a node for down that is up".into());

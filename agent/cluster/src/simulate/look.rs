@@ -3,8 +3,8 @@
 use super::Simulation;
 use super::world::Bricks;
 use crate::{
-    Brick, MemberStatus, Observed, Peer, Pki, Ring, RingMember, Storage, Swarm, SwarmLocal,
-    SwarmNode, SwarmRole, Tags, Volume,
+    Brick, Clock, MemberStatus, Observed, Peer, Pki, Place, Ring, RingMember, Storage, Swarm,
+    SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
 };
 
 impl Simulation {
@@ -21,12 +21,20 @@ impl Simulation {
                 ca: disk.ca.is_some(),
                 certificate: disk.certificate.is_some() && disk.certificate == disk.ca,
                 renewal_due: false,
+                ring_key_changed: false,
                 ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca,
             },
             storage: self.observe_storage(n),
             mounted: self.mounted(n),
             swarm: self.observe_swarm(n),
+            place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
+            clock: Clock::default(),
         }
+    }
+
+    /// For how long the cable has been in.
+    fn carrier_ms(&self, n: usize) -> Option<u64> {
+        self.nodes[n].cable_since.filter(|since| *since <= self.now).map(|since| self.now - since)
     }
 
     fn observe_ring(&self, n: usize) -> Option<Ring> {

@@ -31,6 +31,11 @@ pub enum Scenario {
     CutOff,
     /// The ring is parted while the cluster forms; all are expected.
     PartedWhileForming,
+    /// Cables are plugged in minutes after the power, behind a switch that takes
+    /// half a minute until it forwards; nobody is expected.
+    LateCables,
+    /// Of all but one, the founder dies for good; then the last one comes.
+    FounderGone,
     /// Storage and no Swarm, with power cuts.
     NoSwarm,
     /// A Swarm and no storage, with power cuts.
@@ -50,6 +55,8 @@ impl Scenario {
         ("one-dead", Self::OneDead),
         ("cut-off", Self::CutOff),
         ("parted-while-forming", Self::PartedWhileForming),
+        ("late-cables", Self::LateCables),
+        ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
         ("no-storage", Self::NoStorage),
     ];
@@ -117,7 +124,12 @@ impl Scenario {
         };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
         match self {
-            Self::SimultaneousPowerOn | Self::RebootOfAll | Self::OneDead | Self::CutOff => calm,
+            Self::SimultaneousPowerOn
+            | Self::RebootOfAll
+            | Self::OneDead
+            | Self::CutOff
+            | Self::LateCables
+            | Self::FounderGone => calm,
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
             Self::RoughWithExpect => Settings {
                 wanted: expected,
@@ -151,7 +163,14 @@ impl Scenario {
             Self::AnyBootOrder | Self::RoughWithExpect => 120_000,
             _ => 2_000,
         };
+        if self == Self::FounderGone {
+            return founder_gone(sim, nodes);
+        }
         for node in 0..nodes {
+            if self == Self::LateCables {
+                let forwards_after = dice.between(0, 31_000);
+                sim.cable_at(node, dice.between(0, 180_000), forwards_after);
+            }
             sim.power_on_at(node, dice.between(0, spread));
         }
         let some = usize::try_from(dice.next()).unwrap_or(0) % nodes;
@@ -189,6 +208,26 @@ impl Scenario {
         sim.settle(DEADLINE)?;
         if sim.cluster() == before { Ok(()) } else { Err("it is another cluster".into()) }
     }
+}
+
+/// The last node is admitted by those who are left, and not by the founder.
+fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
+    let last = nodes - 1;
+    for node in 0..last {
+        sim.power_on_at(node, sim.now);
+    }
+    sim.until(DEADLINE, |sim| (0..last).all(|n| sim.is_ready(n)))?;
+    let Some(founder) = (0..last).find(|n| sim.founded(*n)) else { return Ok(()) };
+    let cluster = sim.cluster_of(founder);
+    sim.hold(10_000, &[])?;
+    sim.power_off(founder);
+    sim.power_on_at(last, sim.now);
+    if last == 1 {
+        // It was alone: nobody is left who could let anybody in.
+        return sim.hold(DEADLINE, &[]);
+    }
+    sim.until(DEADLINE, |sim| sim.cluster_of(last).is_some())?;
+    if sim.cluster_of(last) == cluster { Ok(()) } else { Err("it is another cluster".into()) }
 }
 
 fn dice_step(dice: &mut Random, most: u32) -> u32 {
