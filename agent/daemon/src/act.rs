@@ -2,7 +2,7 @@
 //! again after a power cut half-way.
 
 use crate::host::{Host, Mount, UnitState};
-use crate::identity;
+use crate::identity::{self, Address};
 use crate::node::{ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT};
 use crate::ring::{self, Ring};
 use crate::state;
@@ -20,7 +20,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     pub(crate) async fn act(&self, step: &Step, observed: &Observed) -> Result<()> {
         let Effects { host, storage, swarm, ring } = &self.effects;
         match step {
-            Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
+            Step::MakeIdentity => {
+                if identity::assume(&self.paths, host, &self.site).await? == Address::Moves {
+                    // It looks for others on the link that it was started with.
+                    ring.stop().await;
+                }
+                Ok(())
+            }
             Step::Start { daemon } => self.start(*daemon, observed).await,
             Step::JoinRing { addresses } => ring.join(addresses).await,
             Step::SetTags { tags } => ring.set_tags(tags).await,
@@ -31,6 +37,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 self.take_up_certificate().await
             }
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
+            Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
+            Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
             Step::ProbePeer { address } => storage.probe(*address).await,
             Step::CreateVolume { bricks } => storage.create(bricks).await,
             Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
@@ -55,12 +63,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match daemon {
             Daemon::Ring => {
                 let identity = self.identity()?;
-                let links = host.links().await?;
-                let link = identity::pick(&links, &self.site);
+                let link = host.link_of(identity.address).await?;
                 let with = ring::Configuration {
                     identity: &identity,
                     site: &self.site,
-                    interface: link.map(|l| l.name.as_str()),
+                    interface: link.as_deref(),
                     rpc: Some(ring::RPC),
                 };
                 let tags = Tags::wanted(observed).context("this node has no identity yet")?;

@@ -12,6 +12,7 @@ mod health;
 mod host;
 mod identity;
 mod journal;
+mod machine;
 mod node;
 mod observe;
 mod paths;
@@ -21,6 +22,7 @@ mod ring;
 mod run;
 mod seed;
 mod serve;
+mod site_store;
 mod state;
 mod status;
 mod storage;
@@ -31,6 +33,7 @@ mod work;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use paths::Paths;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The agent of an Ashlar node. systemd runs it; people use `ashlarctl`.
@@ -47,7 +50,20 @@ enum Command {
     Run,
     /// Take the site from the seed partition or the credential `ashlar.site`,
     /// once, and wipe the seed. Does nothing on a node that has its site.
-    ImportSeed,
+    ///
+    /// A node that has a site takes one of the same name with another ring key: so
+    /// a box that was away while the key was changed is given the new one.
+    ImportSeed {
+        /// Take the site from this file instead, which is left as it is.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
+    /// Take this machine for the node's own.
+    ///
+    /// A disk that finds itself in another machine than it was set up in may be a
+    /// copy, and takes no part. If it was moved on purpose, and the other machine
+    /// will never run it again, this lets it go on.
+    AcceptMachine,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +71,10 @@ fn main() -> ExitCode {
     journal::init();
     let outcome = match cli.command {
         Command::Run => run(),
-        Command::ImportSeed => import_seed(),
+        Command::ImportSeed { file } => import_seed(file),
+        Command::AcceptMachine => {
+            host::wired().and_then(|links| machine::accept(&Paths::system(), &links))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,8 +97,8 @@ fn run() -> Result<()> {
         .block_on(run::run(Paths::system()))
 }
 
-fn import_seed() -> Result<()> {
-    match seed::import(&Paths::system(), &seed::Sources::system(), &seed::read_seed)? {
+fn import_seed(file: Option<PathBuf>) -> Result<()> {
+    match seed::import(&Paths::system(), &seed::Sources::system(file), &seed::read_seed)? {
         seed::Imported::Now => {}
         seed::Imported::Before => tracing::info!("this node has its site"),
         seed::Imported::Nothing => tracing::warn!(

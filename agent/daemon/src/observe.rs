@@ -2,7 +2,7 @@
 //! does not answer is `None`, and why is a matter for the debug log: the
 //! planner decides what follows from it.
 
-use crate::clock::since_boot_ms;
+use crate::clock::{self, since_boot_ms};
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
 use crate::node::{ENGINE_UNIT, Node, STORAGE_UNIT};
@@ -11,7 +11,8 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::Result;
-use ashlar_cluster::{Identity, Observed, RingMember};
+use ashlar_cluster::{Identity, Observed, Place, RingMember};
+use jiff::Timestamp;
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// Looks at everything that is wanted, at the same time.
@@ -24,7 +25,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             async { wanted.storage && self.effects.host.volume().await == Mount::Answers },
             self.observe_swarm(),
         );
-        let identity = identity?;
+        let (identity, place) = identity?;
         let now_ms = since_boot_ms();
         let ring = ring.map(|members| ashlar_cluster::Ring {
             quiet_ms: self.quiet.borrow_mut().note(&members, now_ms),
@@ -48,15 +49,24 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             storage,
             mounted,
             swarm,
+            place,
+            clock: clock::look(&self.paths, Timestamp::now()),
         })
     }
 
     /// The identity, if the machine goes by it: without its address nothing
-    /// else can work.
-    async fn observe_identity(&self) -> Result<Option<Identity>> {
-        let Some(identity) = identity::load(&self.paths)? else { return Ok(None) };
-        let holds = identity::holds(&self.effects.host, &identity).await?;
-        Ok(holds.then_some(identity))
+    /// else can work. And where the machine's cable is.
+    async fn observe_identity(&self) -> Result<(Option<Identity>, Place)> {
+        let Some(identity) = identity::load(&self.paths)? else {
+            return Ok((None, Place::default()));
+        };
+        let worn = identity::look(&self.paths, &self.effects.host, &self.site, &identity).await?;
+        let place = Place {
+            carrier_ms: self.carrier.borrow_mut().note(worn.carrier, since_boot_ms()),
+            cable_elsewhere: worn.cable_elsewhere,
+            moved: worn.moved,
+        };
+        Ok((worn.holds.then_some(identity), place))
     }
 
     async fn observe_ring(&self) -> Option<Vec<RingMember>> {
