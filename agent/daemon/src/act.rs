@@ -1,6 +1,7 @@
 //! *Act*: each step of a plan as an effect. Every one may be done twice, or
 //! again after a power cut half-way.
 
+use crate::firewall;
 use crate::host::{Host, Mount, UnitState};
 use crate::identity::{self, Address};
 use crate::node::{ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT};
@@ -63,6 +64,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match daemon {
             Daemon::Ring => {
                 let identity = self.identity()?;
+                firewall::admit(&self.paths, host, &self.site, identity.address).await?;
                 let link = host.link_of(identity.address).await?;
                 let with = ring::Configuration {
                     identity: &identity,

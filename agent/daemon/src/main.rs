@@ -8,6 +8,7 @@ mod clock;
 mod enrolment_tests;
 #[cfg(test)]
 mod fakes;
+mod firewall;
 mod health;
 mod host;
 mod identity;

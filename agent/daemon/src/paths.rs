@@ -100,6 +100,11 @@ impl Paths {
         self.ring().join("keyring.json")
     }
 
+    /// What the packet filter reads besides its own rules.
+    pub(crate) fn firewall(&self) -> PathBuf {
+        self.run().join("firewall")
+    }
+
     /// State of this boot.
     pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run/ashlar")

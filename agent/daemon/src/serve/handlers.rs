@@ -38,7 +38,7 @@ enum Enrolment {
     /// No hello was said.
     Awaited,
     /// A hello was answered.
-    Challenged(Challenged),
+    Challenged(Box<Challenged>),
     /// A proof was taken; there is no second one.
     Over,
 }
@@ -179,7 +179,7 @@ async fn hello(State(session): Asked, body: Bytes) -> Answer {
     if !matches!(*slot, Enrolment::Awaited) {
         return Err(bad("a session carries one hello").into());
     }
-    *slot = Enrolment::Challenged(challenged);
+    *slot = Enrolment::Challenged(Box::new(challenged));
     Ok(message(challenge.encode().map_err(internal)?))
 }
 
