@@ -77,6 +77,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Daemon::Storage => {
                 storage.prepare().await?;
+                self.trust()?.storage_shows_it()?;
                 host.start(STORAGE_UNIT).await
             }
             Daemon::Engine => host.start(ENGINE_UNIT).await,
@@ -103,12 +104,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// The storage daemon reads its certificate when it starts; its bricks and
-    /// mounts outlive the restart.
+    /// mounts outlive the restart. Noted last: one that failed is done again.
     async fn take_up_certificate(&self) -> Result<()> {
         if !self.wanted.storage {
             return Ok(());
         }
-        self.effects.host.restart_if_running(STORAGE_UNIT).await
+        self.effects.host.restart_if_running(STORAGE_UNIT).await?;
+        self.trust()?.storage_shows_it()
     }
 
     async fn mount(&self) -> Result<()> {
@@ -185,6 +187,24 @@ mod tests {
         std::fs::remove_file(node.paths.membership()).unwrap();
         node.act(&Step::Found, &Observed::default()).await.unwrap();
         assert_eq!(node.membership().unwrap().unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_renewal_is_not_over_while_the_storage_daemon_shows_the_old_certificate() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = founded(&mut fake, root.path(), 5).await;
+        let due = || node.trust().unwrap().observe().unwrap().renewal_due;
+        let start = Step::Start { daemon: Daemon::Storage };
+        node.act(&start, &Observed::default()).await.unwrap();
+        assert!(!due());
+        // The certificate is new, and the agent died before the restart.
+        node.trust().unwrap().renew(&[]).await.unwrap();
+        assert!(due());
+        let renew = Step::RenewCertificate { via: Vec::new() };
+        node.act(&renew, &Observed::default()).await.unwrap();
+        assert!(!due());
+        assert!(fake.world().calls.contains(&"restart glusterd.service".to_owned()));
     }
 
     #[tokio::test]

@@ -100,6 +100,11 @@ impl Paths {
         self.ring().join("keyring.json")
     }
 
+    /// The certificate that the storage daemon read when it was started last.
+    pub(crate) fn shown_certificate(&self) -> PathBuf {
+        self.run().join("storage-certificate.pem")
+    }
+
     /// What the packet filter reads besides its own rules.
     pub(crate) fn firewall(&self) -> PathBuf {
         self.run().join("firewall")

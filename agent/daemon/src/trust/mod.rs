@@ -6,6 +6,7 @@ mod struck_off;
 use crate::clock;
 use crate::paths::Paths;
 use crate::site_store::SiteStore;
+use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, SwarmJoinAnswer,
@@ -80,7 +81,7 @@ impl Trust {
         Ok(Pki {
             ca: holdings.cluster.is_some(),
             certificate: holdings.certificate,
-            renewal_due: holdings.renewal_due,
+            renewal_due: holdings.renewal_due || self.storage_shows_another()?,
             ca_key,
             ring_key_changed,
         })
@@ -105,6 +106,21 @@ impl Trust {
             );
         }
         Ok(now)
+    }
+
+    /// Notes that the storage daemon reads the certificate that is here.
+    pub(crate) fn storage_shows_it(&self) -> Result<()> {
+        let Some(credentials) = self.store.credentials()? else { return Ok(()) };
+        let pem = credentials.certificate.to_pem();
+        state::write(&self.paths.shown_certificate(), pem.as_bytes(), 0o644)
+    }
+
+    /// Whether the storage daemon was started with another certificate than is
+    /// here: a renewal is over only once that is not so.
+    fn storage_shows_another(&self) -> Result<bool> {
+        let Ok(shown) = std::fs::read(self.paths.shown_certificate()) else { return Ok(false) };
+        let here = self.store.credentials()?.map(|c| c.certificate.to_pem());
+        Ok(here.is_some_and(|here| here.as_bytes() != shown))
     }
 
     /// Makes the ring's key the site's and the seal's.
