@@ -89,13 +89,16 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     // One thread does everything but what may block in the kernel: the work is
     // waiting, and stacks are most of what a small agent keeps in memory.
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .thread_stack_size(512 * 1024)
         .build()
-        .context("cannot start the runtime")?
-        .block_on(run::run(Paths::system()))
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(run::run(Paths::system()));
+    // A question to a mount that hangs must not hold up the shutdown.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn import_seed(file: Option<PathBuf>) -> Result<()> {
