@@ -25,14 +25,20 @@ pub struct Entry {
     pub kind: Kind,
     /// Permission bits, setuid and the like among them.
     pub mode: u32,
+    /// Bytes of its content.
+    pub size: u64,
 }
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// A symbolic link.
     Link,
+    /// A device, a pipe or a socket.
     Other,
 }
 
@@ -54,6 +60,7 @@ impl Tree {
                 path: format!("/{}", below.display()),
                 kind,
                 mode: metadata.mode() & 0o7777,
+                size: metadata.len(),
             });
         }
         Ok(Self { root: root.to_owned(), fd: File::open(root)?.into(), entries })
