@@ -95,6 +95,24 @@ impl Tree {
         Ok(openat2(&self.fd, path, how)?.into())
     }
 
+    /// Every file that a processor or an interpreter runs: programs, libraries and
+    /// scripts, by how they begin.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn programs(&self) -> std::io::Result<Vec<String>> {
+        let mut programs = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.kind == Kind::File) {
+            let mut start = [0; 4];
+            let read = File::open(self.on_host(&entry.path))?.read(&mut start)?;
+            let kernel_module = entry.path.ends_with(".ko");
+            if read == 4 && (start == *b"\x7fELF" || start.starts_with(b"#!")) && !kernel_module {
+                programs.push(entry.path.clone());
+            }
+        }
+        Ok(programs)
+    }
+
     /// Whether something is there, links followed.
     pub fn exists(&self, path: &str) -> bool {
         self.open(path, OFlag::O_PATH).is_ok()

@@ -1,9 +1,10 @@
 //! `ashlar flash`: an image and a site onto a stick.
 
-use crate::command::machines::{newest_image, site_file, tools};
+use crate::command::machines::tools;
 use crate::context::Context;
+use crate::images::{self, site_file};
 use ashlar_disk::{self as flash, Target};
-use ashlar_machine::{Backend, stamp};
+use ashlar_machine::stamp;
 use ashlar_site::Site;
 use miette::{IntoDiagnostic, miette};
 use serde_json::json;
@@ -41,7 +42,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = match &args.image {
         Some(image) => image.clone(),
-        None => newest_image(context, Backend::Vm, &args.profile)?,
+        None => images::newest(context, &args.profile, images::DISK)?,
     };
     let site = site_file(context, &args.site)?;
     // A broken site must be found before a disk is overwritten.

@@ -101,22 +101,10 @@ fn bill_of_materials(subject: &Subject, findings: &mut Findings) -> miette::Resu
     }
     let Some(tree) = subject.tree(findings) else { return Ok(()) };
     let owners = crate::packages::owners(tree).into_diagnostic()?;
-    for entry in tree.entries() {
-        let unowned = !owners.contains_key(&entry.path) && !files.contains(&entry.path);
-        if unowned && entry.kind == crate::tree::Kind::File && is_program(tree, &entry.path)? {
-            findings.add(&entry.path, "no package brought it, and the bill does not name it");
+    for path in tree.programs().into_diagnostic()? {
+        if !owners.contains_key(&path) && !files.contains(&path) {
+            findings.add(path, "no package brought it, and the bill does not name it");
         }
     }
     Ok(())
-}
-
-/// Something that a processor or an interpreter runs. Kernel modules come from the
-/// kernel's package, unpacked.
-fn is_program(tree: &crate::tree::Tree, path: &str) -> miette::Result<bool> {
-    use std::io::Read;
-    let mut start = [0; 4];
-    let read = std::fs::File::open(tree.on_host(path))
-        .and_then(|mut file| file.read(&mut start))
-        .into_diagnostic()?;
-    Ok(read == 4 && (start == *b"\x7fELF" || start.starts_with(b"#!")))
 }
