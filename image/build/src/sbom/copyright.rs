@@ -15,7 +15,7 @@ pub(super) fn expression(text: &str) -> Option<String> {
     } else {
         referred(text)
     };
-    let parts: BTreeSet<String> = names.iter().filter_map(|name| synopsis(name)).collect();
+    let parts: BTreeSet<String> = names.iter().flat_map(|name| synopsis(name)).collect();
     if parts.is_empty() {
         return None;
     }
@@ -43,16 +43,11 @@ fn referred(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// `GPL-2+ or Artistic, and Expat` as SPDX has it.
-fn synopsis(text: &str) -> Option<String> {
+/// `GPL-2+ or Artistic, and Expat` as SPDX has it, part by part.
+fn synopsis(text: &str) -> Vec<String> {
     let text = text.to_ascii_lowercase().replace(", and ", " and ").replace(", or ", " or ");
     let text = text.replace(',', " and ");
-    let all: Vec<String> = text.split(" and ").filter_map(alternatives).collect();
-    match all.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        several => Some(several.join(" AND ")),
-    }
+    text.split(" and ").filter_map(alternatives).collect()
 }
 
 fn alternatives(text: &str) -> Option<String> {
@@ -142,6 +137,7 @@ mod tests {
         let seen = |names: &[&str]| expression(&dep5(names)).unwrap();
         assert_eq!(seen(&["GPL-2+", "Expat", "GPL-2+"]), "GPL-2.0-or-later AND MIT");
         assert_eq!(seen(&["LGPL-2.1"]), "LGPL-2.1-only");
+        assert_eq!(seen(&["GPL-2+ and Expat", "Expat"]), "GPL-2.0-or-later AND MIT");
         assert_eq!(seen(&["GPL-1+ or Artistic"]), "(GPL-1.0-or-later OR Artistic-1.0-Perl)");
         assert_eq!(
             seen(&["GPL-3+ with autoconf exception"]),

@@ -47,10 +47,7 @@ impl Gather {
             let text = std::fs::read_to_string(&status).at("read", &status)?;
             for stanza in text.split("\n\n") {
                 let Some(mut package) = installed(stanza) else { continue };
-                let path = root.join("usr/share/doc").join(&package.name).join("copyright");
-                if let Ok(bytes) = std::fs::read(&path) {
-                    package.licence = copyright::expression(&String::from_utf8_lossy(&bytes));
-                }
+                package.licence = licence(root, &package.name);
                 self.input.packages.push(package);
             }
             return Ok(());
@@ -120,6 +117,17 @@ impl Gather {
         self.input.binaries = files.into_values().collect();
         self.input
     }
+}
+
+/// The licence of a package, by its copyright file. Some packages' folders are links
+/// to others'; one that leads out of the root would be the host's.
+fn licence(root: &Path, package: &str) -> Option<String> {
+    let path = root.join("usr/share/doc").join(package).join("copyright");
+    let real = path.canonicalize().ok()?;
+    if !real.starts_with(root.canonicalize().ok()?) {
+        return None;
+    }
+    copyright::expression(&String::from_utf8_lossy(&std::fs::read(real).ok()?))
 }
 
 /// A stanza of dpkg's list, if its package is installed.

@@ -11,30 +11,41 @@ const ACROSS: i32 = 80;
 const DOWN: i32 = 12;
 const MARGIN: i32 = 24;
 
-/// The upper left corner of each box: columns from left to right, each in the
-/// middle of the height.
+/// The upper left corner of each box: columns from left to right. The first two
+/// stand in the middle of the height, steps beside what they are made from.
 pub(super) fn places(graph: &Graph) -> Vec<(i32, i32)> {
-    let count = |column: usize| {
-        let in_column = graph.nodes.iter().filter(|node| node.column == column).count();
-        i32::try_from(in_column).unwrap_or(i32::MAX)
+    let row = HEIGHT + DOWN;
+    let mut places = vec![(0, 0); graph.nodes.len()];
+    let column = |at: usize| {
+        let nodes = graph.nodes.iter().enumerate();
+        nodes.filter(move |(_, node)| node.column == at).map(|(at, _)| at).collect::<Vec<_>>()
     };
-    let tallest = (0..=last_column(graph)).map(count).max().unwrap_or(0);
-    let mut used = vec![0; last_column(graph) + 1];
-    graph
-        .nodes
-        .iter()
-        .map(|node| {
-            let row = used[node.column];
-            used[node.column] += 1;
-            // Few boxes get the room of many between them.
-            let step = (HEIGHT + DOWN) * tallest / count(node.column).max(1);
-            let step = step.min((HEIGHT + DOWN) * 3);
-            let free = (HEIGHT + DOWN) * tallest - step * count(node.column);
-            let column = i32::try_from(node.column).unwrap_or(0);
-            let x = MARGIN + column * (WIDTH + ACROSS);
-            (x, MARGIN + free / 2 + row * step + (step - HEIGHT) / 2)
-        })
-        .collect()
+    let rows = |at: usize| i32::try_from(column(at).len()).unwrap_or(i32::MAX);
+    let tallest = (0..=last_column(graph)).map(rows).max().unwrap_or(0) * row;
+    for at in 0..=last_column(graph) {
+        let x = MARGIN + i32::try_from(at).unwrap_or(0) * (WIDTH + ACROSS);
+        // Few boxes get the room of many between them.
+        let step = (tallest / rows(at).max(1)).min(3 * row);
+        let top = (tallest - step * rows(at)) / 2;
+        let mut wished: Vec<(i32, usize)> = Vec::new();
+        for (place, node) in column(at).into_iter().enumerate() {
+            let usual = top + i32::try_from(place).unwrap_or(0) * step + (step - HEIGHT) / 2;
+            let before = graph.edges.iter().filter(|(_, to)| *to == node);
+            let before: Vec<i32> = before.map(|(from, _)| places[*from].1 - MARGIN).collect();
+            let count = i32::try_from(before.len()).unwrap_or(1);
+            let beside =
+                if at > 1 && count > 0 { before.iter().sum::<i32>() / count } else { usual };
+            wished.push((beside, node));
+        }
+        wished.sort_unstable();
+        let mut free = 0;
+        for (y, node) in wished {
+            let y = y.max(free);
+            free = y + if at > 1 { 2 * row } else { row };
+            places[node] = (x, MARGIN + y);
+        }
+    }
+    places
 }
 
 fn last_column(graph: &Graph) -> usize {
@@ -80,10 +91,10 @@ pub(crate) fn svg(graph: &Graph) -> String {
              <text x=\"{}\" y=\"{}\" font-size=\"10\" fill=\"#475569\">{}</text>",
             x + 10,
             y + 16,
-            escaped(&cut(&node.name, 28)),
+            escaped(&cut(&node.name, 26)),
             x + 10,
             y + 30,
-            escaped(&cut(&node.about, 38))
+            escaped(&cut(&node.about, 34))
         );
     }
     picture.push_str("</svg>\n");

@@ -174,7 +174,10 @@ impl Picture {
         let settings = path.contains("sshd_config") || path.contains("ssh_config");
         if path.ends_with("/authorized_keys") {
             self.ssh.insert(path.clone(), format!("{content:.12}"));
-        } else if KEYS.iter().any(|folder| path.starts_with(folder)) && !settings {
+        } else if entry.kind == Kind::File
+            && KEYS.iter().any(|folder| path.starts_with(folder))
+            && !settings
+        {
             self.keys.insert(path.clone(), format!("{content:.12}"));
         }
         let fact = FileFact { mode: entry.mode, size: entry.size, content };
