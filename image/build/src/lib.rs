@@ -13,7 +13,7 @@
 
 mod agents;
 mod archive;
-mod cpio;
+pub mod cpio;
 mod digest;
 mod elf;
 mod error;

@@ -12,7 +12,7 @@ use miette::{IntoDiagnostic, WrapErr, miette};
 use owo_colors::{OwoColorize, Stream};
 use serde_json::json;
 use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -259,12 +259,7 @@ pub(crate) fn make(spec: &Spec, cache: &CacheDir, context: &Context) -> miette::
     Ok(cluster?)
 }
 
-/// Where QEMU comes from, with the cache in its usual place.
-pub(crate) fn tools() -> miette::Result<Tools> {
-    let cache_dir = std::env::var_os("ASHLAR_CACHE_DIR").map(PathBuf::from);
-    tools_in(&CacheDir { cache_dir })
-}
-
+/// Where QEMU comes from.
 fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
     let store = Store::open(cache.cache_dir.as_deref()).ok();

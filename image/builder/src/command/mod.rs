@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod cve;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod drives;
 pub(crate) mod export;
 pub(crate) mod flash;
 pub(crate) mod graph;
