@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Which recipe.
     #[arg(long, short, default_value = "retail", value_name = "PROFILE")]
     profile: String,
-    /// What runs the nodes; `lab` needs root and takes seconds.
+    /// What runs the nodes, `vm` or `lab`; `lab` needs root and takes seconds.
     #[arg(long, default_value = "vm", value_name = "BACKEND")]
     backend: Backend,
     /// Give up after so many seconds.

@@ -121,7 +121,8 @@ pub(crate) struct Hardware {
     /// VM: disk of a node, in GiB; it takes only the room that it uses.
     #[arg(long, default_value_t = 16, value_name = "GIB")]
     disk: u32,
-    /// VM: what executes the nodes. Default: KVM if a probe guest runs with it.
+    /// VM: what executes the nodes, `kvm` or `tcg`. Default: KVM if a probe guest
+    /// runs with it.
     #[arg(long, value_name = "HOW", env = "ASHLAR_ACCELERATOR")]
     accelerator: Option<Accelerator>,
 }
