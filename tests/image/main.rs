@@ -2,6 +2,7 @@
 //! says to bad input.
 
 mod artefacts;
+mod inspecting;
 mod interrupted;
 mod refused;
 mod reproducible;
