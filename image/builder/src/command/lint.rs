@@ -5,10 +5,12 @@ mod needles;
 use crate::context::Context;
 use crate::images::Workbench;
 use crate::report::verdicts;
+use ashlar_build::Project;
+use ashlar_inspect::Package;
 use ashlar_inspect::lint::{
     self, Budgets, Check, Severity, Status, Subject, SubjectOptions, Verdict,
 };
-use ashlar_recipe::Size;
+use ashlar_recipe::{Composed, Size};
 use miette::miette;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,6 +101,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
                 let budget = &composed.recipe.budget;
                 subject.options.budgets =
                     Some(Budgets { root: bytes(budget.root), uki: bytes(budget.uki) });
+                subject.options.locked = locked(project, &composed);
             }
             Err(error) if args.profile.is_some() => return Err(error.into()),
             // The image may be another project's.
@@ -127,6 +130,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         "checks": verdicts,
     }))?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The packages of a profile's lock, if it is up to date.
+fn locked(project: &Project, composed: &Composed) -> Option<Vec<Package>> {
+    let lock = ashlar_build::current_lock(&project.recipes(), composed).ok()?;
+    let package = |package: ashlar_recipe::LockedPackage| Package {
+        name: package.name,
+        version: package.version,
+        architecture: package.architecture,
+        source: None,
+    };
+    Some(lock.packages.into_iter().map(package).collect())
 }
 
 fn failed(verdicts: &[Verdict], severity: Severity) -> usize {

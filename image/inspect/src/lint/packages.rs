@@ -11,8 +11,8 @@ pub(super) const CHECKS: &[Check] = &[
         name: "packages-locked",
         severity: Error,
         rule: "the root has exactly the packages of the lock, in the locked versions",
-        explanation: "dpkg's list in the root is compared with the profile's lock, or, without a \
-                      project, with the manifest beside the image. A package that is only in the \
+        explanation: "dpkg's list in the root is compared with the lock as the manifest beside the \
+                      image has it, or, without one, with the profile's lock of today. A package that is only in the \
                       root came by a way that nobody wrote down, one that is only in the lock got \
                       lost, and neither would be found when a hole in it is announced.",
         run: packages_locked,
@@ -33,9 +33,9 @@ fn packages_locked(subject: &Subject, findings: &mut Findings) -> miette::Result
         findings.skip("dpkg's list is not in the root");
         return Ok(());
     };
-    let locked = match &subject.options.locked {
-        Some(locked) => Some(locked.clone()),
-        None => crate::manifest_packages(&subject.image.disk.path)?,
+    let locked = match crate::manifest_packages(&subject.image.disk.path)? {
+        Some(locked) => Some(locked),
+        None => subject.options.locked.clone(),
     };
     let Some(locked) = locked else {
         findings.skip("there is neither a lock nor a manifest; run it inside the project");
