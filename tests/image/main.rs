@@ -2,6 +2,7 @@
 //! says to bad input.
 
 mod artefacts;
+mod flashed;
 mod inspecting;
 mod interrupted;
 mod refused;

@@ -31,6 +31,7 @@ mod pipeline;
 mod plan;
 mod project;
 mod publish;
+mod roles;
 pub mod sbom;
 mod space;
 mod steps;

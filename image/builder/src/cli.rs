@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, compare, completions, cve, demo, doctor, export, flash, graph, inspect,
-    lab, lint, lock, man, profile, sbom, site, size, vm,
+    lab, lint, lock, man, profile, sbom, site, size, stamp, vm,
 };
 use crate::context::{Context, Global};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Lock(lock::Args),
     Build(build::Args),
     Flash(flash::Args),
+    Stamp(stamp::Args),
     Vm(vm::Args),
     Lab(lab::Args),
     Inspect(inspect::Args),
@@ -84,6 +85,7 @@ impl Command {
             Self::Lock(args) => lock::run(args, context),
             Self::Build(args) => build::run(args, context),
             Self::Flash(args) => flash::run(args, context),
+            Self::Stamp(args) => stamp::run(args, context),
             Self::Vm(args) => vm::run(args, context),
             Self::Lab(args) => lab::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),

@@ -22,4 +22,5 @@ pub(crate) mod profile;
 pub(crate) mod sbom;
 pub(crate) mod site;
 pub(crate) mod size;
+pub(crate) mod stamp;
 pub(crate) mod vm;
