@@ -31,6 +31,9 @@ pub(crate) fn values(
     each("overlays", &recipe.overlays, is_name, name)?;
     each("hardware.sets", &recipe.hardware.sets, is_name, name)?;
     each("hardware.initrd-sets", &recipe.hardware.initrd_sets, is_name, name)?;
+    each("repositories", &recipe.repositories, is_name, name)?;
+    let deb = |path: &str| path.ends_with(".deb");
+    each("debs", &recipe.debs, deb, "not the path of a .deb file")?;
     each("packages", &recipe.packages, is_package, "not the name of a Debian package")?;
     let word = |text: &str| {
         !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())

@@ -1,5 +1,6 @@
 //! Composition: a recipe and all that it extends become one.
 
+use crate::archives::Archive;
 use crate::check;
 use crate::document::Document;
 use crate::error::{Fault, RecipeError};
@@ -28,6 +29,8 @@ pub struct Composed {
     pub sources: Vec<PathBuf>,
     /// Overlay folders, in the order in which they are laid.
     pub overlays: Vec<PathBuf>,
+    /// Where packages come from: Debian's archives, then the recipe's own.
+    pub archives: Vec<Archive>,
     /// Compose files.
     pub stacks: Vec<StackFile>,
     /// Which kernel modules stay; empty keeps all.
@@ -93,12 +96,18 @@ impl Composed {
     }
 }
 
+/// What no recipe can be called: `archives.toml` is none, and `tools.lock` is the
+/// lock of the tools.
+const RESERVED: [&str; 2] = ["archives", "tools"];
+
 /// The names of the recipes in a folder, sorted.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn recipes(dir: &Path) -> Result<Vec<String>, RecipeError> {
-    stems(dir, "toml").map_err(|error| RecipeError::read(dir, error))
+    let mut names = stems(dir, "toml").map_err(|error| RecipeError::read(dir, error))?;
+    names.retain(|name| !RESERVED.contains(&name.as_str()));
+    Ok(names)
 }
 
 /// Reads `dir/<name>.toml` and all that it extends. Overlays are looked for in
@@ -128,6 +137,8 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
 
     let mut sources: Vec<PathBuf> =
         documents.iter().map(|document| document.file.clone()).collect();
+    finder.debs(&recipe.debs)?;
+    let archives = finder.archives(recipe.kernel.flavour.components(), &recipe.repositories)?;
     let overlays = finder.overlays(&recipe.overlays)?;
     let stacks = finder.stacks(&recipe.stacks)?;
     let mut modules = finder.sets("hardware.sets", &recipe.hardware.sets, &mut sources)?;
@@ -141,6 +152,7 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
         origins,
         sources,
         overlays,
+        archives,
         stacks,
         modules,
         initrd_modules,
@@ -173,8 +185,8 @@ impl Lineage<'_> {
         if self.documents.iter().any(|document| document.file == file) {
             return Ok(());
         }
-        if !ashlar_site::is_name(name) || !file.is_file() {
-            let known = stems(self.dir, "toml").unwrap_or_default();
+        if !ashlar_site::is_name(name) || RESERVED.contains(&name) || !file.is_file() {
+            let known = recipes(self.dir).unwrap_or_default();
             let folder = self.dir.to_owned();
             return Err(refuse(Fault::NoSuchRecipe { name: name.to_owned(), folder, known }));
         }

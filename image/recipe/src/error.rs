@@ -92,6 +92,16 @@ pub enum Fault {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// A recipe takes packages from a repository that nobody described.
+    #[error("there is no repository `{name}` in {}", .path.display())]
+    NoSuchRepository {
+        /// As written.
+        name: String,
+        /// Where it should be.
+        path: PathBuf,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// A package is to be removed that no parent brings.
     #[error("no recipe that this one extends has the package `{name}`")]
     NothingToRemove {
@@ -99,6 +109,14 @@ pub enum Fault {
         name: String,
         /// Packages that the parents have.
         known: Vec<String>,
+    },
+    /// A lock file of an older program, which says too little.
+    #[error("lock file version {version}; this program reads version {known}")]
+    OldLock {
+        /// The file's.
+        version: u32,
+        /// This program's.
+        known: u32,
     },
     /// A lock file that does not fit this program.
     #[error("{reason}")]
@@ -162,6 +180,10 @@ impl Fault {
                 let create = path.display();
                 format!("{} Or create {create}.", suggest(name, known, "There are"))
             }
+            Self::NoSuchRepository { name, known, .. } => {
+                let words = suggest(name, known, "There are");
+                format!("{words} Or describe it there: [{name}] with url, suites, key …")
+            }
             Self::NothingToRemove { name, known } => match nearest(name, known) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None => "Delete it from `remove-packages`: a package that only comes as a \
@@ -169,7 +191,9 @@ impl Fault {
                     .to_owned(),
             },
             Self::Circle { .. } => "Remove one of these `extends`.".to_owned(),
-            Self::Lock { .. } => "Make it anew with `ashlar lock`.".to_owned(),
+            Self::Lock { .. } | Self::OldLock { .. } => {
+                "Make it anew with `ashlar lock`.".to_owned()
+            }
             Self::Io { .. } | Self::Syntax { .. } | Self::WrongValue { .. } => return None,
         })
     }
@@ -178,11 +202,14 @@ impl Fault {
         match self {
             Self::UnknownKey { .. } => "not a key of a recipe",
             Self::Circle { .. } => "closes the circle",
-            Self::Missing { .. } | Self::NoSuchRecipe { .. } => "named here",
+            Self::Missing { .. } | Self::NoSuchRecipe { .. } | Self::NoSuchRepository { .. } => {
+                "named here"
+            }
             Self::Syntax { .. }
             | Self::WrongValue { .. }
             | Self::NothingToRemove { .. }
             | Self::Lock { .. }
+            | Self::OldLock { .. }
             | Self::Io { .. } => "here",
         }
     }

@@ -1,23 +1,28 @@
 //! Edge profiles: recipes, their composition and their lock files.
 
+mod archives;
 mod check;
 mod compose;
 mod document;
 mod error;
 mod finder;
 mod lock;
+mod lock_diff;
 mod modules;
+pub mod openpgp;
 mod recipe;
 mod schema;
 mod size;
 
+pub use archives::{Archive, ArchiveKey, ArchiveSettings, Archives, RELEASE};
 pub use compose::{Composed, Origin, StackFile, compose, recipes};
 pub use error::{Fault, Place, RecipeError};
-pub use lock::{Lock, LockDiff, LockedPackage, Moved};
+pub use lock::{Lock, LockedArchive, LockedPackage};
+pub use lock_diff::{LockDiff, Moved};
 pub use modules::{ModulePattern, NotAPattern};
 pub use recipe::{
     BudgetSettings, Compression, DiskSettings, Extends, HardwareSettings, ImageSettings,
     KernelFlavour, KernelSettings, Recipe,
 };
-pub use schema::schema;
+pub use schema::{archives_schema, schema};
 pub use size::{NotASize, Size};

@@ -26,6 +26,12 @@ pub struct Recipe {
     /// is still installed. Empty once composed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove_packages: Vec<String>,
+    /// Third-party repositories to take packages from as well: names of tables in
+    /// `recipes/archives.toml`.
+    pub repositories: Vec<String>,
+    /// Packages of one's own: `.deb` files, by path relative to the recipe. Each
+    /// is installed, and its checksum goes into the lock.
+    pub debs: Vec<String>,
     /// Compose files deployed on the Swarm: a name (`recipes/stacks/<name>.yml`)
     /// or a path relative to the recipe.
     pub stacks: Vec<String>,
