@@ -8,6 +8,7 @@ mod finder;
 mod lock;
 mod modules;
 mod recipe;
+mod remove;
 mod schema;
 mod size;
 
@@ -16,8 +17,9 @@ pub use error::{Fault, Place, RecipeError};
 pub use lock::{Lock, LockDiff, LockedPackage, Moved};
 pub use modules::{ModulePattern, NotAPattern};
 pub use recipe::{
-    BudgetSettings, Compression, DiskSettings, Extends, HardwareSettings, ImageSettings,
-    KernelFlavour, KernelSettings, Recipe,
+    BudgetSettings, Compression, DiskSettings, Extends, FirmwareSettings, HardwareSettings,
+    ImageSettings, InitrdSettings, KernelSettings, Recipe,
 };
+pub use remove::{RemoveFirmware, RemoveHardware, RemoveInitrd, RemoveKernel, RemoveSettings};
 pub use schema::schema;
 pub use size::{NotASize, Size};
