@@ -34,7 +34,7 @@ pub(crate) fn resolve(
     composed: &Composed,
     events: &dyn Events,
 ) -> Result<Lock> {
-    let suites = suites(composed.components());
+    let suites = suites(&composed.components());
     let activity = events.begin("asking Debian's archive");
     let answer = ask(tools, store, composed, &suites);
     drop(activity);

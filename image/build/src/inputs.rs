@@ -33,8 +33,6 @@ pub(crate) struct Sources<'a> {
     pub lock: &'a Lock,
     /// Where our programs are.
     pub programs: &'a Path,
-    /// The overlay of the initrd.
-    pub initrd_overlay: &'a Path,
     /// The tools.
     pub tools: &'a Toolbox,
 }
@@ -96,8 +94,10 @@ impl Sources<'_> {
             StepId::Initrd => {
                 put("data/initrd.toml", digest::text(initrd::LIST));
                 put("hardware of the initrd", patterns(&self.composed.initrd_modules));
-                if self.initrd_overlay.is_dir() {
-                    put("overlay initrd", digest::tree(self.initrd_overlay)?);
+                for (place, overlay) in self.composed.initrd_overlays.iter().enumerate() {
+                    let name = overlay.file_name().map(|name| name.to_string_lossy().into_owned());
+                    let name = format!("overlay {} {}", place + 1, name.unwrap_or_default());
+                    put(&name, digest::tree(overlay)?);
                 }
                 put("tools", tools(&["kmod", "zstd"]));
             }

@@ -37,7 +37,7 @@ pub fn current(recipes: &Path, composed: &Composed) -> Result<Lock> {
         return Err(stale("does not exist"));
     }
     let lock = Lock::load(&path)?;
-    if lock.inputs != Lock::inputs_of(composed, &archive::suites(composed.components())) {
+    if lock.inputs != Lock::inputs_of(composed, &archive::suites(&composed.components())) {
         return Err(stale("is not of this recipe: its packages or its kernel were changed since"));
     }
     Ok(lock)

@@ -110,14 +110,7 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
         prepare(request, store, Fetching::Now, events)?;
     let out = request.project.out();
 
-    let initrd_overlay = request.project.overlays().join("initrd");
-    let sources = Sources {
-        composed: &composed,
-        lock: &lock,
-        programs: &programs,
-        initrd_overlay: &initrd_overlay,
-        tools: &tools,
-    };
+    let sources = Sources { composed: &composed, lock: &lock, programs: &programs, tools: &tools };
     let version = version(request, &sources)?;
     let plan = sources.plan(&version)?;
     let steps = Steps { sources, plan: &plan, store: &store, version: &version };
@@ -157,8 +150,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let _lock = store.lock()?;
     let prepared = prepare(request, store, Fetching::Not, events)?;
     let Prepared { store, tools, composed, lock, programs, .. } = &prepared;
-    let initrd_overlay = request.project.overlays().join("initrd");
-    let sources = Sources { composed, lock, programs, initrd_overlay: &initrd_overlay, tools };
+    let sources = Sources { composed, lock, programs, tools };
     let version = version(request, &sources)?;
     let plan = sources.plan(&version)?;
     let steps = Steps { sources, plan: &plan, store, version: &version };

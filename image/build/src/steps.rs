@@ -108,10 +108,10 @@ impl Steps<'_> {
         let draft = self.store.draft("initrd")?;
         self.initrd_modules(draft.path())?;
         initrd::lay(&mut tree, draft.path())?;
-        if self.sources.initrd_overlay.is_dir() {
-            let overlay = self.store.draft("initrd-overlay")?;
-            layer::lay(self.sources.initrd_overlay, overlay.path())?;
-            initrd::lay(&mut tree, overlay.path())?;
+        for overlay in &self.sources.composed.initrd_overlays {
+            let draft = self.store.draft("initrd-overlay")?;
+            layer::lay(overlay, draft.path())?;
+            initrd::lay(&mut tree, draft.path())?;
         }
         self.tools()
             .script("packing the initrd", "zstd --quiet -T0 -12 -o /run/out/initrd")

@@ -34,7 +34,18 @@ pub(crate) fn values(
     each("repositories", &recipe.repositories, is_name, name)?;
     let deb = |path: &str| path.ends_with(".deb");
     each("debs", &recipe.debs, deb, "not the path of a .deb file")?;
-    each("packages", &recipe.packages, is_package, "not the name of a Debian package")?;
+    each("initrd.overlays", &recipe.initrd.overlays, is_name, name)?;
+    let package = "not the name of a Debian package";
+    each("packages", &recipe.packages, is_package, package)?;
+    each("firmware.packages", &recipe.firmware.packages, is_package, package)?;
+    if let Some(kernel) = recipe.kernel.package.as_deref().filter(|kernel| !is_package(kernel)) {
+        let key = "kernel.package";
+        return wrong(key, key, format!("`{kernel}` is {package}"));
+    }
+    let component =
+        |text: &str| ["contrib", "main", "non-free", "non-free-firmware"].contains(&text);
+    let none = "no part of Debian's archive: use `contrib`, `non-free` or `non-free-firmware`";
+    each("components", &recipe.components, component, none)?;
     let word = |text: &str| {
         !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
     };

@@ -83,7 +83,7 @@ pub enum Fault {
     /// Something that a recipe names is not there.
     #[error("there is no {what} `{name}`: {} does not exist", .path.display())]
     Missing {
-        /// `overlay`, `stack` or `hardware set`.
+        /// `overlay`, `stack`, `target machine` or `hardware set`.
         what: &'static str,
         /// As written.
         name: String,
@@ -102,12 +102,14 @@ pub enum Fault {
         /// Those that there are.
         known: Vec<String>,
     },
-    /// A package is to be removed that no parent brings.
-    #[error("no recipe that this one extends has the package `{name}`")]
+    /// An item is to be taken back that no parent gave.
+    #[error("no recipe that this one extends has `{name}` in `{list}`")]
     NothingToRemove {
-        /// The package.
+        /// The item.
         name: String,
-        /// Packages that the parents have.
+        /// Dotted key of the list.
+        list: String,
+        /// What the parents have there.
         known: Vec<String>,
     },
     /// A lock file of an older program, which says too little.
@@ -184,11 +186,12 @@ impl Fault {
                 let words = suggest(name, known, "There are");
                 format!("{words} Or describe it there: [{name}] with url, suites, key …")
             }
-            Self::NothingToRemove { name, known } => match nearest(name, known) {
+            Self::NothingToRemove { name, list, known } => match nearest(name, known) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
-                None => "Delete it from `remove-packages`: a package that only comes as a \
-                         dependency of another cannot be left out."
+                None if list == "packages" => "Delete it from `remove.packages`: a package that \
+                         only comes as a dependency of another cannot be left out."
                     .to_owned(),
+                None => format!("Delete it from `remove.{list}`."),
             },
             Self::Circle { .. } => "Remove one of these `extends`.".to_owned(),
             Self::Lock { .. } | Self::OldLock { .. } => {

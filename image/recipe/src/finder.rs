@@ -40,14 +40,18 @@ impl Finder<'_> {
         self.error(&item_key(list, name), fault)
     }
 
-    pub(crate) fn overlays(&self, names: &[String]) -> Result<Vec<PathBuf>, RecipeError> {
+    pub(crate) fn overlays(
+        &self,
+        key: &str,
+        names: &[String],
+    ) -> Result<Vec<PathBuf>, RecipeError> {
         let all = self.dir.parent().unwrap_or_else(|| Path::new("")).join("overlays");
         let mut found = Vec::new();
         for name in names {
             let path = all.join(name);
             if !path.is_dir() {
                 let known = folders(&all).unwrap_or_default();
-                return Err(self.missing("overlays", "overlay", name, path, known));
+                return Err(self.missing(key, "overlay", name, path, known));
             }
             found.push(path);
         }

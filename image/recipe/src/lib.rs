@@ -11,6 +11,7 @@ mod lock_diff;
 mod modules;
 pub mod openpgp;
 mod recipe;
+mod remove;
 mod schema;
 mod size;
 
@@ -21,8 +22,9 @@ pub use lock::{Lock, LockedArchive, LockedPackage};
 pub use lock_diff::{LockDiff, Moved};
 pub use modules::{ModulePattern, NotAPattern};
 pub use recipe::{
-    BudgetSettings, Compression, DiskSettings, Extends, HardwareSettings, ImageSettings,
-    KernelFlavour, KernelSettings, Recipe,
+    BudgetSettings, Compression, DiskSettings, Extends, FirmwareSettings, HardwareSettings,
+    ImageSettings, InitrdSettings, KernelSettings, Recipe,
 };
+pub use remove::{RemoveFirmware, RemoveHardware, RemoveInitrd, RemoveKernel, RemoveSettings};
 pub use schema::{archives_schema, schema};
 pub use size::{NotASize, Size};

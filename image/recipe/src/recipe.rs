@@ -1,6 +1,7 @@
 //! A recipe: what one image is made of. The file `recipes/<name>.toml`.
 
 use crate::Size;
+use crate::remove::RemoveSettings;
 use ashlar_site::AgentSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,25 +19,34 @@ pub struct Recipe {
     /// Recipes in the same folder to start from, first to last. Empty once composed.
     #[serde(skip_serializing_if = "Extends::is_empty")]
     pub extends: Extends,
+    /// What it runs on: a file in `recipes/machines/`, whose values come before
+    /// all others. `metal`, for real machines, when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Overlays: folders under `overlays/`, laid over the root in this order.
     pub overlays: Vec<String>,
     /// Debian packages to install.
     pub packages: Vec<String>,
-    /// Packages of a parent to leave out. A package that another one depends on
-    /// is still installed. Empty once composed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remove_packages: Vec<String>,
     /// Third-party repositories to take packages from as well: names of tables in
     /// `recipes/archives.toml`.
     pub repositories: Vec<String>,
     /// Packages of one's own: `.deb` files, by path relative to the recipe. Each
     /// is installed, and its checksum goes into the lock.
     pub debs: Vec<String>,
+    /// Parts of Debian's archive that packages come from, besides `main`.
+    pub components: Vec<String>,
+    /// Items of the parents' lists to leave out. Empty once composed.
+    #[serde(skip_serializing_if = "RemoveSettings::is_empty")]
+    pub remove: RemoveSettings,
     /// Compose files deployed on the Swarm: a name (`recipes/stacks/<name>.yml`)
     /// or a path relative to the recipe.
     pub stacks: Vec<String>,
     /// The kernel.
     pub kernel: KernelSettings,
+    /// What devices load into themselves.
+    pub firmware: FirmwareSettings,
+    /// What runs before the root is there.
+    pub initrd: InitrdSettings,
     /// The hardware that the image runs on.
     pub hardware: HardwareSettings,
     /// Smallest partition sizes.
@@ -86,57 +96,27 @@ impl Default for Extends {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KernelSettings {
-    /// Which kernel.
-    pub flavour: KernelFlavour,
+    /// The Debian package of the kernel. The target machine names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// Words added to the kernel command line.
     pub command_line: Vec<String>,
 }
 
-/// Which Debian kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum KernelFlavour {
-    /// The cloud kernel: virtual machines only, small.
-    #[default]
-    Vm,
-    /// The full kernel with firmware and microcode, for real machines.
-    Metal,
+/// `[firmware]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FirmwareSettings {
+    /// Debian packages of firmware and of processors' microcode.
+    pub packages: Vec<String>,
 }
 
-impl KernelFlavour {
-    /// The word used in recipes and output.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Vm => "vm",
-            Self::Metal => "metal",
-        }
-    }
-
-    /// The Debian packages that it brings.
-    #[must_use]
-    pub const fn packages(self) -> &'static [&'static str] {
-        match self {
-            Self::Vm => &["linux-image-cloud-amd64"],
-            Self::Metal => &[
-                "linux-image-amd64",
-                "firmware-linux-free",
-                "firmware-misc-nonfree",
-                "firmware-realtek",
-                "intel-microcode",
-                "amd64-microcode",
-            ],
-        }
-    }
-
-    /// The archive components that it needs.
-    #[must_use]
-    pub const fn components(self) -> &'static [&'static str] {
-        match self {
-            Self::Vm => &["main"],
-            Self::Metal => &["main", "non-free-firmware"],
-        }
-    }
+/// `[initrd]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InitrdSettings {
+    /// Overlays: folders under `overlays/`, laid over the initrd in this order.
+    pub overlays: Vec<String>,
 }
 
 /// `[hardware]`: which kernel modules stay in the image. What a kept module

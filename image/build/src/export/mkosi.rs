@@ -73,7 +73,7 @@ pub fn render(composed: &Composed, lock: Option<&Lock>, version: &str) -> Files 
     );
     put(
         "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources",
-        File::text(sources(&suites(composed.components()))),
+        File::text(sources(&suites(&composed.components()))),
     );
     put("mkosi.sandbox/etc/dpkg/dpkg.cfg.d/ashlar", File::text(DPKG));
     for (part, content) in partitions(composed) {
@@ -106,7 +106,8 @@ fn main(composed: &Composed, lock: Option<&Lock>, version: &str) -> String {
          Release=trixie\n\
          Architecture=x86-64\n"
     );
-    let further: Vec<_> = composed.components().iter().filter(|name| **name != "main").collect();
+    let components = composed.components();
+    let further: Vec<_> = components.iter().filter(|name| **name != "main").collect();
     if !further.is_empty() {
         let _ = writeln!(text, "Repositories={}", list(&further));
     }
@@ -256,9 +257,15 @@ mod tests {
     const RECIPE: &str = r#"
         description = "a test"
         packages = ["systemd", "bash"]
+        components = ["non-free-firmware"]
         [kernel]
-        flavour = "metal"
+        package = "linux-image-amd64"
         command-line = ["quiet"]
+        [firmware]
+        packages = [
+            "firmware-linux-free", "firmware-misc-nonfree", "firmware-realtek",
+            "intel-microcode", "amd64-microcode",
+        ]
         [hardware]
         modules = ["nvme", "drivers/net/phy/**"]
         [image]

@@ -40,8 +40,6 @@ pub struct Contents<'a> {
     pub composed: &'a Composed,
     /// The directory with our programs.
     pub programs: &'a Path,
-    /// The overlay of the initrd.
-    pub initrd_overlay: &'a Path,
     /// The image's version.
     pub version: &'a str,
 }
@@ -101,10 +99,10 @@ fn fill(contents: &Contents<'_>, files: &Files, to: &Path) -> Result<(), BuildEr
     let extra = to.join("mkosi.extra");
     make(&extra)?;
     fill_from_recipe(&extra, contents.composed, contents.programs, &release)?;
-    if contents.initrd_overlay.is_dir() {
-        let extra = to.join("mkosi.images/initrd/mkosi.extra");
-        make(&extra)?;
-        lay(contents.initrd_overlay, &extra)?;
+    let initrd = to.join("mkosi.images/initrd/mkosi.extra");
+    for overlay in &contents.composed.initrd_overlays {
+        make(&initrd)?;
+        lay(overlay, &initrd)?;
     }
     // The image's own partition definitions, with what goes into each.
     let definitions = to.join("mkosi.repart");

@@ -20,13 +20,12 @@ pub(crate) fn measure(
     lock: &Lock,
     (sandbox, packages): (&Sandbox, &Path),
     programs: &Programs,
-    initrd_overlay: &Path,
     work: &Path,
     output: &Output,
 ) -> miette::Result<Measured> {
     let version = "0.bench";
     let files = mkosi::render(composed, Some(lock), version);
-    let contents = Contents { composed, programs: programs.path(), initrd_overlay, version };
+    let contents = Contents { composed, programs: programs.path(), version };
     let tree = work.join("tree");
     let export = || export::write(&contents, &files, &tree);
     for directory in ["output", "cache", "workspace"] {

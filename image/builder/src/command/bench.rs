@@ -97,7 +97,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             &lock,
             (&sandbox, &packages),
             &copy("programs-of-mkosi")?,
-            &project.overlays().join("initrd"),
             &work.0.join("mkosi"),
             output,
         )?)

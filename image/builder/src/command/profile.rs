@@ -73,12 +73,6 @@ fn lines(composed: &Composed, project: &Project) -> miette::Result<Vec<Line>> {
         .map_err(|error| miette::miette!("the profile is not TOML: {error}"))?;
     let mut page = Page { composed, project, lines: Vec::new() };
     page.table("", &table);
-    let kernel = composed.recipe.kernel.flavour;
-    page.push(String::new(), String::new());
-    page.push(
-        format!("# the {} kernel brings {}", kernel.as_str(), kernel.packages().join(", ")),
-        String::new(),
-    );
     Ok(page.lines)
 }
 
@@ -187,6 +181,6 @@ mod tests {
         let (_dir, project) = shown();
         let composed = compose(&project.recipes(), "shop").unwrap();
         let installs = &object(&composed).unwrap()["installs"];
-        assert_eq!(*installs, serde_json::json!(["bash", "linux-image-cloud-amd64", "serf"]));
+        assert_eq!(*installs, serde_json::json!(["bash", "serf"]));
     }
 }
