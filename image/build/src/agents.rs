@@ -57,6 +57,7 @@ fn compile(project: &Project, events: &dyn Events) -> Result<PathBuf> {
     interrupt::check()?;
     if !ended.status.success() {
         return Err(SandboxError::Tool {
+            log: None,
             what: "compiling the agent".into(),
             program: "cargo build".into(),
             status: ended.status.to_string(),

@@ -12,15 +12,17 @@
 //! the results into `out/<profile>/<version>/`.
 
 mod agents;
-mod archive;
 mod cpio;
 mod digest;
+mod download;
 mod elf;
 mod error;
 mod events;
 mod execute;
 pub mod export;
+mod fetch;
 mod identity;
+mod index;
 mod initrd;
 mod inputs;
 mod layer;
@@ -30,20 +32,24 @@ mod pipeline;
 mod plan;
 mod project;
 mod publish;
+mod resolve;
 mod sbom;
 mod space;
 mod steps;
 mod store;
 mod tools;
+mod vendor;
 
 pub use agents::ready as programs;
 pub use error::{BuildError, Bytes};
 pub use events::{Activity, Events, Silent};
+pub use fetch::Lost;
 pub use layer::PROGRAMS;
 pub use locking::current as current_lock;
-pub use locking::{Locked, Locking, lock_profile};
+pub use locking::{Locked, Locking, lock_profile, lock_tools};
 pub use pipeline::{Built, Report, Request, StepReport, build, explain};
 pub use plan::StepId;
 pub use project::{Project, ProjectError};
 pub use store::{Entry, Store, size_of};
-pub use tools::Toolbox;
+pub use tools::{Toolbox, ToolsLock};
+pub use vendor::{Vendored, check_vendored, vendor};

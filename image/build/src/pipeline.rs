@@ -4,17 +4,17 @@ use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::execute::{self, Timings};
 use crate::inputs::Sources;
-use crate::locking::{self, Locking};
+use crate::locking::{self, Locking, Locksmith};
 use crate::plan::{Plan, StepId};
 use crate::project::Project;
 use crate::space::{self, Need};
 use crate::steps::Steps;
 use crate::store::Store;
-use crate::tools::Toolbox;
-use crate::{Bytes, agents, archive, publish};
+use crate::tools::{Toolbox, ToolsLock};
+use crate::{Bytes, agents, fetch, publish};
 use ashlar_recipe::{Composed, Lock};
 use ashlar_sandbox::SandboxError;
-use ashlar_sandbox::interrupt;
+use ashlar_sandbox::{Cancel, interrupt};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct Request {
     pub version: Option<String>,
     /// Where our programs are, instead of compiling them.
     pub agent_dir: Option<PathBuf>,
+    /// A directory that `ashlar vendor` filled, instead of locks and archives.
+    pub vendor: Option<PathBuf>,
     /// The cache, instead of the user's.
     pub cache_dir: Option<PathBuf>,
     /// Whether the compressed image is wanted.
@@ -156,7 +158,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let steps = Steps { sources, plan: &plan, store, version: &version };
     let last = recall(store, &composed.name);
     let pending = execute::pending(&steps, request.wanted());
-    let missing = archive::missing(lock, store);
+    let missing = fetch::missing(lock, store);
     let reports = StepId::ALL.into_iter().map(|id| StepReport {
         step: id,
         about: id.about(),
@@ -198,7 +200,7 @@ fn prepare(
     events: &dyn Events,
 ) -> Result<Prepared> {
     let composed = ashlar_recipe::compose(&request.project.recipes(), &request.profile)?;
-    if request.locking == Locking::Refuse {
+    if request.locking == Locking::Refuse && request.vendor.is_none() {
         locking::current(&request.project.recipes(), &composed)?;
     }
     let mut seconds = BTreeMap::new();
@@ -227,23 +229,35 @@ fn download(
     events: &dyn Events,
 ) -> Result<(Toolbox, Lock)> {
     let recipes = request.project.recipes();
+    let cancel = Cancel::default();
+    let smith = Locksmith {
+        recipes: &recipes,
+        vendor: request.vendor.as_deref(),
+        locking: request.locking,
+        store,
+        cancel: &cancel,
+        events,
+    };
     let mut begun = Instant::now();
     let mut lap = |name: &str| {
         seconds.insert(name.to_owned(), begun.elapsed().as_secs_f64());
         begun = Instant::now();
     };
-    if !Toolbox::place(store).is_dir() {
+    let tools = match &request.vendor {
+        Some(vendor) => ToolsLock::vendored(vendor)?,
+        None => ToolsLock::of(Some(&request.project))?,
+    };
+    if !Toolbox::place(store, &tools).is_dir() {
         space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
     }
-    let tools = Toolbox::ready(store, events)?;
+    let tools = Toolbox::ready(store, &tools, &cancel, events)?;
     lap("tools");
-    let at = (&tools, store);
-    let mut lock = locking::load_or_resolve(&recipes, composed, request.locking, at, events)?;
+    let mut lock = smith.load_or_resolve(composed, &tools)?;
     lap("lock");
     if fetching == Fetching::Now {
-        let bytes = archive::missing(&lock, store).iter().map(|package| package.size).sum();
+        let bytes = fetch::missing(&lock, store).iter().map(|package| package.size).sum();
         space::check(&[Need { place: store.root(), bytes }])?;
-        lock = locking::fetch(lock, &recipes, composed, request.locking, at, events)?;
+        lock = smith.fetch(lock, composed, &tools)?;
         lap("fetch");
     }
     Ok((tools, lock))

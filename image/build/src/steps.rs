@@ -8,7 +8,7 @@ use crate::layer::{self, Release};
 use crate::modules::{self, Modules};
 use crate::plan::{Plan, StepId};
 use crate::store::Store;
-use crate::{cpio, digest, initrd};
+use crate::{cpio, digest, fetch, initrd};
 use ashlar_sandbox::Sandbox;
 use std::path::{Path, PathBuf};
 
@@ -66,10 +66,8 @@ impl Steps<'_> {
         let draft = self.store.draft("repo")?;
         let packages = &self.sources.lock.packages;
         for package in packages {
-            let deb = self.store.deb(&package.sha256);
             let name = format!("{}_{}.deb", package.name, package.architecture);
-            std::fs::hard_link(&deb, draft.path().join(name)).at("linked", &deb)?;
-            self.store.touch(&deb);
+            fetch::link(self.store, package, &draft.path().join(name))?;
         }
         let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
         self.tools()

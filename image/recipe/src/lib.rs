@@ -18,7 +18,7 @@ mod size;
 pub use archives::{Archive, ArchiveKey, ArchiveSettings, Archives, RELEASE};
 pub use compose::{Composed, Origin, StackFile, compose, recipes};
 pub use error::{Fault, Place, RecipeError};
-pub use lock::{Lock, LockedArchive, LockedPackage};
+pub use lock::{Lock, LockedArchive, LockedPackage, Wanted};
 pub use lock_diff::{LockDiff, Moved};
 pub use modules::{ModulePattern, NotAPattern};
 pub use recipe::{
