@@ -12,7 +12,7 @@
 //! the results into `out/<profile>/<version>/`.
 
 mod agents;
-mod cpio;
+pub mod cpio;
 mod digest;
 mod download;
 mod elf;

@@ -5,6 +5,7 @@
 mod any_text;
 mod archives;
 mod compose;
+mod documents;
 mod project;
 mod refusals;
 mod shipped;
