@@ -19,6 +19,7 @@ use std::process::ExitCode;
 ///   ashlar build --profile retail              build
 ///   ashlar build --profile retail --explain    say what would run, and why
 ///   ashlar build --profile retail --locked     refuse to change the lock (for CI)
+///   ashlar build --vendor ~/releases/1.4       from what `ashlar vendor` kept
 ///
 /// No root is needed where user namespaces are allowed.
 #[derive(Debug, clap::Args)]
@@ -45,6 +46,10 @@ pub(crate) struct Args {
     /// compiling them.
     #[arg(long, value_name = "DIR")]
     agent_dir: Option<PathBuf>,
+    /// Take locks and packages from a directory that `ashlar vendor` filled, and
+    /// ask no archive.
+    #[arg(long, value_name = "DIR", conflicts_with = "locked")]
+    vendor: Option<PathBuf>,
     /// Leave the compressed image (.raw.zst) out.
     #[arg(long)]
     no_compress: bool,
@@ -60,6 +65,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         locking: if args.locked { Locking::Refuse } else { Locking::Renew },
         version: args.image_version.clone(),
         agent_dir: args.agent_dir.clone(),
+        vendor: args.vendor.clone(),
         cache_dir: args.cache.cache_dir.clone(),
         compress: !args.no_compress,
     };
