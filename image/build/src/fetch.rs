@@ -101,6 +101,17 @@ pub(crate) fn fetch(
     cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Vec<Lost>> {
+    fetch_through(&Proxies::of_host(), places, store, lock, cancel, events)
+}
+
+fn fetch_through(
+    proxies: &Proxies,
+    places: &Places<'_>,
+    store: &Store,
+    lock: &Lock,
+    cancel: &Cancel,
+    events: &dyn Events,
+) -> Result<Vec<Lost>> {
     let wanted = missing(lock, store);
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -111,7 +122,7 @@ pub(crate) fn fetch(
         store,
         lock,
         cancel,
-        client: Client::new(&Proxies::of_host())?,
+        client: Client::new(proxies)?,
         bar: Mutex::new(events.begin_bytes("fetching packages", total)),
         done: AtomicU64::new(0),
     };
@@ -311,3 +322,6 @@ fn escaped(path: &str) -> String {
 pub(crate) fn describe(lost: &[Lost]) -> String {
     lost.iter().map(|lost| format!("- {lost}")).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,8 @@ mod sbom;
 mod space;
 mod steps;
 mod store;
+#[cfg(test)]
+mod test_archive;
 mod tools;
 mod vendor;
 

@@ -77,14 +77,18 @@ pub fn vendor(
     Ok(Vendored { profiles: profiles.to_vec(), ..filled })
 }
 
-struct Filling<'a> {
-    store: &'a Store,
-    directory: &'a Path,
-    cancel: &'a Cancel,
+/// Fills a directory from the cache.
+pub(crate) struct Filling<'a> {
+    /// Has every package.
+    pub store: &'a Store,
+    /// What is filled.
+    pub directory: &'a Path,
+    /// Ends it.
+    pub cancel: &'a Cancel,
 }
 
 impl Filling<'_> {
-    fn fill(&self, locks: &BTreeMap<String, Lock>) -> Result<Vendored> {
+    pub(crate) fn fill(&self, locks: &BTreeMap<String, Lock>) -> Result<Vendored> {
         let debs = self.directory.join("debs");
         std::fs::create_dir_all(&debs).at("made", &debs)?;
         let mut files: BTreeMap<String, &LockedPackage> = BTreeMap::new();
