@@ -5,7 +5,7 @@ use crate::identity::Identity;
 use crate::layer::PROGRAMS;
 use crate::plan::{Inputs, Plan, StepId};
 use crate::tools::Toolbox;
-use crate::{digest, initrd};
+use crate::{digest, initrd, roles};
 use ashlar_recipe::{Composed, Lock};
 use std::path::Path;
 
@@ -18,7 +18,6 @@ pub(crate) const ROOT: &str = concat!(
     include_str!("../data/pack.sh"),
 );
 pub(crate) const DISK: &str = include_str!("../data/disk.sh");
-pub(crate) const LOADER: &str = include_str!("../data/loader.conf");
 
 /// Counts changes of this program that change what a step makes, and that no
 /// other input shows.
@@ -37,9 +36,18 @@ pub(crate) struct Sources<'a> {
     pub tools: &'a Toolbox,
 }
 
+/// The boot loader's settings. On a machine that people touch its menu is there for
+/// some seconds; elsewhere the space bar still shows it.
+pub(crate) fn loader(composed: &Composed) -> &'static str {
+    match composed.recipe.machine.as_deref() {
+        Some("vm") => include_str!("../data/loader-vm.conf"),
+        _ => include_str!("../data/loader.conf"),
+    }
+}
+
 /// The kernel's command line of a recipe, but for the root hash.
 pub(crate) fn command_line(composed: &Composed) -> String {
-    let mut words = vec!["systemd.verity=yes", "rootfstype=erofs", "ro"];
+    let mut words = vec!["systemd.verity=yes", "rootfstype=erofs", "ro", "fsck.repair=yes"];
     words.extend(composed.recipe.kernel.command_line.iter().map(String::as_str));
     words.join(" ")
 }
@@ -124,13 +132,14 @@ impl Sources<'_> {
             }
             StepId::Uki => {
                 put("command line", self.command_line());
+                put("boot roles", roles::text());
                 put("profile", self.composed.name.clone());
                 put("version", version.to_owned());
                 put("tools", tools(&["systemd-ukify", "systemd-boot-efi"]));
             }
             StepId::Disk => {
                 put("data/disk.sh", digest::text(DISK));
-                put("data/loader.conf", digest::text(LOADER));
+                put("data/loader.conf", digest::text(loader(self.composed)));
                 put("version", version.to_owned());
                 put("product line", Identity::of(self.composed).seed());
                 put("seed", recipe.disk.seed.to_string());

@@ -33,6 +33,7 @@ mod plan;
 mod project;
 mod publish;
 mod resolve;
+mod roles;
 mod sbom;
 mod space;
 mod steps;

@@ -27,6 +27,8 @@ pub(crate) struct Manifest<'a> {
     root_hash: String,
     kernel: String,
     command_line: String,
+    /// Bytes of the smallest disk that it boots from.
+    disk_bytes: u64,
     partitions: Vec<ManifestPartition>,
     artefacts: BTreeMap<String, Artefact>,
     packages: &'a [LockedPackage],
@@ -206,6 +208,7 @@ fn manifest<'a>(
         root_hash: steps.root_hash()?,
         kernel: std::fs::read_to_string(&kernel).at("read", &kernel)?,
         command_line: steps.sources.command_line(),
+        disk_bytes: steps.sources.composed.recipe.disk.smallest(),
         partitions: partitions
             .into_iter()
             .map(|part| ManifestPartition {

@@ -7,6 +7,7 @@ use crate::inputs::{self, Sources};
 use crate::layer::{self, Release};
 use crate::modules::{self, Modules};
 use crate::plan::{Plan, StepId};
+use crate::roles::{ROLES, Role};
 use crate::store::Store;
 use crate::{cpio, digest, fetch, initrd};
 use ashlar_sandbox::Sandbox;
@@ -187,8 +188,25 @@ impl Steps<'_> {
         std::fs::write(&path, os_release).at("written", &path)?;
         let version = self.output(StepId::Modules).join("version");
         let kernel = std::fs::read_to_string(&version).at("read", &version)?;
-        let command_line =
-            format!("roothash={} {}", self.root_hash()?, self.sources.command_line());
+        let hash = self.root_hash()?;
+        let (root, verity) = self.root_partitions(&hash)?;
+        // By the boot disk's own links: another disk may hold the same release.
+        let command_line = format!(
+            "roothash={hash} systemd.verity_root_data=/dev/ashlar/by-partuuid/{root} \
+             systemd.verity_root_hash=/dev/ashlar/by-partuuid/{verity} {}",
+            self.sources.command_line()
+        );
+        let [first, others @ ..] = &ROLES;
+        for role in others {
+            self.tools()
+                .command("making a boot role", "ukify")
+                .args(["build", "--efi-arch=x64"])
+                .arg(format!("--profile={}", role.profile()))
+                .arg(format!("--cmdline={}", role.command_line(&command_line)))
+                .arg(format!("--output=/run/out/{}", role.file()))
+                .write(out, "out")
+                .run()?;
+        }
         let tools = self.tools();
         let mut ukify = tools
             .command("joining kernel and initrd", "ukify")
@@ -196,27 +214,43 @@ impl Steps<'_> {
             .args(["--os-release=@/run/out/os-release", "--no-sign-kernel"])
             .args(["--output=/run/out/uki.efi", "--efi-arch=x64"])
             .arg(format!("--uname={kernel}"))
-            .arg(format!("--cmdline={command_line}"))
+            .arg(format!("--profile={}", first.profile()))
+            .arg(format!("--cmdline={}", first.command_line(&command_line)))
             .read(&base, "base")
             .read(&initrd, "initrd")
             .write(out, "out");
+        for role in others {
+            ukify = ukify.arg(format!("--join-profile=/run/out/{}", role.file()));
+        }
         if initrd.join("microcode").is_file() {
             ukify = ukify.arg("--microcode=/run/initrd/microcode");
         }
         ukify.run()?;
-        std::fs::remove_file(&path).at("removed", &path)?;
-        hash(&out.join("uki.efi"), &out.join("uki.efi.sha256"))?;
+        for made in others.iter().map(Role::file).chain(["os-release".to_owned()]) {
+            let made = out.join(made);
+            std::fs::remove_file(&made).at("removed", &made)?;
+        }
+        self::hash(&out.join("uki.efi"), &out.join("uki.efi.sha256"))?;
         within_budget("uki", &out.join("uki.efi"), self.sources.composed.recipe.budget.uki)
+    }
+
+    /// The partitions that a root hash names: root and hash tree.
+    fn root_partitions(&self, hash: &str) -> Result<(String, String)> {
+        identity::partitions_of(hash).ok_or_else(|| BuildError::Unexpected {
+            what: format!("veritysetup printed no root hash: {hash:?}"),
+        })
     }
 
     fn disk(&self, out: &Path) -> Result<()> {
         let line = Identity::of(self.sources.composed);
-        let hash = self.root_hash()?;
-        let (root, verity) = identity::partitions_of(&hash).ok_or_else(|| {
-            BuildError::Unexpected { what: format!("veritysetup printed no root hash: {hash:?}") }
-        })?;
+        let (root, verity) = self.root_partitions(&self.root_hash()?)?;
         let loader = self.store.draft("loader")?;
-        layer::put(loader.path(), "loader.conf", inputs::LOADER.as_bytes(), 0o644)?;
+        layer::put(
+            loader.path(),
+            "loader.conf",
+            inputs::loader(self.sources.composed).as_bytes(),
+            0o644,
+        )?;
         self.tools()
             .script("filling the disk image", inputs::DISK)
             .read(&self.output(StepId::Root), "root")

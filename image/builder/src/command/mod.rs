@@ -18,5 +18,6 @@ pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod profiles;
 pub(crate) mod site;
+pub(crate) mod stamp;
 pub(crate) mod vendor;
 pub(crate) mod vm;
