@@ -14,6 +14,9 @@ use std::time::Duration;
 /// A connection that says nothing for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same for one that is not there yet.
+const CONNECTING: Duration = Duration::from_secs(10);
+
 /// How often one place is asked when the connection fails.
 const TRIES: usize = 3;
 
@@ -24,6 +27,8 @@ pub(crate) enum Refused {
     Not(String),
     /// It did not answer as it should.
     Unreachable(String),
+    /// There is nobody at all.
+    Dead(String),
     /// This host is the reason, and every other place would end alike.
     Stop(SandboxError),
 }
@@ -37,7 +42,7 @@ impl Client {
         // It fails only when there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let except = proxies.except.as_deref().and_then(NoProxy::from_string);
-        let mut builder = Http::builder().timeout(PATIENCE).connect_timeout(PATIENCE).no_proxy();
+        let mut builder = Http::builder().timeout(PATIENCE).connect_timeout(CONNECTING).no_proxy();
         let wrong = |error: reqwest::Error| BuildError::Unexpected {
             // Not the address: it may hold a password.
             what: format!("the proxy of this host cannot be used: {}", reason(error)),
@@ -61,15 +66,15 @@ impl Client {
         cancel: &Cancel,
         arrived: &dyn Fn(u64),
     ) -> std::result::Result<(), Refused> {
-        let mut last = String::new();
+        let mut last = Ok(());
         for _ in 0..TRIES {
             cancel.check().map_err(Refused::Stop)?;
-            match self.once(url, most, file, cancel, arrived) {
-                Err(Refused::Unreachable(why)) => last = why,
-                other => return other,
+            last = self.once(url, most, file, cancel, arrived);
+            if !matches!(last, Err(Refused::Unreachable(_) | Refused::Dead(_))) {
+                break;
             }
         }
-        Err(Refused::Unreachable(last))
+        last
     }
 
     fn once(
@@ -85,7 +90,11 @@ impl Client {
         if there > 0 && there < most {
             request = request.header(RANGE, format!("bytes={there}-"));
         }
-        let mut response = request.send().map_err(|error| Refused::Unreachable(reason(error)))?;
+        let mut response = request.send().map_err(|error| {
+            let dead = error.is_connect();
+            let why = reason(error);
+            if dead { Refused::Dead(why) } else { Refused::Unreachable(why) }
+        })?;
         let status = response.status();
         // A place that gives no parts begins anew.
         if status != StatusCode::PARTIAL_CONTENT {

@@ -11,6 +11,7 @@ use crate::events::{Activity, Events};
 use crate::store::Store;
 use ashlar_recipe::{Archive, Lock, LockedArchive, LockedPackage};
 use ashlar_sandbox::{Cancel, Proxies};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -52,7 +53,8 @@ pub struct Lost {
     pub package: LockedPackage,
     /// Each place that was asked, and its answer.
     pub answers: Vec<String>,
-    /// Whether all of them did answer: it is gone, and not out of reach.
+    /// Whether one of them said that it does not have it: then it is gone, and
+    /// not only out of reach.
     pub gone: bool,
 }
 
@@ -125,6 +127,7 @@ fn fetch_through(
         client: Client::new(proxies)?,
         bar: Mutex::new(events.begin_bytes("fetching packages", total)),
         done: AtomicU64::new(0),
+        dead: Mutex::default(),
     };
     let next = AtomicUsize::new(0);
     let outcome = Mutex::new((Vec::new(), None));
@@ -165,6 +168,8 @@ struct Fetching<'a> {
     client: Client,
     bar: Mutex<Box<dyn Activity>>,
     done: AtomicU64,
+    /// Hosts that nobody is at: not every package has to wait for that.
+    dead: Mutex<BTreeSet<String>>,
 }
 
 impl Fetching<'_> {
@@ -174,7 +179,7 @@ impl Fetching<'_> {
     }
 
     fn package(&self, package: &LockedPackage) -> Result<Option<Lost>> {
-        let mut lost = Lost { package: package.clone(), answers: Vec::new(), gone: true };
+        let mut lost = Lost { package: package.clone(), answers: Vec::new(), gone: false };
         // Another build may be fetching the same package; it is waited for.
         let partial = self.store.deb(&package.sha256).with_extension("part");
         let mut file = File::options()
@@ -200,20 +205,20 @@ impl Fetching<'_> {
                 answer = self.from(&from, package, &mut file);
                 whole = answer.is_ok() && is_whole(&partial, package)?;
             }
-            let refusal = match answer {
+            let (refusal, gone) = match answer {
                 Ok(()) if whole => {
                     file.sync_all().at("written", &partial)?;
                     std::fs::rename(&partial, &place).at("made", &place)?;
                     return Ok(None);
                 }
-                Ok(()) => "has something else: size or SHA-256 are not the lock's".to_owned(),
-                Err(Refused::Not(what)) => what,
-                Err(Refused::Unreachable(why)) => {
-                    lost.gone = false;
-                    why
+                Ok(()) => {
+                    ("has something else: size or SHA-256 are not the lock's".to_owned(), true)
                 }
+                Err(Refused::Not(what)) => (what, true),
+                Err(Refused::Unreachable(why) | Refused::Dead(why)) => (why, false),
                 Err(Refused::Stop(error)) => return Err(error.into()),
             };
+            lost.gone |= gone;
             lost.answers.push(format!("{from}: {refusal}"));
             file.set_len(0).and_then(|()| file.rewind()).at("written", &partial)?;
         }
@@ -230,7 +235,17 @@ impl Fetching<'_> {
         match place {
             Place::File(path) => copy(path, file),
             Place::Url(url) => {
-                self.client.get(url, package.size, file, self.cancel, &|bytes| self.arrived(bytes))
+                let host = url.split('/').nth(2).unwrap_or_default();
+                let dead = || self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+                if dead().contains(host) {
+                    return Err(Refused::Unreachable("did not answer before".into()));
+                }
+                let arrived = |bytes| self.arrived(bytes);
+                let got = self.client.get(url, package.size, file, self.cancel, &arrived);
+                if matches!(got, Err(Refused::Dead(_))) {
+                    dead().insert(host.to_owned());
+                }
+                got
             }
         }
     }
@@ -280,7 +295,7 @@ impl Places<'_> {
                 urls.extend(dates.iter().map(|date| dated(snapshot, date, &path, &package.sha256)));
             }
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         urls.retain(|url| seen.insert(url.clone()));
         urls.into_iter().map(Place::Url).collect()
     }
