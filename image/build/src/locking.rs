@@ -8,7 +8,6 @@ use crate::project::Project;
 use crate::store::Store;
 use crate::tools::Toolbox;
 use ashlar_recipe::{Composed, Lock};
-use ashlar_sandbox::interrupt;
 use std::path::{Path, PathBuf};
 
 /// What may happen to a lock that does not hold any more.
@@ -125,11 +124,10 @@ pub fn lock_profile(
     check: bool,
     events: &dyn Events,
 ) -> Result<Locked> {
-    interrupt::watch();
     let recipes = project.recipes();
     let composed = ashlar_recipe::compose(&recipes, profile)?;
     let store = Store::open(cache)?;
-    let _held = store.lock()?;
+    let _held = store.lock(events)?;
     let tools = Toolbox::ready(&store, events)?;
     let new = archive::resolve(&tools.sandbox(), &store, &composed, events)?;
     let path = path(&recipes, profile);

@@ -2,8 +2,8 @@
 //! image. Bootstrapped once, so that all hosts use the same tools.
 
 use crate::error::{At, Result};
-use crate::events::Events;
-use crate::store::Store;
+use crate::events::{Events, Silent};
+use crate::store::{Store, sync};
 use crate::{archive, digest, layer};
 use ashlar_sandbox::Sandbox;
 use ashlar_sandbox::host;
@@ -19,7 +19,7 @@ const REVISION: u32 = 2;
 /// A ready tools root.
 #[derive(Clone, Debug)]
 pub struct Toolbox {
-    root: PathBuf,
+    sandbox: Sandbox,
     versions: BTreeMap<String, String>,
 }
 
@@ -33,14 +33,27 @@ impl Toolbox {
     pub fn ready(store: &Store, events: &dyn Events) -> Result<Self> {
         let place = Self::place(store);
         host::check(&["bwrap"])?;
+        let held = if place.is_dir() { None } else { Some(store.hold("tools", events)?) };
+        // Another process may have made it in the meantime.
         if !place.is_dir() {
             host::check(&["mmdebstrap"])?;
             let activity = events.begin("bootstrapping the tools (once)");
-            let made = bootstrap(store, &place);
+            let made = bootstrap(store, &place, events);
             drop(activity);
             made?;
         }
+        drop(held);
         store.touch(&place);
+        Self::at(&place, store, events)
+    }
+
+    /// The tools, if they are there. Writes nothing.
+    pub(crate) fn found(store: &Store) -> Result<Option<Self>> {
+        let place = Self::place(store);
+        place.is_dir().then(|| Self::at(&place, store, &Silent)).transpose()
+    }
+
+    fn at(place: &Path, store: &Store, events: &dyn Events) -> Result<Self> {
         let list = place.join("versions");
         let text = std::fs::read_to_string(&list).at("read", &list)?;
         let versions = text
@@ -48,12 +61,16 @@ impl Toolbox {
             .filter_map(|line| line.split_once(' '))
             .map(|(name, version)| (name.to_owned(), version.to_owned()))
             .collect();
-        Ok(Self { root: place.join("root"), versions })
+        let sandbox = Sandbox::new(&place.join("root"))
+            .until(events.cancel())
+            .logging_to(store.logs())
+            .traced(events.trace());
+        Ok(Self { sandbox, versions })
     }
 
     /// Where tools are run.
     pub fn sandbox(&self) -> Sandbox {
-        Sandbox::new(&self.root)
+        self.sandbox.clone()
     }
 
     /// Hash over the versions of these tools, which decide about a step's events.
@@ -77,13 +94,18 @@ fn packages() -> impl Iterator<Item = &'static str> {
         .filter(|name| !name.is_empty())
 }
 
-fn bootstrap(store: &Store, place: &Path) -> Result<()> {
+fn bootstrap(store: &Store, place: &Path, events: &dyn Events) -> Result<()> {
     let draft = store.draft("tools")?;
     let root = draft.path().join("root");
     let include: Vec<&str> = packages().collect();
     Sandbox::host()
+        .until(events.cancel())
+        .logging_to(store.logs())
+        .traced(events.trace())
         .command("bootstrapping the tools root", "mmdebstrap")
         .network()
+        .mounting()
+        .write_in_place(draft.path())
         .args(["--mode=root", "--variant=apt", "--format=directory", "--architectures=amd64"])
         .arg("--dpkgopt=force-unsafe-io")
         .arg("--aptopt=APT::Install-Recommends false")
@@ -102,6 +124,7 @@ fn bootstrap(store: &Store, place: &Path) -> Result<()> {
         .run()?;
     let list = draft.path().join("versions");
     std::fs::write(&list, versions).at("written", &list)?;
+    sync(draft.path())?;
     draft.keep(place)
 }
 

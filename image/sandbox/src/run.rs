@@ -97,10 +97,8 @@ fn keep(logs: &Path, what: &str, text: &str) -> std::io::Result<PathBuf> {
     }
     let name: String =
         what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let mut file = tempfile::Builder::new()
-        .prefix(&format!("{name}-"))
-        .suffix(".log")
-        .tempfile_in(logs)?;
+    let mut file =
+        tempfile::Builder::new().prefix(&format!("{name}-")).suffix(".log").tempfile_in(logs)?;
     file.write_all(text.as_bytes())?;
     let (_, path) = file.keep()?;
     Ok(path)

@@ -73,6 +73,18 @@ impl Sandbox {
         self
     }
 
+    /// The token that ends its tools.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Whether somebody is told of each command.
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.trace.is_some()
+    }
+
     /// All that a failed tool printed is kept in this directory, which is made
     /// when there is something to keep.
     #[must_use]

@@ -32,11 +32,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         None => ashlar_recipe::recipes(&project.recipes())?,
     };
     let output = &context.output;
+    let events = context.watched(false);
     let mut holds = true;
     let mut rows = Vec::new();
     for profile in profiles {
         let cache = args.cache.cache_dir.as_deref();
-        let locked = lock_profile(&project, &profile, cache, args.check, output)?;
+        let locked = lock_profile(&project, &profile, cache, args.check, &events)?;
         let Locked { path, packages, bytes, changes, fresh } = &locked;
         holds &= *fresh;
         let verb = match (args.check, fresh) {
