@@ -21,7 +21,7 @@ demo *ARGS: setup build
 
 # Every tier of proof, or some: just test image lab (see: just test --list)
 test *ARGS:
-    .ci/setup --test
+    .ci/setup
     cargo run --locked --bin tiers -- "$@"
 
 # Proof that takes too long for every day: just drill ring-quiet (see: just drill)
@@ -58,6 +58,10 @@ bench *ARGS: setup build
     cargo build --profile small --locked -p serf-rs --example serf-rs
     [[ $# -gt 0 && " $* " != *" image "* ]] || {{ ashlar }} bench image
     cargo run --locked --bin bench -- "$@"
+
+# Count the instructions of our hot code against tests/costs.json, or: just costs --update
+costs *ARGS: setup
+    cargo run --release --locked -p ashlar-tests --bin costs -- "$@"
 
 # Search for inputs that break serf-rs: just fuzz --seconds 600 node (see: just fuzz --help)
 fuzz *ARGS: setup

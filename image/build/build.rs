@@ -87,6 +87,7 @@ fn modules(text: &str) -> Vec<String> {
                         break;
                     }
                 }
+                ':' if depth == 0 => break,
                 ':' => first = false,
                 c if c.is_alphanumeric() || c == '_' => {
                     if first {

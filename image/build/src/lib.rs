@@ -59,7 +59,7 @@
 
 mod archive;
 mod contents;
-mod cpio;
+pub mod cpio;
 mod digest;
 mod elf;
 mod error;

@@ -37,7 +37,7 @@ pub(crate) struct Staged {
     /// By name: what they are, or a hash of it.
     pub values: Inputs,
     /// Where staged files and trees are.
-    places: BTreeMap<String, PathBuf>,
+    pub(crate) places: BTreeMap<String, PathBuf>,
     /// Whether the image's version is one.
     pub versioned: bool,
     /// What is not known yet.

@@ -1,58 +1,107 @@
-//! Writing an image onto a stick: [`target`] knows which disks must not be
-//! touched, [`copy`] moves the bytes and reads them back.
+//! Writing images and sites onto disks, without any outside tool.
+//!
+//! [`flash()`] puts an [`Image`] and a site onto a [`Target`]. The target is opened
+//! once, exclusively, and stays open from the first look to the last byte read
+//! back, so that nothing can mount it or take its name in between. The order of
+//! writing leaves a disk that does not boot until everything else on it has been
+//! read back: what was there is wiped first, the first MiB is written last.
+//!
+//! [`stamp()`] writes a site into a copy of an image, which is a file.
+//!
+//! What differs between one disk and another (the partition table's place and
+//! ids, the seed) is made in memory as [`Sectors`] and laid over the image's
+//! bytes on their way to the disk. [`candidates()`] lists the disks of this host,
+//! [`signatures`] tells what is on them.
+//!
+//! Nothing here prints. Progress goes to [`Events`], and a [`Job`] can be
+//! cancelled.
 
-mod copy;
+mod block_device;
+mod candidates;
+mod error;
+mod first_boot;
+mod flash;
+mod holder;
+mod image;
+mod kernel;
+mod medium;
+mod patch;
+mod sectors;
+mod seed;
+pub mod signatures;
+mod stamp;
+mod sums;
+mod table;
 mod target;
 
-pub use copy::{data_bytes, verify, write};
+pub use candidates::{Bus, Drive, candidates};
+pub use error::{DiskNow, Failure, FlashError};
+pub use first_boot::needed;
+pub use flash::{Written, flash};
+pub use image::{Examined, Image};
+pub use medium::Medium;
+pub use patch::Patch;
+pub use sectors::Sectors;
+pub use seed::SEED_LABEL;
+pub use stamp::stamp;
+pub use sums::SumsFile;
+pub use table::{Part, Table};
 pub use target::Target;
 
-use miette::Diagnostic;
-use std::path::PathBuf;
-use thiserror::Error;
-
-/// Why a disk was not flashed. Nothing was written, except where a variant says
-/// otherwise.
-#[derive(Debug, Error, Diagnostic)]
-pub enum FlashError {
-    /// Not a disk.
-    #[error("{path} is not a block device")]
-    #[diagnostic(help("name the whole disk, for example /dev/sdb; `lsblk` lists the disks"))]
-    NotADisk { path: PathBuf },
-    /// A partition of a disk.
-    #[error("{path} is a partition, and an image needs the whole disk")]
-    #[diagnostic(help("name the disk that it is on: {disk}"))]
-    Partition { path: PathBuf, disk: String },
-    /// Something on it is in use.
-    #[error("{path} is in use: {by}")]
-    #[diagnostic(help("unmount or stop that first, and be sure that it is the right disk"))]
-    InUse { path: PathBuf, by: String },
-    /// Too small.
-    #[error("{path} holds {has} bytes, and the image needs {needs}")]
-    #[diagnostic(help("take a larger disk"))]
-    TooSmall { path: PathBuf, has: u64, needs: u64 },
-    /// What was read back is not what was written.
-    #[error("{path} does not return what was written to it, first at byte {offset}")]
-    #[diagnostic(help("the disk is broken or lies about its size; use another one"))]
-    Differs { path: PathBuf, offset: u64 },
-    /// An operation on a file failed.
-    #[error("{doing} {path}")]
-    #[diagnostic(help("the disk may hold a part of the image by now; it will not boot"))]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
+/// What is being done, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The image is compared with its checksum, and unpacked once to see that it
+    /// is whole.
+    Examine,
+    /// The image is written.
+    Write,
+    /// What was written is read back.
+    Verify,
 }
 
-/// Adds what was being done to an I/O error.
-pub trait Doing<T> {
-    fn doing(self, doing: &'static str, path: &std::path::Path) -> Result<T, FlashError>;
+/// Progress, told while it happens.
+pub trait Events {
+    /// A stage begins; it will take about `bytes`.
+    fn begin(&self, stage: Stage, bytes: u64);
+    /// So many more bytes of it are done.
+    fn advance(&self, bytes: u64);
+    /// It is over.
+    fn end(&self);
 }
 
-impl<T, E: Into<std::io::Error>> Doing<T> for Result<T, E> {
-    fn doing(self, doing: &'static str, path: &std::path::Path) -> Result<T, FlashError> {
-        self.map_err(|error| FlashError::Io { doing, path: path.to_owned(), source: error.into() })
+/// How a piece of work is watched, and stopped.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Who watches.
+    pub events: &'a dyn Events,
+    /// Asked between two pieces of work: true ends it as soon as that is safe.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+impl Job<'_> {
+    pub(crate) fn check(&self) -> Result<(), FlashError> {
+        if (self.cancelled)() { Err(FlashError::Cancelled) } else { Ok(()) }
     }
 }
+
+impl std::fmt::Debug for Job<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").finish_non_exhaustive()
+    }
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Events for Unwatched {
+    fn begin(&self, _: Stage, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+/// Bytes of a sector. Disks with others are refused.
+pub(crate) const SECTOR: u64 = 512;
+/// In what pieces a disk is written and read.
+pub(crate) const CHUNK: u64 = 1 << 20;

@@ -1,145 +1,177 @@
-//! The disk to flash, and the reasons not to.
+//! The disk to write, held from the first look to the end, and the reasons not to.
 
-use crate::{Doing, FlashError};
-use std::fs::File;
+use crate::error::Doing;
+use crate::medium::Medium;
+use crate::{Drive, FlashError, SECTOR, block_device, holder};
+use nix::fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise};
+use std::fs::{File, TryLockError};
+use std::io::Result as IoResult;
 use std::io::{Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// A whole disk that nobody uses.
+/// How long whoever probes a disk that was just plugged in is waited for.
+const PROBED_WITHIN: Duration = Duration::from_secs(10);
+
+/// A whole disk that nobody else can use while this lives.
 #[derive(Debug)]
 pub struct Target {
-    /// As named.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Vendor and model, as the kernel tells.
-    pub model: String,
-    /// It can be pulled out.
-    pub removable: bool,
+    path: PathBuf,
+    file: File,
+    size: u64,
+    /// What the kernel tells about it.
+    pub drive: Drive,
+    /// Its sequence number when it was looked at.
+    pub sequence: Option<u64>,
 }
 
 impl Target {
-    /// Looks at a disk and refuses one that is in use or too small.
-    pub fn check(path: &Path, needs: u64) -> Result<Self, FlashError> {
+    /// Opens a disk for us alone, or says why not. `needs` and `image` are bytes:
+    /// of the smallest disk that will do, and of the image.
+    ///
+    /// # Errors
+    /// When it is no disk, in use, or of no use.
+    pub fn open(path: &Path, needs: u64, image: u64) -> Result<Self, FlashError> {
         let metadata = std::fs::metadata(path).doing("looking at", path)?;
         if !metadata.file_type().is_block_device() {
             return Err(FlashError::NotADisk { path: path.to_owned() });
         }
         let number = metadata.rdev();
-        let sys = PathBuf::from(format!(
-            "/sys/dev/block/{}:{}",
-            nix::sys::stat::major(number),
-            nix::sys::stat::minor(number)
-        ));
-        let sys = std::fs::canonicalize(&sys).doing("resolving", &sys)?;
+        let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
+        let sys = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
+        let sys = std::fs::canonicalize(&sys).doing("looking at", &sys)?;
         if sys.join("partition").exists() {
             let disk = sys.parent().and_then(Path::file_name).unwrap_or_default();
             let disk = format!("/dev/{}", disk.to_string_lossy());
             return Err(FlashError::Partition { path: path.to_owned(), disk });
         }
-        if let Some(by) = user(&sys)? {
-            return Err(FlashError::InUse { path: path.to_owned(), by });
+        let mut file = exclusive(path, &sys)?;
+        lock(&file, path)?;
+        let size = file.seek(SeekFrom::End(0)).doing("measuring", path)?;
+        if size == 0 {
+            return Err(FlashError::NoMedium { path: path.to_owned() });
         }
-        let size = File::open(path)
-            .and_then(|mut file| file.seek(SeekFrom::End(0)))
-            .doing("measuring", path)?;
+        let drive = Drive::read(&sys);
+        if drive.sector != SECTOR {
+            return Err(FlashError::Sectors { path: path.to_owned(), sector: drive.sector });
+        }
         if size < needs {
-            return Err(FlashError::TooSmall { path: path.to_owned(), has: size, needs });
+            return Err(FlashError::TooSmall { path: path.to_owned(), has: size, needs, image });
         }
-        let word = |name: &str| std::fs::read_to_string(sys.join(name)).unwrap_or_default();
-        let model = format!("{} {}", word("device/vendor").trim(), word("device/model").trim());
-        Ok(Self {
-            path: path.to_owned(),
-            size,
-            model: model.trim().to_owned(),
-            removable: word("removable").trim() == "1",
-        })
+        let sequence = block_device::sequence(&file).doing("looking at", path)?;
+        Ok(Self { path: path.to_owned(), file, size, drive, sequence })
+    }
+
+    /// As it was named.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is on it now, in words.
+    #[must_use]
+    pub fn contents(&self) -> Vec<String> {
+        crate::signatures::of(&self.file, self.size)
+    }
+
+    /// Makes the kernel see the new partitions. A failure harms nothing: the disk
+    /// is pulled or started from next.
+    pub fn reread_table(&self) {
+        let _ = block_device::reread_table(&self.file);
     }
 }
 
-/// Who uses the disk or a partition of it: a mount, swap, or a device on top.
-fn user(sys: &Path) -> Result<Option<String>, FlashError> {
-    let mounts = read("/proc/self/mountinfo")?;
-    let swaps = read("/proc/swaps")?;
-    let mut parts = vec![sys.to_owned()];
-    for entry in std::fs::read_dir(sys).doing("listing", sys)?.flatten() {
-        if entry.path().join("partition").exists() {
-            parts.push(entry.path());
+/// Opens the disk so that no file system, swap, RAID or mapper can take it, which
+/// the kernel refuses when one has it already, whatever the namespace.
+fn exclusive(path: &Path, sys: &Path) -> Result<File, FlashError> {
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(nix::fcntl::OFlag::O_EXCL.bits() | nix::fcntl::OFlag::O_CLOEXEC.bits())
+        .open(path);
+    let path = path.to_owned();
+    opened.map_err(|error| match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+        Some(nix::errno::Errno::EBUSY) => FlashError::InUse { path, by: holder::of(sys) },
+        Some(nix::errno::Errno::EACCES | nix::errno::Errno::EPERM) => {
+            FlashError::NotAllowed { path }
         }
-    }
-    for part in parts {
-        let number = std::fs::read_to_string(part.join("dev")).doing("reading", &part)?;
-        let name = part.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(place) = mounted_at(&mounts, number.trim()) {
-            return Ok(Some(format!("/dev/{name} is mounted at {place}")));
+        Some(nix::errno::Errno::EROFS) => FlashError::ReadOnly { path },
+        Some(nix::errno::Errno::ENOMEDIUM | nix::errno::Errno::ENXIO) => {
+            FlashError::NoMedium { path }
         }
-        let device = format!("/dev/{name}");
-        if swaps.lines().any(|line| line.split_whitespace().next() == Some(&device)) {
-            return Ok(Some(format!("{device} is swap space")));
-        }
-        let holder = std::fs::read_dir(part.join("holders")).into_iter().flatten().flatten().next();
-        if let Some(holder) = holder {
-            let holder = holder.file_name().to_string_lossy().into_owned();
-            return Ok(Some(format!("/dev/{holder} lies on {device}")));
-        }
-    }
-    Ok(None)
-}
-
-/// Where the device `major:minor` is mounted, by proc_pid_mountinfo(5).
-fn mounted_at<'a>(mountinfo: &'a str, number: &str) -> Option<&'a str> {
-    mountinfo.lines().find_map(|line| {
-        let mut fields = line.split(' ');
-        (fields.nth(2) == Some(number)).then(|| fields.nth(1)).flatten()
+        _ => FlashError::Io { doing: "opening", path, source: error },
     })
 }
 
-fn read(path: &str) -> Result<String, FlashError> {
-    std::fs::read_to_string(path).doing("reading", Path::new(path))
+/// Takes the lock that udev honours: while we have it, it does not probe.
+fn lock(file: &File, path: &Path) -> Result<(), FlashError> {
+    let deadline = Instant::now() + PROBED_WITHIN;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error).doing("locking", path),
+            Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                let by = "another program holds a lock on it (flock)".to_owned();
+                return Err(FlashError::InUse { path: path.to_owned(), by });
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+impl Medium for Target {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn sequence(&self) -> IoResult<Option<u64>> {
+        block_device::sequence(&self.file)
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> IoResult<()> {
+        self.file.read_exact_at(buffer, at)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> IoResult<()> {
+        self.file.write_all_at(bytes, at)
+    }
+
+    fn zeroed(&self, at: u64, length: u64) -> bool {
+        // On a block device this one fails where the kernel would have to send
+        // the zeros; FALLOC_FL_ZERO_RANGE would send them.
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        let (Ok(at), Ok(length)) = (i64::try_from(at), i64::try_from(length)) else { return false };
+        fallocate(&self.file, flags, at, length).is_ok()
+    }
+
+    fn discard(&self, at: u64, length: u64) {
+        // What a disk cannot, it need not.
+        let _ = block_device::discard(&self.file, at, length);
+    }
+
+    fn settle(&self) -> IoResult<()> {
+        self.file.sync_all()?;
+        // What the cache still holds proves nothing about the disk.
+        block_device::flush_buffers(&self.file)?;
+        posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
+        Ok(())
+    }
+
+    fn sync(&self) -> IoResult<()> {
+        self.file.sync_data()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, mounted_at};
+    use super::Target;
     use crate::FlashError;
-
-    #[test]
-    fn a_mount_is_found_by_its_device_number() {
-        let info = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
-                    30 22 8:17 / /media/a\\040stick rw - vfat /dev/sdb1 rw\n";
-        assert_eq!(mounted_at(info, "8:17"), Some("/media/a\\040stick"));
-        assert_eq!(mounted_at(info, "8:1"), None);
-        assert_eq!(mounted_at("", "8:1"), None);
-    }
 
     #[test]
     fn a_plain_file_is_no_disk() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(matches!(Target::check(file.path(), 0), Err(FlashError::NotADisk { .. })));
-    }
-
-    /// Whatever machine this runs on, the disk under its root is in use.
-    #[test]
-    fn the_disk_that_this_host_runs_from_is_refused() {
-        use std::os::unix::fs::MetadataExt;
-        let device = std::fs::metadata("/").unwrap().dev();
-        let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
-        let link = format!("/sys/dev/block/{major}:{minor}");
-        // Overlay and network roots have no disk of their own.
-        let Ok(sys) = std::fs::canonicalize(link) else { return };
-        let path = std::path::Path::new("/dev").join(sys.file_name().unwrap());
-        if path.exists() {
-            let refused = Target::check(&path, 0);
-            assert!(
-                matches!(
-                    refused,
-                    Err(FlashError::InUse { .. }
-                        | FlashError::Partition { .. }
-                        | FlashError::Io { .. })
-                ),
-                "{refused:?}"
-            );
-        }
+        let refused = Target::open(file.path(), 0, 0);
+        assert!(matches!(refused, Err(FlashError::NotADisk { .. })));
     }
 }

@@ -16,7 +16,7 @@ pub enum Error {
     #[error("there is no QEMU with UEFI firmware: {looked}")]
     #[diagnostic(help(
         "`ashlar build` bootstraps the tools root, which brings both (once); or install them: \
-         apt install qemu-system-x86 qemu-utils ovmf mtools"
+         apt install qemu-system-x86 qemu-utils ovmf"
     ))]
     NoQemu {
         /// Where it was looked for.
@@ -102,13 +102,10 @@ pub enum Error {
         /// Why not.
         lacks: &'static str,
     },
-    /// The image has no partition for the site.
-    #[error("{image} has no partition labelled `seed`, so no site can be put into it")]
-    #[diagnostic(help("build the image with `ashlar build`, or leave --site out"))]
-    NoSeed {
-        /// Image.
-        image: PathBuf,
-    },
+    /// The site cannot be written into the image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stamp(ashlar_disk::FlashError),
     /// A file that must be there is not.
     #[error("{what} {path} does not exist")]
     #[diagnostic(help("{help}"))]

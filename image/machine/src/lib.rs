@@ -29,5 +29,5 @@ pub use exec::{Exec, Finished};
 pub use spec::{Accelerator, Backend, Spec};
 pub use store::Store;
 pub use tools::Tools;
-pub use vm::{console, stamp};
+pub use vm::console;
 pub use watch::{NodeReport, NodeTimes, Watch, last_words};

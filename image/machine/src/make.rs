@@ -71,7 +71,7 @@ impl Cluster {
                     None => vm::accelerator(&spec.image, &store.host_facts(), &tools, report)?,
                 };
                 report("copying the image and writing the site into it");
-                (vm::base(spec, dir, &tools)?, vm::free_port(store)?, Some(accelerator))
+                (vm::base(spec, dir)?, vm::free_port(store)?, Some(accelerator))
             }
             Backend::Lab => {
                 report("opening the root image");

@@ -1,4 +1,4 @@
-//! Where QEMU, OVMF and mtools come from: the pinned tools root, so that every
+//! Where QEMU and OVMF come from: the pinned tools root, so that every
 //! host runs the same versions, or else the host's own packages.
 
 use super::error::{Error, Result};
@@ -67,7 +67,7 @@ impl Tools {
     pub fn package(&self) -> &'static str {
         match self {
             Self::Root(_) => "bubblewrap",
-            Self::Host => "qemu-system-x86 qemu-utils ovmf mtools",
+            Self::Host => "qemu-system-x86 qemu-utils ovmf",
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod drives;
 pub(crate) mod export;
 pub(crate) mod flash;
 pub(crate) mod inspect;

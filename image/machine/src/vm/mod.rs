@@ -7,8 +7,6 @@ mod kvm;
 mod qemu;
 mod qmp;
 
-pub use disk::stamp;
-
 use super::error::{Doing, Error, Result};
 use super::process::{Process, run};
 use super::store::{NodeRecord, Record};
@@ -33,12 +31,12 @@ pub struct Vm<'a> {
 }
 
 /// Makes the disk that all nodes share.
-pub(crate) fn base(spec: &Spec, dir: &Path, tools: &Tools) -> Result<PathBuf> {
+pub(crate) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
     let longest = dir.join("node99/serial.sock");
     if longest.as_os_str().len() > LONGEST_SOCKET {
         return Err(Error::LongPath { path: longest });
     }
-    disk::base(spec, dir, tools)
+    disk::base(spec, dir)
 }
 
 /// A UDP port for a segment: one that no other cluster uses, running or not.
