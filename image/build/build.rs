@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// Modules that carry a step and do not decide about what it makes: how it is
 /// found, keyed, run, stored and told of.
-const CARRIERS: [&str; 15] = [
-    "archive", "contents", "digest", "error", "events", "execute", "locking", "pipeline", "plan",
-    "programs", "publish", "stage", "step", "store", "tools",
+const CARRIERS: [&str; 16] = [
+    "archive", "contents", "digest", "draft", "error", "events", "execute", "locking", "pipeline",
+    "plan", "programs", "publish", "stage", "step", "store", "tools",
 ];
 
 fn main() -> std::io::Result<()> {
@@ -89,12 +89,7 @@ fn modules(text: &str) -> Vec<String> {
                 }
                 ':' if depth == 0 => break,
                 ':' => first = false,
-                c if c.is_alphanumeric() || c == '_' => {
-                    if first {
-                        name.push(c);
-                    }
-                }
-                c if c.is_whitespace() && depth > 0 => {}
+                c if c.is_alphanumeric() || c == '_' => name.extend(first.then_some(c)),
                 _ if depth == 0 => break,
                 _ => {}
             }

@@ -238,10 +238,8 @@ fn take(
     own: bool,
     cancel: &Cancel,
 ) -> Result<()> {
-    if !own {
-        if std::fs::hard_link(from, to).is_ok() {
-            return Ok(());
-        }
+    if !own && std::fs::hard_link(from, to).is_ok() {
+        return Ok(());
     }
     let copied = sparse::copy(from, to, cancel)?;
     let recorded = build.store.contents(&build.output(step));

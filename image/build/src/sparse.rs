@@ -61,7 +61,7 @@ pub(crate) fn fingerprint(path: &Path, cancel: &Cancel) -> Result<String> {
 
 /// SHA-256 of a file, in hex; holes are hashed without being read.
 pub(crate) fn sha256(path: &Path, cancel: &Cancel) -> Result<String> {
-    const ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
+    static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
     let mut hash = Sha256::new();
     let mut hashed = 0;
     let zeros = |hash: &mut Sha256, mut count: u64| {

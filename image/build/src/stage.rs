@@ -5,10 +5,11 @@
 //! puts new bytes under an old key. A step is handed its [`Work`] and nothing
 //! else: what it did not declare, it does not find.
 
+use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
 use crate::plan::Inputs;
 use crate::step::{self, Step, StepId};
-use crate::store::{Draft, Store};
+use crate::store::Store;
 use crate::tools::Toolbox;
 use crate::{digest, layer};
 use ashlar_recipe::{Composed, Lock};

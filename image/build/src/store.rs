@@ -16,6 +16,7 @@
 //! Opening it writes nothing; what is needed is made when it is needed.
 
 use crate::contents::{Check, Contents, Depth, record_of};
+use crate::draft::{Draft, Drafts};
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use ashlar_sandbox::{Cancel, Sandbox};
@@ -23,15 +24,13 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// The cache directory.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
-    /// Where this process works, from the first draft on.
-    session: Arc<Mutex<Option<Session>>>,
+    drafts: Drafts,
 }
 
 /// Held while a build runs.
@@ -49,21 +48,6 @@ pub struct Entry {
     pub path: PathBuf,
     /// When a build last used it.
     pub used: SystemTime,
-}
-
-/// A directory of drafts that belongs to one process.
-#[derive(Debug)]
-struct Session {
-    path: PathBuf,
-    /// The directory itself, locked: whoever finds it unlocked may remove it.
-    _lock: Flock<File>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        // Stays if a draft was kept for a look at it.
-        let _ = std::fs::remove_dir(&self.path);
-    }
 }
 
 impl Store {
@@ -84,7 +68,7 @@ impl Store {
             }
         };
         let root = std::path::absolute(&root).at("found", &root)?;
-        Ok(Self { root, session: Arc::default() })
+        Ok(Self { drafts: Drafts::below(root.join("tmp")), root })
     }
 
     /// The cache directory.
@@ -104,7 +88,7 @@ impl Store {
             std::fs::create_dir_all(&path).at("made", path)?;
         }
         let lock = self.hold("build", events)?;
-        self.sweep()?;
+        self.drafts.sweep()?;
         Ok(lock)
     }
 
@@ -151,26 +135,6 @@ impl Store {
         Ok(BuildLock(lock))
     }
 
-    /// Removes the drafts of processes that are gone.
-    fn sweep(&self) -> Result<()> {
-        let tmp = self.root.join("tmp");
-        let mut left = Vec::new();
-        {
-            let _alone = lock_directory(&tmp, FlockArg::LockExclusive)?;
-            for path in children(&tmp)? {
-                if !path.is_dir() {
-                    left.push((path, None));
-                } else if let Ok(lock) = lock_directory(&path, FlockArg::LockExclusiveNonblock) {
-                    left.push((path, Some(lock)));
-                }
-            }
-        }
-        for (path, _lock) in &left {
-            Sandbox::remove(path)?;
-        }
-        Ok(())
-    }
-
     /// Where the output of a step is, or will be.
     pub fn step(&self, step: &str, key: &str) -> PathBuf {
         self.root.join("steps").join(step).join(key)
@@ -202,13 +166,7 @@ impl Store {
     ///
     /// When it cannot be made.
     pub fn draft(&self, name: &str) -> Result<Draft> {
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = match &mut *session {
-            Some(session) => session,
-            none => none.insert(Session::begin(&self.root.join("tmp"))?),
-        };
-        let path = make_directory(&session.path, name)?;
-        Ok(Draft { path: Some(path), _store: self.clone() })
+        self.drafts.make(name)
     }
 
     /// Whether the output of a step is there, as far as can be told without
@@ -333,31 +291,6 @@ impl Store {
     }
 }
 
-impl Session {
-    fn begin(tmp: &Path) -> Result<Self> {
-        std::fs::create_dir_all(tmp).at("made", tmp)?;
-        // Nobody sweeps between making the directory and locking it.
-        let _shared = lock_directory(tmp, FlockArg::LockShared)?;
-        let path = make_directory(tmp, &std::process::id().to_string())?;
-        let lock = lock_directory(&path, FlockArg::LockExclusive)?;
-        Ok(Self { path, _lock: lock })
-    }
-}
-
-fn make_directory(parent: &Path, name: &str) -> Result<PathBuf> {
-    let made = tempfile::Builder::new().prefix(&format!("{name}.")).tempdir_in(parent);
-    let path = made.at("made", parent)?.keep();
-    // Others must be able to enter: tools drop to users of their own.
-    set_mode(&path, 0o755)?;
-    Ok(path)
-}
-
-fn lock_directory(path: &Path, how: FlockArg) -> Result<Flock<File>> {
-    let file = File::open(path).at("opened", path)?;
-    let locked = Flock::lock(file, how).map_err(|(_, error)| std::io::Error::from(error));
-    Ok(locked.at("locked", path)?)
-}
-
 fn write_record(output: &Path, contents: &Contents) -> Result<()> {
     let path = record_of(output);
     let text = serde_json::to_vec(contents).map_err(|error| BuildError::Unexpected {
@@ -383,52 +316,6 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 pub(crate) fn sync(path: &Path) -> Result<()> {
     let directory = File::open(path).at("read", path)?;
     Ok(nix::unistd::syncfs(&directory).map_err(std::io::Error::from).at("synced", path)?)
-}
-
-/// A directory being filled.
-#[derive(Debug)]
-pub struct Draft {
-    path: Option<PathBuf>,
-    /// Keeps the directory of this process's drafts.
-    _store: Store,
-}
-
-impl Draft {
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.path.as_deref().unwrap_or(Path::new(""))
-    }
-
-    /// Puts it in its place.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be renamed.
-    pub fn keep(mut self, at: &Path) -> Result<()> {
-        let Some(path) = self.path.take() else { return Ok(()) };
-        if let Some(parent) = at.parent() {
-            std::fs::create_dir_all(parent).at("made", parent)?;
-        }
-        let renamed = std::fs::rename(&path, at).at("made", at);
-        if renamed.is_err() {
-            self.path = Some(path);
-        }
-        Ok(renamed?)
-    }
-
-    /// Leaves it where it is, until the next build, for a look at it.
-    pub(crate) fn leave(mut self) {
-        self.path = None;
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // What cannot be removed now is removed when the next build starts.
-            let _ = Sandbox::remove(path);
-        }
-    }
 }
 
 fn children_or_none(directory: &Path) -> Result<Vec<PathBuf>> {

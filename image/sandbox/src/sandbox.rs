@@ -28,7 +28,9 @@ pub struct Sandbox {
 /// Is told of each command before it runs: what it is for, and a line for a
 /// shell on the host that does the same by hand.
 #[derive(Clone)]
-pub struct Trace(Arc<dyn Fn(&str, &str) + Send + Sync>);
+pub struct Trace(Arc<Told>);
+
+type Told = dyn Fn(&str, &str) + Send + Sync;
 
 impl Trace {
     /// Calls `told` for each command.
