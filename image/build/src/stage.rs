@@ -254,7 +254,10 @@ impl Work<'_> {
             };
             let deb = self.store.deb(&sha256);
             let to = into.join(format!("{name}_{architecture}.deb"));
-            std::fs::hard_link(&deb, &to).at("linked", &deb)?;
+            // A cache of packages that somebody else lends allows no links.
+            std::fs::hard_link(&deb, &to)
+                .or_else(|_| std::fs::copy(&deb, &to).map(|_| ()))
+                .at("read", &deb)?;
             if digest::file(&to)? != sha256 {
                 std::fs::remove_file(&deb).at("removed", &deb)?;
                 return Err(BuildError::DamagedPackage { name });
@@ -302,6 +305,32 @@ mod tests {
             std::fs::copy(from, &to).at("written", &to)?;
             work.value("another").map(|_| ())
         }
+    }
+
+    #[test]
+    fn a_truncated_package_is_noticed_when_it_is_used_and_fetched_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        let (whole, sum) = ("a whole package", digest::text("a whole package"));
+        std::fs::create_dir_all(store.deb(&sum).parent().unwrap()).unwrap();
+        let value = format!("{sum} bash amd64\n");
+        let mut staged = Staged::default();
+        staged.values.insert("packages".into(), value);
+        let work = Work {
+            id: step::BASE,
+            staged: &staged,
+            version: "",
+            outputs: BTreeMap::new(),
+            out: dir.path(),
+            tools: &Sandbox::host(),
+            store: &store,
+        };
+        let pool = || work.pool(store.draft("repo").unwrap().path());
+        std::fs::write(store.deb(&sum), &whole[..7]).unwrap();
+        assert!(matches!(pool(), Err(BuildError::DamagedPackage { name }) if name == "bash"));
+        assert!(!store.deb(&sum).exists(), "fetching would take it for the package");
+        std::fs::write(store.deb(&sum), whole).unwrap();
+        assert_eq!(pool().unwrap(), ["bash"]);
     }
 
     #[test]
