@@ -9,9 +9,26 @@ use std::path::{Path, PathBuf};
 
 /// Modules that carry a step and do not decide about what it makes: how it is
 /// found, keyed, run, stored and told of.
-const CARRIERS: [&str; 16] = [
-    "archive", "contents", "digest", "draft", "error", "events", "execute", "locking", "pipeline",
-    "plan", "programs", "publish", "stage", "step", "store", "tools",
+const CARRIERS: [&str; 19] = [
+    "archive",
+    "contents",
+    "digest",
+    "draft",
+    "entries",
+    "error",
+    "events",
+    "execute",
+    "explain",
+    "locking",
+    "pipeline",
+    "plan",
+    "programs",
+    "publish",
+    "stage",
+    "step",
+    "store",
+    "tools",
+    "workspace",
 ];
 
 fn main() -> std::io::Result<()> {

@@ -47,7 +47,7 @@ pub fn prune(store: &Store, project: Option<&Project>, rule: &Rule) -> Result<Pr
     }
     let (tools, in_use) = (Toolbox::place(store), std::cell::RefCell::new(Vec::new()));
     // The tools of today are what VMs are started with.
-    let today = rule.used_within > Duration::ZERO;
+    let today = rule.used_within > Duration::ZERO || !rule.images.is_empty();
     pruned.bytes += store.collect(rule.used_within, |path| {
         let used = open.has_below(path);
         if used {

@@ -37,19 +37,6 @@ pub struct Store {
 #[derive(Debug)]
 pub struct BuildLock(#[expect(dead_code, reason = "held")] Flock<File>);
 
-/// A finished step in the cache.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The step's name.
-    pub step: String,
-    /// The hash of its inputs.
-    pub key: String,
-    /// Where it is.
-    pub path: PathBuf,
-    /// When a build last used it.
-    pub used: SystemTime,
-}
-
 impl Store {
     /// `named`, or `$XDG_CACHE_HOME/ashlar`, or `~/.cache/ashlar`.
     ///
@@ -208,7 +195,7 @@ impl Store {
         write_record(output, &contents)
     }
 
-    fn remove(&self, output: &Path) -> Result<()> {
+    pub(crate) fn remove(&self, output: &Path) -> Result<()> {
         let record = record_of(output);
         if record.exists() {
             std::fs::remove_file(&record).at("removed", record)?;
@@ -216,78 +203,11 @@ impl Store {
         Ok(Sandbox::remove(output)?)
     }
 
-    /// All finished steps, the longest unused first.
-    ///
-    /// # Errors
-    ///
-    /// When the cache cannot be read.
-    pub fn entries(&self) -> Result<Vec<Entry>> {
-        let mut all = Vec::new();
-        for step in children_or_none(&self.root.join("steps"))? {
-            for path in children(&step)?.into_iter().filter(|path| path.is_dir()) {
-                let used = std::fs::metadata(&path).and_then(|data| data.modified());
-                all.push(Entry {
-                    step: name_of(&step),
-                    key: name_of(&path),
-                    used: used.at("read", &path)?,
-                    path,
-                });
-            }
-        }
-        all.sort_by_key(|entry: &Entry| entry.used);
-        Ok(all)
-    }
-
-    /// Reads every byte of every finished step, and removes those that are not
-    /// what was written; their names.
-    ///
-    /// # Errors
-    ///
-    /// When the cache cannot be read.
-    pub fn check(&self, events: &dyn Events) -> Result<Vec<String>> {
-        let mut damaged = Vec::new();
-        for entry in self.entries()?.into_iter().filter(|entry| entry.step != "tools") {
-            if !self.usable(&entry.path, Depth::All, events)? {
-                damaged.push(format!("{}/{}", entry.step, entry.key));
-            }
-        }
-        Ok(damaged)
-    }
-
     /// Notes that a build used this entry just now, for `cache gc`.
     pub fn touch(&self, entry: &Path) {
         if let Ok(directory) = File::open(entry) {
             let _ = directory.set_modified(SystemTime::now());
         }
-    }
-
-    /// Removes steps and packages that no build used for this long, but for those
-    /// that `keep` wants; their bytes.
-    ///
-    /// # Errors
-    ///
-    /// When something cannot be removed.
-    pub fn collect(&self, unused: Duration, keep: impl Fn(&Path) -> bool) -> Result<u64> {
-        let now = SystemTime::now();
-        let old = |used: SystemTime| {
-            now.duration_since(used).is_ok_and(|unused_for| unused_for >= unused)
-        };
-        let mut freed = 0;
-        let entries = self.entries()?;
-        let steps = entries.iter().filter(|entry| old(entry.used)).map(|entry| &entry.path);
-        for path in steps.filter(|path| !keep(path)) {
-            freed += size_of(path);
-            self.remove(path)?;
-        }
-        let debs = children_or_none(&self.root.join("debs"))?;
-        for path in debs.into_iter().chain(children_or_none(&self.root.join("programs"))?) {
-            let data = std::fs::metadata(&path).at("read", &path)?;
-            if data.modified().is_ok_and(old) && !keep(&path) {
-                freed += size_of(&path);
-                Sandbox::remove(&path)?;
-            }
-        }
-        Ok(freed)
     }
 }
 
@@ -318,10 +238,6 @@ pub(crate) fn sync(path: &Path) -> Result<()> {
     Ok(nix::unistd::syncfs(&directory).map_err(std::io::Error::from).at("synced", path)?)
 }
 
-fn children_or_none(directory: &Path) -> Result<Vec<PathBuf>> {
-    if directory.is_dir() { children(directory) } else { Ok(Vec::new()) }
-}
-
 /// The entries of a directory, sorted.
 pub(crate) fn children(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(directory).at("read", directory)?;
@@ -342,10 +258,6 @@ pub fn size_of(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let files = walkdir::WalkDir::new(path).into_iter().filter_map(std::result::Result::ok);
     files.filter_map(|file| file.metadata().ok()).map(|data| data.blocks() * 512).sum()
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -457,22 +369,5 @@ mod tests {
         std::fs::write(place.join("x"), "wholE").unwrap();
         assert!(!usable());
         assert!(!store.has(&place) && !place.exists());
-    }
-
-    #[test]
-    fn gc_removes_what_is_unused_and_keeps_the_rest() {
-        let (_dir, store) = store();
-        for key in ["old", "older", "new"] {
-            let draft = store.draft("base").unwrap();
-            draft.keep(&store.step("base", key)).unwrap();
-        }
-        for key in ["old", "older"] {
-            let old = File::open(store.step("base", key)).unwrap();
-            old.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-        }
-        store.collect(Duration::from_secs(60), |path| path.ends_with("older")).unwrap();
-        let mut left: Vec<String> = store.entries().unwrap().into_iter().map(|e| e.key).collect();
-        left.sort();
-        assert_eq!(left, ["new", "older"]);
     }
 }
