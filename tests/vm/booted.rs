@@ -36,7 +36,7 @@ fn the_first_boot_made_and_grew_the_other_partitions() -> Result<()> {
                 size(label)?;
             }
             ensure!(size("root-a")? == size("root-b")?, "the slots differ:\n{disk}");
-            ensure!(size("state")? >= 1 << 30, "{disk}");
+            ensure!(size("state")? >= 4 << 30, "{disk}");
             // The data partition has what is left of the disk.
             ensure!(size("data")? > 4 << 30, "{disk}");
             node.sh("findmnt --types ext4 /var && findmnt --types xfs /data").map(drop)
@@ -48,7 +48,7 @@ fn the_first_boot_made_and_grew_the_other_partitions() -> Result<()> {
 fn the_seed_is_wiped_after_its_import() -> Result<()> {
     THREE.lend(|three| {
         three.fleet.nodes().try_for_each(|node| {
-            node.sh("seed=/dev/disk/by-partlabel/seed && \
+            node.sh("seed=/dev/ashlar/seed && \
              cmp --bytes=$(blockdev --getsize64 $seed) $seed /dev/zero")
                 .map(drop)
         })

@@ -33,7 +33,7 @@ impl Sources {
         Self {
             credential: std::env::var_os("CREDENTIALS_DIRECTORY")
                 .map(|dir| PathBuf::from(dir).join("ashlar.site")),
-            partition: "/dev/disk/by-partlabel/seed".into(),
+            partition: "/dev/ashlar/seed".into(),
         }
     }
 }

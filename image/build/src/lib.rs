@@ -82,6 +82,7 @@ mod programs;
 mod project;
 mod prune;
 mod publish;
+mod roles;
 mod sbom;
 mod space;
 mod sparse;

@@ -28,9 +28,18 @@ pub(crate) fn file<'a>(root: &Path, name: &'a str) -> Result<&'a str> {
     })
 }
 
+/// The boot loader's settings. On a machine that people touch its menu is there for
+/// some seconds; elsewhere the space bar still shows it.
+pub(crate) fn settings(composed: &Composed) -> &'static str {
+    match composed.recipe.machine.as_deref() {
+        Some("vm") => include_str!("../data/loader-vm.conf"),
+        _ => include_str!("../data/loader.conf"),
+    }
+}
+
 /// The kernel's command line of a recipe, but for the root hash.
 pub(crate) fn command_line(composed: &Composed) -> String {
-    let mut words = vec!["systemd.verity=yes", "rootfstype=erofs", "ro"];
+    let mut words = vec!["systemd.verity=yes", "rootfstype=erofs", "ro", "fsck.repair=yes"];
     words.extend(composed.recipe.kernel.command_line.iter().map(String::as_str));
     words.join(" ")
 }

@@ -34,6 +34,8 @@ struct Manifest<'a> {
     root_hash: String,
     kernel: String,
     command_line: String,
+    /// Bytes of the smallest disk that it boots from.
+    disk_bytes: u64,
     partitions: Vec<ManifestPartition>,
     artefacts: &'a BTreeMap<String, Made>,
     packages: &'a [LockedPackage],
@@ -130,6 +132,7 @@ fn manifest<'a>(
         root_hash: read(&build.output(ROOT).join("roothash"))?.trim().to_owned(),
         kernel: read(&build.output(MODULES).join("version"))?,
         command_line: loader::command_line(composed),
+        disk_bytes: composed.recipe.disk.smallest(),
         partitions: partitions
             .into_iter()
             .map(|part| ManifestPartition {

@@ -174,7 +174,7 @@ pub enum DiskNow {
 #[error("{why}")]
 pub struct Failure {
     /// Why.
-    pub why: FlashError,
+    pub why: Box<FlashError>,
     /// What became of the disk.
     pub now: DiskNow,
     /// The disk, as it was named.

@@ -38,3 +38,19 @@ fn reckoned(image: &Image) -> u64 {
     }
     shipped + second + STATE + DATA + REST
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DATA, STATE};
+
+    /// What images say themselves is in their manifest; this is for those that
+    /// came without.
+    #[test]
+    fn the_smallest_disk_is_reckoned_from_what_the_first_boot_makes() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../overlays/base/usr/lib/repart.d");
+        for (name, bytes) in [("50-state", STATE), ("60-data", DATA)] {
+            let text = std::fs::read_to_string(format!("{folder}/{name}.conf")).unwrap();
+            assert!(text.contains(&format!("SizeMinBytes={}G\n", bytes >> 30)), "{name}:\n{text}");
+        }
+    }
+}

@@ -50,7 +50,8 @@ impl Image {
         let packed = file.read_exact_at(&mut start, 0).is_ok() && start == [0x28, 0xb5, 0x2f, 0xfd];
         let mut head = vec![0; CHUNK as usize];
         let read = if packed {
-            fill(&mut Unpacked::new(&file).map_err(bad)?, &mut head).doing("unpacking", path)?
+            fill(&mut Unpacked::new(&file).map_err(bad)?, &mut head)
+                .map_err(|error| bad(format!("it does not unpack: {error}")))?
         } else {
             fill(&mut PositionedReader { file: &file, at: 0 }, &mut head).doing("reading", path)?
         };
@@ -230,7 +231,7 @@ fn data_from(file: &File, at: u64, length: u64) -> std::io::Result<u64> {
 
 /// Compares with zeros as memory does, which is quick in a debug build too.
 pub(crate) fn is_zeros(bytes: &[u8]) -> bool {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     bytes.chunks(ZEROS.len()).all(|piece| ZEROS.get(..piece.len()) == Some(piece))
 }
 

@@ -53,6 +53,9 @@ impl Target {
             return Err(FlashError::NoMedium { path: path.to_owned() });
         }
         let drive = Drive::read(&sys);
+        if drive.read_only {
+            return Err(FlashError::ReadOnly { path: path.to_owned() });
+        }
         if drive.sector != SECTOR {
             return Err(FlashError::Sectors { path: path.to_owned(), sector: drive.sector });
         }

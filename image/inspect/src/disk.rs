@@ -218,8 +218,8 @@ const KINDS: &[(&str, &str)] = &[
     ("3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "srv"),
     ("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap"),
     ("0fc63daf-8483-4772-8e79-3d69d8477de4", "linux-generic"),
+    ("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", "basic-data"),
     // Ours, named in the repart.d of the base overlay.
-    ("5f7d5e2e-0c6b-4a53-8d0e-2b7a3c1f9e01", "ashlar-seed"),
     ("5f7d5e2e-0c6b-4a53-8d0e-2b7a3c1f9e02", "ashlar-state"),
     ("5f7d5e2e-0c6b-4a53-8d0e-2b7a3c1f9e03", "ashlar-data"),
 ];

@@ -149,13 +149,25 @@ pub struct DiskSettings {
 impl Default for DiskSettings {
     fn default() -> Self {
         Self {
-            esp: Size::gibibytes(1),
+            esp: Size::gibibytes(2),
             root: Size::gibibytes(2),
             verity: Size::mebibytes(64),
-            seed: Size::mebibytes(32),
-            state: Size::gibibytes(1),
-            data: Size::gibibytes(1),
+            seed: Size::mebibytes(100),
+            state: Size::gibibytes(4),
+            data: Size::gibibytes(4),
         }
+    }
+}
+
+impl DiskSettings {
+    /// Bytes of the smallest disk that a box boots from: what the image brings
+    /// and what its first boot makes, the partition table included.
+    #[must_use]
+    pub fn smallest(&self) -> u64 {
+        let slot = self.root.as_bytes() + self.verity.as_bytes() + (16 << 10);
+        let once = [self.esp, self.seed, self.state, self.data].map(Size::as_bytes);
+        // The table's two copies, and what aligning takes.
+        2 * slot + once.iter().sum::<u64>() + (4 << 20)
     }
 }
 
@@ -218,5 +230,15 @@ impl Default for ImageSettings {
             cluster_size: Size::bytes(64 << 10),
             repart_seed: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DiskSettings;
+
+    #[test]
+    fn a_box_with_16_gb_is_large_enough() {
+        assert!(DiskSettings::default().smallest() < 15_400_000_000);
     }
 }

@@ -1,13 +1,12 @@
 //! The disk image.
 
 use super::{Artefact, BASE, DISK, ROOT, Step, StepId, UKI};
-use crate::error::{BuildError, Result};
+use crate::error::Result;
 use crate::identity::{self, Identity};
 use crate::stage::{Staging, Work};
 use crate::{layer, loader};
 
 const SCRIPT: &str = include_str!("../../data/disk.sh");
-const LOADER_CONF: &str = include_str!("../../data/loader.conf");
 
 #[derive(Debug)]
 pub(super) struct Disk;
@@ -29,6 +28,7 @@ impl Step for Disk {
         let composed = staging.recipe();
         let line = Identity::of(composed);
         staging.version();
+        staging.value("loader settings", loader::settings(composed));
         staging.value("product line", line.seed());
         staging.value("seed volume id", line.volume_id("seed"));
         staging.value("seed bytes", composed.recipe.disk.seed.as_bytes().to_string());
@@ -38,13 +38,11 @@ impl Step for Disk {
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
         let hash = work.text(ROOT, "roothash")?;
-        let (root, verity) = identity::partitions_of(&hash).ok_or_else(|| {
-            BuildError::Unexpected { what: format!("veritysetup printed no root hash: {hash:?}") }
-        })?;
+        let (root, verity) = identity::partitions_of(&hash)?;
         let unpacked = work.output(BASE)?.join("root");
         let boot = unpacked.join(loader::FOLDER).join(loader::file(&unpacked, loader::LOADER)?);
         let config = work.draft("loader")?;
-        layer::put(config.path(), "loader.conf", LOADER_CONF.as_bytes(), 0o644)?;
+        layer::put(config.path(), "loader.conf", work.value("loader settings")?.as_bytes(), 0o644)?;
         work.tools
             .script("filling the disk image", SCRIPT)
             .read(work.output(ROOT)?, "root")

@@ -229,12 +229,7 @@ pub(crate) fn make(spec: &Spec, cache: &CacheDir, context: &Context) -> miette::
     Ok(cluster?)
 }
 
-/// Where QEMU comes from, with the cache in its usual place.
-pub(crate) fn tools() -> miette::Result<Tools> {
-    let cache_dir = std::env::var_os("ASHLAR_CACHE_DIR").map(PathBuf::from);
-    tools_in(&CacheDir { cache_dir })
-}
-
+/// Where QEMU comes from.
 fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
     let store = Store::open(cache.cache_dir.as_deref()).ok();

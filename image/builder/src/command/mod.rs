@@ -18,4 +18,5 @@ pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod profiles;
 pub(crate) mod site;
+pub(crate) mod stamp;
 pub(crate) mod vm;

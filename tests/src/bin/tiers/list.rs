@@ -25,6 +25,11 @@ fn interop_needs_root() -> Option<&'static str> {
         .then_some("network namespaces need root; run `sudo -E just test interop`")
 }
 
+fn disk_needs_root() -> Option<&'static str> {
+    (!nix::unistd::geteuid().is_root())
+        .then_some("loop devices need root; run `sudo -E just test disk`")
+}
+
 /// Cargo lets one command at a time compile into a directory.
 const DEBUG: Option<&str> = Some("target/debug");
 const RELEASE: Option<&str> = Some("target/release");
@@ -48,33 +53,32 @@ pub(crate) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "programs",
-        what: "our programs in release form",
+        what: "the builder, and what else the next tiers run in release form",
         needs: &[],
         pace: Pace::First,
         holds: RELEASE,
         minutes: 20,
         skip: anywhere,
         steps: &[
-            // As `ashlar build` does it: other words would compile them again.
+            // In one command, and without `-p`, or each would compile what all
+            // depend on with features of its own.
             step(Run::Prepare(
-                "cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console",
+                "cargo build --release --locked --bin ashlar --bin costs --example serf-rs",
             )),
-            step(Run::Prepare("cargo build --release --locked -p ashlar")),
-            step(Run::Prepare("cargo build --release --locked -p serf-rs --example serf-rs")),
         ],
     },
     Tier {
         name: "build",
-        what: "the retail image that the next tiers share, of the committed lock",
+        what: "the retail image of the committed lock, with our programs in release form",
         needs: &["programs"],
         pace: Pace::First,
         holds: CACHE,
         minutes: 25,
         skip: anywhere,
         steps: &[
-            step(Run::Check("cargo run --release --locked --quiet -p ashlar -- doctor")),
+            step(Run::Check("cargo run --release --locked --quiet --bin ashlar -- doctor")),
             step(Run::Check(
-                "cargo run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+                "cargo run --release --locked --quiet --bin ashlar -- build --profile retail --locked",
             )),
         ],
     },
@@ -92,7 +96,7 @@ pub(crate) const TIERS: &[Tier] = &[
             )),
             // The tiers' own tests are no default targets.
             step(Run::Compile(
-                "cargo test --locked --workspace --test interop --test image --test lab --test vm --test drill --no-run --message-format=json-render-diagnostics",
+                "cargo test --locked --workspace --test interop --test image --test disk --test lab --test vm --test drill --no-run --message-format=json-render-diagnostics",
             )),
         ],
     },
@@ -127,6 +131,16 @@ pub(crate) const TIERS: &[Tier] = &[
         steps: &[step(Run::Program("interop", 4))],
     },
     Tier {
+        name: "disk",
+        what: "flashing loop devices: in use, too small, failing, stopped",
+        needs: &["compile", "programs"],
+        pace: Pace::Filling,
+        holds: None,
+        minutes: 5,
+        skip: disk_needs_root,
+        steps: &[step(Run::Program("disk", 2))],
+    },
+    Tier {
         name: "image",
         what: "the finished image, not booted, and the builder's answers to bad input",
         needs: &["compile", "build"],
@@ -147,7 +161,7 @@ pub(crate) const TIERS: &[Tier] = &[
         steps: &[
             step(Run::Check("cargo clippy --locked --workspace --all-targets -- -D warnings")),
             step(Run::Check(
-                "cargo clippy --locked --workspace --test interop --test image --test lab --test vm --test drill -- -D warnings",
+                "cargo clippy --locked --workspace --test interop --test image --test disk --test lab --test vm --test drill -- -D warnings",
             )),
         ],
     },
@@ -187,9 +201,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: RELEASE,
         minutes: 15,
         skip: anywhere,
-        steps: &[step(Run::Check(
-            "cargo run --release --locked --quiet -p ashlar-tests --bin costs",
-        ))],
+        steps: &[step(Run::Check("cargo run --release --locked --quiet --bin costs"))],
     },
     Tier {
         name: "fuzz",

@@ -50,7 +50,8 @@ fn main() -> Result<ExitCode> {
     summary.write(&root.join("out/test-summary.json"))?;
     print!("{summary}");
     if interrupted {
-        bail!("interrupted");
+        eprintln!("interrupted");
+        return Ok(ExitCode::from(130));
     }
     Ok(if summary.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -93,7 +94,8 @@ async fn run(
     let mut running = JoinSet::new();
     let programs = Arc::new(Mutex::new(Programs::default()));
     let (interrupt, interrupted) = watch::channel(false);
-    let mut hangup = signal(SignalKind::terminate())?;
+    let (mut ctrl_c, mut ended) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         let stopping = *interrupted.borrow();
@@ -119,14 +121,14 @@ async fn run(
             return Ok((summary, stopping));
         }
         tokio::select! {
-            Some(ended) = running.join_next() => {
-                let (at, row) = ended?;
+            Some(done) = running.join_next() => {
+                let (at, row) = done?;
                 let row = row?;
                 states[at] = if row.failed == 0 { State::Good } else { State::Bad };
                 summary.push(row);
             }
-            _ = tokio::signal::ctrl_c() => { interrupt.send_replace(true); }
-            _ = hangup.recv() => { interrupt.send_replace(true); }
+            _ = ctrl_c.recv() => { interrupt.send_replace(true); }
+            _ = ended.recv() => { interrupt.send_replace(true); }
             _ = ticks.tick() => live.tick(),
         }
     }
