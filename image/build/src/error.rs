@@ -32,14 +32,34 @@ pub enum BuildError {
         place: PathBuf,
     },
 
-    /// Another build holds the cache.
-    #[error("another build is running{} and uses {}", .holder, .cache.display())]
-    #[diagnostic(help("wait for it, or give this one a cache of its own with --cache-dir"))]
-    Busy {
-        /// ` (process 4711)`, or nothing.
-        holder: String,
-        /// The cache.
-        cache: PathBuf,
+    /// A version that somebody chose is taken.
+    #[error("version {version} is published already, with other contents: {}", .directory.display())]
+    #[diagnostic(help("choose another --image-version, or remove that directory first"))]
+    VersionTaken {
+        /// The version.
+        version: String,
+        /// Where it is.
+        directory: PathBuf,
+    },
+
+    /// A package in the cache is not what was locked; it was removed from there.
+    #[error("{name} in the cache is not the package that the lock names")]
+    #[diagnostic(help("build again: it is fetched anew"))]
+    DamagedPackage {
+        /// The package.
+        name: String,
+    },
+
+    /// Hardware sets name modules that the kernel does not have.
+    #[error("kernel {kernel} has no module {}", .names.join(", "))]
+    #[diagnostic(help(
+        "correct the name, or take the line out; a pattern with * may match nothing"
+    ))]
+    NoSuchModules {
+        /// Each with the place that names it, where that is known.
+        names: Vec<String>,
+        /// The kernel's version.
+        kernel: String,
     },
 
     /// The lock is missing or is not the recipe's.
@@ -82,16 +102,6 @@ pub enum BuildError {
         directory: PathBuf,
         /// What is missing, one line a package.
         packages: String,
-    },
-
-    /// A package in the cache is not what it was.
-    #[error("the package {name} {version} was damaged in the cache, and is removed from it")]
-    #[diagnostic(help("build again: it is fetched anew. Check the disk if this happens twice"))]
-    Damaged {
-        /// The package.
-        name: String,
-        /// Its version.
-        version: String,
     },
 
     /// apt does not know a package.

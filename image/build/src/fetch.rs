@@ -84,8 +84,7 @@ pub(crate) fn link(store: &Store, package: &LockedPackage, to: &Path) -> Result<
     let deb = store.deb(&package.sha256);
     if digest::file(&deb)? != package.sha256 {
         std::fs::remove_file(&deb).at("removed", &deb)?;
-        let LockedPackage { name, version, .. } = package;
-        return Err(BuildError::Damaged { name: name.clone(), version: version.clone() });
+        return Err(BuildError::DamagedPackage { name: package.name.clone() });
     }
     if std::fs::hard_link(&deb, to).is_err() {
         std::fs::copy(&deb, to).at("copied", &deb)?;
@@ -100,10 +99,9 @@ pub(crate) fn fetch(
     places: &Places<'_>,
     store: &Store,
     lock: &Lock,
-    cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Vec<Lost>> {
-    fetch_through(&Proxies::of_host(), places, store, lock, cancel, events)
+    fetch_through(&Proxies::of_host(), places, store, lock, events)
 }
 
 fn fetch_through(
@@ -111,7 +109,6 @@ fn fetch_through(
     places: &Places<'_>,
     store: &Store,
     lock: &Lock,
-    cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Vec<Lost>> {
     let wanted = missing(lock, store);
@@ -123,7 +120,7 @@ fn fetch_through(
         places,
         store,
         lock,
-        cancel,
+        cancel: events.cancel(),
         client: Client::new(proxies)?,
         bar: Mutex::new(events.begin_bytes("fetching packages", total)),
         done: AtomicU64::new(0),
@@ -164,7 +161,7 @@ struct Fetching<'a> {
     places: &'a Places<'a>,
     store: &'a Store,
     lock: &'a Lock,
-    cancel: &'a Cancel,
+    cancel: Cancel,
     client: Client,
     bar: Mutex<Box<dyn Activity>>,
     done: AtomicU64,
@@ -241,7 +238,7 @@ impl Fetching<'_> {
                     return Err(Refused::Unreachable("did not answer before".into()));
                 }
                 let arrived = |bytes| self.arrived(bytes);
-                let got = self.client.get(url, package.size, file, self.cancel, &arrived);
+                let got = self.client.get(url, package.size, file, &self.cancel, &arrived);
                 if matches!(got, Err(Refused::Dead(_))) {
                     dead().insert(host.to_owned());
                 }

@@ -10,7 +10,7 @@ use crate::resolve::{self, Question};
 use crate::store::Store;
 use crate::tools::{self, Toolbox, ToolsLock};
 use ashlar_recipe::{Composed, Fault, Lock};
-use ashlar_sandbox::{Cancel, Sandbox, host};
+use ashlar_sandbox::{Sandbox, host};
 use std::path::{Path, PathBuf};
 
 /// What may happen to a lock that does not hold any more.
@@ -34,9 +34,7 @@ pub(crate) struct Locksmith<'a> {
     pub locking: Locking,
     /// Where packages are kept.
     pub store: &'a Store,
-    /// Ends what runs.
-    pub cancel: &'a Cancel,
-    /// Is told what happens.
+    /// Is told what happens, and may end it.
     pub events: &'a dyn Events,
 }
 
@@ -133,7 +131,7 @@ impl Locksmith<'_> {
     fn lost(&self, lock: &Lock, composed: &Composed) -> Result<Vec<Lost>> {
         let places =
             Places { vendor: self.vendor, recipes: self.recipes, archives: &composed.archives };
-        fetch::fetch(&places, self.store, lock, self.cancel, self.events)
+        fetch::fetch(&places, self.store, lock, self.events)
     }
 
     /// Makes all packages of a lock be in the cache, or names those that cannot.
@@ -162,7 +160,7 @@ impl Locksmith<'_> {
             recipes: self.recipes,
             place_of: &place_of,
         };
-        let apt = tools.sandbox().until(self.cancel.clone());
+        let apt = tools.sandbox();
         resolve::resolve(&apt, self.store, &question, self.events)
     }
 
@@ -264,20 +262,18 @@ pub fn lock_profile(
     profile: &str,
     cache: Option<&Path>,
     check: bool,
-    cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Locked> {
     let recipes = project.recipes();
     let composed = ashlar_recipe::compose(&recipes, profile)?;
     let store = Store::open(cache)?;
-    let _held = store.lock()?;
-    let tools = Toolbox::ready(&store, &ToolsLock::of(Some(project))?, cancel, events)?;
+    let _held = store.lock(events)?;
+    let tools = Toolbox::ready(&store, &ToolsLock::of(Some(project))?, events)?;
     let smith = Locksmith {
         recipes: &recipes,
         vendor: None,
         locking: Locking::Renew,
         store: &store,
-        cancel,
         events,
     };
     let new = smith.resolve(&composed, &tools)?;
@@ -290,12 +286,11 @@ pub fn lock_tools(
     project: &Project,
     cache: Option<&Path>,
     check: bool,
-    cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Locked> {
     let recipes = project.recipes();
     let store = Store::open(cache)?;
-    let _held = store.lock()?;
+    let _held = store.lock(events)?;
     let known = ToolsLock::of(Some(project)).ok();
     let place = known.map(|lock| Toolbox::place(&store, &lock).join("root"));
     let apt = match place.filter(|root| root.is_dir()) {
@@ -311,6 +306,7 @@ pub fn lock_tools(
         recipes: &recipes,
         place_of: &|_| None,
     };
-    let new = resolve::resolve(&apt.until(cancel.clone()), &store, &question, events)?;
+    let apt = apt.until(events.cancel()).logging_to(store.logs()).traced(events.trace());
+    let new = resolve::resolve(&apt, &store, &question, events)?;
     Locked::put(&new, recipes.join(tools::FILE), check)
 }

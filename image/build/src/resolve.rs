@@ -4,10 +4,11 @@
 //! the host's packages, sources and pins have no say.
 
 use crate::digest;
+use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::index;
-use crate::store::{Draft, Store};
+use crate::store::Store;
 use ashlar_recipe::{Archive, Lock, LockedArchive, LockedPackage, Wanted, openpgp};
 use ashlar_sandbox::{Sandbox, SandboxError, Tool};
 use std::collections::{BTreeMap, BTreeSet};
@@ -426,6 +427,7 @@ mod tests {
             wanted.debs.push(format!("{own}_1.2_all.deb"));
         }
         let store = Store::open(Some(&directory.path().join("cache"))).unwrap();
+        store.lock(&crate::events::Silent).unwrap();
         let question = Question {
             name: "shop",
             wanted: &wanted,

@@ -2,15 +2,15 @@
 //! image. It is made of exactly the packages of `recipes/tools.lock`, once, so
 //! that all hosts use the same tools.
 
-use crate::error::{At, BuildError, Result};
-use crate::events::Events;
+use crate::error::{BuildError, Result};
+use crate::events::{Events, Silent};
 use crate::fetch::{self, Places};
 use crate::project::Project;
-use crate::store::Store;
+use crate::store::{Store, sync};
 use crate::{digest, index, layer, locking};
 use ashlar_recipe::{Archives, Lock, RELEASE, Wanted};
+use ashlar_sandbox::Sandbox;
 use ashlar_sandbox::host;
-use ashlar_sandbox::{Cancel, Sandbox};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -86,7 +86,7 @@ pub(crate) fn wanted(recipes: &Path) -> Result<Wanted> {
 /// A ready tools root.
 #[derive(Clone, Debug)]
 pub struct Toolbox {
-    root: PathBuf,
+    sandbox: Sandbox,
     versions: BTreeMap<String, String>,
 }
 
@@ -98,31 +98,43 @@ impl Toolbox {
 
     /// Makes it if it is not there yet. Needs the network only then, and only
     /// for packages that are not in the cache.
-    pub fn ready(
-        store: &Store,
-        lock: &ToolsLock,
-        cancel: &Cancel,
-        events: &dyn Events,
-    ) -> Result<Self> {
+    pub fn ready(store: &Store, lock: &ToolsLock, events: &dyn Events) -> Result<Self> {
         let place = Self::place(store, lock);
         host::check(&["bwrap"])?;
+        let held = if place.is_dir() { None } else { Some(store.hold("tools", events)?) };
+        // Another process may have made it in the meantime.
         if !place.is_dir() {
             host::check(&["mmdebstrap", "dpkg-deb"])?;
-            fetch_all(store, lock, cancel, events)?;
+            fetch_all(store, lock, events)?;
             let activity = events.begin("making the tools root (once)");
-            let made = bootstrap(store, &lock.lock, &place, cancel);
+            let made = bootstrap(store, &lock.lock, &place, events);
             drop(activity);
             made?;
         }
+        drop(held);
         store.touch(&place);
+        Ok(Self::at(&place, lock, store, events))
+    }
+
+    /// The tools, if they are there. Writes nothing.
+    pub(crate) fn found(store: &Store, lock: &ToolsLock) -> Result<Option<Self>> {
+        let place = Self::place(store, lock);
+        Ok(place.is_dir().then(|| Self::at(&place, lock, store, &Silent)))
+    }
+
+    fn at(place: &Path, lock: &ToolsLock, store: &Store, events: &dyn Events) -> Self {
         let packages = lock.lock.packages.iter();
         let versions = packages.map(|it| (it.name.clone(), it.version.clone())).collect();
-        Ok(Self { root: place.join("root"), versions })
+        let sandbox = Sandbox::new(&place.join("root"))
+            .until(events.cancel())
+            .logging_to(store.logs())
+            .traced(events.trace());
+        Self { sandbox, versions }
     }
 
     /// Where tools are run.
     pub fn sandbox(&self) -> Sandbox {
-        Sandbox::new(&self.root)
+        self.sandbox.clone()
     }
 
     /// Hash over the versions of these tools, which decide about a step's events.
@@ -147,16 +159,11 @@ fn packages() -> impl Iterator<Item = &'static str> {
 }
 
 /// Brings the packages of the tools into the cache.
-pub(crate) fn fetch_all(
-    store: &Store,
-    tools: &ToolsLock,
-    cancel: &Cancel,
-    events: &dyn Events,
-) -> Result<()> {
+pub(crate) fn fetch_all(store: &Store, tools: &ToolsLock, events: &dyn Events) -> Result<()> {
     let archives = wanted(&tools.recipes)?.archives;
     let places =
         Places { vendor: tools.vendor.as_deref(), recipes: &tools.recipes, archives: &archives };
-    let lost = fetch::fetch(&places, store, &tools.lock, cancel, events)?;
+    let lost = fetch::fetch(&places, store, &tools.lock, events)?;
     if lost.is_empty() {
         return Ok(());
     }
@@ -165,12 +172,13 @@ pub(crate) fn fetch_all(
 
 /// The host's mmdebstrap unpacks them, from a directory and without a network;
 /// the packages themselves do the rest.
-fn bootstrap(store: &Store, lock: &Lock, place: &Path, cancel: &Cancel) -> Result<()> {
+fn bootstrap(store: &Store, lock: &Lock, place: &Path, events: &dyn Events) -> Result<()> {
     let repository = store.draft("tools-repository")?;
     for package in &lock.packages {
         fetch::link(store, package, &repository.path().join(package.file_name()))?;
     }
-    let host = Sandbox::host().until(cancel.clone());
+    let host =
+        Sandbox::host().until(events.cancel()).logging_to(store.logs()).traced(events.trace());
     index::make(&host, repository.path())?;
     let draft = store.draft("tools")?;
     let root = draft.path().join("root");
@@ -189,9 +197,8 @@ fn bootstrap(store: &Store, lock: &Lock, place: &Path, cancel: &Cancel) -> Resul
     for name in ["etc/resolv.conf", "etc/hosts", "etc/hostname"] {
         layer::put(&root, name, b"", 0o644)?;
     }
-    let files = std::fs::File::open(draft.path()).at("read", draft.path())?;
     // A root with empty files would be taken for a whole one ever after.
-    nix::unistd::syncfs(&files).map_err(std::io::Error::from).at("written", draft.path())?;
+    sync(draft.path())?;
     draft.keep(place)
 }
 

@@ -12,10 +12,9 @@ use crate::events::Events;
 use crate::fetch;
 use crate::locking::{Locking, Locksmith};
 use crate::project::Project;
-use crate::store::{Store, children};
+use crate::store::{Store, children, write_whole};
 use crate::tools::{self, ToolsLock};
 use ashlar_recipe::{Lock, LockedPackage};
-use ashlar_sandbox::Cancel;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -43,7 +42,6 @@ pub fn vendor(
     profiles: &[String],
     directory: &Path,
     cache: Option<&Path>,
-    cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Vendored> {
     if directory.is_dir() && !children(directory)?.is_empty() && !directory.join(SUMS).is_file() {
@@ -55,9 +53,9 @@ pub fn vendor(
     }
     let recipes = project.recipes();
     let store = Store::open(cache)?;
-    let _held = store.lock()?;
+    let _held = store.lock(events)?;
     let tools = ToolsLock::of(Some(project))?;
-    tools::fetch_all(&store, &tools, cancel, events)?;
+    tools::fetch_all(&store, &tools, events)?;
     let mut locks = BTreeMap::from([(tools::FILE.to_owned(), tools.lock().clone())]);
     for profile in profiles {
         let composed = ashlar_recipe::compose(&recipes, profile)?;
@@ -66,14 +64,13 @@ pub fn vendor(
             vendor: None,
             locking: Locking::Refuse,
             store: &store,
-            cancel,
             events,
         };
         let lock = smith.current(&composed)?;
         smith.have(&lock, &composed)?;
         locks.insert(format!("{profile}.lock"), lock);
     }
-    let filled = Filling { store: &store, directory, cancel }.fill(&locks)?;
+    let filled = Filling { store: &store, directory, events }.fill(&locks)?;
     Ok(Vendored { profiles: profiles.to_vec(), ..filled })
 }
 
@@ -83,8 +80,8 @@ pub(crate) struct Filling<'a> {
     pub store: &'a Store,
     /// What is filled.
     pub directory: &'a Path,
-    /// Ends it.
-    pub cancel: &'a Cancel,
+    /// May end it.
+    pub events: &'a dyn Events,
 }
 
 impl Filling<'_> {
@@ -109,7 +106,7 @@ impl Filling<'_> {
         }
         let mut sums: BTreeMap<String, String> = BTreeMap::new();
         for (file, package) in &files {
-            self.cancel.check()?;
+            self.events.cancel().check()?;
             let place = debs.join(file);
             if !place.is_file() || digest::file(&place)? != package.sha256 {
                 self.put(package, &place)?;
@@ -135,7 +132,7 @@ impl Filling<'_> {
             }
         }
         let text: String = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
-        write(&self.directory.join(SUMS), text.as_bytes())?;
+        write_whole(&self.directory.join(SUMS), text.as_bytes())?;
         sync(&debs)?;
         sync(self.directory)?;
         Ok(Vendored {
@@ -159,20 +156,13 @@ impl Filling<'_> {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let draft = path.with_extension("part");
-    std::fs::write(&draft, bytes).at("written", &draft)?;
-    sync(&draft)?;
-    Ok(std::fs::rename(&draft, path).at("written", path)?)
-}
-
 fn sync(path: &Path) -> Result<()> {
     Ok(File::open(path).and_then(|file| file.sync_all()).at("written", path)?)
 }
 
 /// Reads a vendored directory from end to end: whether everything that its locks
 /// name is there, and is what they name.
-pub fn check_vendored(directory: &Path, cancel: &Cancel) -> Result<Vendored> {
+pub fn check_vendored(directory: &Path, events: &dyn Events) -> Result<Vendored> {
     let mut profiles = Vec::new();
     let mut wrong = BTreeMap::new();
     let mut seen = BTreeMap::new();
@@ -191,7 +181,7 @@ pub fn check_vendored(directory: &Path, cancel: &Cancel) -> Result<Vendored> {
         }
     }
     for (file, package) in &seen {
-        cancel.check()?;
+        events.cancel().check()?;
         let place = directory.join("debs").join(file);
         if !place.is_file() {
             wrong.insert(format!("debs/{file}"), "is not there");

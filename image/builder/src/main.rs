@@ -10,6 +10,7 @@ mod command;
 mod context;
 mod output;
 mod report;
+mod signals;
 
 use clap::Parser;
 use std::process::ExitCode;

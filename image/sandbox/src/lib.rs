@@ -35,7 +35,6 @@ mod argv;
 mod cancel;
 mod error;
 pub mod host;
-pub mod interrupt;
 mod proxy;
 mod run;
 mod sandbox;

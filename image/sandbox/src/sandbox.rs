@@ -28,7 +28,9 @@ pub struct Sandbox {
 /// Is told of each command before it runs: what it is for, and a line for a
 /// shell on the host that does the same by hand.
 #[derive(Clone)]
-pub struct Trace(Arc<dyn Fn(&str, &str) + Send + Sync>);
+pub struct Trace(Arc<Told>);
+
+type Told = dyn Fn(&str, &str) + Send + Sync;
 
 impl Trace {
     /// Calls `told` for each command.
@@ -77,6 +79,18 @@ impl Sandbox {
     pub fn until(mut self, cancel: Cancel) -> Self {
         self.cancel = cancel;
         self
+    }
+
+    /// The token that ends its tools.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Whether somebody is told of each command.
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.trace.is_some()
     }
 
     /// All that a failed tool printed is kept in this directory, which is made

@@ -2,10 +2,13 @@
 
 use super::regex::of_pattern;
 use super::{File, Files};
-use crate::inputs::{FINISH, command_line};
+use crate::loader::command_line;
 use ashlar_recipe::{Archive, Composed, Lock, ModulePattern};
 use ashlar_sandbox::EPOCH;
 use std::fmt::Write;
+
+/// What makes the root an appliance's, here as there.
+const FINISH: &str = include_str!("../../data/finish.sh");
 
 /// How an export's mkosi.conf begins.
 pub const MARK: &str = "# Rendered by `ashlar export mkosi`";

@@ -5,7 +5,7 @@ pub mod mkosi;
 mod regex;
 
 use crate::BuildError;
-use crate::layer::{Release, fill_from_recipe, lay, put};
+use crate::layer::{Layer, Release, agent_settings, lay, put};
 use ashlar_recipe::Composed;
 use ashlar_sandbox::SandboxError;
 use miette::{IntoDiagnostic, WrapErr, miette};
@@ -98,7 +98,8 @@ fn fill(contents: &Contents<'_>, files: &Files, to: &Path) -> Result<(), BuildEr
     let release = Release { profile: &contents.composed.name, version: contents.version };
     let extra = to.join("mkosi.extra");
     make(&extra)?;
-    fill_from_recipe(&extra, contents.composed, contents.programs, &release)?;
+    let agent = agent_settings(contents.composed)?;
+    Layer::of(contents.composed, contents.programs, &agent).fill(&extra, &release)?;
     let initrd = to.join("mkosi.images/initrd/mkosi.extra");
     for overlay in &contents.composed.initrd_overlays {
         make(&initrd)?;

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use ashlar_build::{Store, Toolbox, ToolsLock};
 use ashlar_inspect::{self as inspect, Disk, Inspection};
-use ashlar_sandbox::Cancel;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,8 +38,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             None => {
                 let store = Store::open(args.cache.cache_dir.as_deref())?;
                 let lock = ToolsLock::of(context.project().ok().as_ref())?;
-                let cancel = Cancel::default();
-                let tools = Toolbox::ready(&store, &lock, &cancel, &context.output)?;
+                let tools = Toolbox::ready(&store, &lock, &context.output)?;
                 let sandbox = tools.sandbox();
                 inspect::root_packages(&inspection, &sandbox)?
             }

@@ -4,7 +4,6 @@ use crate::context::Context;
 use crate::report::verdicts;
 use ashlar_build::{Store, Toolbox, ToolsLock};
 use ashlar_inspect::lint::{self, Check, Severity, Status, Subject, SubjectOptions, Verdict};
-use ashlar_sandbox::Cancel;
 use miette::miette;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,7 +74,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let store = Store::open(args.cache.cache_dir.as_deref())?;
     let project = context.project().ok();
     let lock = ToolsLock::of(project.as_ref())?;
-    let sandbox = Toolbox::ready(&store, &lock, &Cancel::default(), output)?.sandbox();
+    let sandbox = Toolbox::ready(&store, &lock, output)?.sandbox();
     let options = SubjectOptions {
         sandbox,
         recipes: project.as_ref().map(|project| project.recipes()),

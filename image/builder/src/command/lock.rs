@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use ashlar_build::{Locked, Project, lock_profile, lock_tools};
-use ashlar_sandbox::Cancel;
 use std::process::ExitCode;
 
 /// Resolve packages to exact versions and checksums
@@ -39,15 +38,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let project = context.project()?;
     let names = names(args, &project)?;
     let output = &context.output;
-    let cancel = Cancel::default();
+    let events = context.watched(false);
     let mut holds = true;
     let mut rows = Vec::new();
     for name in names {
         let cache = args.cache.cache_dir.as_deref();
         let locked = if name == TOOLS {
-            lock_tools(&project, cache, args.check, &cancel, output)?
+            lock_tools(&project, cache, args.check, &events)?
         } else {
-            lock_profile(&project, &name, cache, args.check, &cancel, output)?
+            lock_profile(&project, &name, cache, args.check, &events)?
         };
         let Locked { path, packages, bytes, changes, fresh } = &locked;
         holds &= *fresh;

@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use ashlar_build::{Bytes, Vendored, check_vendored, vendor};
-use ashlar_sandbox::Cancel;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,9 +40,9 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let output = &context.output;
-    let cancel = Cancel::default();
+    let events = context.watched(false);
     let vendored = if args.check {
-        check_vendored(&args.directory, &cancel)?
+        check_vendored(&args.directory, &events)?
     } else {
         let project = context.project()?;
         let profiles = if args.profile.is_empty() {
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             args.profile.clone()
         };
         let cache = args.cache.cache_dir.as_deref();
-        vendor(&project, &profiles, &args.directory, cache, &cancel, output)?
+        vendor(&project, &profiles, &args.directory, cache, &events)?
     };
     let Vendored { directory, profiles, packages, bytes } = &vendored;
     output.line(format_args!(
