@@ -32,10 +32,9 @@ drill *ARGS: setup
 ci:
     .ci/run
 
-# Compile the ashlar command and the programs that go into images
+# Compile the ashlar command; it compiles what goes into images, for their C library
 build:
     cargo build --release --locked -p ashlar
-    cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console
 
 # Build an image into out/PROFILE/latest/ (more: just image retail --explain)
 image PROFILE="retail" *ARGS: build

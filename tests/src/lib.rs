@@ -18,6 +18,7 @@ mod docs;
 pub mod fleet;
 pub mod image;
 mod node;
+pub mod person;
 pub mod project;
 pub mod ring;
 pub mod shared;

@@ -50,12 +50,10 @@ impl Project {
     /// # Errors
     /// When `ashlar` was not built.
     pub fn build(&self, profile: &str) -> Result<Ashlar> {
-        let program = crate::command::program()?;
-        let agents = program.parent().context("a directory")?;
         Ok(Ashlar::new(["build", "--json", "--profile", profile])?
             .project(self.path())
             .arg("--agent-dir")
-            .arg(agents))
+            .arg(programs()?))
     }
 
     /// Nothing was published, and nothing half-made is left in it.
@@ -128,6 +126,18 @@ impl Cache {
     pub fn is_clean(&self) -> Result<()> {
         is_clean(self.path())
     }
+}
+
+/// Our programs, as the real project's last build compiled them for the image.
+///
+/// # Errors
+/// When none were compiled yet.
+pub fn programs() -> Result<PathBuf> {
+    let found = entries(&users_cache()?.join("programs"))?;
+    let written = |path: &PathBuf| path.join("compiled.json").metadata()?.modified();
+    let newest = found.into_iter().filter_map(|path| Some((written(&path).ok()?, path))).max();
+    let (_, path) = newest.context("no programs yet: build the image first")?;
+    Ok(path.join("out"))
 }
 
 fn existing(path: &Path) -> Result<PathBuf> {

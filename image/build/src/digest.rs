@@ -1,8 +1,9 @@
 //! Hashes of files and trees.
 
 use crate::error::{At, Result};
+use crate::sparse;
+use ashlar_sandbox::Cancel;
 use sha2::{Digest, Sha256};
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,16 +15,7 @@ pub(crate) fn text(text: impl AsRef<[u8]>) -> String {
 
 /// SHA-256 of a file, in hex.
 pub(crate) fn file(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).at("read", path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        ashlar_sandbox::interrupt::check()?;
-        match file.read(&mut buffer).at("read", path)? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            count => hash.update(&buffer[..count]),
-        }
-    }
+    sparse::sha256(path, &Cancel::default())
 }
 
 /// SHA-256 over the names, kinds, executable bits and contents of a tree: all

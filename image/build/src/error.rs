@@ -33,39 +33,76 @@ pub enum BuildError {
         place: PathBuf,
     },
 
-    /// Another build holds the cache.
-    #[error("another build is running{} and uses {}", .holder, .cache.display())]
-    #[diagnostic(help("wait for it, or give this one a cache of its own with --cache-dir"))]
-    Busy {
-        /// ` (process 4711)`, or nothing.
-        holder: String,
-        /// The cache.
-        cache: PathBuf,
+    /// A version that somebody chose is taken.
+    #[error("version {version} is published already, with other contents: {}", .directory.display())]
+    #[diagnostic(help("choose another --image-version, or remove that directory first"))]
+    VersionTaken {
+        /// The version.
+        version: String,
+        /// Where it is.
+        directory: PathBuf,
+    },
+
+    /// A package in the cache is not what was locked; it was removed from there.
+    #[error("{name} in the cache is not the package that the lock names")]
+    #[diagnostic(help("build again: it is fetched anew"))]
+    DamagedPackage {
+        /// The package.
+        name: String,
+    },
+
+    /// Hardware sets name modules that the kernel does not have.
+    #[error("kernel {kernel} has no module {}", .names.join(", "))]
+    #[diagnostic(help(
+        "correct the name, or take the line out; a pattern with * may match nothing"
+    ))]
+    NoSuchModules {
+        /// Each with the place that names it, where that is known.
+        names: Vec<String>,
+        /// The kernel's version.
+        kernel: String,
     },
 
     /// The lock is missing or is not the recipe's.
     #[error("{} {reason}", .path.display())]
-    #[diagnostic(help("run `ashlar lock --profile {profile}` and commit the file"))]
+    #[diagnostic(help("run `{command}` and commit the file"))]
     LockStale {
         /// The lock file.
         path: PathBuf,
         /// `does not exist`, `is older than the recipe` …
         reason: String,
-        /// The profile.
-        profile: String,
+        /// What makes it anew.
+        command: String,
     },
 
-    /// The archive has moved on.
-    #[error("the lock of `{profile}` does not match Debian's archive any more:\n{changes}")]
+    /// The archive has moved on, and no other place has what was locked.
+    #[error("these packages of `{profile}` are to be had no more:\n{packages}{changes}")]
     #[diagnostic(help(
-        "the archive keeps the newest versions only. \
-         `ashlar lock --profile {profile}` takes them into the lock"
+        "an archive keeps the newest versions only. Name a mirror or a dated archive in \
+         recipes/archives.toml, or build from what `ashlar vendor` kept; \
+         `{relock}` takes the newest into the lock"
     ))]
-    Drift {
-        /// The profile.
+    Gone {
+        /// The profile, or `tools`.
         profile: String,
-        /// One line a package.
+        /// Each package, and each place that was asked.
+        packages: String,
+        /// What a new lock would change, or nothing.
         changes: String,
+        /// The command that makes a new lock.
+        relock: String,
+    },
+
+    /// A vendored directory lacks something.
+    #[error("{} lacks what `{profile}` needs:\n{packages}", .directory.display())]
+    #[diagnostic(help("fill it anew with `ashlar vendor {}`", .directory.display()))]
+    NotVendored {
+        /// The profile, or `tools`.
+        profile: String,
+        /// The directory.
+        directory: PathBuf,
+        /// What is missing, one line a package.
+        packages: String,
     },
 
     /// apt does not know a package.
@@ -78,16 +115,16 @@ pub enum BuildError {
         reason: String,
     },
 
-    /// What was downloaded is not what was locked.
-    #[error("{name} {version} could not be fetched: {reason}")]
-    #[diagnostic(help("check the network; what was already fetched is kept"))]
-    Fetch {
-        /// The package.
-        name: String,
-        /// Its version.
-        version: String,
-        /// Why.
-        reason: String,
+    /// Packages are out of reach.
+    #[error("these packages of `{profile}` could not be fetched:\n{packages}")]
+    #[diagnostic(help(
+        "check the network, and the proxy if there is one; what was already fetched is kept"
+    ))]
+    OutOfReach {
+        /// The profile, or `tools`.
+        profile: String,
+        /// Each package, and why each place did not give it.
+        packages: String,
     },
 
     /// Something larger than the recipe allows.

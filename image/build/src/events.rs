@@ -1,9 +1,11 @@
-//! What a build tells while it goes on. A build prints nothing and knows no
-//! terminal: whoever asked for it decides what becomes of its news.
+//! What a build tells while it goes on, and how it is ended. A build prints
+//! nothing and knows no terminal: whoever asked for it decides what becomes of
+//! its news.
 
+use ashlar_sandbox::{Cancel, Trace};
 use std::fmt::Arguments;
 
-/// Takes the news of a build. Called from several threads.
+/// Takes the news of a build, and may end it. Called from several threads.
 pub trait Events: Sync {
     /// Something worth a line in a log.
     fn note(&self, text: Arguments<'_>);
@@ -13,6 +15,14 @@ pub trait Events: Sync {
     fn begin(&self, what: &str) -> Box<dyn Activity>;
     /// The same for something that is measured in bytes.
     fn begin_bytes(&self, what: &str, total: u64) -> Box<dyn Activity>;
+    /// The token that ends the build; by default one that nobody else has.
+    fn cancel(&self) -> Cancel {
+        Cancel::default()
+    }
+    /// Who wants to see every command; by default nobody.
+    fn trace(&self) -> Option<Trace> {
+        None
+    }
 }
 
 /// Something that goes on.

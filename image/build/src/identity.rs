@@ -1,6 +1,7 @@
 //! Ids that are made from a product line's seed, so that two versions of it
 //! compare block by block, and two builds of one version are equal.
 
+use crate::error::{BuildError, Result};
 use ashlar_recipe::Composed;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -43,10 +44,11 @@ impl Identity {
 
 /// The ids by which the initrd finds root and hash tree: the two halves of the
 /// root hash, by the Discoverable Partitions Specification.
-pub(crate) fn partitions_of(root_hash: &str) -> Option<(String, String)> {
-    let half = |range| Uuid::parse_str(root_hash.get(range)?).ok();
-    let (root, verity) = (half(0..32)?, half(32..64)?);
-    Some((root.to_string(), verity.to_string()))
+pub(crate) fn partitions_of(root_hash: &str) -> Result<(String, String)> {
+    let half = |range| Some(Uuid::parse_str(root_hash.get(range)?).ok()?.to_string());
+    half(0..32).zip(half(32..64)).ok_or_else(|| BuildError::Unexpected {
+        what: format!("veritysetup printed no root hash: {root_hash:?}"),
+    })
 }
 
 fn hash(seed: &Uuid, purpose: &str) -> [u8; 32] {
@@ -78,6 +80,6 @@ mod tests {
         let (root, verity) = partitions_of(hash).unwrap();
         assert_eq!(root, "00112233-4455-6677-8899-aabbccddeeff");
         assert_eq!(verity, "01234567-89ab-cdef-0123-456789abcdef");
-        assert_eq!(partitions_of("short"), None);
+        assert!(partitions_of("short").is_err());
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{At, BuildError, Result};
 use crate::store::set_mode;
 use ashlar_recipe::{Composed, DiskSettings, Size};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A program of ours that goes into `/usr/bin`.
 pub const PROGRAMS: [&str; 3] = ["ashlar-agent", "ashlarctl", "ashlar-console"];
@@ -20,51 +20,66 @@ pub(crate) struct Release<'a> {
     pub version: &'a str,
 }
 
-/// Fills `layer` with all that is laid over the base root at `base`.
-pub(crate) fn fill(
-    layer: &Path,
-    base: &Path,
-    composed: &Composed,
-    programs: &Path,
-    release: &Release<'_>,
-) -> Result<()> {
-    fill_from_recipe(layer, composed, programs, release)?;
-    put(layer, "usr/lib/os-release", os_release(base, release)?.as_bytes(), 0o644)
+/// What the recipe adds, wherever it lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer<'a> {
+    /// Trees, in the order in which they are laid.
+    pub overlays: &'a [PathBuf],
+    /// Our programs by name.
+    pub programs: Vec<(&'static str, PathBuf)>,
+    /// The agent's settings.
+    pub agent: &'a str,
+    /// Stacks by name.
+    pub stacks: Vec<(String, PathBuf)>,
+    /// Sizes by partition definition.
+    pub partitions: Vec<(String, String)>,
 }
 
-/// Fills `layer` with all that does not depend on what it is laid over.
-pub(crate) fn fill_from_recipe(
-    layer: &Path,
-    composed: &Composed,
-    programs: &Path,
-    release: &Release<'_>,
-) -> Result<()> {
-    for overlay in &composed.overlays {
-        lay(overlay, layer)?;
+impl<'a> Layer<'a> {
+    /// That of a recipe, as it lies in the project.
+    pub(crate) fn of(composed: &'a Composed, programs: &Path, agent: &'a str) -> Self {
+        let stack = |s: &ashlar_recipe::StackFile| (s.name.clone(), s.path.clone());
+        Self {
+            overlays: &composed.overlays,
+            programs: PROGRAMS.map(|name| (name, programs.join(name))).to_vec(),
+            agent,
+            stacks: composed.stacks.iter().map(stack).collect(),
+            partitions: partition_sizes(&composed.recipe.disk),
+        }
     }
-    for program in PROGRAMS {
-        let from = programs.join(program);
-        put(layer, &format!("usr/bin/{program}"), &std::fs::read(&from).at("read", &from)?, 0o755)?;
+
+    /// Fills a directory with it.
+    pub(crate) fn fill(&self, layer: &Path, release: &Release<'_>) -> Result<()> {
+        for overlay in self.overlays {
+            lay(overlay, layer)?;
+        }
+        for (program, from) in &self.programs {
+            let content = std::fs::read(from).at("read", from)?;
+            put(layer, &format!("usr/bin/{program}"), &content, 0o755)?;
+        }
+        put(layer, "usr/lib/ashlar/agent.toml", self.agent.as_bytes(), 0o644)?;
+        let mut about = serde_json::to_string(release).map_err(|error| BuildError::Unexpected {
+            what: format!("release.json cannot be written down: {error}"),
+        })?;
+        about.push('\n');
+        put(layer, "usr/lib/ashlar/release.json", about.as_bytes(), 0o644)?;
+        for (name, path) in &self.stacks {
+            let text = std::fs::read(path).at("read", path)?;
+            put(layer, &format!("usr/lib/ashlar/stacks/{name}.yml"), &text, 0o644)?;
+        }
+        for (definition, sizes) in &self.partitions {
+            let path = format!("usr/lib/repart.d/{definition}.conf.d/50-recipe.conf");
+            put(layer, &path, sizes.as_bytes(), 0o644)?;
+        }
+        Ok(())
     }
-    let serialised = |what: &str, error: &dyn std::fmt::Display| BuildError::Unexpected {
-        what: format!("{what} cannot be written down: {error}"),
-    };
-    let agent = toml::to_string(&composed.recipe.agent)
-        .map_err(|error| serialised("the recipe's [agent] table", &error))?;
-    put(layer, "usr/lib/ashlar/agent.toml", agent.as_bytes(), 0o644)?;
-    let mut about =
-        serde_json::to_string(release).map_err(|error| serialised("release.json", &error))?;
-    about.push('\n');
-    put(layer, "usr/lib/ashlar/release.json", about.as_bytes(), 0o644)?;
-    for stack in &composed.stacks {
-        let text = std::fs::read(&stack.path).at("read", &stack.path)?;
-        put(layer, &format!("usr/lib/ashlar/stacks/{}.yml", stack.name), &text, 0o644)?;
-    }
-    for (definition, sizes) in partition_sizes(&composed.recipe.disk) {
-        let path = format!("usr/lib/repart.d/{definition}.conf.d/50-recipe.conf");
-        put(layer, &path, sizes.as_bytes(), 0o644)?;
-    }
-    Ok(())
+}
+
+/// The recipe's settings of the agent, as the agent reads them.
+pub(crate) fn agent_settings(composed: &Composed) -> Result<String> {
+    toml::to_string(&composed.recipe.agent).map_err(|error| BuildError::Unexpected {
+        what: format!("the recipe's [agent] table cannot be written down: {error}"),
+    })
 }
 
 /// Debian's `os-release`, with the image's own name and version.
@@ -77,13 +92,13 @@ pub(crate) fn os_release(base: &Path, release: &Release<'_>) -> Result<String> {
 }
 
 /// The recipe's sizes, as drop-ins for the partition definitions.
-fn partition_sizes(disk: &DiskSettings) -> Vec<(&'static str, String)> {
+pub(crate) fn partition_sizes(disk: &DiskSettings) -> Vec<(String, String)> {
     let fixed = |size: Size| {
         let bytes = size.as_bytes();
         format!("[Partition]\nSizeMinBytes={bytes}\nSizeMaxBytes={bytes}\n")
     };
     let least = |size: Size| format!("[Partition]\nSizeMinBytes={}\n", size.as_bytes());
-    vec![
+    [
         ("10-esp", fixed(disk.esp)),
         ("20-root-a", fixed(disk.root)),
         ("21-verity-a", fixed(disk.verity)),
@@ -93,6 +108,8 @@ fn partition_sizes(disk: &DiskSettings) -> Vec<(&'static str, String)> {
         ("50-state", least(disk.state)),
         ("60-data", least(disk.data)),
     ]
+    .map(|(name, text)| (name.to_owned(), text))
+    .to_vec()
 }
 
 /// Copies an overlay over what is there.

@@ -1,52 +1,121 @@
 //! From a recipe to an image.
 //!
 //! ```text
-//! recipe ─ lock ─ packages ─┬─ base ─ modules ─┬─ initrd ─┐
+//! recipe ─ lock ─ packages ─┬─ base ─ modules ─┬─ initrd ─┐         ┌─ checksum
 //!                           │                  │          ├─ uki ─ disk ─ compressed
-//! overlays, agent ──────────┴──────────────────┴─ root ───┘
+//! overlays, agent ──────────┴──────────────────┴─ root ───┘         └─ qcow2, vmdk
 //! ```
 //!
-//! [`pipeline`] is the whole story. [`plan`] keys each step by its inputs,
-//! [`execute`] runs those whose output the [`store`] does not have, each in a
-//! sandbox whose programs come from the [`tools`] root, and [`publish`] puts
-//! the results into `out/<profile>/<version>/`.
+//! [`build()`] takes a [`Request`] and somebody who listens ([`Events`]), and
+//! gives a directory of artefacts. It prints nothing and knows no terminal; who
+//! listens also hands in the token that ends the build.
+//!
+//! ```no_run
+//! use ashlar_build::{Locking, Project, Request, Silent, Target, build};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let request = Request {
+//!     project: Project::find(None)?,
+//!     profile: "retail".into(),
+//!     locking: Locking::Refuse,
+//!     version: None,
+//!     agent_dir: None,
+//!     vendor: None,
+//!     cache_dir: None,
+//!     targets: Target::USUAL.into(),
+//! };
+//! println!("{}", build(&request, &Silent)?.image.display());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a build goes
+//!
+//! 1. The recipe is composed, its lock found or renewed ([`Locking`]), the tools
+//!    root ([`Toolbox`]) brought up, packages fetched, from wherever
+//!    they still are (`fetch`) or from what [`vendor()`] kept, and our own programs
+//!    compiled *in* the tools root: against the image's C library, under paths and
+//!    with an environment that are everybody's.
+//! 2. Each **step** (one file in `step/`) declares what it reads. Files are copied
+//!    into a stage and hashed there (`stage`); a step finds nothing else, so that
+//!    a missed input is an error of the first run and no wrong image later. Its
+//!    own sources are an input: `build.rs` finds them.
+//! 3. The **plan** (`plan`) gives every step a key, the hash of its inputs and of
+//!    the keys before it. It is pure.
+//! 4. What the cache ([`Store`]) does not have is run (`execute`), side by side
+//!    where the plan allows it, each step in a sandbox. A finished step is hashed
+//!    file by file, synced and only then written down as finished (`contents`);
+//!    whenever a step is used, what seems changed is read again, and what is
+//!    damaged is made anew.
+//! 5. The artefacts of the [`Target`]s are measured against the recipe's budgets
+//!    and published (`publish`) with a manifest and bills of materials.
+//!
+//! [`explain`] tells what would happen and why, and writes nothing at all.
+//!
+//! # The same bytes
+//!
+//! Two builds of one lock and one tree are the same, whoever makes them: umask,
+//! home, locale, time and host name are fixed by the sandbox, modes and owners by
+//! `layer`, ids by the product line (`identity`), and everything that the firmware
+//! or the kernel executes comes from locked packages.
 
-mod agents;
-mod archive;
+mod contents;
 pub mod cpio;
 mod digest;
+mod download;
+mod draft;
 mod elf;
+mod entries;
 mod error;
 mod events;
 mod execute;
+mod explain;
 pub mod export;
+mod fetch;
 mod identity;
+mod index;
 mod initrd;
-mod inputs;
 mod layer;
+mod loader;
 mod locking;
+mod manifest;
 mod modules;
 mod outline;
 mod pipeline;
 mod plan;
+mod programs;
 mod project;
+mod prune;
 mod publish;
+mod resolve;
 mod roles;
 pub mod sbom;
 mod space;
-mod steps;
+mod sparse;
+mod stage;
+mod step;
 mod store;
+#[cfg(test)]
+mod test_archive;
 mod tools;
+mod vendor;
+mod workspace;
 
-pub use agents::ready as programs;
+pub use draft::Draft;
+pub use entries::Entry;
 pub use error::BuildError;
 pub use events::{Activity, Events, Silent};
+pub use explain::{Report, StepReport, explain};
+pub use fetch::Lost;
 pub use layer::PROGRAMS;
 pub use locking::current as current_lock;
-pub use locking::{Locked, Locking, lock_profile};
+pub use locking::{Locked, Locking, lock_profile, lock_tools};
 pub use outline::{Outline, outline};
-pub use pipeline::{Built, Report, Request, StepReport, build, explain};
-pub use plan::StepId;
+pub use pipeline::{Built, Request, build};
+pub use programs::programs;
 pub use project::{Project, ProjectError};
-pub use store::{Entry, Store, size_of};
-pub use tools::Toolbox;
+pub use prune::{Pruned, Rule, prune};
+pub use step::{StepId, Target};
+pub use store::{BuildLock, Store, size_of};
+pub use tools::{Toolbox, ToolsLock};
+pub use vendor::{Vendored, check_vendored, vendor};

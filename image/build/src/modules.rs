@@ -14,6 +14,8 @@ pub(crate) struct Modules {
     needs: BTreeMap<String, Vec<String>>,
     /// Module name → names of modules that should be there too.
     soft: BTreeMap<String, Vec<String>>,
+    /// Names of modules that are a part of the kernel itself.
+    builtin: BTreeSet<String>,
 }
 
 impl Modules {
@@ -23,10 +25,11 @@ impl Modules {
             let path = directory.join(name);
             std::fs::read_to_string(&path).at("read", path)
         };
-        Ok(Self::parse(&read("modules.dep")?, &read("modules.softdep")?))
+        let builtin = read("modules.builtin")?;
+        Ok(Self::parse(&read("modules.dep")?, &read("modules.softdep")?, &builtin))
     }
 
-    fn parse(dep: &str, softdep: &str) -> Self {
+    fn parse(dep: &str, softdep: &str, builtin: &str) -> Self {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let needs = dep
             .lines()
@@ -43,7 +46,7 @@ impl Modules {
             let wanted = words.filter(|word| !word.ends_with(':')).map(str::to_owned);
             soft.entry(name(module)).or_default().extend(wanted);
         }
-        Self { needs, soft }
+        Self { needs, soft, builtin: builtin.lines().map(name).collect() }
     }
 
     /// The paths of all modules that match, and of all that they need; all
@@ -65,10 +68,34 @@ impl Modules {
         kept
     }
 
+    /// The patterns that name one module each and match none: a typing error in a
+    /// hardware set would be a box without its network card.
+    pub(crate) fn absent<'a>(
+        &self,
+        patterns: impl IntoIterator<Item = &'a ModulePattern>,
+    ) -> Vec<String> {
+        let exact = patterns.into_iter().filter(|pattern| pattern.is_exact());
+        let absent = exact.filter(|pattern| {
+            !self.builtin.contains(&name(pattern.as_str()))
+                && !self.needs.keys().any(|path| pattern.matches(path))
+        });
+        absent.map(|pattern| pattern.as_str().to_owned()).collect()
+    }
+
     fn path_of(&self, module: &str) -> Option<&str> {
         let wanted = name(module);
         self.needs.keys().map(String::as_str).find(|path| name(path) == wanted)
     }
+}
+
+/// Patterns as an input of a step: one a line.
+pub(crate) fn written(patterns: &[ModulePattern]) -> String {
+    patterns.iter().map(|pattern| format!("{}\n", pattern.as_str())).collect()
+}
+
+/// Reads them back.
+pub(crate) fn patterns(written: &str) -> Vec<ModulePattern> {
+    written.lines().filter_map(|line| ModulePattern::new(line).ok()).collect()
 }
 
 /// A module's name from its path or from another spelling of it.
@@ -104,7 +131,7 @@ mod tests {
         kernel/sound/snd.ko.xz:\n";
 
     fn kept(patterns: &[&str]) -> Vec<String> {
-        let modules = Modules::parse(DEP, "# softs\nsoftdep libcrc32c pre: crc32c_intel\n");
+        let modules = Modules::parse(DEP, "# softs\nsoftdep libcrc32c pre: crc32c_intel\n", "");
         let patterns: Vec<_> = patterns.iter().map(|p| ModulePattern::new(p).unwrap()).collect();
         modules.kept(&patterns).iter().map(|path| name(path)).collect()
     }
@@ -122,5 +149,14 @@ mod tests {
     #[test]
     fn without_patterns_all_modules_stay() {
         assert_eq!(kept(&[]).len(), 6);
+    }
+
+    #[test]
+    fn a_name_that_no_module_has_is_told_and_a_built_in_one_or_a_glob_is_not() {
+        let modules = Modules::parse(DEP, "", "kernel/drivers/virtio/virtio-pci.ko\n");
+        let names = ["ext4", "virtio_pci", "etx4", "drivers/net/**", "kernel_fs/xfs"];
+        let written = names.map(|name| ModulePattern::new(name).unwrap());
+        assert_eq!(modules.absent(&written), ["etx4", "kernel_fs/xfs"]);
+        assert_eq!(patterns(&super::written(&written)).len(), names.len());
     }
 }

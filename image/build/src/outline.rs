@@ -1,6 +1,6 @@
 //! The steps of every build, for people: what they do and what they build upon.
 
-use crate::plan::StepId;
+use crate::step::{ALL, StepId};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +16,11 @@ pub struct Outline {
 /// Every step, in an order in which they can run.
 #[must_use]
 pub fn outline() -> Vec<Outline> {
-    let of = |step: StepId| Outline {
-        name: step.as_str(),
-        about: step.about(),
-        needs: step.needs().iter().map(|need| need.as_str()).collect(),
-    };
-    StepId::ALL.into_iter().map(of).collect()
+    ALL.into_iter()
+        .map(|step| Outline {
+            name: step.id().as_str(),
+            about: step.about(),
+            needs: step.needs().iter().copied().map(StepId::as_str).collect(),
+        })
+        .collect()
 }

@@ -1,24 +1,22 @@
 //! A whole build, in order.
 
-use crate::error::{At, BuildError, Result};
+use crate::error::{BuildError, Result};
 use crate::events::Events;
-use crate::execute::{self, Timings};
-use crate::inputs::Sources;
-use crate::locking::{self, Locking};
-use crate::plan::{Plan, StepId};
+use crate::execute::{Build, Timings};
+use crate::locking::{self, Locking, Locksmith};
+use crate::plan::Plan;
 use crate::project::Project;
 use crate::space::{self, Need};
-use crate::steps::Steps;
-use crate::store::Store;
-use crate::tools::Toolbox;
-use crate::{agents, archive, publish};
+use crate::stage::{Sources, Staged, Staging};
+use crate::step::{self, ALL, DISK, StepId, Target};
+use crate::store::{Store, write_whole};
+use crate::tools::{Toolbox, ToolsLock};
+use crate::{fetch, programs, publish};
 use ashlar_recipe::{Composed, Lock};
-use ashlar_sandbox::SandboxError;
-use ashlar_sandbox::interrupt;
 use bytesize::ByteSize;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What is asked for.
@@ -34,17 +32,12 @@ pub struct Request {
     pub version: Option<String>,
     /// Where our programs are, instead of compiling them.
     pub agent_dir: Option<PathBuf>,
+    /// A directory that `ashlar vendor` filled, instead of locks and archives.
+    pub vendor: Option<PathBuf>,
     /// The cache, instead of the user's.
     pub cache_dir: Option<PathBuf>,
-    /// Whether the compressed image is wanted.
-    pub compress: bool,
-}
-
-impl Request {
-    fn wanted(&self) -> &'static [StepId] {
-        let all = &[StepId::Uki, StepId::Disk, StepId::Checksum, StepId::Compressed];
-        if self.compress { all } else { &all[..3] }
-    }
+    /// What people shall get.
+    pub targets: BTreeSet<Target>,
 }
 
 /// An image.
@@ -56,7 +49,7 @@ pub struct Built {
     pub version: String,
     /// `out/<profile>/<version>/`.
     pub directory: PathBuf,
-    /// The raw disk image.
+    /// The disk image, in the first of its forms that there are.
     pub image: PathBuf,
     /// Every file in the directory, with its size in bytes.
     pub files: BTreeMap<String, u64>,
@@ -66,77 +59,98 @@ pub struct Built {
     pub total_seconds: f64,
 }
 
-/// What a build would do.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    pub profile: String,
-    pub version: String,
-    /// Packages that would be fetched, and their bytes.
-    pub packages: usize,
-    pub packages_to_fetch: usize,
-    pub bytes_to_fetch: u64,
-    pub steps: Vec<StepReport>,
-    pub bytes_needed: u64,
+impl Request {
+    /// The packages that the tools root is made of.
+    pub(crate) fn tools(&self) -> Result<ToolsLock> {
+        match &self.vendor {
+            Some(vendor) => ToolsLock::vendored(vendor),
+            None => ToolsLock::of(Some(&self.project)),
+        }
+    }
+
+    pub(crate) fn locksmith<'a>(
+        &'a self,
+        recipes: &'a Path,
+        store: &'a Store,
+        events: &'a dyn Events,
+    ) -> Locksmith<'a> {
+        Locksmith { recipes, vendor: self.vendor.as_deref(), locking: self.locking, store, events }
+    }
+
+    pub(crate) fn wanted(&self) -> Vec<StepId> {
+        let steps = self.targets.iter().flat_map(|target| target.steps());
+        steps.copied().collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
-/// What would happen to one step.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepReport {
-    pub step: StepId,
-    pub about: &'static str,
-    pub key: String,
-    /// Whether its output is in the cache.
-    pub cached: bool,
-    /// Why not: what changed since the last build of this profile.
-    pub changes: Vec<String>,
-}
-
-/// Everything that a build knows before its first step.
-struct Prepared {
-    store: Store,
-    tools: Toolbox,
-    composed: Composed,
-    lock: Lock,
-    programs: PathBuf,
-    seconds: BTreeMap<String, f64>,
-}
-
-/// Builds an image.
+/// Builds an image. Others that use the same cache are waited for.
+///
+/// # Errors
+///
+/// With what is to be done about it; what has finished by then is kept.
 pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
-    interrupt::watch();
     let begun = Instant::now();
+    let composed = ashlar_recipe::compose(&request.project.recipes(), &request.profile)?;
+    if request.locking == Locking::Refuse && request.vendor.is_none() {
+        locking::current(&request.project.recipes(), &composed)?;
+    }
     let store = Store::open(request.cache_dir.as_deref())?;
-    let _lock = store.lock()?;
-    let Prepared { store, tools, composed, lock, programs, mut seconds } =
-        prepare(request, store, Fetching::Now, events)?;
-    let out = request.project.out();
+    let _lock = store.lock(events)?;
+    let mut seconds = BTreeMap::new();
+    let Prepared { tools, mut lock, programs } =
+        prepare(request, &composed, &store, &mut seconds, events)?;
 
-    let sources = Sources { composed: &composed, lock: &lock, programs: &programs, tools: &tools };
-    let version = version(request, &sources)?;
-    let plan = sources.plan(&version)?;
-    let steps = Steps { sources, plan: &plan, store: &store, version: &version };
-    let (cache_bytes, out_bytes) = room(&steps, request);
-    events.note(format_args!(
-        "building {} {version}; it needs about {} of disk",
-        composed.name,
-        ByteSize(cache_bytes + out_bytes)
-    ));
-    space::check(&[
-        Need { place: store.root(), bytes: cache_bytes },
-        Need { place: &out, bytes: out_bytes },
-    ])?;
-
-    let timings: Timings = execute::run(&steps, request.wanted(), events)?;
-    remember(&store, &composed.name, &plan)?;
-    let publishing = Instant::now();
-    let published = publish::publish(&steps, &request.project, request.wanted())?;
-    seconds.insert("publish".into(), publishing.elapsed().as_secs_f64());
+    let stage = store.draft("stage")?;
+    let mut built = None;
+    // Twice, if a package in the cache turns out to be damaged.
+    for fresh in [true, false] {
+        let sources = Sources {
+            composed: &composed,
+            lock: Some(&lock),
+            programs: Some(&programs),
+            tools: Some(&tools),
+        };
+        let staged = staged(sources, Some(&stage.path().join(if fresh { "1" } else { "2" })))?;
+        let version = version(request, &staged)?;
+        let plan = Plan::new(&ALL, &staged, &version);
+        let sandbox = tools.sandbox();
+        let build = Build {
+            plan: &plan,
+            staged: &staged,
+            store: &store,
+            tools: &sandbox,
+            toolbox: Some(&tools),
+            version: &version,
+        };
+        let targets = publish::joined(request, &composed.name, &version);
+        let request = &Request { targets, ..request.clone() };
+        if let Some(published) = publish::untouched(&build, request, &composed)? {
+            built = Some((version, published, Timings::new()));
+            break;
+        }
+        match run(request, &composed, &lock, &build, events) {
+            Ok((published, timings)) => {
+                built = Some((version, published, timings));
+                break;
+            }
+            Err(BuildError::DamagedPackage { name }) if fresh => {
+                events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
+                let recipes = request.project.recipes();
+                lock =
+                    request.locksmith(&recipes, &store, events).fetch(lock, &composed, &tools)?;
+            }
+            Err(error) => return Err(placed(error, &composed)),
+        }
+    }
+    let Some((version, published, timings)) = built else {
+        return Err(BuildError::Unexpected { what: "packages were damaged twice".into() });
+    };
     seconds.extend(timings.iter().map(|(id, took)| (id.to_string(), took.as_secs_f64())));
-    let image = published.directory.join(format!("ashlar-{}-{version}.raw", composed.name));
+    seconds.extend(published.seconds.map(|took| ("publish".to_owned(), took)));
     Ok(Built {
         profile: composed.name.clone(),
         version,
-        image,
+        image: published.image,
         directory: published.directory,
         files: published.files,
         seconds,
@@ -144,114 +158,123 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
     })
 }
 
-/// Says what a build would do, and why.
-pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
-    interrupt::watch();
-    let store = Store::open(request.cache_dir.as_deref())?;
-    let _lock = store.lock()?;
-    let prepared = prepare(request, store, Fetching::Not, events)?;
-    let Prepared { store, tools, composed, lock, programs, .. } = &prepared;
-    let sources = Sources { composed, lock, programs, tools };
-    let version = version(request, &sources)?;
-    let plan = sources.plan(&version)?;
-    let steps = Steps { sources, plan: &plan, store, version: &version };
-    let last = recall(store, &composed.name);
-    let pending = execute::pending(&steps, request.wanted());
-    let missing = archive::missing(lock, store);
-    let reports = StepId::ALL.into_iter().map(|id| StepReport {
-        step: id,
-        about: id.about(),
-        key: plan.key(id).to_owned(),
-        cached: !pending.contains(&id),
-        changes: if pending.contains(&id) {
-            let changes = plan.changes(id, last.as_ref());
-            let gone = || vec!["its output is no longer in the cache".to_owned()];
-            if changes.is_empty() { gone() } else { changes }
-        } else {
-            Vec::new()
-        },
-    });
-    let (cache_bytes, out_bytes) = room(&steps, request);
-    Ok(Report {
-        profile: composed.name.clone(),
-        packages: lock.packages.len(),
-        packages_to_fetch: missing.len(),
-        bytes_to_fetch: missing.iter().map(|package| package.size).sum(),
-        steps: reports.collect(),
-        bytes_needed: cache_bytes + out_bytes,
-        version,
-    })
+/// Runs what must run and publishes it.
+fn run(
+    request: &Request,
+    composed: &Composed,
+    lock: &Lock,
+    build: &Build<'_>,
+    events: &dyn Events,
+) -> Result<(publish::Published, Timings)> {
+    let wanted = request.wanted();
+    publish::may_take(request, composed, build)?;
+    let pending = build.pending(&wanted, Some(events))?;
+    let (cache_bytes, out_bytes) = room(lock, &pending, request, &composed.name, build.version);
+    events.note(format_args!(
+        "building {} {}; it needs about {} of disk",
+        composed.name,
+        build.version,
+        ByteSize(cache_bytes + out_bytes)
+    ));
+    space::check(&[
+        Need { place: build.store.root(), bytes: cache_bytes },
+        Need { place: &request.project.out(), bytes: out_bytes },
+    ])?;
+    let timings = build.run(pending, events)?;
+    remember(build.store, &composed.name, build.plan)?;
+    let published = publish::publish(build, request, composed, lock, events)?;
+    Ok((published, timings))
 }
 
-/// Whether preparing includes fetching the packages.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fetching {
-    Now,
-    Not,
+pub(crate) fn staged(
+    sources: Sources<'_>,
+    stage: Option<&Path>,
+) -> Result<BTreeMap<StepId, Staged>> {
+    let of = |step: &dyn step::Step| Ok((step.id(), Staging::of(step, sources, stage)?));
+    ALL.into_iter().map(of).collect()
+}
+
+/// What a plan is made from, besides the recipe.
+struct Prepared {
+    tools: Toolbox,
+    lock: Lock,
+    programs: PathBuf,
 }
 
 /// Brings together all that a plan is made from. Compiling our programs needs
-/// the processor and the rest mostly the network, so they go side by side.
+/// the processor and the packages the network, so they go side by side.
 fn prepare(
-    request: &Request,
-    store: Store,
-    fetching: Fetching,
-    events: &dyn Events,
-) -> Result<Prepared> {
-    let composed = ashlar_recipe::compose(&request.project.recipes(), &request.profile)?;
-    if request.locking == Locking::Refuse {
-        locking::current(&request.project.recipes(), &composed)?;
-    }
-    let mut seconds = BTreeMap::new();
-    let (programs, downloaded) = std::thread::scope(|scope| {
-        let compiling = scope.spawn(|| {
-            let begun = Instant::now();
-            let programs = agents::ready(&request.project, request.agent_dir.as_deref(), events);
-            programs.map(|programs| (programs, begun.elapsed()))
-        });
-        let downloaded = download(request, &composed, &store, fetching, &mut seconds, events);
-        (compiling.join().unwrap_or(Err(SandboxError::Interrupted.into())), downloaded)
-    });
-    let ((tools, lock), (programs, compiling)) = (downloaded?, programs?);
-    seconds.insert("compile".into(), compiling.as_secs_f64());
-    seconds.retain(|_, took| *took > 0.1);
-    Ok(Prepared { store, tools, composed, lock, programs, seconds })
-}
-
-/// Tools, lock and packages: all that comes from Debian's archive.
-fn download(
     request: &Request,
     composed: &Composed,
     store: &Store,
-    fetching: Fetching,
     seconds: &mut BTreeMap<String, f64>,
     events: &dyn Events,
-) -> Result<(Toolbox, Lock)> {
+) -> Result<Prepared> {
     let recipes = request.project.recipes();
     let mut begun = Instant::now();
     let mut lap = |name: &str| {
         seconds.insert(name.to_owned(), begun.elapsed().as_secs_f64());
         begun = Instant::now();
     };
-    if !Toolbox::place(store).is_dir() {
+    let tools = request.tools()?;
+    if !Toolbox::place(store, &tools).is_dir() {
         space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
     }
-    let tools = Toolbox::ready(store, events)?;
+    let tools = Toolbox::ready(store, &tools, events)?;
     lap("tools");
     let at = (&tools, store);
-    let mut lock = locking::load_or_resolve(&recipes, composed, request.locking, at, events)?;
-    lap("lock");
-    if fetching == Fetching::Now {
-        let bytes = archive::missing(&lock, store).iter().map(|package| package.size).sum();
-        space::check(&[Need { place: store.root(), bytes }])?;
-        lock = locking::fetch(lock, &recipes, composed, request.locking, at, events)?;
-        lap("fetch");
-    }
-    Ok((tools, lock))
+    let (programs, lock) = std::thread::scope(|scope| {
+        let compiling = scope.spawn(|| {
+            let begun = Instant::now();
+            let agents = request.agent_dir.as_deref();
+            let programs = programs::ready(&request.project, agents, at, events);
+            programs.map(|programs| (programs, begun.elapsed()))
+        });
+        let locked = || {
+            let smith = request.locksmith(&recipes, store, events);
+            let lock = smith.load_or_resolve(composed, &tools)?;
+            let bytes = fetch::missing(&lock, store).iter().map(|package| package.size).sum();
+            space::check(&[Need { place: store.root(), bytes }])?;
+            smith.fetch(lock, composed, &tools)
+        };
+        let lock = locked();
+        lap("lock");
+        let died = || BuildError::Unexpected { what: "compiling panicked".into() };
+        (compiling.join().unwrap_or_else(|_| Err(died())), lock)
+    });
+    let (lock, (programs, compiling)) = (lock?, programs?);
+    seconds.insert("compile".into(), compiling.as_secs_f64());
+    seconds.retain(|_, took| *took > 0.1);
+    Ok(Prepared { tools, lock, programs })
 }
 
-fn version(request: &Request, sources: &Sources<'_>) -> Result<String> {
-    let Some(version) = &request.version else { return sources.version() };
+/// Where a recipe asks for a module that its kernel does not have.
+fn placed(error: BuildError, composed: &Composed) -> BuildError {
+    let BuildError::NoSuchModules { names, kernel } = error else { return error };
+    let place = |name: &String| {
+        for file in &composed.sources {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let names = |line: &str| {
+                let words = line.split('#').next().unwrap_or_default();
+                let mut words = words.split(|c: char| c.is_whitespace() || "\"',[]".contains(c));
+                words.any(|word| word == name)
+            };
+            if let Some(line) = text.lines().position(names) {
+                return format!("{name} ({}:{})", file.display(), line + 1);
+            }
+        }
+        name.clone()
+    };
+    BuildError::NoSuchModules { names: names.iter().map(place).collect(), kernel }
+}
+
+/// The version that is asked for, or the one that the contents give: equal for
+/// equal disks, whatever targets are made from them.
+pub(crate) fn version(request: &Request, staged: &BTreeMap<StepId, Staged>) -> Result<String> {
+    let Some(version) = &request.version else {
+        let key = Plan::new(&ALL, staged, "").key(DISK)[..8].to_owned();
+        return Ok(format!("{}-{key}", env!("CARGO_PKG_VERSION")));
+    };
     // It becomes a file name on FAT, and `+` starts systemd-boot's counters.
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-~^".contains(c);
     if version.is_empty() || version.len() > 64 || !version.chars().all(allowed) {
@@ -264,37 +287,30 @@ fn version(request: &Request, sources: &Sources<'_>) -> Result<String> {
     Ok(version.clone())
 }
 
-const TOOLS_BYTES: u64 = 1_500_000_000;
+const TOOLS_BYTES: u64 = 1_800_000_000;
 
-/// Bytes that the pending steps take at most, in the cache and in `out/`; from
-/// measurements of images between 100 and 700 MB.
-fn room(steps: &Steps<'_>, request: &Request) -> (u64, u64) {
-    let packed: u64 = steps.sources.lock.packages.iter().map(|package| package.size).sum();
-    let pending = execute::pending(steps, request.wanted());
-    let tenths = |id: &StepId| match id {
-        StepId::Base => 65,
-        StepId::Modules => 10,
-        StepId::Initrd | StepId::Uki => 3,
-        StepId::Root => 60,
-        StepId::Checksum => 0,
-        StepId::Disk => 25,
-        StepId::Compressed => 20,
-    };
-    let cache = pending.iter().map(|id| packed / 10 * tenths(id)).sum();
-    let published = publish::place(&request.project, &steps.sources.composed.name, steps.version);
-    (cache, if published.is_dir() { 0 } else { packed / 10 * 25 })
+/// Bytes that the pending steps take at most, in the cache and in `out/`.
+pub(crate) fn room(
+    lock: &Lock,
+    pending: &BTreeSet<StepId>,
+    request: &Request,
+    profile: &str,
+    version: &str,
+) -> (u64, u64) {
+    let packed: u64 = lock.packages.iter().map(|package| package.size).sum();
+    let of = |id: &StepId| step::find(*id).map_or(0, |step| step.room(packed));
+    let published = publish::place(&request.project, profile, version);
+    let copies = |id: &StepId| step::find(*id).is_some_and(|s| s.artefacts().iter().any(|a| a.own));
+    let own: u64 = request.wanted().iter().filter(|id| copies(id)).map(of).sum();
+    (pending.iter().map(of).sum(), if published.is_dir() { 0 } else { own })
 }
 
 fn remember(store: &Store, profile: &str, plan: &Plan) -> Result<()> {
-    let path = store.last(profile);
-    let text = serde_json::to_vec(plan).unwrap_or_default();
-    let new = path.with_extension("new");
-    std::fs::write(&new, text).at("written", &new)?;
-    Ok(std::fs::rename(&new, &path).at("written", path)?)
+    write_whole(&store.last(profile), &serde_json::to_vec(plan).unwrap_or_default())
 }
 
 /// The plan of the last build; nothing if there is none, or one that an older
 /// program wrote.
-fn recall(store: &Store, profile: &str) -> Option<Plan> {
+pub(crate) fn recall(store: &Store, profile: &str) -> Option<Plan> {
     serde_json::from_slice(&std::fs::read(store.last(profile)).ok()?).ok()
 }

@@ -16,11 +16,17 @@ pub enum ProjectError {
     /// `--project` names something else.
     #[error("{path} has no recipes/ directory")]
     #[diagnostic(help("give --project the directory that contains recipes/"))]
-    NotAProject { path: PathBuf },
+    NotAProject {
+        /// What it names.
+        path: PathBuf,
+    },
     /// No parent has `recipes/`.
     #[error("no recipes/ directory in {start} or any parent of it")]
     #[diagnostic(help("change to your project, or name it with --project DIR"))]
-    NoneAbove { start: PathBuf },
+    NoneAbove {
+        /// Where the search began.
+        start: PathBuf,
+    },
     /// The current directory is gone.
     #[error("the current directory cannot be read")]
     NoCurrentDirectory(#[source] std::io::Error),

@@ -47,11 +47,6 @@ impl Role {
     }
 }
 
-/// All that the UKI takes from here, for its cache key.
-pub(crate) fn text() -> String {
-    ROLES.iter().map(|role| role.profile() + &role.command_line("") + "\n").collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

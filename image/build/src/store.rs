@@ -2,16 +2,24 @@
 //! packages by the hash of their contents.
 //!
 //! ```text
-//! <cache>/steps/<step>/<key>/…    finished; renamed here whole, never changed
-//! <cache>/debs/<sha256>.deb       packages
-//! <cache>/apt/                    apt's lists
-//! <cache>/last/<profile>.json     the inputs of the last build, for --explain
-//! <cache>/tmp/                    what is being made; emptied when a build starts
-//! <cache>/build.lock              held by the one running build
+//! <cache>/steps/<step>/<key>/…          the output of a step, never changed
+//! <cache>/steps/<step>/<key>.contents   what is in it; without this it does not count
+//! <cache>/debs/<sha256>.deb             packages
+//! <cache>/apt/                          apt's lists
+//! <cache>/programs/<key>/               where our own programs are compiled
+//! <cache>/last/<profile>.json           the inputs of the last build, for --explain
+//! <cache>/logs/                         all that failed tools printed
+//! <cache>/tmp/<process>/                what is being made; locked while its process lives
+//! <cache>/build.lock                    held by the one running build
 //! ```
+//!
+//! Opening it writes nothing; what is needed is made when it is needed.
 
+use crate::contents::{Check, Contents, Depth, record_of};
+use crate::draft::{Draft, Drafts};
 use crate::error::{At, BuildError, Result};
-use ashlar_sandbox::Sandbox;
+use crate::events::Events;
+use ashlar_sandbox::{Cancel, Sandbox};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -22,28 +30,20 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    drafts: Drafts,
 }
 
 /// Held while a build runs.
 #[derive(Debug)]
 pub struct BuildLock(#[expect(dead_code, reason = "held")] Flock<File>);
 
-/// A finished step in the cache.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The step's name.
-    pub step: String,
-    /// The hash of its inputs.
-    pub key: String,
-    /// Where it is.
-    pub path: PathBuf,
-    /// When a build last used it.
-    pub used: SystemTime,
-}
-
 impl Store {
     /// Where the cache is: `named`, or `$XDG_CACHE_HOME/ashlar`, or
     /// `~/.cache/ashlar`. Nothing is made.
+    ///
+    /// # Errors
+    ///
+    /// When none of them is set.
     pub fn place(named: Option<&Path>) -> Result<PathBuf> {
         let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let root = match (named, from("XDG_CACHE_HOME"), from("HOME")) {
@@ -58,14 +58,14 @@ impl Store {
         Ok(std::path::absolute(&root).at("found", &root)?)
     }
 
-    /// Opens the cache in its [place](Self::place), and makes it.
+    /// Opens the cache in its [place](Self::place).
+    ///
+    /// # Errors
+    ///
+    /// When there is no place for it.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let root = Self::place(named)?;
-        for directory in ["steps", "debs", "apt/lists/partial", "apt/state", "last", "tmp"] {
-            let path = root.join(directory);
-            std::fs::create_dir_all(&path).at("made", path)?;
-        }
-        Ok(Self { root })
+        Ok(Self { drafts: Drafts::below(root.join("tmp")), root })
     }
 
     /// The cache directory.
@@ -73,33 +73,62 @@ impl Store {
         &self.root
     }
 
-    /// Makes this the only build that uses the cache, and removes what a killed
-    /// one left half-written.
-    pub fn lock(&self) -> Result<BuildLock> {
-        let path = self.root.join("build.lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .at("opened", &path)?;
-        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((mut file, _)) => {
-                let mut pid = String::new();
-                let _ = file.read_to_string(&mut pid);
-                let pid = pid.trim();
-                let holder =
-                    if pid.is_empty() { String::new() } else { format!(" (process {pid})") };
-                return Err(BuildError::Busy { holder, cache: self.root.clone() });
+    /// Makes this the only build that uses the cache, once those before it have
+    /// ended, and removes what killed ones left half-written.
+    ///
+    /// # Errors
+    ///
+    /// When the cache cannot be written, or the wait is cancelled.
+    pub fn lock(&self, events: &dyn Events) -> Result<BuildLock> {
+        for directory in ["steps", "debs", "apt/lists/partial", "apt/state", "last", "tmp"] {
+            let path = self.root.join(directory);
+            std::fs::create_dir_all(&path).at("made", path)?;
+        }
+        let lock = self.hold("build", events)?;
+        self.drafts.sweep()?;
+        Ok(lock)
+    }
+
+    /// Waits for a lock of the cache; with a word, if another process has it.
+    pub(crate) fn hold(&self, name: &str, events: &dyn Events) -> Result<BuildLock> {
+        std::fs::create_dir_all(&self.root).at("made", &self.root)?;
+        let path = self.root.join(format!("{name}.lock"));
+        let open = || {
+            let mut options = File::options();
+            options.create(true).truncate(false).read(true).write(true).open(&path)
+        };
+        let mut file = open().at("opened", &path)?;
+        let cancel = events.cancel();
+        let mut waiting = None;
+        let mut lock = loop {
+            cancel.check()?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => break lock,
+                Err((mut held, _)) => {
+                    if waiting.is_none() {
+                        let mut pid = String::new();
+                        let _ = held.read_to_string(&mut pid);
+                        let pid = pid.trim();
+                        events.note(format_args!(
+                            "another build{} uses {}; this one waits for it",
+                            if pid.is_empty() {
+                                String::new()
+                            } else {
+                                format!(" (process {pid})")
+                            },
+                            self.root.display()
+                        ));
+                        waiting = Some(events.begin("waiting for another build"));
+                    }
+                    // Waiting inside `flock` could not be cancelled.
+                    std::thread::sleep(Duration::from_millis(100));
+                    file = held;
+                }
             }
         };
+        drop(waiting);
         lock.set_len(0).and_then(|()| lock.rewind()).at("written", &path)?;
         writeln!(lock, "{}", std::process::id()).at("written", &path)?;
-        for leftover in children(&self.root.join("tmp"))? {
-            Sandbox::remove(&leftover)?;
-        }
         Ok(BuildLock(lock))
     }
 
@@ -113,9 +142,20 @@ impl Store {
         self.root.join("debs").join(format!("{sha256}.deb"))
     }
 
+    /// Makes sure that packages which were just put there survive a power cut.
+    pub(crate) fn sync_debs(&self) -> Result<()> {
+        let debs = self.root.join("debs");
+        Ok(File::open(&debs).and_then(|directory| directory.sync_all()).at("written", debs)?)
+    }
+
     /// apt's own directory.
     pub fn apt(&self) -> PathBuf {
         self.root.join("apt")
+    }
+
+    /// Where all that failed tools printed is kept.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
     }
 
     /// The inputs of the last build of a profile.
@@ -124,34 +164,59 @@ impl Store {
     }
 
     /// A directory to work in; removed when dropped, unless kept.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
     pub fn draft(&self, name: &str) -> Result<Draft> {
-        let tmp = self.root.join("tmp");
-        let made = tempfile::Builder::new()
-            .prefix(&format!("{name}."))
-            .tempdir_in(&tmp)
-            .at("made", &tmp)?;
-        // Others must be able to enter: tools drop to users of their own.
-        let path = made.keep();
-        set_mode(&path, 0o755)?;
-        Ok(Draft { path: Some(path) })
+        self.drafts.make(name)
     }
 
-    /// All finished steps, the longest unused first.
-    pub fn entries(&self) -> Result<Vec<Entry>> {
-        let mut all = Vec::new();
-        for step in children(&self.root.join("steps"))? {
-            for path in children(&step)? {
-                let used = std::fs::metadata(&path).and_then(|data| data.modified());
-                all.push(Entry {
-                    step: name_of(&step),
-                    key: name_of(&path),
-                    used: used.at("read", &path)?,
-                    path,
-                });
-            }
+    /// Whether the output of a step is there, as far as can be told without
+    /// looking into it.
+    pub(crate) fn has(&self, output: &Path) -> bool {
+        output.is_dir() && record_of(output).is_file()
+    }
+
+    /// Whether the output of a step is there and is what it was; if it is not, it
+    /// is removed, with a word.
+    pub(crate) fn usable(&self, output: &Path, depth: Depth, events: &dyn Events) -> Result<bool> {
+        if !output.is_dir() {
+            return Ok(false);
         }
-        all.sort_by_key(|entry: &Entry| entry.used);
-        Ok(all)
+        let damage = match self.contents(output) {
+            None => "it was never finished".to_owned(),
+            Some(mut contents) => match contents.check(output, depth, &events.cancel())? {
+                Check::Same => return Ok(true),
+                Check::Restamped => return write_record(output, &contents).map(|()| true),
+                Check::Damaged(name) => format!("{name} is not what was written"),
+            },
+        };
+        let named = output.strip_prefix(self.root.join("steps")).unwrap_or(output);
+        events.warning(format_args!("{} is damaged and is made again: {damage}", named.display()));
+        self.remove(output)?;
+        Ok(false)
+    }
+
+    /// The record of a step's contents.
+    pub(crate) fn contents(&self, output: &Path) -> Option<Contents> {
+        serde_json::from_slice(&std::fs::read(record_of(output)).ok()?).ok()
+    }
+
+    /// Makes the output of a step count: all of it is brought to the disk, then
+    /// written down.
+    pub(crate) fn seal(&self, output: &Path, cancel: &Cancel) -> Result<()> {
+        let contents = Contents::of(output, cancel)?;
+        sync(output)?;
+        write_record(output, &contents)
+    }
+
+    pub(crate) fn remove(&self, output: &Path) -> Result<()> {
+        let record = record_of(output);
+        if record.exists() {
+            std::fs::remove_file(&record).at("removed", record)?;
+        }
+        Ok(Sandbox::remove(output)?)
     }
 
     /// Notes that a build used this entry just now, for `cache gc`.
@@ -160,62 +225,33 @@ impl Store {
             let _ = directory.set_modified(SystemTime::now());
         }
     }
-
-    /// Removes steps and packages that no build used for this long; their bytes.
-    pub fn collect(&self, unused: Duration) -> Result<u64> {
-        let now = SystemTime::now();
-        let old = |used: SystemTime| {
-            now.duration_since(used).is_ok_and(|unused_for| unused_for >= unused)
-        };
-        let mut freed = 0;
-        for entry in self.entries()?.iter().filter(|entry| old(entry.used)) {
-            freed += size_of(&entry.path);
-            Sandbox::remove(&entry.path)?;
-        }
-        for deb in children(&self.root.join("debs"))? {
-            let data = std::fs::metadata(&deb).at("read", &deb)?;
-            if data.modified().is_ok_and(old) {
-                freed += data.len();
-                std::fs::remove_file(&deb).at("removed", &deb)?;
-            }
-        }
-        Ok(freed)
-    }
 }
 
-/// A directory being filled.
-#[derive(Debug)]
-pub struct Draft {
-    path: Option<PathBuf>,
+fn write_record(output: &Path, contents: &Contents) -> Result<()> {
+    let path = record_of(output);
+    let text = serde_json::to_vec(contents).map_err(|error| BuildError::Unexpected {
+        what: format!("{} cannot be written as JSON: {error}", path.display()),
+    })?;
+    write_whole(&path, &text)
 }
 
-impl Draft {
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.path.as_deref().unwrap_or(Path::new(""))
-    }
-
-    /// Makes it final: whole, or not at all.
-    pub fn keep(mut self, at: &Path) -> Result<()> {
-        let Some(path) = self.path.take() else { return Ok(()) };
-        if let Some(parent) = at.parent() {
-            std::fs::create_dir_all(parent).at("made", parent)?;
-        }
-        let renamed = std::fs::rename(&path, at).at("made", at);
-        if renamed.is_err() {
-            self.path = Some(path);
-        }
-        Ok(renamed?)
-    }
+/// Writes a file whole or not at all, and to the disk.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        File::open(parent)?.sync_all()
+    };
+    Ok(write().at("written", path)?)
 }
 
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // What cannot be removed now is removed when the next build starts.
-            let _ = Sandbox::remove(path);
-        }
-    }
+/// Brings all of a file system that this path is on to the disk.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    let directory = File::open(path).at("read", path)?;
+    Ok(nix::unistd::syncfs(&directory).map_err(std::io::Error::from).at("synced", path)?)
 }
 
 /// The entries of a directory, sorted.
@@ -240,57 +276,114 @@ pub fn size_of(path: &Path) -> u64 {
     files.filter_map(|file| file.metadata().ok()).map(|data| data.blocks() * 512).sum()
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Silent;
+    use std::fmt::Arguments;
+    use std::sync::mpsc;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
+        (dir, store)
+    }
+
+    /// Hands every note on.
+    struct Heard(mpsc::SyncSender<String>, Cancel);
+
+    impl Events for Heard {
+        fn note(&self, text: Arguments<'_>) {
+            self.0.send(text.to_string()).unwrap();
+        }
+        fn warning(&self, text: Arguments<'_>) {
+            self.note(text);
+        }
+        fn begin(&self, _: &str) -> Box<dyn crate::Activity> {
+            Box::new(Silent)
+        }
+        fn begin_bytes(&self, _: &str, _: u64) -> Box<dyn crate::Activity> {
+            Box::new(Silent)
+        }
+        fn cancel(&self) -> Cancel {
+            self.1.clone()
+        }
+    }
 
     #[test]
-    fn a_second_build_is_refused_and_told_who_runs() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path())).unwrap();
-        let held = store.lock().unwrap();
-        let error = store.lock().unwrap_err();
-        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
-        drop(held);
-        store.lock().unwrap();
+    fn a_second_build_waits_and_says_for_whom() {
+        let (_dir, store) = store();
+        let held = store.lock(&Silent).unwrap();
+        let (heard, words) = mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| store.lock(&Heard(heard, Cancel::default())));
+            let words = words.recv().unwrap();
+            assert!(words.contains(&std::process::id().to_string()), "{words}");
+            drop(held);
+            second.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_build_that_waits_can_be_cancelled() {
+        let (_dir, store) = store();
+        let _held = store.lock(&Silent).unwrap();
+        let (heard, words) = mpsc::sync_channel(1);
+        let cancel = Cancel::default();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| store.lock(&Heard(heard, cancel.clone())));
+            words.recv().unwrap();
+            cancel.cancel();
+            second.join().unwrap().unwrap_err();
+        });
+    }
+
+    #[test]
+    fn opening_a_cache_writes_nothing() {
+        let (_dir, store) = store();
+        assert!(store.entries().unwrap().is_empty());
+        assert!(!store.root().exists());
     }
 
     #[test]
     fn a_draft_that_was_not_kept_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path())).unwrap();
+        let (_dir, store) = store();
         let draft = store.draft("base").unwrap();
         std::fs::write(draft.path().join("half"), "x").unwrap();
-        drop(draft);
-        assert_eq!(children(&dir.path().join("tmp")).unwrap(), Vec::<PathBuf>::new());
-        assert!(store.entries().unwrap().is_empty());
+        let tmp = store.root().join("tmp");
+        drop((draft, store));
+        assert_eq!(children(&tmp).unwrap(), Vec::<PathBuf>::new());
     }
 
     #[test]
-    fn what_a_killed_build_left_is_removed_by_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path())).unwrap();
-        std::mem::forget(store.draft("base").unwrap());
-        store.lock().unwrap();
-        assert_eq!(children(&dir.path().join("tmp")).unwrap(), Vec::<PathBuf>::new());
+    fn what_a_killed_build_left_is_removed_by_the_next_and_what_others_make_is_not() {
+        let (_dir, store) = store();
+        let tmp = store.root().join("tmp");
+        let killed = tmp.join("4711.xyz/base.abc");
+        std::fs::create_dir_all(&killed).unwrap();
+        let other = Store::open(Some(store.root())).unwrap();
+        let theirs = other.draft("tools").unwrap();
+        store.lock(&Silent).unwrap();
+        assert!(!killed.exists() && theirs.path().is_dir());
     }
 
     #[test]
-    fn gc_removes_what_is_unused_and_keeps_the_rest() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path())).unwrap();
-        for key in ["old", "new"] {
-            let draft = store.draft("base").unwrap();
-            draft.keep(&store.step("base", key)).unwrap();
-        }
-        let old = File::open(store.step("base", "old")).unwrap();
-        old.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-        store.collect(Duration::from_secs(60)).unwrap();
-        let left: Vec<String> = store.entries().unwrap().into_iter().map(|e| e.key).collect();
-        assert_eq!(left, ["new"]);
+    fn a_step_counts_once_it_is_sealed_and_no_more_when_a_byte_has_changed() {
+        let (_dir, store) = store();
+        let place = store.step("base", "key");
+        let draft = store.draft("base").unwrap();
+        std::fs::write(draft.path().join("x"), "whole").unwrap();
+        draft.keep(&place).unwrap();
+        let usable = || store.usable(&place, Depth::Changed, &Silent).unwrap();
+        // As after a power cut: the directory is there, its bytes may not be.
+        assert!(!store.has(&place) && !usable() && !place.exists());
+
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("x"), "whole").unwrap();
+        store.seal(&place, &Cancel::default()).unwrap();
+        assert!(store.has(&place) && usable());
+        std::fs::write(place.join("x"), "wholE").unwrap();
+        assert!(!usable());
+        assert!(!store.has(&place) && !place.exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, compare, completions, cve, demo, doctor, export, flash, graph, inspect,
-    lab, lint, lock, man, profile, sbom, site, size, stamp, vm,
+    lab, lint, lock, man, profile, sbom, site, size, stamp, vendor, vm,
 };
 use crate::context::{Context, Global};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Profile(profile::Args),
     Site(site::Args),
     Lock(lock::Args),
+    Vendor(vendor::Args),
     Build(build::Args),
     Flash(flash::Args),
     Stamp(stamp::Args),
@@ -83,6 +84,7 @@ impl Command {
             Self::Profile(args) => profile::run(args, context),
             Self::Site(args) => site::run(args, context),
             Self::Lock(args) => lock::run(args, context),
+            Self::Vendor(args) => vendor::run(args, context),
             Self::Build(args) => build::run(args, context),
             Self::Flash(args) => flash::run(args, context),
             Self::Stamp(args) => stamp::run(args, context),

@@ -1,7 +1,8 @@
 //! What every command is given: where to print, and which project it works on.
 
-use crate::output::Output;
+use crate::output::{Output, Watched};
 use ashlar_build::Project;
+use ashlar_sandbox::Cancel;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -37,6 +38,17 @@ impl Context {
     /// From the global options.
     pub(crate) fn new(global: &Global) -> Self {
         Self { output: Output::new(global.json, global.quiet), project: global.project.clone() }
+    }
+
+    /// The token that Ctrl-C cancels.
+    pub(crate) fn cancel(&self) -> Cancel {
+        crate::signals::cancel(&self.output)
+    }
+
+    /// The output, for something that Ctrl-C ends in an orderly way; `verbose`
+    /// shows every command.
+    pub(crate) fn watched(&self, verbose: bool) -> Watched<'_> {
+        Watched::new(&self.output, self.cancel(), verbose)
     }
 
     /// The project: `--project`, or the nearest parent with `recipes/`.

@@ -5,7 +5,7 @@
 
 use crate::command::cache::CacheDir;
 use crate::context::Context;
-use ashlar_build::{Store, Toolbox};
+use ashlar_build::{Store, Toolbox, ToolsLock};
 use ashlar_inspect::{InspectError, Opened, artefact_in};
 use ashlar_sandbox::Sandbox;
 use miette::miette;
@@ -66,7 +66,8 @@ impl Workbench {
     /// With the cache's tools; they are made if they are not there yet.
     pub(crate) fn ready(cache: &CacheDir, context: &Context) -> miette::Result<Self> {
         let store = Store::open(cache.cache_dir.as_deref())?;
-        let sandbox = Toolbox::ready(&store, &context.output)?.sandbox();
+        let lock = ToolsLock::of(context.project().ok().as_ref())?;
+        let sandbox = Toolbox::ready(&store, &lock, &context.output)?.sandbox();
         // Not the cache's own tmp/: a build empties that.
         let place = store.root().join("opened");
         std::fs::create_dir_all(&place)

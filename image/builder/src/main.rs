@@ -12,6 +12,7 @@ mod graph;
 mod images;
 mod output;
 mod report;
+mod signals;
 
 use clap::Parser;
 use std::process::ExitCode;

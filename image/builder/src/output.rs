@@ -5,6 +5,7 @@
 //! nothing else on it. Colours and progress bars appear on terminals only.
 
 use ashlar_build::{Activity, Events};
+use ashlar_sandbox::{Cancel, Trace};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Where and how to print.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
@@ -131,6 +132,49 @@ impl Output {
 fn print(to: &mut impl Write, text: &impl Display) {
     let _ = writeln!(to, "{text}");
     let _ = to.flush();
+}
+
+/// An output for something that Ctrl-C ends in an orderly way.
+#[derive(Debug)]
+pub(crate) struct Watched<'a> {
+    output: &'a Output,
+    cancel: Cancel,
+    verbose: bool,
+}
+
+impl<'a> Watched<'a> {
+    /// `cancel` ends it; `verbose` shows every command.
+    pub(crate) fn new(output: &'a Output, cancel: Cancel, verbose: bool) -> Self {
+        Self { output, cancel, verbose }
+    }
+}
+
+impl Events for Watched<'_> {
+    fn note(&self, text: Arguments<'_>) {
+        self.output.note(text);
+    }
+
+    fn warning(&self, text: Arguments<'_>) {
+        self.output.warning(text);
+    }
+
+    fn begin(&self, what: &str) -> Box<dyn Activity> {
+        Events::begin(self.output, what)
+    }
+
+    fn begin_bytes(&self, what: &str, total: u64) -> Box<dyn Activity> {
+        Events::begin_bytes(self.output, what, total)
+    }
+
+    fn cancel(&self) -> Cancel {
+        self.cancel.clone()
+    }
+
+    fn trace(&self) -> Option<Trace> {
+        let output = self.output.clone();
+        let tell = move |what: &str, line: &str| output.event(format_args!("# {what}\n{line}"));
+        self.verbose.then(|| Trace::new(tell))
+    }
 }
 
 /// A bar or a spinner of a build; it goes when the build drops it.

@@ -1,7 +1,7 @@
 //! Why a tool did not do its work, each with what to do about it.
 
 use miette::Diagnostic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why a tool, or something around it, failed.
@@ -43,7 +43,7 @@ pub enum SandboxError {
     },
 
     /// A tool ended with an error.
-    #[error("{what} failed: `{program}` ended with {status}\n{tail}")]
+    #[error("{what} failed: `{program}` ended with {status}\n{tail}{}", whole_log(.log.as_deref()))]
     #[diagnostic(help("the lines above are the tool's last; nothing half-written was kept"))]
     Tool {
         /// What was being done.
@@ -54,6 +54,8 @@ pub enum SandboxError {
         status: String,
         /// Its last lines.
         tail: String,
+        /// Where all that it printed is.
+        log: Option<PathBuf>,
     },
 
     /// The disk is full.
@@ -98,6 +100,10 @@ impl<T> At<T> for std::io::Result<T> {
             }
         })
     }
+}
+
+fn whole_log(log: Option<&Path>) -> String {
+    log.map(|log| format!("\nAll of it is in {}", log.display())).unwrap_or_default()
 }
 
 fn io_help(error: &std::io::Error) -> &'static str {

@@ -1,21 +1,35 @@
 //! What a build needs of the host, found out before anything starts.
 
 use crate::error::{Result, SandboxError};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Fails if the host lacks a program, or does not let this user build.
-pub fn check(programs: &[&str]) -> Result<()> {
+/// Where the host has a program.
+///
+/// # Errors
+///
+/// [`SandboxError::NotInstalled`] when it has none.
+pub fn find(program: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &&str| std::env::split_paths(&path).any(|place| place.join(name).is_file());
-    if let Some(missing) = programs.iter().find(|name| !found(name)) {
-        return Err(SandboxError::NotInstalled { program: (*missing).to_owned() });
+    let mut places = std::env::split_paths(&path).map(|place| place.join(program));
+    places
+        .find(|place| place.is_file())
+        .ok_or_else(|| SandboxError::NotInstalled { program: program.to_owned() })
+}
+
+/// Fails if the host lacks a program, or does not let this user build.
+///
+/// # Errors
+///
+/// With what is missing, and what mends it.
+pub fn check(programs: &[&str]) -> Result<()> {
+    for program in programs {
+        find(program)?;
     }
     if nix::unistd::Uid::effective().is_root() {
         return Ok(());
     }
-    if !found(&"newuidmap") {
-        return Err(SandboxError::NotInstalled { program: "newuidmap".into() });
-    }
+    find("newuidmap")?;
     let tried = Command::new("unshare")
         .args(["--user", "--map-auto", "--map-root-user", "true"])
         .stdin(Stdio::null())

@@ -2,34 +2,110 @@
 //!
 //! The tools root is mounted read-only; the command sees only the directories
 //! that it is given, a fixed environment, and no network unless it says so. As
-//! root it runs directly; anyone else gets root in a user namespace whose ids
-//! come from `/etc/subuid`. There, root is the caller, so that all files of a
-//! tree that belong to root can also be read and written from outside.
+//! root it runs directly, with the few capabilities that handling files takes;
+//! anyone else gets root in a user namespace whose ids come from `/etc/subuid`.
+//! There, root is the caller, so that all files of a tree that belong to root can
+//! also be read and written from outside.
 
-use crate::error::{At, Result, SandboxError};
-use crate::{EPOCH, interrupt};
+use crate::cancel::Cancel;
+use crate::error::{At, Result};
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::Arc;
 
 /// A root in which tools run.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
-    root: PathBuf,
-    namespaced: bool,
+    pub(crate) root: PathBuf,
+    pub(crate) namespaced: bool,
+    pub(crate) cancel: Cancel,
+    pub(crate) logs: Option<PathBuf>,
+    pub(crate) trace: Option<Trace>,
+}
+
+/// Is told of each command before it runs: what it is for, and a line for a
+/// shell on the host that does the same by hand.
+#[derive(Clone)]
+pub struct Trace(Arc<Told>);
+
+type Told = dyn Fn(&str, &str) + Send + Sync;
+
+impl Trace {
+    /// Calls `told` for each command.
+    pub fn new(told: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+
+    pub(crate) fn tell(&self, what: &str, line: &str) {
+        (self.0)(what, line);
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trace")
+    }
 }
 
 impl Sandbox {
     /// Tools from this root.
+    #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), namespaced: !nix::unistd::Uid::effective().is_root() }
+        Self {
+            root: root.to_owned(),
+            namespaced: !nix::unistd::Uid::effective().is_root(),
+            cancel: Cancel::default(),
+            logs: None,
+            trace: None,
+        }
     }
 
     /// The host's own tools, isolated all the same; for making the tools root.
+    #[must_use]
     pub fn host() -> Self {
         Self::new(Path::new("/"))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Tools end when this token is cancelled.
+    #[must_use]
+    pub fn until(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The token that ends its tools.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Whether somebody is told of each command.
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    /// All that a failed tool printed is kept in this directory, which is made
+    /// when there is something to keep.
+    #[must_use]
+    pub fn logging_to(mut self, directory: PathBuf) -> Self {
+        self.logs = Some(directory);
+        self
+    }
+
+    /// Tells of each command.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Trace>) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// A command; `what` says what it is for, in errors.
@@ -42,6 +118,7 @@ impl Sandbox {
             binds: Vec::new(),
             env: Vec::new(),
             network: false,
+            rights: Rights::Files,
             stdin: None,
         }
     }
@@ -52,6 +129,10 @@ impl Sandbox {
     }
 
     /// Removes trees that may hold files of other owners.
+    ///
+    /// # Errors
+    ///
+    /// When something of it is still there.
     pub fn remove(path: &Path) -> Result<()> {
         if std::fs::symlink_metadata(path).is_err() {
             return Ok(());
@@ -72,27 +153,39 @@ impl Sandbox {
     }
 }
 
-const NAMESPACE: [&str; 3] = ["--user", "--map-auto", "--map-root-user"];
+pub(crate) const NAMESPACE: [&str; 3] = ["--user", "--map-auto", "--map-root-user"];
 
 #[derive(Clone, Debug)]
-struct Bind {
-    host: PathBuf,
-    inside: String,
-    writable: bool,
+pub(crate) struct Bind {
+    pub(crate) host: PathBuf,
+    pub(crate) inside: OsString,
+    pub(crate) writable: bool,
+}
+
+/// What root may do inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Reading and writing files of any owner, and changing user.
+    Files,
+    /// Mounting and `chroot` as well: what installing packages takes.
+    Mounts,
+    /// Everything that the caller may.
+    All,
 }
 
 /// A command about to run in a sandbox.
 #[derive(Debug)]
 #[must_use]
 pub struct Tool<'a> {
-    sandbox: &'a Sandbox,
-    what: String,
-    program: String,
-    args: Vec<OsString>,
-    binds: Vec<Bind>,
-    env: Vec<(String, String)>,
-    network: bool,
-    stdin: Option<Vec<u8>>,
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) what: String,
+    pub(crate) program: String,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) network: bool,
+    pub(crate) rights: Rights,
+    pub(crate) stdin: Option<Vec<u8>>,
 }
 
 impl Tool<'_> {
@@ -109,16 +202,22 @@ impl Tool<'_> {
     }
 
     /// Shows `host` at `/run/<inside>`, read-only.
-    pub fn read(mut self, host: &Path, inside: &str) -> Self {
-        let inside = format!("/run/{inside}");
-        self.binds.push(Bind { host: host.to_owned(), inside, writable: false });
-        self
+    pub fn read(self, host: &Path, inside: &str) -> Self {
+        self.bind(host, format!("/run/{inside}").into(), false)
     }
 
     /// Shows `host` at `/run/<inside>`, writable.
-    pub fn write(mut self, host: &Path, inside: &str) -> Self {
-        let inside = format!("/run/{inside}");
-        self.binds.push(Bind { host: host.to_owned(), inside, writable: true });
+    pub fn write(self, host: &Path, inside: &str) -> Self {
+        self.bind(host, format!("/run/{inside}").into(), true)
+    }
+
+    /// Shows a directory writable where it is.
+    pub fn write_in_place(self, host: &Path) -> Self {
+        self.bind(host, host.as_os_str().to_owned(), true)
+    }
+
+    fn bind(mut self, host: &Path, inside: OsString, writable: bool) -> Self {
+        self.binds.push(Bind { host: host.to_owned(), inside, writable });
         self
     }
 
@@ -134,220 +233,21 @@ impl Tool<'_> {
         self
     }
 
+    /// Lets it mount and change its root, as installing packages must.
+    pub fn mounting(mut self) -> Self {
+        self.rights = Rights::Mounts;
+        self
+    }
+
+    /// Takes no right from it: for another builder, which makes sandboxes itself.
+    pub fn with_all_rights(mut self) -> Self {
+        self.rights = Rights::All;
+        self
+    }
+
     /// Feeds standard input.
     pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
         self.stdin = Some(bytes);
         self
-    }
-
-    /// The whole command line, as it is run on the host.
-    fn argv(&self) -> Vec<OsString> {
-        let mut argv: Vec<OsString> = Vec::new();
-        if self.sandbox.namespaced {
-            argv.push("unshare".into());
-            argv.extend(NAMESPACE.map(OsString::from));
-        }
-        let host = self.sandbox.root == Path::new("/");
-        argv.extend(
-            ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
-                .map(OsString::from),
-        );
-        argv.extend(["--hostname", "ashlar", "--clearenv"].map(OsString::from));
-        if !self.network {
-            argv.push("--unshare-net".into());
-        }
-        argv.push(if host { "--bind" } else { "--ro-bind" }.into());
-        argv.extend([self.sandbox.root.clone().into_os_string(), "/".into()]);
-        // Debian 12's mmdebstrap expects a console, and bwrap makes none.
-        argv.extend(
-            ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/console", "--proc", "/proc"]
-                .map(OsString::from),
-        );
-        if !host {
-            for volatile in ["/tmp", "/run", "/var/tmp", "/var/cache", "/var/lib/apt"] {
-                argv.extend(["--tmpfs", volatile].map(OsString::from));
-            }
-        }
-        if self.network {
-            for file in ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"] {
-                if !host && let Ok(real) = std::fs::canonicalize(file) {
-                    argv.extend(["--ro-bind".into(), real.into_os_string(), file.into()]);
-                }
-            }
-        }
-        for bind in &self.binds {
-            argv.push(if bind.writable { "--bind" } else { "--ro-bind" }.into());
-            argv.extend([bind.host.clone().into_os_string(), bind.inside.clone().into()]);
-        }
-        for (name, value) in self.environment() {
-            argv.extend(["--setenv".into(), name.into(), value.into()]);
-        }
-        argv.extend(["--chdir", "/", "--"].map(OsString::from));
-        argv.push(self.program.clone().into());
-        argv.extend(self.args.iter().cloned());
-        argv
-    }
-
-    /// Nothing of the host's environment is inherited, except a proxy for apt.
-    fn environment(&self) -> Vec<(String, String)> {
-        let mut all: Vec<(String, String)> = [
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-            ("HOME", "/nonexistent"),
-            ("LC_ALL", "C.UTF-8"),
-            ("TZ", "UTC"),
-            ("TMPDIR", "/tmp"),
-            ("DEBIAN_FRONTEND", "noninteractive"),
-            // The image brings its own initrd; Debian's hook would take 25 s.
-            ("INITRD", "No"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-        all.push(("SOURCE_DATE_EPOCH".into(), EPOCH.to_string()));
-        if self.network {
-            for name in ["http_proxy", "https_proxy", "no_proxy"] {
-                if let Ok(value) = std::env::var(name) {
-                    all.push((name.into(), value));
-                }
-            }
-        }
-        all.extend(self.env.iter().cloned());
-        all
-    }
-
-    /// Runs it to its end; what it printed on standard output.
-    pub fn run(self) -> Result<String> {
-        interrupt::check()?;
-        let argv = self.argv();
-        let mut command = Command::new(&argv[0]);
-        command
-            .args(&argv[1..])
-            .process_group(0)
-            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => {
-                SandboxError::NotInstalled { program: argv[0].to_string_lossy().into_owned() }
-            }
-            _ => SandboxError::Io { verb: "run", path: PathBuf::from(&argv[0]), source },
-        })?;
-        let running = interrupt::Running::new(&child);
-        let (input, output, errors) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let feed = self.stdin.clone();
-        let (stdout, stderr) = std::thread::scope(|scope| {
-            // A tool that stops reading early says so by its exit status.
-            scope.spawn(|| {
-                if let (Some(mut pipe), Some(bytes)) = (input, feed) {
-                    let _ = pipe.write_all(&bytes);
-                }
-            });
-            let errors = scope.spawn(|| drain(errors));
-            (drain(output), errors.join().unwrap_or_default())
-        });
-        let status = child.wait().at("run", &argv[0])?;
-        drop(running);
-        interrupt::check()?;
-        if status.success() { Ok(stdout) } else { Err(self.failure(&stdout, &stderr, status)) }
-    }
-
-    fn failure(
-        &self,
-        stdout: &str,
-        stderr: &str,
-        status: std::process::ExitStatus,
-    ) -> SandboxError {
-        let full = |text: &str| text.contains("No space left on device");
-        if full(stderr) || full(stdout) {
-            let written = self.binds.iter().rfind(|bind| bind.writable);
-            let place = written.map_or_else(|| self.sandbox.root.clone(), |bind| bind.host.clone());
-            return SandboxError::DiskFull { what: self.what.clone(), place };
-        }
-        let text = if stderr.trim().is_empty() { stdout } else { stderr };
-        SandboxError::Tool {
-            what: self.what.clone(),
-            program: self.program.clone(),
-            status: status.to_string(),
-            tail: last_lines(text, 15),
-        }
-    }
-}
-
-fn drain(pipe: Option<impl Read>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        let _ = pipe.read_to_end(&mut bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sandbox(namespaced: bool) -> Sandbox {
-        Sandbox { root: "/cache/tools".into(), namespaced }
-    }
-
-    fn words(tool: &Tool<'_>) -> String {
-        tool.argv().iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn a_tool_has_no_network_and_a_read_only_root_unless_it_asks() {
-        let sandbox = sandbox(false);
-        let tool = sandbox.command("packing", "mkfs.erofs").arg("x");
-        let line = words(&tool);
-        assert!(line.starts_with("bwrap "), "{line}");
-        assert!(line.contains("--unshare-net"), "{line}");
-        assert!(line.contains("--ro-bind /cache/tools /"), "{line}");
-        assert!(!line.contains("resolv.conf"), "{line}");
-        assert!(line.ends_with("-- mkfs.erofs x"), "{line}");
-        assert!(!words(&tool.network()).contains("--unshare-net"));
-    }
-
-    #[test]
-    fn without_root_the_same_command_runs_in_a_user_namespace() {
-        let sandbox = sandbox(true);
-        let line = words(&sandbox.command("packing", "true"));
-        assert!(line.starts_with("unshare --user --map-auto --map-root-user bwrap "), "{line}");
-    }
-
-    #[test]
-    fn the_environment_is_fixed_and_nothing_of_the_host_leaks_in() {
-        let sandbox = sandbox(false);
-        let line = words(&sandbox.command("packing", "true").env("A", "b"));
-        assert!(line.contains("--clearenv"), "{line}");
-        for fixed in ["LC_ALL C.UTF-8", "TZ UTC", "SOURCE_DATE_EPOCH ", "INITRD No", "A b"] {
-            assert!(line.contains(&format!("--setenv {fixed}")), "{fixed}: {line}");
-        }
-    }
-
-    #[test]
-    fn directories_are_read_only_unless_given_for_writing() {
-        let sandbox = sandbox(false);
-        let tool =
-            sandbox.command("x", "true").read(Path::new("/a"), "in").write("/b".as_ref(), "out");
-        let line = words(&tool);
-        assert!(line.contains("--ro-bind /a /run/in --bind /b /run/out"), "{line}");
-    }
-
-    #[test]
-    fn a_full_disk_is_told_apart_from_other_failures() {
-        use std::os::unix::process::ExitStatusExt;
-        let sandbox = sandbox(false);
-        let tool = sandbox.command("packing", "mkfs.erofs").write("/out".as_ref(), "out");
-        let failed = std::process::ExitStatus::from_raw(256);
-        let error = tool.failure("", "write: No space left on device", failed);
-        assert!(
-            matches!(error, SandboxError::DiskFull { place, .. } if place == Path::new("/out"))
-        );
-        let error = tool.failure("", "bad superblock", failed);
-        assert!(error.to_string().contains("bad superblock"));
     }
 }

@@ -5,7 +5,7 @@ pub mod mkosi;
 mod regex;
 
 use crate::BuildError;
-use crate::layer::{Release, fill_from_recipe, lay, put};
+use crate::layer::{Layer, Release, agent_settings, lay, put};
 use ashlar_recipe::Composed;
 use ashlar_sandbox::SandboxError;
 use miette::{IntoDiagnostic, WrapErr, miette};
@@ -98,7 +98,8 @@ fn fill(contents: &Contents<'_>, files: &Files, to: &Path) -> Result<(), BuildEr
     let release = Release { profile: &contents.composed.name, version: contents.version };
     let extra = to.join("mkosi.extra");
     make(&extra)?;
-    fill_from_recipe(&extra, contents.composed, contents.programs, &release)?;
+    let agent = agent_settings(contents.composed)?;
+    Layer::of(contents.composed, contents.programs, &agent).fill(&extra, &release)?;
     let initrd = to.join("mkosi.images/initrd/mkosi.extra");
     for overlay in &contents.composed.initrd_overlays {
         make(&initrd)?;
@@ -117,6 +118,13 @@ fn fill(contents: &Contents<'_>, files: &Files, to: &Path) -> Result<(), BuildEr
                 std::fs::remove_file(path)
             };
             removed.map_err(|source| io("removed", path, source))?;
+        }
+    }
+    for archive in &contents.composed.archives {
+        if let Some(key) = &archive.key {
+            let bytes = std::fs::read(&key.path).map_err(|source| io("read", &key.path, source))?;
+            let name = mkosi::key_file(&archive.name, &key.path);
+            put(to, &format!("mkosi.sandbox/etc/apt/keyrings/{name}"), &bytes, 0o644)?;
         }
     }
     for (name, file) in files {

@@ -3,7 +3,7 @@
 use super::{Measured, Programs};
 use crate::output::Output;
 use ashlar_build::Project;
-use ashlar_build::{self as build, Built, Locking, Request, Store};
+use ashlar_build::{self as build, Built, Locking, Request, Store, Target};
 use ashlar_inspect::{Disk, Inspection};
 use miette::{IntoDiagnostic, WrapErr};
 use std::os::unix::fs::symlink;
@@ -25,8 +25,9 @@ pub(crate) fn measure(
         locking: Locking::Refuse,
         version: None,
         agent_dir: Some(programs.path().to_owned()),
+        vendor: None,
         cache_dir: Some(work.join("cache")),
-        compress: false,
+        targets: [Target::Raw].into(),
     };
     share(store, &work.join("cache")).into_diagnostic().wrap_err("no cache to measure in")?;
     output.note(format_args!("ashlar, cold"));

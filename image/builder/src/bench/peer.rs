@@ -38,6 +38,7 @@ pub(crate) fn measure(
         let begun = Instant::now();
         let tool = sandbox
             .command(what, "mkosi")
+            .with_all_rights()
             .args(["--directory", "/run/work/tree", "--output-directory", "/run/work/output"])
             .args(["--workspace-directory", "/run/work/workspace"])
             .args(["--cache-directory", "/run/work/cache"])

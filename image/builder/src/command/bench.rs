@@ -2,7 +2,7 @@
 
 use crate::bench::{self, COLD_BUDGET, Measured, Programs, REBUILD_BUDGET, Ratio};
 use crate::context::Context;
-use ashlar_build::{self as build, Locking, Request, Store, Toolbox};
+use ashlar_build::{self as build, Locking, Request, Store, Target, Toolbox, ToolsLock};
 use bytesize::ByteSize;
 use miette::{IntoDiagnostic, WrapErr};
 use std::os::unix::fs::PermissionsExt;
@@ -59,7 +59,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let What::Image(args) = &args.what;
     let output = &context.output;
     let project = context.project()?;
-    let programs = build::programs(&project, args.agent_dir.as_deref(), output)?;
+    let store = Store::open(args.cache.cache_dir.as_deref())?;
+    let programs = build::programs(&project, args.agent_dir.as_deref(), &store, output)?;
 
     // One build, not measured: tools, lock and packages are there afterwards.
     output.note(format_args!("preparing (not measured)"));
@@ -70,12 +71,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             locking: Locking::Renew,
             version: None,
             agent_dir: Some(programs.clone()),
+            vendor: None,
             cache_dir: args.cache.cache_dir.clone(),
-            compress: false,
+            targets: [Target::Raw].into(),
         },
         output,
     )?;
-    let store = Store::open(args.cache.cache_dir.as_deref())?;
     let composed = ashlar_recipe::compose(&project.recipes(), &args.profile)?;
     let lock = build::current_lock(&project.recipes(), &composed)?;
 
@@ -93,7 +94,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let theirs = if args.no_peer {
         None
     } else {
-        let sandbox = Toolbox::ready(&store, output)?.sandbox();
+        let tools = ToolsLock::of(Some(&project))?;
+        let sandbox = Toolbox::ready(&store, &tools, output)?.sandbox();
         let packages = store.root().join("mkosi");
         Some(bench::measure_mkosi(
             &composed,

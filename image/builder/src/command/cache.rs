@@ -1,7 +1,8 @@
 //! `ashlar cache`: what is kept between builds.
 
 use crate::context::Context;
-use ashlar_build::{Store, size_of};
+use ashlar_build::{Rule, Store, prune, size_of};
+use ashlar_machine::{Backend, Cluster, Store as Machines};
 use bytesize::ByteSize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,10 +17,17 @@ pub(crate) struct CacheDir {
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
-/// Show or clean the cache of build steps.
+/// Show, check or clean what is kept between builds
 ///
-///   ashlar cache list
-///   ashlar cache gc --days 3
+/// The cache has finished build steps, packages and the tools; out/ has the
+/// versions of each profile. One rule prunes both, and never takes what
+/// out/<profile>/latest points to, what a cluster on this host was made from, or
+/// what a running process has open:
+///
+///   ashlar cache list                       what is there, and when it was used
+///   ashlar cache check                      read every byte; remove what is damaged
+///   ashlar cache gc                         keep two weeks, and three versions
+///   ashlar cache gc --days 0 --versions 1   keep what is in use, and the newest
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -37,15 +45,21 @@ enum Verb {
         #[command(flatten)]
         cache: CacheDir,
     },
-    /// Remove steps and packages that no build used lately.
-    ///
-    ///   ashlar cache gc
-    ///   ashlar cache gc --days 0      empties it
-    #[command(verbatim_doc_comment)]
+    /// Read every finished step, and remove those that are not what was written;
+    /// ends with 1 if there were any.
+    Check {
+        #[command(flatten)]
+        cache: CacheDir,
+    },
+    /// Remove what no build used lately, and old versions in out/.
     Gc {
-        /// Keep what was used within this many days; 0 empties the cache.
+        /// Keep what was used within this many days; 0 empties the cache of all that
+        /// is not in use.
         #[arg(long, value_name = "DAYS", default_value_t = 14)]
         days: u32,
+        /// Keep this many of the newest versions of each profile.
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        versions: usize,
         #[command(flatten)]
         cache: CacheDir,
     },
@@ -55,7 +69,8 @@ enum Verb {
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     match &args.verb {
         Verb::List { cache } => list(cache, context)?,
-        Verb::Gc { days, cache } => collect(*days, cache, context)?,
+        Verb::Check { cache } => return check(cache, context),
+        Verb::Gc { days, versions, cache } => collect(*days, *versions, cache, context)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -83,10 +98,39 @@ fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
     output.json(&serde_json::json!({ "cache": store.root(), "entries": rows }))
 }
 
-fn collect(days: u32, cache: &CacheDir, context: &Context) -> miette::Result<()> {
+fn check(cache: &CacheDir, context: &Context) -> miette::Result<ExitCode> {
     let store = Store::open(cache.cache_dir.as_deref())?;
-    let _lock = store.lock()?;
-    let freed = store.collect(Duration::from_secs(u64::from(days) * 86_400))?;
-    context.output.line(format_args!("freed {} in {}", ByteSize(freed), store.root().display()));
-    context.output.json(&serde_json::json!({ "cache": store.root(), "freed_bytes": freed }))
+    let events = context.watched(false);
+    let _lock = store.lock(&events)?;
+    let entries = store.entries()?.len();
+    let damaged = store.check(&events)?;
+    context.output.line(format_args!("{entries} read, {} damaged and removed", damaged.len()));
+    context.output.json(&serde_json::json!({ "entries": entries, "damaged": damaged }))?;
+    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn collect(days: u32, versions: usize, cache: &CacheDir, context: &Context) -> miette::Result<()> {
+    let store = Store::open(cache.cache_dir.as_deref())?;
+    let _lock = store.lock(&context.watched(false))?;
+    let machines = Machines::of_user()?;
+    let mut images = Vec::new();
+    for backend in [Backend::Vm, Backend::Lab] {
+        images.extend(Cluster::list(&machines, backend)?.into_iter().map(|view| view.image));
+    }
+    let used_within = Duration::from_secs(u64::from(days) * 86_400);
+    // Outside a project there is no out/.
+    let project = context.project().ok();
+    let pruned = prune(&store, project.as_ref(), &Rule { used_within, versions, images })?;
+    let output = &context.output;
+    for version in &pruned.versions {
+        output.line(format_args!("removed {}", version.display()));
+    }
+    for path in &pruned.in_use {
+        output.line(format_args!("kept {}, which is in use", path.display()));
+    }
+    output.line(format_args!("freed {}", ByteSize(pruned.bytes)));
+    output.json(&serde_json::json!({
+        "cache": store.root(), "freed_bytes": pruned.bytes,
+        "removed": pruned.versions, "in_use": pruned.in_use,
+    }))
 }

@@ -5,10 +5,9 @@ mod progress;
 use crate::command::cache::CacheDir;
 use crate::command::machines::{self, Hardware};
 use crate::context::Context;
-use ashlar_build::{self as build, Locking, Request};
+use ashlar_build::{self as build, Locking, Request, Target};
 use ashlar_inspect::artefact_in;
 use ashlar_machine::{Backend, Cluster, Deadline, NodeReport, NodeTimes, Spec, Watch, last_words};
-use ashlar_sandbox::interrupt;
 use ashlar_site::{Site, SiteOptions};
 use miette::{IntoDiagnostic, WrapErr, miette};
 use progress::Progress;
@@ -83,7 +82,8 @@ struct NodeSummary {
 
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
-    interrupt::watch();
+    // From here on, Ctrl-C takes everything down.
+    let _ = context.cancel();
     let (image, build_seconds) = image(args, context)?;
     let image_bytes = image.metadata().map(|data| data.blocks() * 512).unwrap_or_default();
     let site = throwaway_site(args.nodes)?;
@@ -111,10 +111,11 @@ fn image(args: &Args, context: &Context) -> miette::Result<(PathBuf, f64)> {
         locking: Locking::Renew,
         version: None,
         agent_dir: args.agent_dir.clone(),
+        vendor: None,
         cache_dir: args.cache.cache_dir.clone(),
-        compress: false,
+        targets: [Target::Raw].into(),
     };
-    let built = build::build(&request, &context.output)?;
+    let built = build::build(&request, &context.watched(false))?;
     context.output.event(format_args!(
         "{} {} is built, in {:.0} s",
         built.profile, built.version, built.total_seconds
@@ -154,12 +155,12 @@ fn show(
     let watch = Watch {
         deadline: Deadline::within(Duration::from_secs(args.deadline)),
         report: &|report| progress.show(report),
-        cancelled: &|| interrupt::check().is_err(),
+        cancelled: &|| context.cancel().is_cancelled(),
     };
     let reports = watch.until_ready(cluster);
     progress.finish();
     let reports = reports?;
-    interrupt::check()?;
+    context.cancel().check()?;
     let ready = reports.iter().filter(|report| report.ready).count();
     if ready < reports.len() {
         return Err(explain(args, context, cluster, &reports, ready));
@@ -223,7 +224,7 @@ fn stay(args: &Args, context: &Context, cluster: &Cluster) -> miette::Result<()>
     let hour = Duration::from_secs(3600);
     while Deadline::within(hour)
         .poll(Duration::from_millis(200), || {
-            Ok::<_, miette::Report>(interrupt::check().is_err().then_some(()))
+            Ok::<_, miette::Report>(context.cancel().is_cancelled().then_some(()))
         })?
         .is_none()
     {}

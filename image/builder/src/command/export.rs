@@ -73,7 +73,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         }
     };
-    let programs = build::programs(&project, args.agent_dir.as_deref(), output)?;
+    let store = build::Store::open(None)?;
+    let programs = build::programs(&project, args.agent_dir.as_deref(), &store, output)?;
     let contents =
         Contents { composed: &composed, programs: &programs, version: &args.image_version };
     let files = mkosi::render(&composed, lock.as_ref(), &args.image_version);

@@ -7,7 +7,7 @@ use crate::output::Output;
 use ashlar_disk::{
     Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, Written, flash, needed,
 };
-use ashlar_sandbox::interrupt;
+use ashlar_sandbox::Cancel;
 use ashlar_site::Site;
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, WrapErr, miette};
@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -84,7 +85,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     }
 
     let progress = Progress::new(&context.output);
-    let cancelled = || interrupt::check().is_err();
+    let cancel: OnceLock<Cancel> = OnceLock::new();
+    let cancelled = || cancel.get().is_some_and(Cancel::is_cancelled);
     let job = Job { events: &progress, cancelled: &cancelled };
     let sums = match &args.sha256sums {
         Some(path) => Some(SumsFile::read(path)?),
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     fits(&examined, image.path(), args.vm_image)?;
     confirm(args.yes, disk, &target, context)?;
     // Until here Ctrl-C may end it at once, which also leaves the question.
-    interrupt::watch();
+    let _ = cancel.set(context.cancel());
 
     let patch = Patch::for_disk(&image, target.size(), site.as_bytes())?;
     let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;

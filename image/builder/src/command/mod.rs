@@ -23,4 +23,5 @@ pub(crate) mod sbom;
 pub(crate) mod site;
 pub(crate) mod size;
 pub(crate) mod stamp;
+pub(crate) mod vendor;
 pub(crate) mod vm;

@@ -1,0 +1,353 @@
+//! The programs of ours that go into the image, compiled from this workspace in
+//! the tools root: against the image's own C library, whatever the host has; by
+//! the host's Rust toolchain, which is shown read-only; under paths that are the
+//! same for everybody, and with nothing of the caller's environment or cargo
+//! configuration.
+//!
+//! cargo's own directory of compiled things is kept in the cache, one a toolchain
+//! and workspace. What was compiled from which sources is written down there, so
+//! that nothing is started when nothing has changed, and `--explain` can tell
+//! without compiling.
+
+use crate::error::{At, BuildError, Result};
+use crate::events::Events;
+use crate::layer::PROGRAMS;
+use crate::project::Project;
+use crate::store::{Store, write_whole};
+use crate::tools::{Toolbox, ToolsLock};
+use crate::workspace::packages;
+use crate::{digest, sparse};
+use ashlar_sandbox::SandboxError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where things are inside: these end up in the programs, as places of panics.
+const SOURCE: &str = "/run/source";
+const TARGET: &str = "/run/target";
+
+/// The directory with the programs: `given`, or the outcome of compiling them.
+///
+/// # Errors
+///
+/// When one is missing, or does not compile.
+pub fn programs(
+    project: &Project,
+    given: Option<&Path>,
+    store: &Store,
+    events: &dyn Events,
+) -> Result<PathBuf> {
+    match given {
+        Some(directory) => as_given(directory),
+        None => {
+            let tools = Toolbox::ready(store, &ToolsLock::of(Some(project))?, events)?;
+            compile(project, (&tools, store), events)
+        }
+    }
+}
+
+/// The same, with the tools at hand.
+pub(crate) fn ready(
+    project: &Project,
+    given: Option<&Path>,
+    at: (&Toolbox, &Store),
+    events: &dyn Events,
+) -> Result<PathBuf> {
+    given.map_or_else(|| compile(project, at, events), as_given)
+}
+
+/// The same without compiling: nothing, if that would have to be done.
+pub(crate) fn known(
+    project: &Project,
+    given: Option<&Path>,
+    tools: Option<&Toolbox>,
+    store: &Store,
+) -> Result<Option<PathBuf>> {
+    if let Some(directory) = given {
+        return as_given(directory).map(Some);
+    }
+    let Some(tools) = tools else { return Ok(None) };
+    let workshop = Workshop::of(project, store)?;
+    let sources = workshop.sources(tools)?;
+    Ok(workshop.compiled(&sources).then(|| workshop.out()))
+}
+
+fn as_given(directory: &Path) -> Result<PathBuf> {
+    let directory = std::path::absolute(directory).at("found", directory)?;
+    for program in PROGRAMS {
+        let path = directory.join(program);
+        if !path.is_file() {
+            return Err(BuildError::Unexpected {
+                what: format!("{} is not there; the image needs it", path.display()),
+            });
+        }
+    }
+    Ok(directory)
+}
+
+/// What was compiled: `compiled.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Compiled {
+    /// Hash of all that it was compiled from.
+    sources: String,
+    /// The programs' fingerprints.
+    programs: BTreeMap<String, String>,
+}
+
+/// Where one toolchain compiles one workspace.
+#[derive(Clone, Debug)]
+struct Workshop {
+    source: PathBuf,
+    /// The toolchain's directory.
+    sysroot: PathBuf,
+    /// What it says about itself.
+    compiler: String,
+    place: PathBuf,
+}
+
+impl Workshop {
+    fn of(project: &Project, store: &Store) -> Result<Self> {
+        let source = project.root().to_owned();
+        if !source.join("Cargo.toml").is_file() {
+            return Err(BuildError::Unexpected {
+                what: format!(
+                    "{} holds no sources of the agent: name the directory that has {} with \
+                     --agent-dir",
+                    source.display(),
+                    PROGRAMS.join(", ")
+                ),
+            });
+        }
+        // In the workspace, because a rust-toolchain.toml there decides.
+        let rustc = |argument: &[&str]| ask("rustc", argument, &source);
+        let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
+        let compiler = rustc(&["--version", "--verbose"])?;
+        // cargo tells what is fresh by times of files, which two workspaces must
+        // not share.
+        let key = digest::text(format!("{compiler}\n{}", source.display()));
+        let place = store.root().join("programs").join(&key[..32]);
+        Ok(Self { source, sysroot, compiler, place })
+    }
+
+    fn out(&self) -> PathBuf {
+        self.place.join("out")
+    }
+
+    /// Hash of all that decides about the programs.
+    fn sources(&self, tools: &Toolbox) -> Result<String> {
+        let mut text = format!(
+            "{}\n{}\n{}\n",
+            self.compiler,
+            tools.digest_of(&["gcc", "libc6-dev", "binutils"]),
+            digest::text(include_str!("programs.rs")),
+        );
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            text += &digest::file(&self.source.join(file))?;
+        }
+        for package in packages(&self.source)? {
+            text += &format!("{}\n", package.display());
+            text += &digest::tree(&self.source.join(package))?;
+        }
+        Ok(digest::text(text))
+    }
+
+    fn compiled(&self, sources: &str) -> bool {
+        let read = || {
+            let text = std::fs::read(self.place.join("compiled.json")).ok()?;
+            serde_json::from_slice::<Compiled>(&text).ok()
+        };
+        read().is_some_and(|found| {
+            found.sources == sources
+                && self.fingerprints().is_ok_and(|programs| programs == found.programs)
+        })
+    }
+
+    fn fingerprints(&self) -> Result<BTreeMap<String, String>> {
+        let cancel = ashlar_sandbox::Cancel::default();
+        let of = |name: &str| {
+            sparse::fingerprint(&self.out().join(name), &cancel).map(|hash| (name.to_owned(), hash))
+        };
+        PROGRAMS.into_iter().map(of).collect()
+    }
+
+    /// Compiles once.
+    fn compile(&self, tools: &Toolbox, events: &dyn Events) -> Result<()> {
+        let home = cargo_home()?;
+        self.fetch(events)?;
+        let target = self.place.join("target");
+        let out = self.out();
+        for directory in [&target, &out] {
+            std::fs::create_dir_all(directory).at("made", directory)?;
+        }
+        let sandbox = tools.sandbox();
+        let mut cargo = sandbox
+            .command("compiling our programs", "/run/rust/bin/cargo")
+            .args(["build", "--release", "--locked", "--offline"])
+            .args(["--message-format=json-render-diagnostics"])
+            .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
+        for program in PROGRAMS {
+            cargo = cargo.args(["-p", program]);
+        }
+        let printed = cargo
+            .read(&self.source, "source")
+            .read(&self.sysroot, "rust")
+            .read(&home.join("registry"), "cargo/registry")
+            .write(&target, "target")
+            .env("CARGO_HOME", "/run/cargo")
+            .env("CARGO_INCREMENTAL", "0")
+            .env("RUSTC", "/run/rust/bin/rustc")
+            .env("PATH", "/run/rust/bin:/usr/bin:/bin")
+            .run()?;
+        let found = executables(&printed);
+        for program in PROGRAMS {
+            let inside = found.get(program).ok_or_else(|| BuildError::Unexpected {
+                what: format!("cargo compiled no program {program}"),
+            })?;
+            let built = target.join(inside.strip_prefix(TARGET).unwrap_or(inside));
+            let (new, place) = (out.join(format!(".{program}")), out.join(program));
+            std::fs::copy(&built, &new).at("read", &built)?;
+            std::fs::rename(&new, &place).at("made", &place)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the crates of the lock to where cargo keeps them; with the caller's
+    /// own configuration, which may name a proxy.
+    fn fetch(&self, events: &dyn Events) -> Result<()> {
+        let mut command = cargo();
+        command.args(["fetch", "--locked", "--quiet", "--target", "x86_64-unknown-linux-gnu"]);
+        command.current_dir(&self.source).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|source| absent("cargo", source))?;
+        let cancel = events.cancel();
+        let running = cancel.running(&child);
+        let ended = child.wait_with_output().at("run", "cargo")?;
+        drop(running);
+        cancel.check()?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        Err(SandboxError::Tool {
+            what: "fetching the crates of our programs".into(),
+            program: "cargo fetch --locked".into(),
+            status: ended.status.to_string(),
+            tail: String::from_utf8_lossy(&ended.stderr).trim().to_owned(),
+            log: None,
+        }
+        .into())
+    }
+}
+
+fn compile(
+    project: &Project,
+    (tools, store): (&Toolbox, &Store),
+    events: &dyn Events,
+) -> Result<PathBuf> {
+    let workshop = Workshop::of(project, store)?;
+    let mut sources = workshop.sources(tools)?;
+    if !workshop.compiled(&sources) {
+        let activity = events.begin("compiling our programs");
+        // Until they held still for as long as it took.
+        loop {
+            workshop.compile(tools, events)?;
+            let now = workshop.sources(tools)?;
+            if now == sources {
+                break;
+            }
+            sources = now;
+        }
+        drop(activity);
+        let compiled = Compiled { programs: workshop.fingerprints()?, sources };
+        let text = serde_json::to_vec_pretty(&compiled).unwrap_or_default();
+        write_whole(&workshop.place.join("compiled.json"), &text)?;
+    }
+    store.touch(&workshop.place);
+    Ok(workshop.out())
+}
+
+/// The programs that cargo says it made, by name.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    let artefact = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let path = PathBuf::from(message.get("executable")?.as_str()?);
+        Some((message.get("target")?.get("name")?.as_str()?.to_owned(), path))
+    };
+    messages.lines().filter_map(artefact).collect()
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Where cargo keeps the crates that it fetches.
+fn cargo_home() -> Result<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let home = from("CARGO_HOME").or_else(|| Some(from("HOME")?.join(".cargo")));
+    home.ok_or_else(|| BuildError::Unexpected {
+        what: "cargo's directory is not known: set HOME or CARGO_HOME, or give --agent-dir".into(),
+    })
+}
+
+fn ask(program: &str, arguments: &[&str], at: &Path) -> Result<String> {
+    let ran = Command::new(program)
+        .args(arguments)
+        .current_dir(at)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .map_err(|source| absent(program, source))?;
+    if ran.status.success() {
+        return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
+    }
+    Err(SandboxError::Tool {
+        what: "looking for the Rust toolchain".into(),
+        program: program.to_owned(),
+        status: ran.status.to_string(),
+        tail: String::from_utf8_lossy(&ran.stderr).trim().to_owned(),
+        log: None,
+    }
+    .into())
+}
+
+fn absent(program: &str, source: std::io::Error) -> BuildError {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => {
+            SandboxError::NotInstalled { program: program.to_owned() }.into()
+        }
+        _ => SandboxError::Io { verb: "run", path: program.into(), source }.into(),
+    }
+}
+
+/// What compiled a program, by the note that compilers leave in it.
+pub(crate) fn compiler_of(program: &[u8]) -> Option<String> {
+    use object::{Object, ObjectSection};
+    let file = object::File::parse(program).ok()?;
+    let comment = file.section_by_name(".comment")?.data().ok()?.to_owned();
+    let notes = comment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    notes.map(|note| note.into_owned()).find(|note| note.starts_with("rustc "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_by_what_cargo_says() {
+        let printed = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"serf_rs"},"executable":null}"#,
+            "\nnoise\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"ashlarctl"},"executable":"/run/target/release/ashlarctl"}"#,
+        );
+        let found = executables(printed);
+        let expected = ("ashlarctl".to_owned(), PathBuf::from("/run/target/release/ashlarctl"));
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn the_compiler_is_read_from_the_program() {
+        let own = std::fs::read("/proc/self/exe").unwrap();
+        assert!(compiler_of(&own).unwrap().starts_with("rustc version "));
+        assert_eq!(compiler_of(b"#!/bin/sh\n"), None);
+    }
+}

@@ -1,0 +1,365 @@
+//! What a step may read: its inputs, staged and then hashed.
+//!
+//! Files are copied into a directory of the build's own and hashed there, so that
+//! an editor that saves in the middle of a build changes the next build and never
+//! puts new bytes under an old key. A step is handed its [`Work`] and nothing
+//! else: what it did not declare, it does not find.
+
+use crate::draft::Draft;
+use crate::error::{At, BuildError, Result};
+use crate::plan::Inputs;
+use crate::step::{self, Step, StepId};
+use crate::store::Store;
+use crate::tools::Toolbox;
+use crate::{digest, layer};
+use ashlar_recipe::{Composed, Lock};
+use ashlar_sandbox::Sandbox;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What a build is made from. Something may not be known yet when a build is
+/// only explained.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sources<'a> {
+    /// The recipe.
+    pub composed: &'a Composed,
+    /// Its packages.
+    pub lock: Option<&'a Lock>,
+    /// Where our programs are.
+    pub programs: Option<&'a Path>,
+    /// The tools.
+    pub tools: Option<&'a Toolbox>,
+}
+
+/// The inputs of one step.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Staged {
+    /// By name: what they are, or a hash of it.
+    pub values: Inputs,
+    /// Where staged files and trees are.
+    pub(crate) places: BTreeMap<String, PathBuf>,
+    /// Whether the image's version is one.
+    pub versioned: bool,
+    /// What is not known yet.
+    pub unknown: Vec<String>,
+}
+
+impl Staged {
+    /// Where a staged file or tree is.
+    pub(crate) fn place(&self, name: &str) -> Option<&Path> {
+        self.places.get(name).map(PathBuf::as_path)
+    }
+}
+
+/// Takes the inputs of one step.
+#[derive(Debug)]
+pub(crate) struct Staging<'a> {
+    sources: Sources<'a>,
+    /// Where files go; nowhere if nothing will be run.
+    stage: Option<PathBuf>,
+    staged: Staged,
+}
+
+impl<'a> Staging<'a> {
+    /// Stages what a step declares; below `stage`, if it will be run.
+    pub(crate) fn of(
+        step: &dyn Step,
+        sources: Sources<'a>,
+        stage: Option<&Path>,
+    ) -> Result<Staged> {
+        let stage = stage.map(|stage| stage.join(step.id().as_str()));
+        if let Some(stage) = &stage {
+            std::fs::create_dir_all(stage).at("made", stage)?;
+        }
+        let mut staging = Self { sources, stage, staged: Staged::default() };
+        for (name, text) in step::sources_of(step.id()) {
+            staging.value(name, digest::text(text));
+        }
+        staging.value("sandbox", digest::text(ashlar_sandbox::conditions()));
+        step.inputs(&mut staging)?;
+        Ok(staging.staged)
+    }
+
+    /// The recipe.
+    pub(crate) fn recipe(&self) -> &'a Composed {
+        self.sources.composed
+    }
+
+    /// An input that is a text.
+    pub(crate) fn value(&mut self, name: &str, value: impl Into<String>) {
+        self.staged.values.insert(name.to_owned(), value.into());
+    }
+
+    /// The image's version.
+    pub(crate) fn version(&mut self) {
+        self.staged.versioned = true;
+    }
+
+    /// The versions of the tools that it runs.
+    pub(crate) fn tools(&mut self, packages: &[&str]) {
+        match self.sources.tools {
+            Some(tools) => self.value("tools", tools.digest_of(packages)),
+            None => self.unknown("the tools, before they are there"),
+        }
+    }
+
+    /// The locked packages: `sha256 name architecture`, a line each.
+    pub(crate) fn packages(&mut self) {
+        let Some(lock) = self.sources.lock else {
+            return self.unknown("the packages, before they are locked");
+        };
+        let line = |p: &ashlar_recipe::LockedPackage| {
+            format!("{} {} {}\n", p.sha256, p.name, p.architecture)
+        };
+        self.value("packages", lock.packages.iter().map(line).collect::<String>());
+    }
+
+    /// Our programs.
+    pub(crate) fn programs(&mut self) -> Result<()> {
+        let Some(programs) = self.sources.programs else {
+            self.unknown("our programs, before they are compiled");
+            return Ok(());
+        };
+        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.join(name)))
+    }
+
+    fn unknown(&mut self, what: &str) {
+        self.staged.unknown.push(what.to_owned());
+    }
+
+    /// A file of the project.
+    pub(crate) fn file(&mut self, name: &str, from: &Path) -> Result<()> {
+        let place = self.place(name);
+        let hashed = match &place {
+            None => from,
+            Some(to) => {
+                std::fs::copy(from, to).at("read", from)?;
+                to
+            }
+        };
+        let hash = digest::file(hashed)?;
+        self.keep(name, hash, place);
+        Ok(())
+    }
+
+    /// A tree of the project.
+    pub(crate) fn tree(&mut self, name: &str, from: &Path) -> Result<()> {
+        let place = self.place(name);
+        if let Some(to) = &place {
+            std::fs::create_dir(to).at("made", to)?;
+            layer::lay(from, to)?;
+        }
+        let hash = digest::tree(place.as_deref().unwrap_or(from))?;
+        self.keep(name, hash, place);
+        Ok(())
+    }
+
+    /// Several trees, whose order counts.
+    pub(crate) fn overlays(&mut self, overlays: &[PathBuf]) -> Result<()> {
+        for (place, overlay) in overlays.iter().enumerate() {
+            let name = overlay.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = format!("overlay {:02} {}", place + 1, name.unwrap_or_default());
+            self.tree(&name, overlay)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, name: &str) -> Option<PathBuf> {
+        self.stage.as_ref().map(|stage| stage.join(name.replace('/', "-")))
+    }
+
+    fn keep(&mut self, name: &str, hash: String, place: Option<PathBuf>) {
+        self.value(name, hash);
+        self.staged.places.extend(place.map(|place| (name.to_owned(), place)));
+    }
+}
+
+/// What a step is handed.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) id: StepId,
+    pub(crate) staged: &'a Staged,
+    pub(crate) version: &'a str,
+    /// Outputs of the steps that it needs.
+    pub(crate) outputs: BTreeMap<StepId, PathBuf>,
+    /// The empty directory that it fills.
+    pub(crate) out: &'a Path,
+    pub(crate) tools: &'a Sandbox,
+    pub(crate) store: &'a Store,
+}
+
+impl Work<'_> {
+    /// An input that is a text.
+    pub(crate) fn value(&self, name: &str) -> Result<&str> {
+        let found = self.staged.values.get(name).map(String::as_str);
+        found.ok_or_else(|| self.undeclared(name))
+    }
+
+    /// An input that is a file or a tree.
+    pub(crate) fn place(&self, name: &str) -> Result<&Path> {
+        self.staged.place(name).ok_or_else(|| self.undeclared(name))
+    }
+
+    /// The staged inputs whose names begin so, in order, without that beginning.
+    pub(crate) fn places(&self, beginning: &str) -> Vec<(String, PathBuf)> {
+        let places = self.staged.places.iter();
+        let named = places.filter_map(|(name, place)| {
+            Some((name.strip_prefix(beginning)?.to_owned(), place.clone()))
+        });
+        named.collect()
+    }
+
+    /// The texts whose names begin so, without that beginning.
+    pub(crate) fn values(&self, beginning: &str) -> Vec<(String, String)> {
+        let values = self.staged.values.iter();
+        let named = values.filter_map(|(name, value)| {
+            Some((name.strip_prefix(beginning)?.to_owned(), value.clone()))
+        });
+        named.collect()
+    }
+
+    /// The image's version.
+    pub(crate) fn version(&self) -> Result<&str> {
+        if self.staged.versioned { Ok(self.version) } else { Err(self.undeclared("version")) }
+    }
+
+    /// The output of a step that it needs.
+    pub(crate) fn output(&self, step: StepId) -> Result<&Path> {
+        let found = self.outputs.get(&step).map(PathBuf::as_path);
+        found.ok_or_else(|| self.undeclared(step.as_str()))
+    }
+
+    /// A file of that output, as text.
+    pub(crate) fn text(&self, step: StepId, file: &str) -> Result<String> {
+        let path = self.output(step)?.join(file);
+        Ok(std::fs::read_to_string(&path).at("read", path)?.trim_end().to_owned())
+    }
+
+    /// A directory for what does not stay.
+    pub(crate) fn draft(&self, name: &str) -> Result<Draft> {
+        self.store.draft(name)
+    }
+
+    /// The locked packages as an archive's pool: linked from the cache under
+    /// readable names, and hashed again.
+    pub(crate) fn pool(&self, into: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for line in self.value("packages")?.lines() {
+            let mut words = line.split(' ').map(str::to_owned);
+            let (Some(sha256), Some(name), Some(architecture)) =
+                (words.next(), words.next(), words.next())
+            else {
+                continue;
+            };
+            let deb = self.store.deb(&sha256);
+            let to = into.join(format!("{name}_{architecture}.deb"));
+            // A cache of packages that somebody else lends allows no links.
+            std::fs::hard_link(&deb, &to)
+                .or_else(|_| std::fs::copy(&deb, &to).map(|_| ()))
+                .at("read", &deb)?;
+            if digest::file(&to)? != sha256 {
+                std::fs::remove_file(&deb).at("removed", &deb)?;
+                return Err(BuildError::DamagedPackage { name });
+            }
+            // Downloaded under another umask, tools could not read it.
+            if to.metadata().at("read", &to)?.permissions().mode() & 0o777 != 0o644 {
+                crate::store::set_mode(&to, 0o644)?;
+            }
+            self.store.touch(&deb);
+            names.push(name);
+        }
+        Ok(names)
+    }
+
+    fn undeclared(&self, name: &str) -> BuildError {
+        let step = self.id;
+        BuildError::Unexpected {
+            what: format!("step {step} reads {name}, which is not among its inputs"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Reader(PathBuf);
+
+    impl Step for Reader {
+        fn id(&self) -> StepId {
+            StepId::new("reader")
+        }
+        fn about(&self) -> &'static str {
+            "read a file"
+        }
+        fn needs(&self) -> &'static [StepId] {
+            &[]
+        }
+        fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
+            staging.file("text", &self.0)
+        }
+        fn run(&self, work: &Work<'_>) -> Result<()> {
+            let (from, to) = (work.place("text")?, work.out.join("text"));
+            std::fs::copy(from, &to).at("written", &to)?;
+            work.value("another").map(|_| ())
+        }
+    }
+
+    #[test]
+    fn a_truncated_package_is_noticed_when_it_is_used_and_fetched_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        let (whole, sum) = ("a whole package", digest::text("a whole package"));
+        std::fs::create_dir_all(store.deb(&sum).parent().unwrap()).unwrap();
+        let value = format!("{sum} bash amd64\n");
+        let mut staged = Staged::default();
+        staged.values.insert("packages".into(), value);
+        let work = Work {
+            id: step::BASE,
+            staged: &staged,
+            version: "",
+            outputs: BTreeMap::new(),
+            out: dir.path(),
+            tools: &Sandbox::host(),
+            store: &store,
+        };
+        let pool = || work.pool(store.draft("repo").unwrap().path());
+        std::fs::write(store.deb(&sum), &whole[..7]).unwrap();
+        assert!(matches!(pool(), Err(BuildError::DamagedPackage { name }) if name == "bash"));
+        assert!(!store.deb(&sum).exists(), "fetching would take it for the package");
+        std::fs::write(store.deb(&sum), whole).unwrap();
+        assert_eq!(pool().unwrap(), ["bash"]);
+    }
+
+    #[test]
+    fn an_edit_between_hashing_and_running_is_for_the_next_build_and_nothing_undeclared_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("edited");
+        std::fs::write(&file, "before").unwrap();
+        std::fs::create_dir_all(dir.path().join("recipes")).unwrap();
+        let recipe = "description = \"x\"\n[kernel]\npackage = \"linux-image-amd64\"\n";
+        std::fs::write(dir.path().join("recipes/x.toml"), recipe).unwrap();
+        let composed = ashlar_recipe::compose(&dir.path().join("recipes"), "x").unwrap();
+        let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
+        let (stage, out) = (dir.path().join("stage"), dir.path().join("out"));
+        let step = Reader(file.clone());
+        let staged = Staging::of(&step, sources, Some(&stage)).unwrap();
+        std::fs::write(&file, "after").unwrap();
+        std::fs::create_dir(&out).unwrap();
+        let work = Work {
+            id: step.id(),
+            staged: &staged,
+            version: "",
+            outputs: BTreeMap::new(),
+            out: &out,
+            tools: &Sandbox::host(),
+            store: &Store::open(Some(dir.path())).unwrap(),
+        };
+        let error = step.run(&work).unwrap_err();
+        assert!(error.to_string().contains("reader reads another"), "{error}");
+        let read = std::fs::read_to_string(out.join("text")).unwrap();
+        assert_eq!((read.as_str(), digest::text(&read)), ("before", staged.values["text"].clone()));
+    }
+}
