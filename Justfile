@@ -21,7 +21,7 @@ demo *ARGS: setup build
 
 # Every tier of proof, or some: just test image lab (see: just test --list)
 test *ARGS:
-    .ci/setup --test
+    .ci/setup
     cargo run --locked --bin tiers -- "$@"
 
 # Proof that takes too long for every day: just drill ring-quiet (see: just drill)
@@ -41,9 +41,11 @@ build:
 image PROFILE="retail" *ARGS: build
     {{ ashlar }} build --profile "$@"
 
-# Write an image and a site onto a stick or disk: just flash /dev/sdX --site shop
-flash *ARGS: build
-    {{ ashlar }} flash "$@"
+# Write an image and a site onto a stick or disk: sudo just flash /dev/sdX --site shop
+flash *ARGS:
+    @[[ -x target/release/ashlar || $EUID -ne 0 ]] || { echo "compile it first, as yourself: just build" >&2; exit 1; }
+    @[[ -x target/release/ashlar ]] || just build
+    target/release/ashlar flash "$@"
 
 # Virtual machines: just vm up --site shop, just vm exec node1 -- ashlarctl status
 vm *ARGS: build
@@ -58,6 +60,10 @@ bench *ARGS: setup build
     cargo build --profile small --locked -p serf-rs --example serf-rs
     [[ $# -gt 0 && " $* " != *" image "* ]] || {{ ashlar }} bench image
     cargo run --locked --bin bench -- "$@"
+
+# Count the instructions of our hot code against tests/costs.json, or: just costs --update
+costs *ARGS: setup
+    cargo run --release --locked --bin costs -- "$@"
 
 # Search for inputs that break serf-rs: just fuzz --seconds 600 node (see: just fuzz --help)
 fuzz *ARGS: setup

@@ -2,6 +2,7 @@
 //! says to bad input.
 
 mod artefacts;
+mod flashed;
 mod interrupted;
 mod refused;
 mod reproducible;

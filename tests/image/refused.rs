@@ -9,8 +9,8 @@ use ashlar_tests::site;
 #[test]
 fn an_unknown_key_is_refused_with_its_file_and_line() -> Result<()> {
     let project = Project::copy()?;
-    project.recipe("typo", "extends = \"minimal\"\n\n[kernel]\nflavor = \"vm\"\n")?;
-    project.build("typo")?.fails_with(&["flavor", "flavour", "typo.toml:4"])?;
+    project.recipe("typo", "extends = \"minimal\"\n\n[kernel]\npakage = \"x\"\n")?;
+    project.build("typo")?.fails_with(&["pakage", "package", "typo.toml:4"])?;
     project.is_clean()
 }
 

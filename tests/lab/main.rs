@@ -1,13 +1,13 @@
 //! The lab tier: the retail image's own root with its real daemons, in
 //! systemd-nspawn, one network namespace a node.
 //!
-//! Most tests borrow one cluster of three; those in `forming` make their own.
+//! Most tests are lent one cluster of three; those in `forming` make their own.
 
 mod forming;
 mod holding;
 mod power;
 
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;
 use std::time::Duration;
 

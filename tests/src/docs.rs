@@ -21,8 +21,22 @@ mod tests {
             .collect()
     }
 
+    /// The body of a test, if there is one of this name.
+    fn body<'a>(sources: &'a str, name: &str) -> Option<&'a str> {
+        let (_, rest) = sources.split_once(&format!("fn {name}()"))?;
+        // rustfmt: what is outside all braces ends with a brace in the first column.
+        rest.split_once("\n}").map(|(body, _)| body)
+    }
+
+    /// It can fail: it compares something, or leaves that to a claim.
+    fn proves_something(body: &str) -> bool {
+        ["ensure!(", "assert", "claims::", "fails_with(", "refuses_with(", "nothing_happens("]
+            .iter()
+            .any(|word| body.contains(word))
+    }
+
     #[test]
-    fn every_test_that_the_security_page_names_exists() {
+    fn every_test_that_the_security_page_names_exists_and_proves_something() {
         let page = std::fs::read_to_string(workspace().join("docs/security.md")).unwrap();
         let tests: String = ["tests/image", "tests/lab", "tests/vm", "agent"]
             .iter()
@@ -32,7 +46,14 @@ mod tests {
         let names: Vec<&str> = words.filter(|word| word.matches('_').count() >= 3).collect();
         assert!(names.len() >= 6, "{names:?}");
         for name in names {
-            assert!(tests.contains(&format!("fn {name}()")), "no test is called {name}");
+            let body = body(&tests, name).unwrap_or_else(|| panic!("no test is called {name}"));
+            assert!(proves_something(body), "{name} proves nothing:{body}");
         }
+    }
+
+    #[test]
+    fn an_empty_test_proves_nothing() {
+        let tests = "fn kept_a_b_c() -> Result<()> {\n    Ok(())\n}\nfn x() { assert!(a) }\n}";
+        assert!(!proves_something(body(tests, "kept_a_b_c").unwrap()));
     }
 }

@@ -4,11 +4,12 @@
 pub use crate::node::Node;
 
 use crate::command::Ashlar;
+use crate::console::Consoles;
 use crate::image::Built;
 use crate::{command, site};
-use anyhow::{Context, Result, bail};
-use ashlar::machine::{Backend, Cluster, Deadline, Spec, Store, Tools};
-use ashlar_recipe::Site;
+use anyhow::{Context, Error, Result, bail};
+use ashlar_machine::{Backend, Cluster, Deadline, Spec, Store, Tools};
+use ashlar_site::Site;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +20,28 @@ use std::time::{Duration, Instant};
 pub struct Fleet {
     cluster: Cluster,
     names: Vec<String>,
+    consoles: Consoles,
     _janitor: Janitor,
+}
+
+/// Something that must hold all the time does not: looking again is no cure.
+#[derive(Debug)]
+pub struct Broken(String);
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "broken, if only for a moment: {}", self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// For looks of [`Fleet::until`]: ends the wait at once unless `holds`.
+///
+/// # Errors
+/// When it does not hold.
+pub fn always(holds: bool, otherwise: impl Into<String>) -> Result<()> {
+    if holds { Ok(()) } else { Err(Broken(otherwise.into()).into()) }
 }
 
 impl Fleet {
@@ -79,7 +101,7 @@ impl Fleet {
 
     fn of(cluster: Cluster, janitor: Janitor) -> Self {
         let names = cluster.nodes().into_iter().map(|node| node.name).collect();
-        Self { cluster, names, _janitor: janitor }
+        Self { cluster, names, consoles: Consoles::default(), _janitor: janitor }
     }
 
     /// The machines.
@@ -119,30 +141,28 @@ impl Fleet {
     }
 
     /// Looks until `look` finds something. An error of `look` counts as "not
-    /// yet": while a node boots or fails over, anything may be refused.
+    /// yet": while a node boots or fails over, anything may be refused. Only
+    /// [`always`] is final.
     ///
     /// # Errors
     /// When `within` has passed: what was awaited, the last error of `look`,
-    /// and a report of each node that is on.
+    /// and a report of each node that is on. At once when something is broken
+    /// that must always hold.
     pub fn until<T>(
         &self,
         what: &str,
         within: Duration,
         mut look: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
-        let mut last = None;
-        let found = Deadline::within(within).poll(Duration::from_secs(2), || {
-            Ok::<_, anyhow::Error>(look().unwrap_or_else(|error| {
-                last = Some(error);
-                None
-            }))
-        })?;
-        if let Some(found) = found {
-            return Ok(found);
+        match retry(Deadline::within(within), &mut look) {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(last)) => {
+                let seconds = within.as_secs();
+                let last = last.map(|error| format!("\nlast error: {error:#}")).unwrap_or_default();
+                bail!("{what} did not happen within {seconds} s{last}\n{}", self.report());
+            }
+            Err(broken) => bail!("while waiting for {what}: {broken:#}\n{}", self.report()),
         }
-        let seconds = within.as_secs();
-        let last = last.map(|error| format!("\nlast error: {error:#}")).unwrap_or_default();
-        bail!("{what} did not happen within {seconds} s{last}\n{}", self.report());
     }
 
     /// Waits until these nodes and no fewer are ready and see each other so:
@@ -185,17 +205,33 @@ impl Fleet {
         on.map(|name| Node { fleet: self, name }.report()).collect()
     }
 
-    /// No node's console tells of trouble.
+    /// No node's console tells of trouble, of this boot or an earlier one. What
+    /// was looked through before is not looked through again.
     ///
     /// # Errors
     /// With the lines when one does.
     pub fn consoles_are_clean(&self) -> Result<()> {
-        for view in self.cluster.nodes() {
-            let text = std::fs::read(&view.console).unwrap_or_default();
-            crate::console::is_clean(&view.name, &String::from_utf8_lossy(&text))?;
-        }
-        Ok(())
+        let last = self.cluster.nodes().into_iter().map(|view| (view.name, view.console));
+        self.consoles.are_clean(last)
     }
+}
+
+/// Looks until something is found (`Ok(Ok)`), the deadline has passed (the last
+/// error, if any), or something is [`Broken`] (`Err`).
+fn retry<T>(
+    deadline: Deadline,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<Result<T, Option<Error>>> {
+    let mut last = None;
+    let found = deadline.poll(Duration::from_secs(2), || match look() {
+        Err(error) if error.is::<Broken>() => Err(error),
+        Err(error) => {
+            last = Some(error);
+            Ok(None)
+        }
+        Ok(found) => Ok(found),
+    })?;
+    Ok(found.ok_or(last))
 }
 
 impl Drop for Fleet {
@@ -265,5 +301,26 @@ impl Drop for Janitor {
         // The fleet took itself down.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deadline, always, retry};
+    use anyhow::anyhow;
+    use std::time::Duration;
+
+    #[test]
+    fn a_refusal_is_looked_at_again_and_a_broken_invariant_is_not() {
+        let soon = || Deadline::within(Duration::ZERO);
+        let outcome = retry(soon(), || Err::<Option<()>, _>(anyhow!("connection refused")));
+        let last = outcome.unwrap().unwrap_err().unwrap().to_string();
+        assert_eq!(last, "connection refused");
+
+        let outcome = retry(soon(), || {
+            always(false, "two clusters")?;
+            Ok(Some(()))
+        });
+        assert!(outcome.unwrap_err().to_string().contains("two clusters"));
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::fleet::Fleet;
 use anyhow::{Context, Result, ensure};
-use ashlar::machine::{Exec, Finished};
 use ashlar_api::Status;
+use ashlar_machine::{Exec, Finished};
 use std::time::Duration;
 
 /// How long a single command may take, on a slow machine that is busy.

@@ -1,7 +1,7 @@
 //! Secrets for test clusters.
 
 use anyhow::Result;
-use ashlar_recipe::{Site, SiteOptions};
+use ashlar_site::{Site, SiteOptions};
 use std::path::{Path, PathBuf};
 
 /// A site of this name with a fresh ring key.

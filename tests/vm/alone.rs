@@ -2,7 +2,7 @@
 
 use super::PATIENCE;
 use anyhow::{Context, Result, ensure};
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use ashlar_tests::command::{Ashlar, workspace};
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::image::Built;

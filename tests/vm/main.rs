@@ -1,14 +1,16 @@
 //! The vm tier: the finished image in QEMU, from firmware to cluster.
 //!
 //! `alone` boots single machines and comes first by its name, while the
-//! processors are free; everything else borrows one cluster of three.
+//! processors are free; everything else is lent one cluster of three.
+//! What the same daemons do to each other the lab has proved; `just drill vm-loss`
+//! tries it here as well.
 
 mod alone;
 mod booted;
 mod holding;
 mod power;
 
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;
 use std::time::Duration;
 

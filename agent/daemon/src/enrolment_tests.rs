@@ -147,7 +147,7 @@ async fn an_outsider_with_another_key_is_not_let_in() {
 /// A node whose site has another ring key.
 async fn node_with_key(root: &std::path::Path, address: IpAddr, key: [u8; 32]) -> FakeNode {
     let mut node = Fake::default().node(root, address);
-    node.site.ring_key = ashlar_recipe::RingKey::new(key);
+    node.site.ring_key = ashlar_site::RingKey::new(key);
     crate::fakes::write_site(&node.paths, &node.site);
     node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
     node

@@ -8,7 +8,7 @@ use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
 use ashlar_cluster::{Brick, MemberStatus, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted};
-use ashlar_recipe::{NetworkPlan, RingKey, Site, SiteNode};
+use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -6,7 +6,7 @@ use crate::paths::Paths;
 use crate::state;
 use anyhow::Result;
 use ashlar_api::RING_PORT;
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use std::net::IpAddr;
 
 /// Loads the rules, and what lies in the agent's directory with them.

@@ -8,7 +8,7 @@ use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_cluster::{Identity, NodeId};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::cmp::Reverse;
@@ -220,7 +220,7 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
 mod tests {
     use super::*;
     use crate::fakes::{Fake, FakeNode, loopback};
-    use ashlar_recipe::SiteNode;
+    use ashlar_site::SiteNode;
 
     const PORT_1: &str = "aa:bb:cc:00:00:01";
     const PORT_2: &str = "aa:bb:cc:00:00:02";

@@ -9,7 +9,7 @@ use crate::swarm::{Standing, Swarm};
 use crate::trust::Trust;
 use anyhow::{Context, Result};
 use ashlar_cluster::{Identity, RingMember, Wanted};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;

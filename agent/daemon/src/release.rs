@@ -3,7 +3,7 @@
 use crate::paths::Paths;
 use anyhow::{Context, Result};
 use ashlar_cluster::Wanted;
-use ashlar_recipe::{AgentSettings, Site};
+use ashlar_site::{AgentSettings, Site};
 use serde::Deserialize;
 use std::fs;
 use std::io::ErrorKind;

@@ -19,7 +19,7 @@ use crate::work::Work;
 use anyhow::Result;
 use ashlar_api::{BootTimes, Status};
 use ashlar_cluster::{Observed, Wanted, phases};
-use ashlar_recipe::{AgentSettings, Site};
+use ashlar_site::{AgentSettings, Site};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;

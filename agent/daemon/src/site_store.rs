@@ -11,7 +11,7 @@ use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_pki::{ClusterCa, RingKey, Store};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::RwLock;
 use zeroize::Zeroizing;

@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, completions, demo, doctor, export, flash, inspect, lab, lint, lock, man,
-    profile, profiles, site, vm,
+    profile, profiles, site, stamp, vm,
 };
 use crate::context::Context;
 use clap::{Args, Parser, Subcommand};
@@ -56,7 +56,6 @@ pub(crate) enum Command {
     Profiles(profiles::Args),
     /// Look into one profile.
     Profile(profile::Args),
-    /// Make and inspect sites: the secrets and addresses of one cluster.
     Site(site::Args),
     /// Resolve a profile's packages to exact versions and checksums.
     Lock(lock::Args),
@@ -71,8 +70,8 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Measure what a build takes, beside another image builder.
     Bench(bench::Args),
-    /// Write an image and a site onto a stick.
     Flash(flash::Args),
+    Stamp(stamp::Args),
     Vm(vm::Args),
     Lab(lab::Args),
     Demo(demo::Args),
@@ -98,6 +97,7 @@ impl Command {
             Self::Export(args) => export::run(args, context),
             Self::Bench(args) => bench::run(args, context),
             Self::Flash(args) => flash::run(args, context),
+            Self::Stamp(args) => stamp::run(args, context),
             Self::Vm(args) => vm::run(args, context),
             Self::Lab(args) => lab::run(args, context),
             Self::Demo(args) => demo::run(args, context),

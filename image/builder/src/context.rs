@@ -2,7 +2,7 @@
 
 use crate::cli::Global;
 use crate::output::Output;
-use crate::project::Project;
+use ashlar_build::Project;
 use std::path::PathBuf;
 
 /// Handed to every command.

@@ -5,17 +5,11 @@
 //! through `output`, so that `--json`, `--quiet` and pipes behave alike.
 
 mod bench;
-mod build;
 mod cli;
 mod command;
 mod context;
-mod export;
-mod flash;
-mod inspect;
-mod lint;
 mod output;
-mod project;
-mod sbom;
+mod report;
 
 use clap::Parser;
 use std::process::ExitCode;

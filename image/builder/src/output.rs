@@ -4,10 +4,11 @@
 //! `--json` the last line of standard output is one JSON object and there is
 //! nothing else on it. Colours and progress bars appear on terminals only.
 
+use ashlar_build::{Activity, Events};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
-use std::fmt::Display;
+use std::fmt::{Arguments, Display};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -130,4 +131,37 @@ impl Output {
 fn print(to: &mut impl Write, text: &impl Display) {
     let _ = writeln!(to, "{text}");
     let _ = to.flush();
+}
+
+/// A bar or a spinner of a build; it goes when the build drops it.
+struct Drawn(ProgressBar);
+
+impl Events for Output {
+    fn note(&self, text: Arguments<'_>) {
+        Self::note(self, text);
+    }
+
+    fn warning(&self, text: Arguments<'_>) {
+        Self::warning(self, text);
+    }
+
+    fn begin(&self, what: &str) -> Box<dyn Activity> {
+        Box::new(Drawn(self.spinner(what)))
+    }
+
+    fn begin_bytes(&self, what: &str, total: u64) -> Box<dyn Activity> {
+        Box::new(Drawn(self.byte_bar(total, what)))
+    }
+}
+
+impl Activity for Drawn {
+    fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }

@@ -3,16 +3,7 @@
 use crate::error::{Fault, RecipeError};
 use crate::recipe::{Compression, Recipe};
 use crate::size::Size;
-
-/// A name of a recipe, overlay, hardware set or stack: lower-case letters,
-/// digits and dashes, so that it is the same in paths, partition labels, unit
-/// names and on the Swarm.
-pub(crate) fn is_name(text: &str) -> bool {
-    text.len() <= 63
-        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && !text.ends_with('-')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-}
+use ashlar_site::is_name;
 
 /// Debian policy 5.6.1.
 fn is_package(text: &str) -> bool {
@@ -40,7 +31,18 @@ pub(crate) fn values(
     each("overlays", &recipe.overlays, is_name, name)?;
     each("hardware.sets", &recipe.hardware.sets, is_name, name)?;
     each("hardware.initrd-sets", &recipe.hardware.initrd_sets, is_name, name)?;
-    each("packages", &recipe.packages, is_package, "not the name of a Debian package")?;
+    each("initrd.overlays", &recipe.initrd.overlays, is_name, name)?;
+    let package = "not the name of a Debian package";
+    each("packages", &recipe.packages, is_package, package)?;
+    each("firmware.packages", &recipe.firmware.packages, is_package, package)?;
+    if let Some(kernel) = recipe.kernel.package.as_deref().filter(|kernel| !is_package(kernel)) {
+        let key = "kernel.package";
+        return wrong(key, key, format!("`{kernel}` is {package}"));
+    }
+    let component =
+        |text: &str| ["contrib", "main", "non-free", "non-free-firmware"].contains(&text);
+    let none = "no part of Debian's archive: use `contrib`, `non-free` or `non-free-firmware`";
+    each("components", &recipe.components, component, none)?;
     let word = |text: &str| {
         !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
     };

@@ -6,8 +6,9 @@ use crate::error::{Fault, RecipeError};
 use crate::finder::{Finder, stems};
 use crate::modules::ModulePattern;
 use crate::recipe::{Extends, Recipe};
+use crate::remove::RemoveSettings;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +20,20 @@ use std::sync::Arc;
 pub struct Composed {
     /// Its name: the file name without `.toml`.
     pub name: String,
-    /// The merged recipe; `extends` and `remove-packages` are spent and empty.
+    /// The merged recipe; `extends` and `remove` are spent and empty.
     pub recipe: Recipe,
     /// Where each value comes from: by dotted key (`kernel.flavour`), and for
     /// lists by item (`packages["docker.io"]`). Defaults have no origin.
     pub origins: BTreeMap<String, Origin>,
-    /// Every file that was read, parents first: recipes and hardware sets.
+    /// The recipes that it extends, furthest first.
+    pub parents: Vec<String>,
+    /// Every file that was read, parents first: the target machine, recipes and
+    /// hardware sets.
     pub sources: Vec<PathBuf>,
     /// Overlay folders, in the order in which they are laid.
     pub overlays: Vec<PathBuf>,
+    /// Overlay folders of the initrd, in the order in which they are laid.
+    pub initrd_overlays: Vec<PathBuf>,
     /// Compose files.
     pub stacks: Vec<StackFile>,
     /// Which kernel modules stay; empty keeps all.
@@ -65,31 +71,21 @@ impl std::fmt::Display for Origin {
 }
 
 impl Composed {
-    /// Every Debian package to ask apt for, sorted: the recipe's and the
-    /// kernel's.
+    /// Every Debian package to ask apt for, sorted: the recipe's, the kernel and
+    /// the firmware.
     #[must_use]
     pub fn packages(&self) -> Vec<String> {
-        let kernel = self.recipe.kernel.flavour.packages().iter().map(|name| (*name).to_owned());
-        let all: std::collections::BTreeSet<String> =
-            self.recipe.packages.iter().cloned().chain(kernel).collect();
-        all.into_iter().collect()
+        let Recipe { packages, kernel, firmware, .. } = &self.recipe;
+        let all: BTreeSet<&String> =
+            packages.iter().chain(&kernel.package).chain(&firmware.packages).collect();
+        all.into_iter().cloned().collect()
     }
 
-    /// The recipes that it extends, furthest first.
+    /// The archive components that are needed, `main` first.
     #[must_use]
-    pub fn parents(&self) -> Vec<String> {
-        self.sources
-            .iter()
-            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-            .filter(|name| *name != self.name)
-            .collect()
-    }
-
-    /// The archive components that are needed.
-    #[must_use]
-    pub fn components(&self) -> &'static [&'static str] {
-        self.recipe.kernel.flavour.components()
+    pub fn components(&self) -> Vec<&str> {
+        let further = self.recipe.components.iter().map(String::as_str);
+        std::iter::once("main").chain(further.filter(|name| *name != "main")).collect()
     }
 }
 
@@ -109,7 +105,14 @@ pub fn recipes(dir: &Path) -> Result<Vec<String>, RecipeError> {
 pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
     let mut lineage = Lineage { dir, documents: Vec::new(), path: Vec::new() };
     lineage.visit(name, None)?;
-    let documents = lineage.documents;
+    let mut documents = lineage.documents;
+    let parents = documents.iter().filter_map(Document::name).filter(|other| other != name);
+    let parents = parents.collect();
+    let machine = machine(dir, &documents)?;
+    let machine_name = machine.as_ref().and_then(Document::name);
+    if let Some(machine) = machine {
+        documents.insert(0, machine);
+    }
 
     let mut merge = Merge::default();
     for document in &documents {
@@ -119,7 +122,8 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
     let mut recipe = Recipe::deserialize(toml::Value::Table(table))
         .map_err(|error| RecipeError::new(Fault::Syntax { reason: error.message().to_owned() }))?;
     recipe.extends = Extends::default();
-    recipe.remove_packages.clear();
+    recipe.remove = RemoveSettings::default();
+    recipe.machine = machine_name;
 
     let texts: BTreeMap<&Path, &Arc<str>> =
         documents.iter().map(|document| (document.file.as_path(), &document.text)).collect();
@@ -128,7 +132,8 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
 
     let mut sources: Vec<PathBuf> =
         documents.iter().map(|document| document.file.clone()).collect();
-    let overlays = finder.overlays(&recipe.overlays)?;
+    let overlays = finder.overlays("overlays", &recipe.overlays)?;
+    let initrd_overlays = finder.overlays("initrd.overlays", &recipe.initrd.overlays)?;
     let stacks = finder.stacks(&recipe.stacks)?;
     let mut modules = finder.sets("hardware.sets", &recipe.hardware.sets, &mut sources)?;
     modules.extend(finder.patterns(&recipe.hardware.modules)?);
@@ -139,12 +144,45 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
         name: name.to_owned(),
         recipe,
         origins,
+        parents,
         sources,
         overlays,
+        initrd_overlays,
         stacks,
         modules,
         initrd_modules,
     })
+}
+
+/// The target machine that a recipe has when none is named: what it makes runs on
+/// real machines and on virtual ones.
+const USUAL_MACHINE: &str = "metal";
+
+/// The target machine that the last of the recipes names, or the usual one.
+fn machine(dir: &Path, documents: &[Document]) -> Result<Option<Document>, RecipeError> {
+    let folder = dir.join("machines");
+    let named = documents.iter().rev().find_map(|document| {
+        let (name, span) = document.words("machine").next()?;
+        Some((name, span, document))
+    });
+    let Some((name, span, document)) = named else {
+        let usual = folder.join(format!("{USUAL_MACHINE}.toml"));
+        return if usual.is_file() { Document::read(&usual).map(Some) } else { Ok(None) };
+    };
+    let path = folder.join(format!("{name}.toml"));
+    if !ashlar_site::is_name(name) || !path.is_file() {
+        let known = stems(&folder, "toml").unwrap_or_default();
+        let fault = Fault::Missing { what: "target machine", name: name.to_owned(), path, known };
+        return Err(document.error(fault, span));
+    }
+    let machine = Document::read(&path)?;
+    for key in ["extends", "machine"] {
+        if let Some((_, span)) = machine.words(key).next() {
+            let reason = "a target machine is complete by itself".to_owned();
+            return Err(machine.error(Fault::WrongValue { key: key.into(), reason }, span));
+        }
+    }
+    Ok(Some(machine))
 }
 
 /// Walks the parents, each once, parents before children.
@@ -173,7 +211,7 @@ impl Lineage<'_> {
         if self.documents.iter().any(|document| document.file == file) {
             return Ok(());
         }
-        if !check::is_name(name) || !file.is_file() {
+        if !ashlar_site::is_name(name) || !file.is_file() {
             let known = stems(self.dir, "toml").unwrap_or_default();
             let folder = self.dir.to_owned();
             return Err(refuse(Fault::NoSuchRecipe { name: name.to_owned(), folder, known }));
@@ -194,27 +232,16 @@ impl Lineage<'_> {
 struct Merge {
     table: toml::Table,
     origins: BTreeMap<String, Origin>,
-    /// Packages that any recipe so far has named, removed ones too.
-    packages: Vec<String>,
+    /// What any recipe so far has named in each list, removed items too.
+    named: BTreeMap<String, Vec<String>>,
 }
 
 impl Merge {
     fn add(&mut self, document: &Document) -> Result<(), RecipeError> {
-        for (name, span) in document.words("remove-packages") {
-            if !self.packages.iter().any(|package| package == name) {
-                let known = self.packages.clone();
-                let fault = Fault::NothingToRemove { name: name.to_owned(), known };
-                return Err(document.error(fault, span));
-            }
-            if let Some(toml::Value::Array(items)) = self.table.get_mut("packages") {
-                items.retain(|item| item.as_str() != Some(name));
-            }
-            self.origins.remove(&item_key("packages", name));
-        }
-        self.packages.extend(document.recipe.packages.iter().cloned());
+        self.remove(document)?;
         for entry in &document.entries {
             // Spent: they say how to merge and are no part of the result.
-            if entry.path.first().is_some_and(|key| key == "extends" || key == "remove-packages") {
+            if entry.path.first().is_some_and(|key| key == "extends" || key == "remove") {
                 continue;
             }
             let origin = Origin {
@@ -231,13 +258,40 @@ impl Merge {
                 continue;
             }
             let list = table.entry(last.clone()).or_insert_with(|| toml::Value::Array(Vec::new()));
+            let item = entry.value.as_str().unwrap_or_default();
+            self.named.entry(dotted.clone()).or_default().push(item.to_owned());
             if let toml::Value::Array(items) = list
                 && !items.contains(&entry.value)
             {
                 items.push(entry.value.clone());
-                let item = entry.value.as_str().unwrap_or_default();
                 self.origins.insert(item_key(&dotted, item), origin);
             }
+        }
+        Ok(())
+    }
+
+    /// Takes back what the document says, under `remove` by each list's own key.
+    fn remove(&mut self, document: &Document) -> Result<(), RecipeError> {
+        for entry in document.entries.iter().filter(|entry| entry.item) {
+            let Some((first, path)) = entry.path.split_first() else { continue };
+            let (Some((last, parents)), Some(name)) = (path.split_last(), entry.value.as_str())
+            else {
+                continue;
+            };
+            if first != "remove" {
+                continue;
+            }
+            let list = path.join(".");
+            let known = self.named.get(&list).cloned().unwrap_or_default();
+            if !known.iter().any(|item| item == name) {
+                let fault = Fault::NothingToRemove { name: name.to_owned(), list, known };
+                return Err(document.error(fault, &entry.span));
+            }
+            let table = descend(&mut self.table, parents);
+            if let Some(toml::Value::Array(items)) = table.and_then(|table| table.get_mut(last)) {
+                items.retain(|item| item.as_str() != Some(name));
+            }
+            self.origins.remove(&item_key(&list, name));
         }
         Ok(())
     }

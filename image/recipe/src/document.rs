@@ -13,7 +13,6 @@ use toml::de::{DeTable, DeValue};
 pub(crate) struct Document {
     pub(crate) file: PathBuf,
     pub(crate) text: Arc<str>,
-    pub(crate) recipe: Recipe,
     /// What is written in it, in order, lists item by item.
     pub(crate) entries: Vec<Entry>,
 }
@@ -47,11 +46,17 @@ impl Document {
             RecipeError::at(Fault::Syntax { reason }, file, &text, &span)
         })?;
         let refused = |error: toml::de::Error| explain(file, &text, spans.get_ref(), &error);
-        let recipe: Recipe = toml::from_str(&text).map_err(refused)?;
+        // Only for its complaints: documents are merged as tables.
+        toml::from_str::<Recipe>(&text).map_err(refused)?;
         let values: toml::Table = toml::from_str(&text).map_err(refused)?;
         let mut entries = Vec::new();
         collect(&values, spans.get_ref(), &mut Vec::new(), &mut entries);
-        Ok(Self { file: file.to_owned(), recipe, entries, text: Arc::clone(&text) })
+        Ok(Self { file: file.to_owned(), entries, text: Arc::clone(&text) })
+    }
+
+    /// The file's name without `.toml`.
+    pub(crate) fn name(&self) -> Option<String> {
+        Some(self.file.file_stem()?.to_str()?.to_owned())
     }
 
     pub(crate) fn error(&self, fault: Fault, span: &Range<usize>) -> RecipeError {

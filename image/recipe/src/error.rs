@@ -83,7 +83,7 @@ pub enum Fault {
     /// Something that a recipe names is not there.
     #[error("there is no {what} `{name}`: {} does not exist", .path.display())]
     Missing {
-        /// `overlay`, `stack` or `hardware set`.
+        /// `overlay`, `stack`, `target machine` or `hardware set`.
         what: &'static str,
         /// As written.
         name: String,
@@ -92,12 +92,14 @@ pub enum Fault {
         /// Those that there are.
         known: Vec<String>,
     },
-    /// A package is to be removed that no parent brings.
-    #[error("no recipe that this one extends has the package `{name}`")]
+    /// An item is to be taken back that no parent gave.
+    #[error("no recipe that this one extends has `{name}` in `{list}`")]
     NothingToRemove {
-        /// The package.
+        /// The item.
         name: String,
-        /// Packages that the parents have.
+        /// Dotted key of the list.
+        list: String,
+        /// What the parents have there.
         known: Vec<String>,
     },
     /// A lock file that does not fit this program.
@@ -162,11 +164,12 @@ impl Fault {
                 let create = path.display();
                 format!("{} Or create {create}.", suggest(name, known, "There are"))
             }
-            Self::NothingToRemove { name, known } => match nearest(name, known) {
+            Self::NothingToRemove { name, list, known } => match nearest(name, known) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
-                None => "Delete it from `remove-packages`: a package that only comes as a \
-                         dependency of another cannot be left out."
+                None if list == "packages" => "Delete it from `remove.packages`: a package that \
+                         only comes as a dependency of another cannot be left out."
                     .to_owned(),
+                None => format!("Delete it from `remove.{list}`."),
             },
             Self::Circle { .. } => "Remove one of these `extends`.".to_owned(),
             Self::Lock { .. } => "Make it anew with `ashlar lock`.".to_owned(),

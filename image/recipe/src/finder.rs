@@ -1,6 +1,5 @@
 //! Finds the files that a recipe names.
 
-use crate::check;
 use crate::compose::{Origin, StackFile, item_key};
 use crate::error::{Fault, RecipeError};
 use crate::modules::{ModulePattern, read_set};
@@ -40,14 +39,18 @@ impl Finder<'_> {
         self.error(&item_key(list, name), fault)
     }
 
-    pub(crate) fn overlays(&self, names: &[String]) -> Result<Vec<PathBuf>, RecipeError> {
+    pub(crate) fn overlays(
+        &self,
+        key: &str,
+        names: &[String],
+    ) -> Result<Vec<PathBuf>, RecipeError> {
         let all = self.dir.parent().unwrap_or_else(|| Path::new("")).join("overlays");
         let mut found = Vec::new();
         for name in names {
             let path = all.join(name);
             if !path.is_dir() {
                 let known = folders(&all).unwrap_or_default();
-                return Err(self.missing("overlays", "overlay", name, path, known));
+                return Err(self.missing(key, "overlay", name, path, known));
             }
             found.push(path);
         }
@@ -67,7 +70,7 @@ impl Finder<'_> {
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let twice = found.iter().any(|other| other.name == name);
-            if twice || !check::is_name(&name) {
+            if twice || !ashlar_site::is_name(&name) {
                 let reason = if twice {
                     format!("two stacks would be called `{name}` on the Swarm; rename a file")
                 } else {

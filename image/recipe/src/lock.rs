@@ -2,7 +2,7 @@
 
 use crate::compose::Composed;
 use crate::error::{Fault, RecipeError};
-use crate::file::{Existing, write_whole};
+use ashlar_site::whole_file::{Existing, write_whole};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

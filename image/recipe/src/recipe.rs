@@ -1,6 +1,8 @@
 //! A recipe: what one image is made of. The file `recipes/<name>.toml`.
 
-use crate::{AgentSettings, Size};
+use crate::Size;
+use crate::remove::RemoveSettings;
+use ashlar_site::AgentSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,19 +19,28 @@ pub struct Recipe {
     /// Recipes in the same folder to start from, first to last. Empty once composed.
     #[serde(skip_serializing_if = "Extends::is_empty")]
     pub extends: Extends,
+    /// What it runs on: a file in `recipes/machines/`, whose values come before
+    /// all others. `metal`, for real machines, when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Overlays: folders under `overlays/`, laid over the root in this order.
     pub overlays: Vec<String>,
     /// Debian packages to install.
     pub packages: Vec<String>,
-    /// Packages of a parent to leave out. A package that another one depends on
-    /// is still installed. Empty once composed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remove_packages: Vec<String>,
+    /// Parts of Debian's archive that packages come from, besides `main`.
+    pub components: Vec<String>,
+    /// Items of the parents' lists to leave out. Empty once composed.
+    #[serde(skip_serializing_if = "RemoveSettings::is_empty")]
+    pub remove: RemoveSettings,
     /// Compose files deployed on the Swarm: a name (`recipes/stacks/<name>.yml`)
     /// or a path relative to the recipe.
     pub stacks: Vec<String>,
     /// The kernel.
     pub kernel: KernelSettings,
+    /// What devices load into themselves.
+    pub firmware: FirmwareSettings,
+    /// What runs before the root is there.
+    pub initrd: InitrdSettings,
     /// The hardware that the image runs on.
     pub hardware: HardwareSettings,
     /// Smallest partition sizes.
@@ -79,57 +90,27 @@ impl Default for Extends {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KernelSettings {
-    /// Which kernel.
-    pub flavour: KernelFlavour,
+    /// The Debian package of the kernel. The target machine names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// Words added to the kernel command line.
     pub command_line: Vec<String>,
 }
 
-/// Which Debian kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum KernelFlavour {
-    /// The cloud kernel: virtual machines only, small.
-    #[default]
-    Vm,
-    /// The full kernel with firmware and microcode, for real machines.
-    Metal,
+/// `[firmware]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FirmwareSettings {
+    /// Debian packages of firmware and of processors' microcode.
+    pub packages: Vec<String>,
 }
 
-impl KernelFlavour {
-    /// The word used in recipes and output.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Vm => "vm",
-            Self::Metal => "metal",
-        }
-    }
-
-    /// The Debian packages that it brings.
-    #[must_use]
-    pub const fn packages(self) -> &'static [&'static str] {
-        match self {
-            Self::Vm => &["linux-image-cloud-amd64"],
-            Self::Metal => &[
-                "linux-image-amd64",
-                "firmware-linux-free",
-                "firmware-misc-nonfree",
-                "firmware-realtek",
-                "intel-microcode",
-                "amd64-microcode",
-            ],
-        }
-    }
-
-    /// The archive components that it needs.
-    #[must_use]
-    pub const fn components(self) -> &'static [&'static str] {
-        match self {
-            Self::Vm => &["main"],
-            Self::Metal => &["main", "non-free-firmware"],
-        }
-    }
+/// `[initrd]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InitrdSettings {
+    /// Overlays: folders under `overlays/`, laid over the initrd in this order.
+    pub overlays: Vec<String>,
 }
 
 /// `[hardware]`: which kernel modules stay in the image. What a kept module
@@ -168,13 +149,25 @@ pub struct DiskSettings {
 impl Default for DiskSettings {
     fn default() -> Self {
         Self {
-            esp: Size::gibibytes(1),
+            esp: Size::gibibytes(2),
             root: Size::gibibytes(2),
             verity: Size::mebibytes(64),
-            seed: Size::mebibytes(32),
-            state: Size::gibibytes(1),
-            data: Size::gibibytes(1),
+            seed: Size::mebibytes(100),
+            state: Size::gibibytes(4),
+            data: Size::gibibytes(4),
         }
+    }
+}
+
+impl DiskSettings {
+    /// Bytes of the smallest disk that a box boots from: what the image brings
+    /// and what its first boot makes, the partition table included.
+    #[must_use]
+    pub fn smallest(&self) -> u64 {
+        let slot = self.root.as_bytes() + self.verity.as_bytes() + (16 << 10);
+        let once = [self.esp, self.seed, self.state, self.data].map(Size::as_bytes);
+        // The table's two copies, and what aligning takes.
+        2 * slot + once.iter().sum::<u64>() + (4 << 20)
     }
 }
 
@@ -237,5 +230,15 @@ impl Default for ImageSettings {
             cluster_size: Size::bytes(64 << 10),
             repart_seed: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DiskSettings;
+
+    #[test]
+    fn a_box_with_16_gb_is_large_enough() {
+        assert!(DiskSettings::default().smallest() < 15_400_000_000);
     }
 }

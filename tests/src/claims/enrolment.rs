@@ -2,7 +2,7 @@
 
 use crate::fleet::Fleet;
 use anyhow::{Context, Result, ensure};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 

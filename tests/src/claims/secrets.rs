@@ -2,7 +2,7 @@
 
 use crate::fleet::Fleet;
 use anyhow::{Result, ensure};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 /// Site, keyring, keys and the password of the ring's RPC: mode 0600, root's,

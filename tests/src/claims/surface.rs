@@ -3,6 +3,18 @@
 use crate::fleet::Fleet;
 use anyhow::{Result, ensure};
 
+/// Every unit that was started runs, or has ended well.
+///
+/// # Errors
+/// With the failed ones of the first node that has some.
+pub fn no_unit_has_failed(fleet: &Fleet) -> Result<()> {
+    for node in fleet.nodes() {
+        let failed = node.sh("systemctl --failed --no-legend --plain")?;
+        ensure!(failed.is_empty(), "{}:\n{failed}", node.name());
+    }
+    Ok(())
+}
+
 /// Programs that may listen on other addresses than loopback, and why.
 const LISTENERS: &[(&str, &str)] = &[
     ("ashlar-agent", "the agents' API, the ring, and mDNS to find it"),

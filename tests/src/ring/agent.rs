@@ -4,7 +4,7 @@
 use super::Ground;
 use super::session::Session;
 use anyhow::{Context, Result, bail, ensure};
-use ashlar::machine::Deadline;
+use ashlar_machine::Deadline;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;

@@ -16,7 +16,7 @@ pub use peer::Peer;
 
 use crate::command;
 use anyhow::{Context, Result, bail, ensure};
-use ashlar::machine::Deadline;
+use ashlar_machine::Deadline;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use namespace::Namespace;
 use std::fmt::Write as _;

@@ -6,7 +6,7 @@ use crate::{site_store, state};
 use anyhow::{Context, Result};
 use ashlar_api::RING_PORT;
 use ashlar_cluster::{Identity, Tags};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serf_rs::Config;
@@ -80,7 +80,7 @@ fn rpc_auth(paths: &Paths) -> Result<Zeroizing<String>> {
 mod tests {
     use super::*;
     use ashlar_cluster::NodeId;
-    use ashlar_recipe::{NetworkPlan, RingKey};
+    use ashlar_site::{NetworkPlan, RingKey};
     use base64::{Engine, prelude::BASE64_STANDARD};
     use std::fs;
 

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::fakes::loopback;
     use ashlar_cluster::{Identity, NodeId};
-    use ashlar_recipe::{NetworkPlan, RingKey, Site};
+    use ashlar_site::{NetworkPlan, RingKey, Site};
 
     #[tokio::test]
     async fn a_node_takes_part_in_the_ring_and_a_second_finds_it_there() {

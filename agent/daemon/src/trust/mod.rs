@@ -15,7 +15,7 @@ use ashlar_api::cluster::{
 use ashlar_api::route;
 use ashlar_cluster::{ClusterId, Identity, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
-use ashlar_recipe::Site;
+use ashlar_site::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
 use std::net::IpAddr;

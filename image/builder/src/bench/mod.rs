@@ -63,7 +63,7 @@ impl Programs {
     /// Copies of the real ones.
     pub(crate) fn copy(from: &Path, to: PathBuf) -> std::io::Result<Self> {
         std::fs::create_dir_all(&to)?;
-        for program in crate::build::PROGRAMS {
+        for program in ashlar_build::PROGRAMS {
             std::fs::copy(from.join(program), to.join(program))?;
         }
         Ok(Self(to))

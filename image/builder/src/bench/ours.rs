@@ -1,10 +1,10 @@
 //! Our own builds, in a cache that has packages and tools and nothing else.
 
 use super::{Measured, Programs};
-use crate::build::{self, Built, Locking, Request, Store};
-use crate::inspect::{Disk, Inspection};
 use crate::output::Output;
-use crate::project::Project;
+use ashlar_build::Project;
+use ashlar_build::{self as build, Built, Locking, Request, Store};
+use ashlar_inspect::{Disk, Inspection};
 use miette::{IntoDiagnostic, WrapErr};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(crate) fn measure(
     output.note(format_args!("ashlar, after a change of the agent"));
     let rebuild = build::build(&request, output)?;
     let image = Inspection::of(&Disk::open(&rebuild.image)?)?;
-    let packages = crate::inspect::manifest_packages(&rebuild.image)?.unwrap_or_default();
+    let packages = ashlar_inspect::manifest_packages(&rebuild.image)?.unwrap_or_default();
     Ok(Measured {
         cold_seconds: cold.total_seconds,
         rebuild_seconds: rebuild.total_seconds,

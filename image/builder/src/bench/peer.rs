@@ -1,11 +1,12 @@
 //! mkosi on the exported recipe.
 
 use super::{Measured, Programs};
-use crate::build::{BuildError, Sandbox};
-use crate::export::{self, Contents, mkosi};
-use crate::inspect::{Disk, Inspection};
 use crate::output::Output;
+use ashlar_build::BuildError;
+use ashlar_build::export::{self, Contents, mkosi};
+use ashlar_inspect::{Disk, Inspection};
 use ashlar_recipe::{Composed, Lock};
+use ashlar_sandbox::Sandbox;
 use miette::{IntoDiagnostic, WrapErr, miette};
 use std::path::Path;
 use std::time::Instant;
@@ -19,13 +20,12 @@ pub(crate) fn measure(
     lock: &Lock,
     (sandbox, packages): (&Sandbox, &Path),
     programs: &Programs,
-    initrd_overlay: &Path,
     work: &Path,
     output: &Output,
 ) -> miette::Result<Measured> {
     let version = "0.bench";
     let files = mkosi::render(composed, Some(lock), version);
-    let contents = Contents { composed, programs: programs.path(), initrd_overlay, version };
+    let contents = Contents { composed, programs: programs.path(), version };
     let tree = work.join("tree");
     let export = || export::write(&contents, &files, &tree);
     for directory in ["output", "cache", "workspace"] {
@@ -48,7 +48,7 @@ pub(crate) fn measure(
             .write(packages, "packages");
         let done = if network { tool.network().run() } else { tool.run() };
         spinner.finish_and_clear();
-        done.map(|_| begun.elapsed().as_secs_f64())
+        Ok(done.map(|_| begun.elapsed().as_secs_f64())?)
     };
 
     export()?;

@@ -1,9 +1,9 @@
 //! `ashlar bench`: how long things take.
 
 use crate::bench::{self, COLD_BUDGET, Measured, Programs, REBUILD_BUDGET, Ratio};
-use crate::build::{self, Locking, Request, Store, Toolbox};
 use crate::context::Context;
-use crate::inspect::bytes;
+use ashlar_build::{self as build, Locking, Request, Store, Toolbox};
+use ashlar_inspect::bytes;
 use miette::{IntoDiagnostic, WrapErr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -97,7 +97,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             &lock,
             (&sandbox, &packages),
             &copy("programs-of-mkosi")?,
-            &project.overlays().join("initrd"),
             &work.0.join("mkosi"),
             output,
         )?)
@@ -163,6 +162,6 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let _ = build::Sandbox::remove(&self.0);
+        let _ = ashlar_sandbox::Sandbox::remove(&self.0);
     }
 }

@@ -1,7 +1,8 @@
 //! `ashlar build`: from a recipe to an image.
 
-use crate::build::{self, BuildError, Built, Bytes, Locking, Report, Request};
 use crate::context::Context;
+use ashlar_build::{self as build, BuildError, Built, Bytes, Locking, Report, Request};
+use ashlar_sandbox::SandboxError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             output.json(&built)?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error @ BuildError::Interrupted) => {
+        Err(error @ BuildError::Sandbox(SandboxError::Interrupted)) => {
             output.failure(&error.into());
             Ok(ExitCode::from(130))
         }

@@ -1,7 +1,7 @@
 //! `ashlar cache`: what is kept between builds.
 
-use crate::build::{Bytes, Store, size_of};
 use crate::context::Context;
+use ashlar_build::{Bytes, Store, size_of};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -2,12 +2,13 @@
 
 mod progress;
 
-use crate::build::{self, Locking, Request, interrupt};
 use crate::command::cache::CacheDir;
 use crate::command::machines::{self, Hardware};
 use crate::context::Context;
-use ashlar::machine::{Backend, Cluster, Deadline, NodeReport, NodeTimes, Spec, Watch, last_words};
-use ashlar_recipe::{Site, SiteOptions};
+use ashlar_build::{self as build, Locking, Request};
+use ashlar_machine::{Backend, Cluster, Deadline, NodeReport, NodeTimes, Spec, Watch, last_words};
+use ashlar_sandbox::interrupt;
+use ashlar_site::{Site, SiteOptions};
 use miette::{IntoDiagnostic, WrapErr, miette};
 use progress::Progress;
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! `ashlar export`: a recipe for another image builder.
 
-use crate::build;
 use crate::context::Context;
-use crate::export::{self, Contents, mkosi};
+use ashlar_build as build;
+use ashlar_build::export::{self, Contents, mkosi};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,12 +71,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         }
     };
     let programs = build::programs(&project, args.agent_dir.as_deref(), output)?;
-    let contents = Contents {
-        composed: &composed,
-        programs: &programs,
-        initrd_overlay: &project.overlays().join("initrd"),
-        version: &args.image_version,
-    };
+    let contents =
+        Contents { composed: &composed, programs: &programs, version: &args.image_version };
     let files = mkosi::render(&composed, lock.as_ref(), &args.image_version);
     export::write(&contents, &files, &args.directory)?;
     output.line(format_args!("{}", args.directory.display()));

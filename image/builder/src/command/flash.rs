@@ -1,86 +1,161 @@
 //! `ashlar flash`: an image and a site onto a stick.
 
-use crate::command::machines::{newest_image, site_file, tools};
+use crate::command::drives;
+use crate::command::machines::{newest_image, site_file};
 use crate::context::Context;
-use crate::flash::{self, Target};
-use ashlar::machine::{Backend, stamp};
-use ashlar_recipe::Site;
-use miette::{IntoDiagnostic, miette};
+use crate::output::Output;
+use ashlar_disk::{
+    Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, Written, flash, needed,
+};
+use ashlar_machine::Backend;
+use ashlar_sandbox::interrupt;
+use ashlar_site::Site;
+use indicatif::ProgressBar;
+use miette::{IntoDiagnostic, WrapErr, miette};
 use serde_json::json;
+use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Write an image onto a stick or disk, with the site in its seed partition.
 ///
-///   ashlar flash /dev/sdb --site shop
-///   ashlar flash /dev/sdb --site shop --profile minimal --yes
+///   ashlar flash                                 which disks there are
+///   sudo ashlar flash /dev/sdb --site shop
+///   sudo ashlar flash /dev/sdb --image shop.raw.zst --site ./site.toml
+///   sudo ashlar flash /dev/sdb --site shop --profile minimal --yes
 ///
-/// Everything on the disk is lost. A disk that is mounted, or otherwise in use,
-/// is refused. What was written is read back and compared.
+/// Everything on the disk is lost. A disk that anything uses is refused, and so
+/// is one that is too small for the first boot. The image is compared with the
+/// SHA256SUMS beside it before, and the disk with the image after writing. With
+/// --image and the path of a site it needs no project, no cache and no tools.
+///
+/// One stick is one box: its first start makes the stick that box's disk.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The whole disk, for example /dev/sdb.
-    disk: PathBuf,
+    /// The whole disk, for example /dev/sdb. Without it the disks are listed.
+    #[arg(requires = "site")]
+    disk: Option<PathBuf>,
     /// The site: a name in keys/, or the path of a site.toml.
     #[arg(long, value_name = "SITE")]
-    site: String,
+    site: Option<String>,
     /// Write the newest image of this profile.
-    #[arg(long, short, default_value = "retail", value_name = "PROFILE")]
+    #[arg(long, short, default_value = "retail-metal", value_name = "PROFILE")]
     profile: String,
-    /// Write this image instead.
+    /// Write this image instead: .raw or .raw.zst, whoever made it.
     #[arg(long, value_name = "PATH", conflicts_with = "profile")]
     image: Option<PathBuf>,
+    /// Compare the image with this list first. Default: SHA256SUMS beside it, if
+    /// that names it.
+    #[arg(long, value_name = "FILE")]
+    sha256sums: Option<PathBuf>,
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
+    /// Also write a disk that cannot be pulled; it may be this machine's own.
+    #[arg(long)]
+    allow_fixed: bool,
+    /// Also write an image whose kernel is made for virtual machines.
+    #[arg(long)]
+    vm_image: bool,
 }
 
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let (Some(disk), Some(site)) = (&args.disk, &args.site) else {
+        return drives::list(context);
+    };
     let image = match &args.image {
         Some(image) => image.clone(),
         None => newest_image(context, Backend::Vm, &args.profile)?,
     };
-    let site = site_file(context, &args.site)?;
-    // A broken site must be found before a disk is overwritten.
-    Site::load(&site)?;
-    let tools = tools()?;
-    let needs = std::fs::metadata(&image).into_diagnostic()?.len();
-    let target = Target::check(&args.disk, needs)?;
-    confirm(args, &target, context)?;
+    let image = Image::open(&image)?;
+    let (site_name, site) = read_site(context, site)?;
+    let target = Target::open(disk, needed(&image), image.length())?;
+    if target.drive.is_fixed() && !args.allow_fixed {
+        return Err(miette!(
+            help = "if it is the right one, add --allow-fixed",
+            "{} cannot be pulled out: {}",
+            disk.display(),
+            drives::words(&target.drive)
+        ));
+    }
 
-    let bytes = flash::data_bytes(&image)?;
-    let bar = context.output.byte_bar(bytes, "writing");
-    flash::write(&image, &target.path, |n| bar.inc(n))?;
-    bar.finish_and_clear();
-    let bar = context.output.byte_bar(bytes, "reading back");
-    flash::verify(&image, &target.path, |n| bar.inc(n))?;
-    bar.finish_and_clear();
-    stamp(&target.path, &site, &tools)?;
-    std::fs::File::open(&target.path).and_then(|disk| disk.sync_all()).into_diagnostic()?;
+    let progress = Progress::new(&context.output);
+    let cancelled = || interrupt::check().is_err();
+    let job = Job { events: &progress, cancelled: &cancelled };
+    let sums = match &args.sha256sums {
+        Some(path) => Some(SumsFile::read(path)?),
+        None => SumsFile::beside(image.path())?,
+    };
+    let examined = image.examine(sums.as_ref(), job)?;
+    fits(&examined, image.path(), args.vm_image)?;
+    confirm(args.yes, disk, &target, context)?;
+    // Until here Ctrl-C may end it at once, which also leaves the question.
+    interrupt::watch();
 
-    context.output.line(format_args!(
-        "{} is ready: boot any number of boxes from it, or from disks flashed alike",
-        target.path.display()
-    ));
+    let patch = Patch::for_disk(&image, target.size(), site.as_bytes())?;
+    let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;
+    target.reread_table();
+    report(disk, &site_name, written, &progress, context);
     context.output.json(&json!({
-        "disk": target.path, "image": image, "bytes": bytes, "site": args.site,
+        "disk": disk,
+        "image": image.path(),
+        "site": site_name,
+        "bytes_sent": written.sent,
+        "bytes_read": written.read,
+        "checksum": examined.checked,
+        "kernel": examined.kernel,
+        "write_seconds": progress.spent(Stage::Write).as_secs_f64(),
+        "verify_seconds": progress.spent(Stage::Verify).as_secs_f64(),
     }))?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// A site's name and its file's text, after all of it was checked.
+pub(crate) fn read_site(
+    context: &Context,
+    site: &str,
+) -> miette::Result<(String, Zeroizing<String>)> {
+    let path = site_file(context, site)?;
+    let name = Site::load(&path)?.name;
+    let text = std::fs::read_to_string(&path)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("{} cannot be read", path.display()))?;
+    Ok((name, Zeroizing::new(text)))
+}
+
+/// Debian's kernel for clouds has few of a real machine's drivers.
+fn fits(examined: &Examined, image: &Path, anyway: bool) -> miette::Result<()> {
+    match &examined.kernel {
+        Some(kernel) if kernel.contains("cloud") && !anyway => Err(miette!(
+            help = "take one for `machine = \"metal\"`, such as retail-metal; or, if the disk is for a \
+                    virtual machine, add --vm-image",
+            "{} is for virtual machines: its kernel {kernel} has no drivers for most disks, \
+             network cards and keyboards of real ones",
+            image.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Asks a person to type the disk's name; without a person, `--yes` is needed.
-fn confirm(args: &Args, target: &Target, context: &Context) -> miette::Result<()> {
-    let name = target.path.display();
-    let kind = if target.removable { "removable" } else { "NOT removable" };
-    context.output.note(format_args!(
-        "{name}: {} ({kind}), {} GB; everything on it will be lost",
-        if target.model.is_empty() { "unknown model" } else { &target.model },
-        target.size / 1_000_000_000
-    ));
-    if args.yes {
+fn confirm(yes: bool, disk: &Path, target: &Target, context: &Context) -> miette::Result<()> {
+    let name = disk.display();
+    let mut text = format!("{name}: {}\n", drives::words(&target.drive));
+    let contents = target.contents();
+    if contents.is_empty() {
+        text.push_str("nothing known is on it\n");
+    }
+    for line in contents {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text.push_str("everything on it will be lost");
+    if yes {
+        context.output.note(text);
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
@@ -89,7 +164,8 @@ fn confirm(args: &Args, target: &Target, context: &Context) -> miette::Result<()
             "nobody is here to confirm that {name} may be overwritten"
         ));
     }
-    eprint!("Type {name} to go on: ");
+    // Whoever is asked must see what about, also with --quiet.
+    eprint!("{text}\nType {name} to go on: ");
     std::io::stderr().flush().into_diagnostic()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).into_diagnostic()?;
@@ -97,4 +173,75 @@ fn confirm(args: &Args, target: &Target, context: &Context) -> miette::Result<()
         return Ok(());
     }
     Err(miette!("{name} was not confirmed; nothing was written"))
+}
+
+fn report(disk: &Path, site: &str, written: Written, progress: &Progress<'_>, context: &Context) {
+    let rate = |bytes: u64, stage| {
+        let seconds = progress.spent(stage).as_secs_f64().max(0.001);
+        format!("{:.0} MB/s", bytes as f64 / 1e6 / seconds)
+    };
+    context.output.line(format_args!(
+        "{disk} is ready: {:.0} MB written at {}, read back at {}.\n\
+         It is one box's disk: that box's first start from it takes in the site, wipes it from \
+         the seed and\nmakes the stick its own. Flash one for each box. Until then whoever has \
+         the stick has the key of `{site}`.",
+        written.sent as f64 / 1e6,
+        rate(written.sent, Stage::Write),
+        rate(written.read, Stage::Verify),
+        disk = disk.display(),
+    ));
+}
+
+/// Bars for whoever watches, and how long each stage took.
+pub(crate) struct Progress<'a> {
+    output: &'a Output,
+    bar: RefCell<Option<ProgressBar>>,
+    began: Cell<Option<(Stage, Instant)>>,
+    spent: RefCell<Vec<(Stage, Duration)>>,
+}
+
+impl<'a> Progress<'a> {
+    pub(crate) fn new(output: &'a Output) -> Self {
+        Self { output, bar: RefCell::default(), began: Cell::new(None), spent: RefCell::default() }
+    }
+
+    fn spent(&self, stage: Stage) -> Duration {
+        self.spent.borrow().iter().filter(|(of, _)| *of == stage).map(|(_, time)| *time).sum()
+    }
+}
+
+impl Events for Progress<'_> {
+    fn begin(&self, stage: Stage, bytes: u64) {
+        let words = match stage {
+            Stage::Examine => "looking through the image",
+            Stage::Write => "writing",
+            Stage::Verify => "reading back",
+        };
+        if !self.output.is_watched() {
+            self.output.note(words);
+        }
+        *self.bar.borrow_mut() = Some(self.output.byte_bar(bytes, words));
+        self.began.set(Some((stage, Instant::now())));
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(bar) = &*self.bar.borrow() {
+            bar.inc(bytes);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+        if let Some((stage, began)) = self.began.take() {
+            self.spent.borrow_mut().push((stage, began.elapsed()));
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
 }

@@ -1,8 +1,8 @@
 //! `ashlar inspect`: what is inside an image.
 
-use crate::build::{Store, Toolbox};
 use crate::context::Context;
-use crate::inspect::{self, Disk, Inspection};
+use ashlar_build::{Store, Toolbox};
+use ashlar_inspect::{self as inspect, Disk, Inspection};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             }
         });
     }
-    inspect::print(&inspection, &context.output);
+    crate::report::inspection::print(&inspection, &context.output);
     context.output.json(&inspection)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use crate::command::machines::Verb;
 use crate::context::Context;
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use std::process::ExitCode;
 
 /// Run an image's root tree as systemd-nspawn containers

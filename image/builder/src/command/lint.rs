@@ -1,8 +1,9 @@
 //! `ashlar lint`: checks a finished image.
 
-use crate::build::{Store, Toolbox};
 use crate::context::Context;
-use crate::lint::{self, Check, Severity, Status, Subject, SubjectOptions, Verdict};
+use crate::report::verdicts;
+use ashlar_build::{Store, Toolbox};
+use ashlar_inspect::lint::{self, Check, Severity, Status, Subject, SubjectOptions, Verdict};
 use miette::miette;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,12 +52,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let all = lint::checks();
     if let Some(name) = &args.explain {
         let check = find(&all, name)?;
-        lint::explain(check, output);
+        verdicts::explain(check, output);
         output.json(&describe(check))?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(image) = args.image.as_ref().filter(|_| !args.list) else {
-        lint::list(&all, output);
+        verdicts::list(&all, output);
         let described: Vec<_> = all.iter().map(|check| describe(check)).collect();
         output.json(&serde_json::json!({ "checks": described }))?;
         return Ok(ExitCode::SUCCESS);
@@ -103,7 +104,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     }
     bar.finish_and_clear();
 
-    lint::print(&verdicts, output);
+    verdicts::print(&verdicts, output);
     let count = |severity| failed(&verdicts, severity);
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     output.line(format_args!(

@@ -1,7 +1,7 @@
 //! `ashlar lock`: exact packages.
 
-use crate::build::{Locked, lock_profile};
 use crate::context::Context;
+use ashlar_build::{Locked, lock_profile};
 use std::process::ExitCode;
 
 /// Resolve a profile's packages to exact versions and checksums.

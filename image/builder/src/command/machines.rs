@@ -1,9 +1,9 @@
 //! The verbs that `ashlar vm` and `ashlar lab` share.
 
-use crate::build::{Store, Toolbox};
 use crate::command::cache::CacheDir;
 use crate::context::Context;
-use ashlar::machine::{
+use ashlar_build::{Store, Toolbox};
+use ashlar_machine::{
     Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store as Machines, Tools,
 };
 use clap::{Args, Subcommand};
@@ -162,7 +162,7 @@ impl OneNode {
         &self,
         backend: Backend,
         context: &Context,
-        action: impl Fn(&Cluster, &str) -> ashlar::machine::Result<()>,
+        action: impl Fn(&Cluster, &str) -> ashlar_machine::Result<()>,
         outcome: &str,
     ) -> miette::Result<ExitCode> {
         let cluster = self.cluster.find(backend)?;
@@ -229,12 +229,7 @@ pub(crate) fn make(spec: &Spec, cache: &CacheDir, context: &Context) -> miette::
     Ok(cluster?)
 }
 
-/// Where QEMU comes from, with the cache in its usual place.
-pub(crate) fn tools() -> miette::Result<Tools> {
-    let cache_dir = std::env::var_os("ASHLAR_CACHE_DIR").map(PathBuf::from);
-    tools_in(&CacheDir { cache_dir })
-}
-
+/// Where QEMU comes from.
 fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
     let store = Store::open(cache.cache_dir.as_deref()).ok();

@@ -1,7 +1,7 @@
 //! `ashlar profile`: one profile, composed.
 
 use crate::context::Context;
-use crate::project::Project;
+use ashlar_build::Project;
 use ashlar_recipe::{Composed, compose};
 use owo_colors::{OwoColorize, Stream};
 use std::process::ExitCode;
@@ -73,12 +73,6 @@ fn lines(composed: &Composed, project: &Project) -> miette::Result<Vec<Line>> {
         .map_err(|error| miette::miette!("the profile is not TOML: {error}"))?;
     let mut page = Page { composed, project, lines: Vec::new() };
     page.table("", &table);
-    let kernel = composed.recipe.kernel.flavour;
-    page.push(String::new(), String::new());
-    page.push(
-        format!("# the {} kernel brings {}", kernel.as_str(), kernel.packages().join(", ")),
-        String::new(),
-    );
     Ok(page.lines)
 }
 
@@ -139,7 +133,7 @@ impl Page<'_> {
 #[cfg(test)]
 mod tests {
     use super::{lines, object};
-    use crate::project::Project;
+    use ashlar_build::Project;
     use ashlar_recipe::{Recipe, compose};
 
     fn shown() -> (tempfile::TempDir, Project) {
@@ -187,6 +181,6 @@ mod tests {
         let (_dir, project) = shown();
         let composed = compose(&project.recipes(), "shop").unwrap();
         let installs = &object(&composed).unwrap()["installs"];
-        assert_eq!(*installs, serde_json::json!(["bash", "linux-image-cloud-amd64", "serf"]));
+        assert_eq!(*installs, serde_json::json!(["bash", "serf"]));
     }
 }

@@ -1,7 +1,7 @@
 //! `ashlar profiles`: what can be built.
 
 use crate::context::Context;
-use crate::project::Project;
+use ashlar_build::Project;
 use ashlar_recipe::{RecipeError, compose, recipes};
 use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
@@ -23,7 +23,7 @@ struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    kernel: Option<&'static str>,
+    machine: Option<String>,
     /// Its parents and theirs, furthest first.
     extends: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,14 +60,14 @@ fn list(project: &Project) -> Result<Vec<Profile>, RecipeError> {
     let profile = |name: String| match compose(&folder, &name) {
         Ok(composed) => Profile {
             description: Some(composed.recipe.description.clone()),
-            kernel: Some(composed.recipe.kernel.flavour.as_str()),
-            extends: composed.parents(),
+            machine: composed.recipe.machine.clone(),
+            extends: composed.parents,
             error: None,
             name,
         },
         Err(error) => {
             let error = Some(super::profile::beside(project, &error.to_string()));
-            Profile { name, description: None, kernel: None, extends: Vec::new(), error }
+            Profile { name, description: None, machine: None, extends: Vec::new(), error }
         }
     };
     Ok(recipes(&folder)?.into_iter().map(profile).collect())
@@ -76,7 +76,7 @@ fn list(project: &Project) -> Result<Vec<Profile>, RecipeError> {
 #[cfg(test)]
 mod tests {
     use super::list;
-    use crate::project::Project;
+    use ashlar_build::Project;
 
     #[test]
     fn a_broken_recipe_does_not_hide_the_others() {

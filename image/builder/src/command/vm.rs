@@ -2,7 +2,7 @@
 
 use crate::command::machines::{OneNode, Verb, Which, done};
 use crate::context::Context;
-use ashlar::machine::{Backend, console};
+use ashlar_machine::{Backend, console};
 use clap::Subcommand;
 use miette::{IntoDiagnostic, WrapErr};
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 //! Properties over texts and recipes that nobody would write.
 
 use crate::project::Project;
-use ashlar_recipe::{AgentSettings, Recipe, Size, compose};
+use ashlar_recipe::{Recipe, Size, compose};
+use ashlar_site::AgentSettings;
 use proptest::prelude::*;
 
 /// Text that looks like TOML more often than not.
@@ -11,11 +12,13 @@ fn toml_like() -> impl Strategy<Value = String> {
         Just("packages".to_owned()),
         Just("extends".to_owned()),
         Just("kernel".to_owned()),
-        Just("kernel.flavour".to_owned()),
+        Just("kernel.package".to_owned()),
+        Just("machine".to_owned()),
+        Just("remove.kernel.command-line".to_owned()),
         Just("hardware.sets".to_owned()),
         Just("disk.root".to_owned()),
         Just("agent.ring".to_owned()),
-        Just("remove-packages".to_owned()),
+        Just("remove.packages".to_owned()),
     ];
     let value = prop_oneof![
         "'[a-zé ]{0,6}'",
@@ -23,7 +26,7 @@ fn toml_like() -> impl Strategy<Value = String> {
         Just("true".to_owned()),
         Just("['a', 'é', 'x']".to_owned()),
         Just("['a', ['b'], {c = 1}]".to_owned()),
-        Just("{ flavour = 'vm' }".to_owned()),
+        Just("{ package = 'vm' }".to_owned()),
         Just("{ packages = 'x', b.c = [1] }".to_owned()),
         Just("1979-05-27".to_owned()),
         ".{0,8}",

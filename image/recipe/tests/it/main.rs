@@ -4,6 +4,7 @@
 
 mod any_text;
 mod compose;
+mod documents;
 mod project;
 mod refusals;
 mod shipped;

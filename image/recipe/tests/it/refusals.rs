@@ -15,10 +15,10 @@ fn an_unknown_key_is_pointed_at_and_the_likely_one_offered() {
     assert_eq!(seen.help, "Did you mean `packages`?");
     assert_eq!(seen.pointed.as_deref(), Some("pakages"));
 
-    let seen = refusal("[kernel]\nflavor = 'vm'\n");
-    assert_eq!(seen.words, "recipes/x.toml:2: unknown key `flavor`");
-    assert_eq!(seen.help, "Did you mean `flavour`?");
-    assert_eq!(seen.pointed.as_deref(), Some("flavor"));
+    let seen = refusal("[kernel]\npakage = 'linux-image-amd64'\n");
+    assert_eq!(seen.words, "recipes/x.toml:2: unknown key `pakage`");
+    assert_eq!(seen.help, "Did you mean `package`?");
+    assert_eq!(seen.pointed.as_deref(), Some("pakage"));
 
     let seen = refusal("[agent.ring]\nxyzzy = 1\n");
     assert_eq!(seen.help, "Keys here: enabled, settle-seconds.");
@@ -50,9 +50,9 @@ fn a_value_of_the_wrong_type_is_told_with_its_key_and_what_was_expected() {
 
 #[test]
 fn a_word_or_a_size_that_is_none_is_refused_with_those_that_are() {
-    let seen = refusal("[kernel]\nflavour = 'cloud'\n");
-    assert!(seen.words.contains("`kernel.flavour`"), "{}", seen.words);
-    assert!(seen.words.contains("`vm` or `metal`"), "{}", seen.words);
+    let seen = refusal("[image]\ncompression = 'gzip'\n");
+    assert!(seen.words.contains("`image.compression`"), "{}", seen.words);
+    assert!(seen.words.contains("`zstd` or `lz4hc`"), "{}", seen.words);
 
     let seen = refusal("[disk]\nroot = '2 gigs'\n");
     assert!(seen.words.contains("recipes/x.toml:2: wrong value for `disk.root`"), "{}", seen.words);
@@ -133,13 +133,45 @@ fn a_broken_module_pattern_is_pointed_at_in_recipe_and_set() {
 }
 
 #[test]
-fn a_package_that_no_parent_brings_cannot_be_removed() {
-    let seen = Project::new()
-        .recipe("a", "packages = ['openssh-server']\n")
-        .recipe("x", "extends = 'a'\nremove-packages = ['opensh-server']\n")
-        .refusal("x");
+fn what_no_parent_gave_cannot_be_taken_back() {
+    let project = Project::new().file("overlays/till/x", "").recipe(
+        "a",
+        "packages = ['openssh-server']\noverlays = ['till']\nkernel.command-line = ['quiet']\n",
+    );
+    let project = project.recipe("x", "extends = 'a'\n\nremove.packages = ['opensh-server']\n");
+    let seen = project.refusal("x");
+    assert_eq!(
+        seen.words,
+        "recipes/x.toml:3: no recipe that this one extends has `opensh-server` in `packages`"
+    );
     assert_eq!(seen.help, "Did you mean `openssh-server`?");
     assert_eq!(seen.pointed.as_deref(), Some("'opensh-server'"));
+
+    let project = project.recipe("x", "extends = 'a'\n[remove]\nkernel.command-line = ['debug']\n");
+    let seen = project.refusal("x");
+    assert!(seen.words.ends_with("has `debug` in `kernel.command-line`"), "{}", seen.words);
+    assert_eq!(seen.help, "Delete it from `remove.kernel.command-line`.");
+
+    let own = Project::new().recipe("x", "packages = ['bash']\nremove.packages = ['bash']\n");
+    assert!(matches!(own.refusal("x").fault, Fault::NothingToRemove { .. }), "it is its own");
+
+    let seen = refusal("[remove]\ndisk = ['root']\n");
+    assert!(seen.words.contains("unknown key `disk`"), "{}", seen.words);
+}
+
+#[test]
+fn a_target_machine_that_is_not_there_or_not_complete_is_pointed_at() {
+    let project = Project::new()
+        .file("recipes/machines/metal.toml", "")
+        .file("recipes/machines/odd.toml", "\nextends = 'metal'\n")
+        .recipe("x", "machine = 'mettal'\n")
+        .recipe("y", "machine = 'odd'\n");
+    let seen = project.refusal("x");
+    assert!(seen.words.contains("there is no target machine `mettal`"), "{}", seen.words);
+    assert_eq!(seen.help, "Did you mean `metal`? Or create recipes/machines/mettal.toml.");
+    assert_eq!(seen.pointed.as_deref(), Some("'mettal'"));
+    let seen = project.refusal("y");
+    assert!(seen.words.starts_with("recipes/machines/odd.toml:2: "), "{}", seen.words);
 }
 
 #[test]
@@ -147,6 +179,9 @@ fn values_that_no_appliance_can_have_are_pointed_at() {
     for (text, key) in [
         ("overlays = ['../etc']", "overlays"),
         ("packages = ['bash; reboot']", "packages"),
+        ("firmware.packages = ['x;']", "firmware.packages"),
+        ("components = ['universe']", "components"),
+        ("kernel.package = 'a b'", "kernel.package"),
         ("kernel.command-line = ['a b']", "kernel.command-line"),
         ("disk.seed = '1B'", "disk.seed"),
         ("image.compression-level = 99", "image.compression-level"),

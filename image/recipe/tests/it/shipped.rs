@@ -41,6 +41,23 @@ fn retail_is_minimal_with_ring_storage_and_swarm() {
 }
 
 #[test]
+fn retail_metal_is_retail_for_real_machines() {
+    let (retail, metal) =
+        (compose(&folder(), "retail").unwrap(), compose(&folder(), "retail-metal").unwrap());
+    assert_eq!(retail.recipe.machine.as_deref(), Some("vm"));
+    assert_eq!(metal.recipe.machine.as_deref(), Some("metal"));
+    assert_eq!(metal.recipe.agent, retail.recipe.agent);
+    assert!(metal.packages().contains(&"intel-microcode".into()));
+    assert!(metal.components().contains(&"non-free-firmware"));
+    // An emergency is shown where the box has a screen.
+    let serial = |word: &String| word.starts_with("console=ttyS");
+    assert!(!metal.recipe.kernel.command_line.iter().any(serial));
+    assert!(metal.recipe.budget.uki > retail.recipe.budget.uki);
+    let virtual_too = |name: &str| metal.recipe.hardware.sets.iter().any(|set| set == name);
+    assert!(virtual_too("machine") && virtual_too("virtual-machine"));
+}
+
+#[test]
 fn the_published_schema_is_current() {
     let path = folder().join("recipe.schema.json");
     let published = std::fs::read_to_string(&path).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::row::Row;
 use anyhow::Result;
-use ashlar::machine::Backend;
+use ashlar_machine::Backend;
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::{claims, site};
 use std::time::Duration;

@@ -17,6 +17,12 @@ struct Drill {
 
 const DRILLS: &[Drill] = &[
     Drill {
+        name: "vm-loss",
+        what: "three VMs that lose one and get it back, and what else the lab proves every day",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture",
+    },
+    Drill {
         name: "ring-quiet",
         what: "20 agents, ours and HashiCorp's: 10 minutes idle, 5 with 20 % of packets lost",
         build: "build --release --locked -p serf-rs --example serf-rs",

@@ -1,20 +1,35 @@
 //! `just test`: runs every tier of proof and says how it went.
 //!
-//! [`tier`] is the list: what is run, in which order, and for how long at most.
-//! [`step`] runs one command of it and counts the tests that it reports.
-//! [`summary`] prints one line a tier and writes `out/test-summary.json`.
+//! [`list`] has the tiers: what is run, what needs what, and for how long at
+//! most. [`schedule`] decides which starts when, several at a time. [`step`]
+//! runs the commands of one and counts the tests that they report. [`live`] shows
+//! what runs, and each tier's output when it has ended. [`summary`] prints one
+//! line a tier and writes `out/test-summary.json`.
 
+mod libtest;
+mod list;
+mod live;
+mod programs;
+mod schedule;
 mod step;
 mod summary;
 mod tier;
 
 use anyhow::{Context, Result, bail};
+use list::TIERS;
+use live::Live;
+use programs::Programs;
+use schedule::{Next, State};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use step::Ended;
+use step::{Ended, Surroundings};
 use summary::{Row, Summary};
-use tier::{TIERS, Tier};
+use tier::Tier;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 fn main() -> Result<ExitCode> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -27,9 +42,17 @@ fn main() -> Result<ExitCode> {
     std::env::set_current_dir(root).with_context(|| root.display().to_string())?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let summary = runtime.block_on(run(&tiers))?;
+    // Whoever asks for one tier watches it.
+    let live = Live::new(root, wanted.len() == 1)?;
+    let all_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = if live.is_alone() { 1 } else { all_cores };
+    let (summary, interrupted) = runtime.block_on(run(root, &tiers, cores, &live))?;
     summary.write(&root.join("out/test-summary.json"))?;
     print!("{summary}");
+    if interrupted {
+        eprintln!("interrupted");
+        return Ok(ExitCode::from(130));
+    }
     Ok(if summary.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -38,67 +61,120 @@ fn usage() -> String {
     for tier in TIERS {
         text += &format!("  {:<8} {}\n", tier.name, tier.what);
     }
-    text + "\nThe result is printed last, and written to out/test-summary.json.\n"
+    text + "\nTiers run side by side; each one's output comes when it has ended, and is in\n\
+            out/test-logs/ from its first line on. One tier alone is shown as it goes.\n\
+            The result is printed last, and written to out/test-summary.json.\n"
 }
 
-/// The named tiers and what they need, in the order of the list.
+/// The named tiers and all that they need, in the order of the list.
 fn chosen(wanted: &[String]) -> Result<Vec<&'static Tier>> {
     if let Some(unknown) = wanted.iter().find(|name| !TIERS.iter().any(|t| t.name == **name)) {
         bail!("there is no tier `{unknown}`\n\n{}", usage());
     }
-    let named = |tier: &Tier| wanted.is_empty() || wanted.iter().any(|name| name == tier.name);
-    Ok(TIERS
-        .iter()
-        .filter(|tier| named(tier) || TIERS.iter().any(|t| named(t) && t.needs == Some(tier.name)))
-        .collect())
-}
-
-async fn run(tiers: &[&Tier]) -> Result<Summary> {
-    let mut summary = Summary::default();
-    for tier in tiers {
-        println!("\n━━ {}: {}", tier.name, tier.what);
-        let (row, ended) = run_tier(tier, &summary).await?;
-        summary.push(row);
-        if ended == Ended::Interrupted {
-            bail!("interrupted");
+    let mut chosen: Vec<&Tier> = Vec::new();
+    // What a tier needs stands above it.
+    for tier in TIERS.iter().rev() {
+        let named = wanted.is_empty() || wanted.iter().any(|name| name == tier.name);
+        if named || chosen.iter().any(|other| other.needs.contains(&tier.name)) {
+            chosen.insert(0, tier);
         }
     }
-    Ok(summary)
+    Ok(chosen)
 }
 
-async fn run_tier(tier: &Tier, before: &Summary) -> Result<(Row, Ended)> {
-    let started = Instant::now();
+/// Runs all of them; gives how they went, and whether somebody interrupted.
+async fn run(
+    root: &Path,
+    tiers: &[&'static Tier],
+    cores: usize,
+    live: &Arc<Live>,
+) -> Result<(Summary, bool)> {
+    let mut summary = Summary::begin();
+    let mut states = vec![State::Waiting; tiers.len()];
+    let mut running = JoinSet::new();
+    let programs = Arc::new(Mutex::new(Programs::default()));
+    let (interrupt, interrupted) = watch::channel(false);
+    let (mut ctrl_c, mut ended) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let stopping = *interrupted.borrow();
+        while let Some(next) = schedule::next(tiers, &states, cores).filter(|_| !stopping) {
+            match next {
+                Next::Start(at) => {
+                    states[at] = State::Running;
+                    let (root, live) = (root.to_owned(), Arc::clone(live));
+                    let (programs, interrupted) = (Arc::clone(&programs), interrupted.clone());
+                    let tier = tiers[at];
+                    running.spawn(async move {
+                        (at, run_tier(tier, &root, programs, interrupted, &live).await)
+                    });
+                }
+                Next::GiveUp(at, failed) => {
+                    states[at] = State::Bad;
+                    let remark = Some(format!("not run: `{failed}` failed"));
+                    summary.push(Row { failed: 1, remark, ..Row::new(tiers[at].name) });
+                }
+            }
+        }
+        if running.is_empty() {
+            return Ok((summary, stopping));
+        }
+        tokio::select! {
+            Some(done) = running.join_next() => {
+                let (at, row) = done?;
+                let row = row?;
+                states[at] = if row.failed == 0 { State::Good } else { State::Bad };
+                summary.push(row);
+            }
+            _ = ctrl_c.recv() => { interrupt.send_replace(true); }
+            _ = ended.recv() => { interrupt.send_replace(true); }
+            _ = ticks.tick() => live.tick(),
+        }
+    }
+}
+
+async fn run_tier(
+    tier: &'static Tier,
+    root: &Path,
+    programs: Arc<Mutex<Programs>>,
+    interrupted: watch::Receiver<bool>,
+    live: &Arc<Live>,
+) -> Result<Row> {
     let mut row = Row::new(tier.name);
+    let output = live.begin(tier.name, tier.what)?;
     if let Some(reason) = (tier.skip)() {
-        println!("skipped: {reason}");
         row.skipped = 1;
         row.remark = Some(format!("skipped: {reason}"));
-        return Ok((row, Ended::Normally));
+        output.end(tier.what, &format!("skipped: {reason}"))?;
+        return Ok(row);
     }
-    if let Some(needed) = tier.needs.filter(|needed| before.has_failed(needed)) {
-        row.failed = 1;
-        row.remark = Some(format!("not run: `{needed}` failed"));
-        return Ok((row, Ended::Normally));
-    }
+    let started = Instant::now();
     let deadline = started + Duration::from_secs(tier.minutes * 60);
-    let mut ended = Ended::Normally;
+    let mut with =
+        Surroundings { root, pace: tier.pace, deadline, interrupted, programs, output: &output };
     for step in tier.steps {
-        println!("── {step}");
-        let outcome = step::run(step, deadline).await?;
+        output.say(&format!("── {step}"))?;
+        let outcome = step::run(step, &mut with).await?;
         row.passed += outcome.passed;
         row.failed += outcome.failed;
         row.skipped += outcome.skipped;
-        ended = outcome.ended;
-        if ended == Ended::AtDeadline {
-            row.remark = Some(format!("stopped at its deadline of {} minutes", tier.minutes));
+        row.tests.extend(outcome.tests);
+        match outcome.ended {
+            Ended::Normally => {}
+            Ended::AtDeadline => {
+                row.remark = Some(format!("stopped at its deadline of {} minutes", tier.minutes));
+            }
+            Ended::Interrupted => row.remark = Some("interrupted".to_owned()),
         }
         // The first failing command of a tier makes the rest meaningless.
-        if outcome.failed > 0 || ended != Ended::Normally {
+        if outcome.failed > 0 {
             break;
         }
     }
     row.seconds = started.elapsed().as_secs_f64();
-    Ok((row, ended))
+    output.end(tier.what, &row.verdict())?;
+    Ok(row)
 }
 
 #[cfg(test)]
@@ -111,9 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_brings_what_it_needs_before_itself() {
+    fn a_tier_brings_all_that_it_needs_before_itself() {
         let names: Vec<_> = chosen(&["lab".into()]).unwrap().iter().map(|t| t.name).collect();
-        assert_eq!(names, ["build", "lab"]);
+        assert_eq!(names, ["programs", "build", "compile", "lab"]);
     }
 
     #[test]

@@ -1,28 +1,40 @@
-//! Runs one command: shows its output, counts its tests, and ends it with
-//! everything that it started when its time is over.
+//! Runs the commands of one step: keeps their output, counts their tests, and
+//! ends them with everything that they started when their time is over.
 
-use crate::tier::{Kind, Step};
+use crate::libtest::{Counts, Ends, Timed};
+use crate::live::Output;
+use crate::programs::{Program, Programs};
+use crate::tier::{Pace, Run, Step};
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::io::pipe;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
-/// What came of a command.
-#[derive(Debug, PartialEq, Eq)]
+/// What came of a step.
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    pub(crate) tests: Vec<Timed>,
     pub(crate) ended: Ended,
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// By itself.
+    #[default]
     Normally,
     /// We stopped it: its time was over.
     AtDeadline,
@@ -30,41 +42,119 @@ pub(crate) enum Ended {
     Interrupted,
 }
 
+/// What a step runs with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) pace: Pace,
+    pub(crate) deadline: Instant,
+    pub(crate) interrupted: watch::Receiver<bool>,
+    pub(crate) programs: Arc<Mutex<Programs>>,
+    pub(crate) output: &'a Output,
+}
+
 /// How long a command may take to clean up after it was asked to end.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Runs `step` until `deadline` at most.
-pub(crate) async fn run(step: &Step, deadline: Instant) -> Result<Outcome> {
-    let mut words = step.command.split_whitespace();
-    let program = words.next().context("a step without a command")?;
-    let mut child = Command::new(program)
-        .args(words)
+/// Tests write why they skipped themselves into the file that this names.
+const SKIPS: &str = "ASHLAR_SKIPS";
+
+/// One command line.
+struct Line {
+    words: Vec<OsString>,
+    /// Where it runs.
+    directory: PathBuf,
+    /// Set when it is a test program: how many tests at a time.
+    threads: Option<usize>,
+    /// Stands before the names of its tests.
+    prefix: String,
+}
+
+impl Line {
+    fn of_words(words: &str, root: &Path) -> Self {
+        let words = words.split_whitespace().map(OsString::from).collect();
+        Self { words, directory: root.to_owned(), threads: None, prefix: String::new() }
+    }
+
+    fn of_program(program: Program, threads: usize) -> Self {
+        Self {
+            words: vec![program.path.into(), format!("--test-threads={threads}").into()],
+            directory: program.package,
+            threads: Some(threads),
+            prefix: format!("{}::", program.name),
+        }
+    }
+}
+
+/// Runs `step` to its end or to one of the ends that `with` sets.
+pub(crate) async fn run(step: &Step, with: &mut Surroundings<'_>) -> Result<Outcome> {
+    let all_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let programs = || with.programs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let lines = match step.run {
+        Run::Check(words) | Run::Prepare(words) | Run::Tests(words) | Run::Compile(words) => {
+            vec![Line::of_words(words, with.root)]
+        }
+        Run::Units => {
+            let units = programs().units()?.into_iter();
+            units.map(|program| Line::of_program(program, all_cores)).collect()
+        }
+        Run::Program(name, threads) => {
+            vec![Line::of_program(programs().named(name)?, threads)]
+        }
+    };
+    let mut sum = Outcome::default();
+    for line in lines {
+        let one = run_line(step, &line, with).await?;
+        sum.passed += one.passed;
+        sum.failed += one.failed;
+        sum.skipped += one.skipped;
+        sum.tests.extend(one.tests);
+        sum.ended = one.ended;
+        if sum.ended != Ended::Normally {
+            break;
+        }
+    }
+    Ok(sum)
+}
+
+async fn run_line(step: &Step, line: &Line, with: &mut Surroundings<'_>) -> Result<Outcome> {
+    let skips = tempfile::NamedTempFile::new()?;
+    let (reader, writer) = pipe()?;
+    let mut command = command(line, with.pace);
+    command
         .envs(step.env.iter().copied())
         // A failed test says what it saw; where its error was made helps nobody.
         .env("RUST_LIB_BACKTRACE", "0")
+        .env(SKIPS, skips.path())
+        .current_dir(&line.directory)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        // A group of its own, so that what it started can be ended with it.
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("`{program}` cannot be started"))?;
-    let stdout = child.stdout.take().context("the command's output")?;
-    let mut lines = BufReader::new(stdout).lines();
-    let mut counts = Counts::default();
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
+    let mut child =
+        command.spawn().with_context(|| format!("{:?} cannot be started", line.words))?;
+    // It holds our ends of the pipe, which would never end.
+    drop(command);
+    let mut lines = BufReader::new(Receiver::from_owned_fd(OwnedFd::from(reader))?).lines();
+    let (mut counts, mut ends) = (Counts::default(), Ends::default());
     let mut ended = Ended::Normally;
-    let over = tokio::time::sleep_until(deadline.into());
+    let started = Instant::now();
+    let over = tokio::time::sleep_until(with.deadline.into());
     tokio::pin!(over);
     loop {
         tokio::select! {
-            line = lines.next_line() => match line? {
-                Some(line) => {
-                    println!("{line}");
-                    counts.read(&line);
+            text = lines.next_line() => match text? {
+                Some(text) => {
+                    counts.read(&text);
+                    ends.read(&text, started.elapsed());
+                    let message = matches!(step.run, Run::Compile(_))
+                        && with.programs.lock().unwrap_or_else(PoisonError::into_inner).read(&text);
+                    if !message {
+                        with.output.say(&text)?;
+                    }
                 }
                 None => break,
             },
             () = &mut over => { ended = Ended::AtDeadline; break }
-            _ = tokio::signal::ctrl_c() => { ended = Ended::Interrupted; break }
+            _ = with.interrupted.changed() => { ended = Ended::Interrupted; break }
         }
     }
     let succeeded = match ended {
@@ -74,7 +164,36 @@ pub(crate) async fn run(step: &Step, deadline: Instant) -> Result<Outcome> {
             false
         }
     };
-    Ok(outcome(step.kind, counts, succeeded, ended))
+    let skipped = std::fs::read_to_string(skips.path())?;
+    for reason in skipped.lines() {
+        with.output.say(&format!("skipped: {reason}"))?;
+    }
+    let skipped = skipped.lines().count().try_into()?;
+    let mut outcome = outcome(step.run, &counts, skipped, succeeded, ended);
+    if let Some(threads) = line.threads {
+        let named =
+            |timed: Timed| Timed { test: format!("{}{}", line.prefix, timed.test), ..timed };
+        outcome.tests = ends.seconds(threads).into_iter().map(named).collect();
+    }
+    Ok(outcome)
+}
+
+/// The command in a group of its own, so that what it started can be ended with
+/// it. One that stands back has a session of its own too: Linux weighs sessions
+/// against each other before it looks at the processes in them.
+fn command(line: &Line, pace: Pace) -> Command {
+    const STAND_BACK: &str =
+        r#"{ echo "$0" >/proc/self/autogroup; } 2>/dev/null; exec nice -n "$0" "$@""#;
+    let niceness = pace.niceness();
+    let mut command;
+    if niceness == 0 {
+        command = Command::new(&line.words[0]);
+        command.args(&line.words[1..]).process_group(0);
+    } else {
+        command = Command::new("setsid");
+        command.args(["sh", "-c", STAND_BACK, &niceness.to_string()]).args(&line.words);
+    }
+    command
 }
 
 async fn stop(child: &mut Child) -> Result<()> {
@@ -89,88 +208,75 @@ async fn stop(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// What the lines `test result: …` of a run add up to.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
-}
-
-impl Counts {
-    /// Adds `line` if it is libtest's result line.
-    fn read(&mut self, line: &str) {
-        let Some((_, counts)) = line.split_once("test result: ") else { return };
-        // "ok. 3 passed; 0 failed; 1 ignored; …"
-        let words: Vec<&str> = counts.split([' ', ';']).collect();
-        for pair in words.windows(2) {
-            let [number, word] = pair else { continue };
-            let Ok(number) = number.parse::<u64>() else { continue };
-            match *word {
-                "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                "ignored" => self.ignored += number,
-                _ => {}
-            }
-        }
-    }
-}
-
-fn outcome(kind: Kind, counts: Counts, succeeded: bool, ended: Ended) -> Outcome {
-    let (passed, failed, skipped) = match kind {
-        Kind::Check => (u64::from(succeeded), u64::from(!succeeded), 0),
-        Kind::Prepare => (0, u64::from(!succeeded), 0),
-        Kind::Tests => {
-            // A test binary that does not compile, or runs nothing, proves nothing.
-            let none = counts.passed + counts.failed == 0;
+fn outcome(run: Run, counts: &Counts, skips: u64, succeeded: bool, ended: Ended) -> Outcome {
+    let (passed, failed, skipped) = match run {
+        Run::Check(_) if succeeded && skips > 0 => (0, 0, skips),
+        Run::Check(_) => (u64::from(succeeded), u64::from(!succeeded), 0),
+        Run::Prepare(_) | Run::Compile(_) => (0, u64::from(!succeeded), 0),
+        Run::Tests(_) | Run::Units | Run::Program(..) => {
+            // A program that crashes, or a tier that runs nothing, proves
+            // nothing. (A package may have a program without tests.)
+            let none = counts.passed + counts.failed == 0 && !matches!(run, Run::Units);
             let unexplained = (!succeeded || none) && counts.failed == 0;
-            (counts.passed, counts.failed + u64::from(unexplained), counts.ignored)
+            // libtest takes a test that skipped itself for one that passed.
+            let skips = skips.min(counts.passed);
+            let failed = counts.failed + u64::from(unexplained);
+            (counts.passed - skips, failed, counts.ignored + skips)
         }
     };
-    Outcome { passed, failed, skipped, ended }
+    Outcome { passed, failed, skipped, ended, tests: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, Ended, Kind, outcome};
+    use super::{Counts, Ended, Outcome, Run, outcome};
 
-    fn counts(passed: u64, failed: u64, ignored: u64) -> Counts {
-        Counts { passed, failed, ignored }
-    }
+    const PROGRAM: Run = Run::Program("lab", 1);
 
-    #[test]
-    fn result_lines_add_up() {
-        let mut sum = Counts::default();
-        sum.read("running 3 tests");
-        sum.read("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s");
-        sum.read("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
-        assert_eq!(sum, counts(4, 2, 1));
+    fn of(run: Run, passed: u64, failed: u64, skips: u64, succeeded: bool) -> Outcome {
+        let counts = Counts { passed, failed, ignored: 0 };
+        outcome(run, &counts, skips, succeeded, Ended::Normally)
     }
 
     #[test]
     fn tests_that_do_not_compile_are_a_failure() {
-        assert_eq!(outcome(Kind::Tests, counts(0, 0, 0), false, Ended::Normally).failed, 1);
+        assert_eq!(of(Run::Compile(""), 0, 0, 0, false).failed, 1);
+        assert_eq!(of(Run::Tests(""), 0, 0, 0, false).failed, 1);
     }
 
     #[test]
     fn a_run_without_a_test_is_a_failure() {
-        assert_eq!(outcome(Kind::Tests, counts(0, 0, 0), true, Ended::Normally).failed, 1);
+        assert_eq!(of(PROGRAM, 0, 0, 0, true).failed, 1);
+        assert_eq!(of(Run::Tests(""), 0, 0, 0, true).failed, 1);
     }
 
     #[test]
     fn a_crash_after_passed_tests_is_a_failure() {
-        assert_eq!(outcome(Kind::Tests, counts(5, 0, 0), false, Ended::Normally).failed, 1);
+        assert_eq!(of(PROGRAM, 5, 0, 0, false).failed, 1);
+        assert_eq!(of(Run::Units, 0, 0, 0, false).failed, 1);
     }
 
     #[test]
     fn a_failed_test_is_counted_once() {
-        assert_eq!(outcome(Kind::Tests, counts(5, 1, 0), false, Ended::Normally).failed, 1);
+        assert_eq!(of(PROGRAM, 5, 1, 0, false).failed, 1);
+    }
+
+    #[test]
+    fn a_test_that_skipped_itself_has_not_passed() {
+        let outcome = of(PROGRAM, 5, 0, 2, true);
+        assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (3, 0, 2));
+    }
+
+    #[test]
+    fn a_check_that_says_why_it_did_not_look_is_skipped() {
+        let outcome = of(Run::Check(""), 0, 0, 1, true);
+        assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1));
     }
 
     #[test]
     fn a_preparation_counts_only_when_it_fails() {
-        let good = outcome(Kind::Prepare, counts(0, 0, 0), true, Ended::Normally);
+        let good = of(Run::Prepare(""), 0, 0, 0, true);
         assert_eq!((good.passed, good.failed), (0, 0));
-        assert_eq!(outcome(Kind::Prepare, counts(0, 0, 0), false, Ended::Normally).failed, 1);
+        assert_eq!(of(Run::Prepare(""), 0, 0, 0, false).failed, 1);
     }
 }

@@ -1,10 +1,12 @@
-//! One line a tier, the total, and the same as JSON.
+//! One line a tier, the total, and the same as JSON with the seconds of each test.
 
+use crate::libtest::Timed;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 /// How one tier went.
 #[derive(Debug, Serialize)]
@@ -16,28 +18,44 @@ pub(crate) struct Row {
     pub(crate) skipped: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remark: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tests: Vec<Timed>,
 }
 
 impl Row {
     pub(crate) const fn new(tier: &'static str) -> Self {
-        Self { tier, seconds: 0.0, passed: 0, failed: 0, skipped: 0, remark: None }
+        let tests = Vec::new();
+        Self { tier, seconds: 0.0, passed: 0, failed: 0, skipped: 0, remark: None, tests }
+    }
+
+    /// The row in words.
+    pub(crate) fn verdict(&self) -> String {
+        let Self { passed, failed, skipped, .. } = self;
+        let time = clock(self.seconds);
+        format!("{passed} passed, {failed} failed, {skipped} skipped in {time}")
     }
 }
 
 /// How all tiers went.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Summary {
+    /// From the first tier's beginning to the last one's end: they overlap.
+    seconds: f64,
     tiers: Vec<Row>,
+    #[serde(skip)]
+    started: Instant,
 }
 
 impl Summary {
-    pub(crate) fn push(&mut self, row: Row) {
-        self.tiers.push(row);
+    /// Of tiers that begin now.
+    pub(crate) fn begin() -> Self {
+        Self { seconds: 0.0, tiers: Vec::new(), started: Instant::now() }
     }
 
-    /// Whether the tier of this name ran and failed.
-    pub(crate) fn has_failed(&self, tier: &str) -> bool {
-        self.tiers.iter().any(|row| row.tier == tier && row.failed > 0)
+    /// One tier has ended.
+    pub(crate) fn push(&mut self, row: Row) {
+        self.tiers.push(row);
+        self.seconds = self.started.elapsed().as_secs_f64();
     }
 
     pub(crate) fn failed(&self) -> u64 {
@@ -78,8 +96,7 @@ impl fmt::Display for Summary {
             );
             writeln!(f, "{}", line.trim_end())?;
         }
-        let total = self.tiers.iter().map(|row| row.seconds).sum();
-        writeln!(f, "{:<8} {:>8}", "all", clock(total))?;
+        writeln!(f, "{:<8} {:>8}", "all", clock(self.seconds))?;
         writeln!(
             f,
             "\n{} passed, {} failed, {} skipped",
@@ -92,7 +109,7 @@ impl fmt::Display for Summary {
 
 /// `m:ss`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, small")]
-fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
@@ -103,7 +120,7 @@ mod tests {
 
     #[test]
     fn it_ends_with_the_plain_total() {
-        let mut summary = Summary::default();
+        let mut summary = Summary::begin();
         summary.push(Row { passed: 7, seconds: 61.4, ..Row::new("unit") });
         summary.push(Row { skipped: 1, remark: Some("skipped: why".into()), ..Row::new("lab") });
         let text = summary.to_string();

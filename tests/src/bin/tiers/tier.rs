@@ -1,4 +1,4 @@
-//! The tiers, cheapest first, so that a slip shows after seconds.
+//! What a tier of proof is.
 
 use std::fmt;
 
@@ -9,9 +9,15 @@ pub(crate) struct Tier {
     pub(crate) name: &'static str,
     /// What it proves, for a person.
     pub(crate) what: &'static str,
-    /// A tier without which this one cannot run.
-    pub(crate) needs: Option<&'static str>,
-    /// When to give up: well above what it takes on two cores without KVM.
+    /// Tiers without which this one cannot run.
+    pub(crate) needs: &'static [&'static str],
+    /// What it is to the processors.
+    pub(crate) pace: Pace,
+    /// Something that only one tier may use at a time: the next would wait for
+    /// its lock, or be refused.
+    pub(crate) holds: Option<&'static str>,
+    /// When to give up: well above what it takes on two cores without KVM, with
+    /// other tiers beside it.
     pub(crate) minutes: u64,
     /// Why it cannot run here, if it cannot.
     pub(crate) skip: fn() -> Option<&'static str>,
@@ -19,26 +25,54 @@ pub(crate) struct Tier {
     pub(crate) steps: &'static [Step],
 }
 
+/// What a tier is to the processors. [`crate::schedule`] says what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It watches machines, rings or daemons that have clocks and deadlines of
+    /// their own, and waits more than it computes.
+    Timed,
+    /// It computes, and others wait for it.
+    First,
+    /// It computes, and nobody waits for it: it takes what is left.
+    Filling,
+}
+
+impl Pace {
+    /// How far its processes stand back for others.
+    pub(crate) const fn niceness(self) -> u8 {
+        match self {
+            Self::Timed => 0,
+            Self::First => 3,
+            Self::Filling => 7,
+        }
+    }
+}
+
 /// One command of a tier.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// Program and arguments, with spaces between them.
-    pub(crate) command: &'static str,
+    /// What is run.
+    pub(crate) run: Run,
     /// Environment besides our own.
     pub(crate) env: &'static [(&'static str, &'static str)],
-    /// How its result counts.
-    pub(crate) kind: Kind,
 }
 
-/// How a command's result counts.
+/// What is run, and how its result counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One check: its exit code.
-    Check,
-    /// A run of `cargo test`: the tests that it reports.
-    Tests,
-    /// Only a preparation; counts when it fails.
-    Prepare,
+pub(crate) enum Run {
+    /// A command, words with spaces between them: one check, its exit code.
+    Check(&'static str),
+    /// A command that only prepares; counts when it fails.
+    Prepare(&'static str),
+    /// A command of libtest's: the tests that it reports.
+    Tests(&'static str),
+    /// Cargo compiling test programs, told to say in JSON which: they are
+    /// remembered. Counts when it fails.
+    Compile(&'static str),
+    /// Every compiled test program that a plain `cargo test` would run.
+    Units,
+    /// The compiled test program of this name, so many tests at a time.
+    Program(&'static str, usize),
 }
 
 impl fmt::Display for Step {
@@ -46,151 +80,14 @@ impl fmt::Display for Step {
         for (name, value) in self.env {
             write!(f, "{name}={value:?} ")?;
         }
-        f.write_str(self.command)
+        match self.run {
+            Run::Check(words) | Run::Prepare(words) | Run::Tests(words) | Run::Compile(words) => {
+                f.write_str(words)
+            }
+            Run::Units => f.write_str("the programs of `cargo test --workspace`"),
+            Run::Program(name, threads) => {
+                write!(f, "cargo test -p ashlar-tests --test {name} -- --test-threads={threads}")
+            }
+        }
     }
 }
-
-const fn check(command: &'static str) -> Step {
-    Step { command, env: &[], kind: Kind::Check }
-}
-
-const fn tests(command: &'static str) -> Step {
-    Step { command, env: &[], kind: Kind::Tests }
-}
-
-const fn prepare(command: &'static str) -> Step {
-    Step { command, env: &[], kind: Kind::Prepare }
-}
-
-const fn anywhere() -> Option<&'static str> {
-    None
-}
-
-fn lab_needs_root() -> Option<&'static str> {
-    (!nix::unistd::geteuid().is_root())
-        .then_some("systemd-nspawn needs root; run `sudo -E just test lab`")
-}
-
-fn interop_needs_root() -> Option<&'static str> {
-    (!nix::unistd::geteuid().is_root())
-        .then_some("network namespaces need root; run `sudo -E just test interop`")
-}
-
-/// Every tier.
-pub(crate) const TIERS: &[Tier] = &[
-    Tier {
-        name: "format",
-        what: "rustfmt has nothing to change",
-        needs: None,
-        minutes: 2,
-        skip: anywhere,
-        steps: &[
-            check("cargo fmt --all --check"),
-            check("cargo fmt --manifest-path agent/serf-rs/fuzz/Cargo.toml --check"),
-        ],
-    },
-    Tier {
-        name: "supply",
-        what: "licences, banned crates and sources of every dependency",
-        needs: None,
-        minutes: 5,
-        skip: anywhere,
-        steps: &[
-            check("cargo deny --log-level error check licenses bans sources"),
-            check(
-                "cargo deny --log-level error --manifest-path agent/serf-rs/fuzz/Cargo.toml check licenses bans sources",
-            ),
-        ],
-    },
-    Tier {
-        name: "lint",
-        what: "clippy without a warning, tests included",
-        needs: None,
-        minutes: 15,
-        skip: anywhere,
-        steps: &[
-            check("cargo clippy --locked --workspace --all-targets -- -D warnings"),
-            // The tiers' own tests are no default targets.
-            check(
-                "cargo clippy --locked --workspace --test interop --test image --test lab --test vm -- -D warnings",
-            ),
-        ],
-    },
-    Tier {
-        name: "docs",
-        what: "the API documentation builds without a warning",
-        needs: None,
-        minutes: 10,
-        skip: anywhere,
-        steps: &[Step {
-            command: "cargo doc --locked --workspace --no-deps --document-private-items",
-            env: &[("RUSTDOCFLAGS", "-D warnings")],
-            kind: Kind::Check,
-        }],
-    },
-    Tier {
-        name: "unit",
-        what: "unit, property and simulation tests",
-        needs: None,
-        minutes: 20,
-        skip: anywhere,
-        steps: &[tests("cargo test --locked --workspace --no-fail-fast")],
-    },
-    Tier {
-        name: "fuzz",
-        what: "ten seconds of each fuzz target",
-        needs: None,
-        minutes: 10,
-        skip: anywhere,
-        steps: &[check("agent/serf-rs/fuzz/run --seconds 10")],
-    },
-    Tier {
-        name: "interop",
-        what: "serf-rs and HashiCorp's serf in one ring",
-        needs: None,
-        minutes: 20,
-        skip: interop_needs_root,
-        steps: &[
-            prepare("cargo build --release --locked -p serf-rs --example serf-rs"),
-            tests("cargo test --locked --workspace --test interop -- --test-threads=4"),
-        ],
-    },
-    Tier {
-        name: "build",
-        what: "our programs in release form, and the retail image that the next tiers share",
-        needs: None,
-        minutes: 30,
-        skip: anywhere,
-        steps: &[
-            prepare("cargo build --release --locked -p ashlar"),
-            // As `ashlar build` does it: other words would compile them again.
-            prepare("cargo build --release -p ashlar-agent -p ashlarctl -p ashlar-console"),
-            check("cargo run --release --locked --quiet -p ashlar -- doctor"),
-            check("cargo run --release --locked --quiet -p ashlar -- build --profile retail"),
-        ],
-    },
-    Tier {
-        name: "image",
-        what: "the finished image, not booted, and the builder's answers to bad input",
-        needs: Some("build"),
-        minutes: 25,
-        skip: anywhere,
-        steps: &[tests("cargo test --locked --workspace --test image -- --test-threads=1")],
-    },
-    Tier {
-        name: "lab",
-        what: "real daemons in systemd-nspawn: forming, joining, losing and regaining nodes",
-        needs: Some("build"),
-        minutes: 20,
-        skip: lab_needs_root,
-        steps: &[tests("cargo test --locked --workspace --test lab -- --test-threads=1")],
-    },
-    Tier {
-        name: "vm",
-        what: "the image in QEMU: firmware, boot, verity, first boot, cluster, power cuts",
-        needs: Some("build"),
-        minutes: 45,
-        skip: anywhere,
-        steps: &[tests("cargo test --locked --workspace --test vm -- --test-threads=1")],
-    },
-];

@@ -1,7 +1,7 @@
 //! The nodes' way, drawn for who watches and written line by line for a log.
 
 use crate::output::Output;
-use ashlar::machine::{NodeReport, NodeTimes};
+use ashlar_machine::{NodeReport, NodeTimes};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
 

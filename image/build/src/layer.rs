@@ -1,0 +1,204 @@
+//! What the recipe adds to the base: overlays, our programs, and the files that
+//! are made from the recipe. Everything belongs to root, whoever checked the
+//! repository out, and has one of three modes.
+
+use crate::error::{At, BuildError, Result};
+use crate::store::set_mode;
+use ashlar_recipe::{Composed, DiskSettings, Size};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// A program of ours that goes into `/usr/bin`.
+pub const PROGRAMS: [&str; 3] = ["ashlar-agent", "ashlarctl", "ashlar-console"];
+
+/// What the image says about itself.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Release<'a> {
+    /// The recipe's name.
+    pub profile: &'a str,
+    /// The image's version.
+    pub version: &'a str,
+}
+
+/// Fills `layer` with all that is laid over the base root at `base`.
+pub(crate) fn fill(
+    layer: &Path,
+    base: &Path,
+    composed: &Composed,
+    programs: &Path,
+    release: &Release<'_>,
+) -> Result<()> {
+    fill_from_recipe(layer, composed, programs, release)?;
+    put(layer, "usr/lib/os-release", os_release(base, release)?.as_bytes(), 0o644)
+}
+
+/// Fills `layer` with all that does not depend on what it is laid over.
+pub(crate) fn fill_from_recipe(
+    layer: &Path,
+    composed: &Composed,
+    programs: &Path,
+    release: &Release<'_>,
+) -> Result<()> {
+    for overlay in &composed.overlays {
+        lay(overlay, layer)?;
+    }
+    for program in PROGRAMS {
+        let from = programs.join(program);
+        put(layer, &format!("usr/bin/{program}"), &std::fs::read(&from).at("read", &from)?, 0o755)?;
+    }
+    let serialised = |what: &str, error: &dyn std::fmt::Display| BuildError::Unexpected {
+        what: format!("{what} cannot be written down: {error}"),
+    };
+    let agent = toml::to_string(&composed.recipe.agent)
+        .map_err(|error| serialised("the recipe's [agent] table", &error))?;
+    put(layer, "usr/lib/ashlar/agent.toml", agent.as_bytes(), 0o644)?;
+    let mut about =
+        serde_json::to_string(release).map_err(|error| serialised("release.json", &error))?;
+    about.push('\n');
+    put(layer, "usr/lib/ashlar/release.json", about.as_bytes(), 0o644)?;
+    for stack in &composed.stacks {
+        let text = std::fs::read(&stack.path).at("read", &stack.path)?;
+        put(layer, &format!("usr/lib/ashlar/stacks/{}.yml", stack.name), &text, 0o644)?;
+    }
+    for (definition, sizes) in partition_sizes(&composed.recipe.disk) {
+        let path = format!("usr/lib/repart.d/{definition}.conf.d/50-recipe.conf");
+        put(layer, &path, sizes.as_bytes(), 0o644)?;
+    }
+    Ok(())
+}
+
+/// Debian's `os-release`, with the image's own name and version.
+pub(crate) fn os_release(base: &Path, release: &Release<'_>) -> Result<String> {
+    let path = base.join("usr/lib/os-release");
+    let mut text = std::fs::read_to_string(&path).at("read", &path)?;
+    let Release { profile, version } = release;
+    text.push_str(&format!("IMAGE_ID=ashlar-{profile}\nIMAGE_VERSION={version}\n"));
+    Ok(text)
+}
+
+/// The recipe's sizes, as drop-ins for the partition definitions.
+fn partition_sizes(disk: &DiskSettings) -> Vec<(&'static str, String)> {
+    let fixed = |size: Size| {
+        let bytes = size.as_bytes();
+        format!("[Partition]\nSizeMinBytes={bytes}\nSizeMaxBytes={bytes}\n")
+    };
+    let least = |size: Size| format!("[Partition]\nSizeMinBytes={}\n", size.as_bytes());
+    vec![
+        ("10-esp", fixed(disk.esp)),
+        ("20-root-a", fixed(disk.root)),
+        ("21-verity-a", fixed(disk.verity)),
+        ("30-root-b", fixed(disk.root)),
+        ("31-verity-b", fixed(disk.verity)),
+        ("40-seed", fixed(disk.seed)),
+        ("50-state", least(disk.state)),
+        ("60-data", least(disk.data)),
+    ]
+}
+
+/// Copies an overlay over what is there.
+pub(crate) fn lay(overlay: &Path, onto: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(overlay).min_depth(1).sort_by_file_name() {
+        let entry = entry.map_err(std::io::Error::from).at("read", overlay)?;
+        let from = entry.path();
+        let name = from.strip_prefix(overlay).unwrap_or(from);
+        let to = onto.join(name);
+        if entry.file_type().is_dir() {
+            make_directories(onto, name)?;
+        } else if entry.file_type().is_symlink() {
+            let target = std::fs::read_link(from).at("read", from)?;
+            remove_if_there(&to)?;
+            std::os::unix::fs::symlink(target, &to).at("made", &to)?;
+        } else {
+            let mode = std::fs::metadata(from).at("read", from)?.permissions().mode();
+            let content = std::fs::read(from).at("read", from)?;
+            let name = name.to_string_lossy();
+            put(onto, &name, &content, if mode & 0o100 == 0 { 0o644 } else { 0o755 })?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes one file below `root`.
+pub(crate) fn put(root: &Path, name: &str, content: &[u8], mode: u32) -> Result<()> {
+    let path = root.join(name);
+    if let Some(parent) = Path::new(name).parent() {
+        make_directories(root, parent)?;
+    }
+    remove_if_there(&path)?;
+    std::fs::write(&path, content).at("written", &path)?;
+    set_mode(&path, mode)
+}
+
+/// `mkdir -p` with mode 0755, whatever the umask.
+fn make_directories(root: &Path, name: &Path) -> Result<()> {
+    let mut path = root.to_owned();
+    for part in name.components() {
+        path.push(part);
+        match std::fs::create_dir(&path) {
+            Ok(()) => set_mode(&path, 0o755)?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) => return Ok(Err(error).at("made", path)?),
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Ok(Err(error).at("replaced", path)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn modes_do_not_depend_on_who_checked_the_overlay_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let (overlay, onto) = (dir.path().join("overlay"), dir.path().join("onto"));
+        std::fs::create_dir_all(overlay.join("usr/lib")).unwrap();
+        std::fs::create_dir(&onto).unwrap();
+        for (name, given) in [("usr/lib/secretive", 0o600), ("usr/lib/tool", 0o770)] {
+            std::fs::write(overlay.join(name), "x").unwrap();
+            set_mode(&overlay.join(name), given).unwrap();
+        }
+        set_mode(&overlay.join("usr/lib"), 0o777).unwrap();
+        lay(&overlay, &onto).unwrap();
+        assert_eq!(mode(&onto.join("usr/lib/secretive")), 0o644);
+        assert_eq!(mode(&onto.join("usr/lib/tool")), 0o755);
+        assert_eq!(mode(&onto.join("usr/lib")), 0o755);
+    }
+
+    #[test]
+    fn a_later_overlay_replaces_a_file_with_a_link_and_the_reverse() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b, onto) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("onto"));
+        for path in [&a, &b, &onto] {
+            std::fs::create_dir(path).unwrap();
+        }
+        std::fs::write(a.join("x"), "file").unwrap();
+        std::os::unix::fs::symlink("/dev/null", b.join("x")).unwrap();
+        lay(&a, &onto).unwrap();
+        lay(&b, &onto).unwrap();
+        assert_eq!(std::fs::read_link(onto.join("x")).unwrap(), Path::new("/dev/null"));
+        lay(&a, &onto).unwrap();
+        assert_eq!(std::fs::read_to_string(onto.join("x")).unwrap(), "file");
+    }
+
+    #[test]
+    fn both_slots_get_the_size_that_the_recipe_says() {
+        let disk = DiskSettings { root: Size::gibibytes(3), ..DiskSettings::default() };
+        let sizes = partition_sizes(&disk);
+        let of = |name: &str| sizes.iter().find(|(other, _)| *other == name).unwrap().1.clone();
+        assert!(of("20-root-a").contains("SizeMaxBytes=3221225472"));
+        assert_eq!(of("20-root-a"), of("30-root-b"));
+    }
+}

@@ -1,0 +1,80 @@
+//! `ashlar stamp`: a copy of an image with a site in it.
+
+use crate::command::flash::{Progress, read_site};
+use crate::context::Context;
+use ashlar_disk::{Image, Job, stamp};
+use ashlar_sandbox::interrupt;
+use miette::miette;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Make a copy of an image with a site in it, for whatever writes disks at your
+/// place.
+///
+///   ashlar stamp shop.raw --site shop
+///   ashlar stamp shop.raw.zst --site ./site.toml -o /srv/images/till-7.raw
+///
+/// The copy takes no more room than the image does, is readable by its owner
+/// alone, and holds the key of the site: treat it as one. Each copy is for one
+/// box, unless its partitions get ids of their own, as `ashlar flash` gives them.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The image: .raw or .raw.zst.
+    image: PathBuf,
+    /// The site: a name in keys/, or the path of a site.toml.
+    #[arg(long, value_name = "SITE")]
+    site: String,
+    /// Where to write the copy. Default: beside the image, with the site's name.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    interrupt::watch();
+    let image = Image::open(&args.image)?;
+    let (name, site) = read_site(context, &args.site)?;
+    let copy = args.output.clone().unwrap_or_else(|| beside(&args.image, &name));
+    if same(&args.image, &copy) {
+        return Err(miette!(
+            help = "name another file with -o",
+            "{} is the image itself",
+            copy.display()
+        ));
+    }
+    let progress = Progress::new(&context.output);
+    let cancelled = || interrupt::check().is_err();
+    stamp(&image, site.as_bytes(), &copy, Job { events: &progress, cancelled: &cancelled })?;
+    context.output.line(format_args!(
+        "{} holds the key of `{name}`: flash it for one box, then keep or delete it like a key",
+        copy.display()
+    ));
+    context.output.json(&json!({ "image": copy, "site": name, "bytes": image.length() }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `retail.raw` and site `shop` give `retail-shop.raw`.
+fn beside(image: &Path, site: &str) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.trim_end_matches(".zst").trim_end_matches(".raw");
+    image.with_file_name(format!("{stem}-{site}.raw"))
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+    use std::path::Path;
+
+    #[test]
+    fn a_copy_is_named_after_its_image_and_site() {
+        for image in ["out/retail.raw", "out/retail.raw.zst"] {
+            assert_eq!(beside(Path::new(image), "shop"), Path::new("out/retail-shop.raw"));
+        }
+    }
+}

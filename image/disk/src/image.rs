@@ -1,0 +1,302 @@
+//! An image: a raw file with holes, or one packed with zstd.
+
+use crate::error::Doing;
+use crate::{CHUNK, FlashError, Job, SECTOR, Sectors, Stage, SumsFile, Table, kernel};
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
+use ruzstd::decoding::StreamingDecoder;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// How much of a boot partition is kept to look for its kernel: loader and one
+/// kernel take a fifth of it.
+const PEEK: u64 = 256 << 20;
+
+/// An image, opened once: what is examined is what is written.
+#[derive(Debug)]
+pub struct Image {
+    path: PathBuf,
+    file: File,
+    packed: bool,
+    table: Table,
+}
+
+/// What was learnt by reading an image from one end to the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// Bytes that are no holes, in whole chunks: what writing it takes.
+    pub data: u64,
+    /// Whether a list of checksums was there, and agrees.
+    pub checked: bool,
+    /// The version of the kernel that it boots, where that can be told.
+    pub kernel: Option<String>,
+}
+
+impl Image {
+    /// Opens an image and reads its partition table.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is none.
+    pub fn open(path: &Path) -> Result<Self, FlashError> {
+        let file = File::open(path).doing("opening", path)?;
+        let bad = |why: String| FlashError::BadImage { path: path.to_owned(), why };
+        if !file.metadata().doing("looking at", path)?.is_file() {
+            return Err(bad("it is not a file".into()));
+        }
+        let mut start = [0; 4];
+        let packed = file.read_exact_at(&mut start, 0).is_ok() && start == [0x28, 0xb5, 0x2f, 0xfd];
+        let mut head = vec![0; CHUNK as usize];
+        let read = if packed {
+            fill(&mut Unpacked::new(&file).map_err(bad)?, &mut head)
+                .map_err(|error| bad(format!("it does not unpack: {error}")))?
+        } else {
+            fill(&mut PositionedReader { file: &file, at: 0 }, &mut head).doing("reading", path)?
+        };
+        head.truncate(read);
+        let table = Table::read(&head).map_err(bad)?;
+        let image = Self { path: path.to_owned(), file, packed, table };
+        let length = image.file.metadata().doing("looking at", path)?.len();
+        if !packed && length < image.table.length {
+            return Err(bad(format!(
+                "it is cut off: {length} bytes of {} are here",
+                image.table.length
+            )));
+        }
+        Ok(image)
+    }
+
+    /// As it was named.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its partition table.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// How many bytes of a disk it covers.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.table.length
+    }
+
+    /// The file, opened for reading.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether it is packed.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        self.packed
+    }
+
+    /// Compares it with its checksum, if there is one, and sees that it is whole,
+    /// before anything is overwritten.
+    ///
+    /// # Errors
+    /// When it is damaged, or cancelled.
+    pub fn examine(&self, sums: Option<&SumsFile>, job: Job<'_>) -> Result<Examined, FlashError> {
+        if let Some(sums) = sums {
+            self.compare(sums, job)?;
+        }
+        let esp = self.table.labelled("esp");
+        let kept = esp.map_or(0..0, |esp| esp.start..esp.end.min(esp.start + PEEK));
+        let mut boot = Sectors::new(esp.map_or(0, |esp| esp.end - esp.start));
+        let mut data = 0;
+        if self.packed {
+            job.events.begin(Stage::Examine, self.length());
+        }
+        let mut chunks = self.chunks()?;
+        let mut buffer = Vec::new();
+        let mut seen = 0;
+        while let Some(at) = chunks.next(&mut buffer)? {
+            job.check()?;
+            data += buffer.len() as u64;
+            let (from, to) = (kept.start.max(at), kept.end.min(at + buffer.len() as u64));
+            if from < to {
+                let piece = buffer.get((from - at) as usize..(to - at) as usize).unwrap_or(&[]);
+                boot.put(from - kept.start, piece).doing("reading", &self.path)?;
+            }
+            if self.packed {
+                job.events.advance(at + buffer.len() as u64 - seen);
+                seen = at + buffer.len() as u64;
+            }
+        }
+        if self.packed {
+            job.events.end();
+        }
+        let kernel = kernel::version(boot);
+        Ok(Examined { data, checked: sums.is_some(), kernel })
+    }
+
+    fn compare(&self, sums: &SumsFile, job: Job<'_>) -> Result<(), FlashError> {
+        let expected = sums.of(&self.path)?;
+        let length = self.file.metadata().doing("looking at", &self.path)?.len();
+        job.events.begin(Stage::Examine, length);
+        let (mut hash, mut buffer, mut at) = (Sha256::new(), vec![0; CHUNK as usize], 0);
+        while at < length {
+            job.check()?;
+            let want = usize::try_from(length - at).map_or(buffer.len(), |n| n.min(buffer.len()));
+            let piece = buffer.get_mut(..want).unwrap_or_default();
+            self.file.read_exact_at(piece, at).doing("reading", &self.path)?;
+            hash.update(&*piece);
+            at += want as u64;
+            job.events.advance(want as u64);
+        }
+        job.events.end();
+        let found = hex::encode(hash.finalize());
+        if found == expected {
+            return Ok(());
+        }
+        let (path, sums) = (self.path.clone(), sums.path().to_owned());
+        Err(FlashError::Checksum { path, sums, found, expected })
+    }
+
+    /// The pieces of it that are not all zeros, in order.
+    pub(crate) fn chunks(&self) -> Result<Chunks<'_>, FlashError> {
+        let source = if self.packed {
+            let bad = |why| FlashError::BadImage { path: self.path.clone(), why };
+            Source::Packed(Box::new(Unpacked::new(&self.file).map_err(bad)?))
+        } else {
+            Source::Raw
+        };
+        Ok(Chunks { image: self, source, at: 0 })
+    }
+}
+
+/// Reads an image piece by piece; pieces of zeros are passed over.
+pub(crate) struct Chunks<'a> {
+    image: &'a Image,
+    source: Source<'a>,
+    at: u64,
+}
+
+enum Source<'a> {
+    Raw,
+    Packed(Box<Unpacked<'a>>),
+}
+
+impl Chunks<'_> {
+    /// Fills the buffer with the next piece and says where it belongs.
+    pub(crate) fn next(&mut self, buffer: &mut Vec<u8>) -> Result<Option<u64>, FlashError> {
+        let (image, length) = (self.image, self.image.length());
+        let path = &image.path;
+        loop {
+            if let Source::Raw = self.source {
+                self.at = data_from(&image.file, self.at, length).doing("reading", path)?;
+            }
+            if self.at >= length {
+                return Ok(None);
+            }
+            let at = self.at;
+            buffer.resize(CHUNK.min(length - at) as usize, 0);
+            match &mut self.source {
+                Source::Raw => image.file.read_exact_at(buffer, at).doing("reading", path)?,
+                Source::Packed(unpacked) => {
+                    let read = fill(unpacked, buffer).map_err(|error| FlashError::BadImage {
+                        path: path.clone(),
+                        why: format!("it does not unpack: {error}"),
+                    })?;
+                    if read < buffer.len() {
+                        let why =
+                            format!("it is cut off after {} unpacked bytes", at + read as u64);
+                        return Err(FlashError::BadImage { path: path.clone(), why });
+                    }
+                }
+            }
+            self.at += buffer.len() as u64;
+            if !is_zeros(buffer) {
+                return Ok(Some(at));
+            }
+        }
+    }
+}
+
+/// The chunk at or after `at` that is not a hole.
+fn data_from(file: &File, at: u64, length: u64) -> std::io::Result<u64> {
+    let from = i64::try_from(at).map_err(std::io::Error::other)?;
+    match lseek(file, from, Whence::SeekData) {
+        Ok(found) => Ok(u64::try_from(found).map_or(at, |found| found - found % CHUNK).max(at)),
+        Err(Errno::ENXIO) => Ok(length),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Compares with zeros as memory does, which is quick in a debug build too.
+pub(crate) fn is_zeros(bytes: &[u8]) -> bool {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    bytes.chunks(ZEROS.len()).all(|piece| ZEROS.get(..piece.len()) == Some(piece))
+}
+
+/// Reads until the buffer is full or the source ends.
+fn fill(source: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match source.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// A file from its start, whatever the position of its descriptor is.
+#[derive(Debug)]
+struct PositionedReader<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for PositionedReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// The frames of a zstd file, one after the other.
+struct Unpacked<'a> {
+    decoder:
+        Option<StreamingDecoder<BufReader<PositionedReader<'a>>, ruzstd::decoding::FrameDecoder>>,
+}
+
+impl<'a> Unpacked<'a> {
+    fn new(file: &'a File) -> Result<Self, String> {
+        let source = BufReader::with_capacity(1 << 20, PositionedReader { file, at: 0 });
+        let decoder = StreamingDecoder::new(source)
+            .map_err(|error| format!("it does not unpack: {error}"))?;
+        Ok(Self { decoder: Some(decoder) })
+    }
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        use std::io::BufRead;
+        while let Some(decoder) = &mut self.decoder {
+            let count = decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let Some(mut source) = self.decoder.take().map(StreamingDecoder::into_inner) else {
+                break;
+            };
+            if !source.fill_buf()?.is_empty() {
+                let next = StreamingDecoder::new(source).map_err(std::io::Error::other)?;
+                self.decoder = Some(next);
+            }
+        }
+        Ok(0)
+    }
+}
+
+const _: () = assert!(CHUNK.is_multiple_of(SECTOR));

@@ -1,0 +1,38 @@
+//! Copies of an image with a site in them.
+
+use crate::medium::quiet;
+use crate::small_image::{self, SITE};
+use ashlar_disk::{Image, stamp};
+use std::os::unix::fs::MetadataExt;
+
+#[test]
+fn a_copy_differs_from_its_image_in_the_seed_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = small_image::write(directory.path(), "6.12.1-amd64");
+    let image = Image::open(&path).unwrap();
+    let copy = directory.path().join("shop.raw");
+    for _ in 0..2 {
+        stamp(&image, SITE.as_bytes(), &copy, quiet(&|| false)).unwrap();
+        let file = std::fs::File::open(&copy).unwrap();
+        assert_eq!(small_image::seed(&file), ("ASHLARSEED".to_owned(), SITE.to_owned()));
+    }
+    let (mut a, mut b) = (std::fs::read(&path).unwrap(), std::fs::read(&copy).unwrap());
+    let seed = image.table().labelled("seed").unwrap();
+    for bytes in [&mut a, &mut b] {
+        bytes[seed.start as usize..seed.end as usize].fill(0);
+    }
+    assert!(a == b);
+    let made = std::fs::metadata(&copy).unwrap();
+    assert_eq!(made.mode() & 0o777, 0o600, "it is a key now");
+    assert!(made.blocks() * 512 < 4 << 20, "its holes stayed holes: {}", made.blocks() * 512);
+}
+
+#[test]
+fn nothing_half_made_is_left_where_a_copy_should_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = small_image::write(directory.path(), "6.12.1-amd64");
+    let image = Image::open(&path).unwrap();
+    let copy = directory.path().join("shop.raw");
+    assert!(stamp(&image, SITE.as_bytes(), &copy, quiet(&|| true)).is_err());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}

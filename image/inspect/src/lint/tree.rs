@@ -1,0 +1,136 @@
+//! A root, unpacked. Links in it are followed inside it: `/etc/x` never means the
+//! host's.
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// An unpacked root and the list of what is in it.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    fd: OwnedFd,
+    entries: Vec<Entry>,
+}
+
+/// One file, directory or link.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Path from the root, `/usr/bin/su`.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, setuid and the like among them.
+    pub mode: u32,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    Link,
+    Other,
+}
+
+impl Tree {
+    /// Reads the list of what is below `root`.
+    pub fn read_list(root: &Path) -> std::io::Result<Self> {
+        let mut entries = Vec::new();
+        for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let kind = match metadata.file_type() {
+                kind if kind.is_file() => Kind::File,
+                kind if kind.is_dir() => Kind::Directory,
+                kind if kind.is_symlink() => Kind::Link,
+                _ => Kind::Other,
+            };
+            let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
+            entries.push(Entry {
+                path: format!("/{}", below.display()),
+                kind,
+                mode: metadata.mode() & 0o7777,
+            });
+        }
+        Ok(Self { root: root.to_owned(), fd: File::open(root)?.into(), entries })
+    }
+
+    /// Where it is on this host.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Everything in it, sorted by path.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What is below a directory, without following a link to it.
+    pub fn below<'a>(&'a self, directory: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
+    /// The path on this host of an entry itself: for links, not what they name.
+    pub fn on_host(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    fn open(&self, path: &str, flags: OFlag) -> std::io::Result<File> {
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        Ok(openat2(&self.fd, path, how)?.into())
+    }
+
+    /// Whether something is there, links followed.
+    pub fn exists(&self, path: &str) -> bool {
+        self.open(path, OFlag::O_PATH).is_ok()
+    }
+
+    /// The content of a file, links followed.
+    pub fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        // A pipe in the tree must not hold the reader up.
+        self.open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The content of a text file, links followed; nothing if it is not there.
+    pub fn text(&self, path: &str) -> std::io::Result<Option<String>> {
+        match self.read(path) {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Tree};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_are_followed_inside_the_tree_and_never_out_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("usr/lib")).unwrap();
+        std::fs::create_dir(root.join("etc")).unwrap();
+        std::fs::write(dir.path().join("outside"), "no").unwrap();
+        std::fs::write(root.join("usr/lib/os-release"), "yes").unwrap();
+        symlink("/usr/lib/os-release", root.join("etc/os-release")).unwrap();
+        symlink("../../../../outside", root.join("etc/escape")).unwrap();
+        let tree = Tree::read_list(&root).unwrap();
+        assert_eq!(tree.text("/etc/os-release").unwrap().as_deref(), Some("yes"));
+        assert_eq!(tree.text("/etc/escape").unwrap(), None);
+        assert!(!tree.exists("/etc/escape"));
+        assert_eq!(tree.below("/etc").count(), 2);
+        assert!(tree.below("/etc").all(|entry| entry.kind == Kind::Link));
+    }
+}

@@ -1,0 +1,60 @@
+//! The recipes that the documents show.
+
+use ashlar_recipe::compose;
+use std::path::{Path, PathBuf};
+
+fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The TOML blocks of a document.
+fn blocks(text: &str) -> Vec<&str> {
+    let opened = text.split("```toml\n").skip(1);
+    opened.filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Recipes and hardware lists of this repository, and overlays of the same names.
+fn project() -> tempfile::TempDir {
+    let project = tempfile::tempdir().unwrap();
+    copy(&workspace().join("recipes"), &project.path().join("recipes"));
+    for overlay in std::fs::read_dir(workspace().join("overlays")).unwrap() {
+        let overlays = project.path().join("overlays");
+        std::fs::create_dir_all(overlays.join(overlay.unwrap().file_name())).unwrap();
+    }
+    project
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_recipe_that_the_guide_to_recipes_shows_can_be_pasted() {
+    let text = std::fs::read_to_string(workspace().join("docs/recipes.md")).unwrap();
+    let blocks = blocks(&text);
+    assert!(blocks.len() >= 3, "{} blocks", blocks.len());
+    for block in blocks {
+        let project = project();
+        let recipes = project.path().join("recipes");
+        // A block may name its own file in its first line.
+        let named = block.lines().next().and_then(|line| line.strip_prefix("# recipes/machines/"));
+        if let Some(file) = named {
+            std::fs::write(recipes.join("machines").join(file), block).unwrap();
+            let machine = file.trim_end_matches(".toml");
+            let pasted = format!("extends = 'retail'\nmachine = '{machine}'\n");
+            std::fs::write(recipes.join("pasted.toml"), pasted).unwrap();
+        } else {
+            std::fs::write(recipes.join("pasted.toml"), block).unwrap();
+        }
+        compose(&recipes, "pasted").unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}

@@ -1,0 +1,192 @@
+//! What a node is given.
+//!
+//! A [`Site`] is one customer's cluster. Its file, `keys/<name>/site.toml`, is the
+//! only secret a node is given; it never enters an image. [`AgentSettings`] is
+//! what the node's profile tells its agent; they are in the image and no secret.
+//! Builder and agent read both with this crate, so that they agree.
+
+mod address;
+mod check;
+mod error;
+#[cfg(feature = "schema")]
+mod schema;
+mod settings;
+mod ssh_key;
+mod text;
+pub mod whole_file;
+
+pub use check::is_name;
+pub use error::SiteError;
+#[cfg(feature = "schema")]
+pub use schema::schema;
+pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
+pub use ssh_key::{NotAnSshKey, check_ssh_key};
+
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// `site.toml`, version 1.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Site {
+    /// Format version: 1.
+    pub version: u32,
+    /// Name: a DNS label of at most 25 characters. Also the mDNS service that the
+    /// ring is found by.
+    pub name: String,
+    /// Gossip key: 32 bytes.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub ring_key: RingKey,
+    /// How many nodes must be present before the cluster is founded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<u8>,
+    /// Public keys that may log in as root. Empty: SSH stays off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<String>,
+    /// Addresses and how nodes get them.
+    #[serde(default)]
+    pub network: NetworkPlan,
+}
+
+/// `[network]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NetworkPlan {
+    /// Each node takes one address of this network, derived from its id, for
+    /// the whole of its life; cluster traffic uses nothing else.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub cluster: ipnet::Ipv4Net,
+    /// Ask for a DHCP lease as well (for the way out).
+    pub dhcp: bool,
+    /// Ring addresses to join besides those that mDNS finds: `ip` or `ip:port`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub join: Vec<String>,
+    /// Nodes with a fixed cluster address, by MAC address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub node: Vec<SiteNode>,
+}
+
+/// `[[network.node]]`: a box with a fixed cluster address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SiteNode {
+    /// MAC address of any of its interfaces, `aa:bb:cc:dd:ee:ff`.
+    pub mac: String,
+    /// Its cluster address, inside `network.cluster`.
+    pub address: IpAddr,
+}
+
+/// What [`Site::generate`] is told besides the name.
+#[derive(Clone, Debug, Default)]
+pub struct SiteOptions {
+    /// See [`Site::expect`].
+    pub expect: Option<u8>,
+    /// See [`Site::ssh_keys`].
+    pub ssh_keys: Vec<String>,
+    /// See [`Site::network`].
+    pub network: NetworkPlan,
+}
+
+impl Site {
+    /// The format version that this program reads and writes.
+    pub const VERSION: u32 = 1;
+
+    /// A new site with a ring key from the operating system's generator.
+    ///
+    /// # Errors
+    /// When a value is none, or the operating system has no randomness.
+    pub fn generate(name: &str, options: SiteOptions) -> Result<Self, SiteError> {
+        let SiteOptions { expect, ssh_keys, network } = options;
+        let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
+        let name = name.to_owned();
+        let site = Self { version: Self::VERSION, name, ring_key, expect, ssh_keys, network };
+        site.check().map_err(|problem| problem.without_file())?;
+        Ok(site)
+    }
+}
+
+impl Default for NetworkPlan {
+    fn default() -> Self {
+        Self {
+            // 10.83.0.0/16: rarely used by shop routers, and wide enough that two
+            // random ids seldom meet (the node probes before it takes one).
+            cluster: ipnet::Ipv4Net::new_assert(Ipv4Addr::new(10, 83, 0, 0), 16),
+            dhcp: true,
+            join: Vec::new(),
+            node: Vec::new(),
+        }
+    }
+}
+
+/// The ring's AES-256 key, written as base64. Wiped from memory when dropped;
+/// its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct RingKey([u8; 32]);
+
+impl RingKey {
+    /// Wraps 32 bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// A random key.
+    fn generate() -> Result<Self, rand::rand_core::OsError> {
+        use rand::TryRngCore;
+        let mut bytes = zeroize::Zeroizing::new([0; 32]);
+        rand::rngs::OsRng.try_fill_bytes(bytes.as_mut_slice())?;
+        Ok(Self(*bytes))
+    }
+
+    /// Eight bytes of a hash, in hex: tells two keys apart and nothing more.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let hash = Sha256::new().chain_update(b"ashlar ring key\n").chain_update(self.0).finalize();
+        hex::encode(hash.get(..8).unwrap_or_default())
+    }
+
+    /// The raw key.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RingKey(…)")
+    }
+}
+
+impl Serialize for RingKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        let mut text = BASE64_STANDARD.encode(self.0);
+        let done = serializer.serialize_str(&text);
+        text.zeroize();
+        done
+    }
+}
+
+impl<'de> Deserialize<'de> for RingKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        let text = zeroize::Zeroizing::new(String::deserialize(deserializer)?);
+        let bytes =
+            zeroize::Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| {
+                serde::de::Error::custom("a ring key is 32 bytes in base64 (44 characters)")
+            })?);
+        let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
+            serde::de::Error::custom(format!(
+                "a ring key is 32 bytes in base64; this one has {} bytes",
+                bytes.len()
+            ))
+        })?;
+        Ok(Self(key))
+    }
+}

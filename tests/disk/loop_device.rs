@@ -1,0 +1,104 @@
+//! Disks that are files, and what it takes to flash them.
+
+use crate::small_image::{self, SITE};
+use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::Ashlar;
+use sha2::{Digest, Sha256};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Large enough for a first boot.
+pub(crate) const LARGE: u64 = 16 << 30;
+/// A kernel of real machines.
+pub(crate) const METAL: &str = "6.12.1-amd64";
+
+/// A block device for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct LoopDevice {
+    pub(crate) path: PathBuf,
+}
+
+impl LoopDevice {
+    /// Of a file that is made for it.
+    pub(crate) fn new(file: &Path, size: u64, options: &[&str]) -> Result<Self> {
+        File::options().create(true).append(true).open(file)?.set_len(size)?;
+        let shown =
+            run(Command::new("losetup").args(["--find", "--show"]).args(options).arg(file))?;
+        Ok(Self { path: shown.trim().into() })
+    }
+
+    /// What its first bytes are, in short.
+    pub(crate) fn start(&self) -> Result<String> {
+        let mut bytes = vec![0; 4 << 20];
+        File::open(&self.path)?.read_exact_at(&mut bytes, 0)?;
+        Ok(hex::encode(Sha256::digest(&bytes)))
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").arg("--detach").arg(&self.path).status();
+    }
+}
+
+/// A small image, a site, and room.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    directory: TempDir,
+    pub(crate) image: PathBuf,
+    pub(crate) site: PathBuf,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Result<Self> {
+        Self::with_kernel(METAL)
+    }
+
+    pub(crate) fn with_kernel(kernel: &str) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let image = small_image::write(directory.path(), kernel);
+        let site = directory.path().join("site.toml");
+        std::fs::write(&site, SITE)?;
+        std::fs::set_permissions(&site, Permissions::from_mode(0o600))?;
+        Ok(Self { directory, image, site })
+    }
+
+    /// A path in its directory.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A disk that could be flashed.
+    pub(crate) fn disk(&self) -> Result<LoopDevice> {
+        LoopDevice::new(&self.place("disk.img"), LARGE, &[])
+    }
+
+    /// `ashlar flash DISK`, as somebody with neither project nor tools types it
+    /// under sudo.
+    pub(crate) fn flash(&self, disk: &Path) -> Result<Ashlar> {
+        let flash = Ashlar::new(["flash", "--json"])?
+            .arg(disk)
+            .arg("--image")
+            .arg(&self.image)
+            .arg("--site")
+            .arg(&self.site)
+            .project(self.directory.path());
+        Ok(flash.env("HOME", "/nonexistent").env("PATH", "/nonexistent"))
+    }
+}
+
+/// Runs a tool of the host.
+pub(crate) fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    let (out, error) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    ensure!(output.status.success(), "{command:?}: {error}");
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Why nothing can be shown here, if so.
+pub(crate) fn cannot() -> Option<&'static str> {
+    (!nix::unistd::geteuid().is_root()).then_some("loop devices need root")
+}

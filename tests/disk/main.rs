@@ -1,0 +1,14 @@
+//! `ashlar flash` on real block devices: loop devices, so it needs root. What a
+//! disk holds afterwards and how failing media are told apart is proved byte by
+//! byte in `image/disk`; here it is the kernel's and the command's turn.
+
+mod flashing;
+mod held;
+mod loop_device;
+mod refused;
+mod stopped;
+
+/// The image that all of this is done with.
+#[path = "../../image/disk/tests/it/small_image.rs"]
+#[allow(clippy::unwrap_used, dead_code, reason = "it belongs to the tests of image/disk")]
+mod small_image;
