@@ -3,6 +3,9 @@
 use super::{PATIENCE, THREE};
 use anyhow::{Result, ensure};
 use ashlar_tests::claims;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_file_written_on_one_is_read_on_the_others() -> Result<()> {
@@ -78,6 +81,22 @@ fn a_restarted_agent_takes_up_where_it_was() -> Result<()> {
             ensure!(before.identity == after.identity, "{before:?} became {after:?}");
             ensure!(before.cluster == after.cluster, "{before:?} became {after:?}");
         }
+        Ok(())
+    })
+}
+
+/// What dies alone, on a box that goes on, is nobody's to start but ours.
+#[test]
+fn a_brick_and_a_self_heal_daemon_that_die_run_again_within_a_minute() -> Result<()> {
+    THREE.lend(|three| {
+        let node = three.fleet.node(2);
+        let runs = "pgrep -x glusterfsd >/dev/null && pgrep -f process-name.glustershd >/dev/null";
+        node.sh(runs)?;
+        node.sh("pkill -KILL -x glusterfsd; pkill -KILL -f process-name.glustershd")?;
+        let again = || node.sh(runs).map(Some);
+        three.fleet.until("brick and self-heal daemon run again", MINUTE, again)?;
+        three.fleet.until_ready(&three.fleet.all(), PATIENCE)?;
+        ensure!(node.sh("ashlarctl history")?.contains("start the"), "it tells of what it did");
         Ok(())
     })
 }

@@ -28,11 +28,20 @@ mod tests {
         rest.split_once("\n}").map(|(body, _)| body)
     }
 
-    /// It can fail: it compares something, or leaves that to a claim.
+    /// It can fail: it compares something, has a node do so, or leaves it to a
+    /// claim.
     fn proves_something(body: &str) -> bool {
-        ["ensure!(", "assert", "claims::", "fails_with(", "refuses_with(", "nothing_happens("]
-            .iter()
-            .any(|word| body.contains(word))
+        [
+            "ensure!(",
+            "assert",
+            "claims::",
+            ".sh(",
+            "fails_with(",
+            "refuses_with(",
+            "nothing_happens(",
+        ]
+        .iter()
+        .any(|word| body.contains(word))
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod health;
 mod host;
 mod identity;
 mod journal;
+mod ledger;
 mod machine;
 mod node;
 mod observe;
@@ -28,6 +29,7 @@ mod state;
 mod status;
 mod storage;
 mod swarm;
+mod targets;
 mod trust;
 mod work;
 

@@ -20,7 +20,7 @@ const DRILLS: &[Drill] = &[
         name: "vm-loss",
         what: "three VMs that lose one and get it back, and what else the lab proves every day",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
-        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture vm::",
     },
     Drill {
         name: "ring-quiet",
@@ -33,6 +33,12 @@ const DRILLS: &[Drill] = &[
         what: "simulated rings of 3 to 1,000: seconds until they form and know of a death",
         build: "test --release --locked -p serf-rs --test simulate --no-run",
         run: "test --release --locked -p serf-rs --test simulate -- --nocapture within_their_bounds",
+    },
+    Drill {
+        name: "hung-daemons",
+        what: "of three lab nodes one's engine and storage daemon are stopped in their tracks",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 lab::",
     },
 ];
 
