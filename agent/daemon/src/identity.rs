@@ -367,10 +367,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_copied_disk_does_not_go_by_its_twin_s_identity() {
-        let node = Box::new(ports(true, false));
+        let port = |mac: &str| vec![Link { mac: mac.into(), ..ports(true, false).remove(0) }];
+        let node = Box::new(port("00:1b:21:00:00:01"));
         node.assume().await.unwrap();
-        let other = |mac: &str| Link { mac: mac.into(), ..ports(true, false).remove(0) };
-        node.fake.world().links = vec![other("aa:bb:cc:00:00:99")];
+        node.fake.world().links = port("00:1b:21:00:00:99");
         let twin = node.look().await;
         assert!(twin.moved && !twin.holds);
         assert!(node.assume().await.is_err());

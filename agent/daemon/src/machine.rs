@@ -33,7 +33,7 @@ pub(crate) struct Machine {
     version: u32,
     /// The firmware's number of the machine, if it has one.
     uuid: Option<String>,
-    /// MAC addresses of its wired ports.
+    /// MAC addresses of its wired ports, as their makers gave them.
     macs: BTreeSet<String>,
     /// The port that the cluster address belongs on: the first with a cable.
     #[serde(default)]
@@ -48,7 +48,7 @@ impl Machine {
         Self {
             version: VERSION,
             uuid: uuid.filter(|u| !u.is_empty() && !EMPTY_NUMBERS.contains(&u.as_str())),
-            macs: links.iter().map(|link| link.mac.clone()).collect(),
+            macs: links.iter().map(|l| l.mac.clone()).filter(|mac| is_its_makers(mac)).collect(),
             home: None,
         }
     }
@@ -105,6 +105,13 @@ impl Machine {
     }
 }
 
+/// Whether a MAC address is its maker's: one that is locally administered, of a
+/// virtual machine or a container for one, may be another at the next start.
+fn is_its_makers(mac: &str) -> bool {
+    let first = mac.get(..2).and_then(|byte| u8::from_str_radix(byte, 16).ok());
+    first.is_some_and(|byte| byte & 0x02 == 0)
+}
+
 /// Takes this machine for the node's own, because a person says so.
 pub(crate) fn accept(paths: &Paths, links: &[Link]) -> Result<()> {
     let before = Machine::load(paths)?.context("this node was set up on no machine yet")?;
@@ -148,6 +155,16 @@ mod tests {
         ] {
             assert!(recorded.is_another(&here), "{recorded:?} {here:?}");
         }
+    }
+
+    #[test]
+    fn an_address_that_nobody_made_tells_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let link =
+            |mac: &str| Link { name: "host0".into(), mac: mac.into(), carrier: true, index: 2 };
+        let links = ["00:1b:21:00:00:01", "52:54:00:12:34:56", "ca:00:19:5e:45:25"].map(link);
+        let here = Machine::here(&Paths::under(root.path()), &links);
+        assert_eq!(here.macs, ["00:1b:21:00:00:01".to_owned()].into());
     }
 
     #[test]

@@ -28,9 +28,8 @@ pub(crate) struct SiteStore {
 
 impl SiteStore {
     /// Those of a node whose site has this key.
-    pub(crate) fn open(paths: &Paths, site: &RingKey) -> Result<Self> {
-        let keys = keys(paths, site)?;
-        Ok(Self { paths: paths.clone(), keys: RwLock::new(keys) })
+    pub(crate) fn open(paths: &Paths, site: &RingKey) -> Self {
+        Self { paths: paths.clone(), keys: RwLock::new(keys(paths, site)) }
     }
 
     /// The key by which this node proves itself.
@@ -43,7 +42,7 @@ impl SiteStore {
     /// the ring's.
     pub(crate) fn look(&self) -> Result<bool> {
         let site = self.site()?;
-        let now = keys(&self.paths, site.ring_key.as_bytes())?;
+        let now = keys(&self.paths, site.ring_key.as_bytes());
         let changed = now.first().is_some_and(|key| **key != *site.ring_key.as_bytes());
         if let Ok(mut keys) = self.keys.write() {
             *keys = now;
@@ -99,7 +98,7 @@ pub(crate) fn make_keyring(paths: &Paths, site: &RingKey) -> Result<()> {
 pub(crate) fn rekey(paths: &Paths, old: &RingKey, new: &RingKey, text: &str) -> Result<()> {
     let store = Store::open(paths.pki())?;
     let mut known = vec![Zeroizing::new(*new)];
-    known.extend(keys(paths, old)?);
+    known.extend(keys(paths, old));
     if let Some(ca) = open(&store, &known)? {
         store.keep_authority(&ca, new)?;
     }
@@ -129,24 +128,18 @@ fn encode(key: &RingKey) -> Zeroizing<String> {
     Zeroizing::new(BASE64_STANDARD.encode(key))
 }
 
-/// The keyring's keys, the primary one first, and after them the site's.
-fn keys(paths: &Paths, site: &RingKey) -> Result<Keys> {
+/// The keyring's keys, the primary one first, and after them the site's. The ring
+/// takes shorter keys as well, which no site can have: those prove nothing here.
+fn keys(paths: &Paths, site: &RingKey) -> Keys {
     let mut all = Keys::new();
     for text in keyring(paths).unwrap_or_default() {
         let bytes = Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).unwrap_or_default());
-        let Ok(key) = RingKey::try_from(bytes.as_slice()) else {
-            bail!(
-                "{} holds a key that is not 32 bytes long; a site's key is, so change the ring's \
-                 again: see docs/ring.md",
-                paths.keyring().display()
-            );
-        };
-        all.push(Zeroizing::new(key));
+        all.extend(RingKey::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
     }
     if all.iter().all(|key| **key != *site) {
         all.push(Zeroizing::new(*site));
     }
-    Ok(all)
+    all
 }
 
 /// What the keyring's file holds; `None` for one that is missing or broken.
@@ -195,7 +188,7 @@ mod tests {
     #[test]
     fn site_and_seal_follow_a_key_that_the_ring_uses() {
         let (_root, paths, store) = founder();
-        let keys = SiteStore::open(&paths, &OLD).unwrap();
+        let keys = SiteStore::open(&paths, &OLD);
         ring_has(&paths, &[OLD, NEW]);
         assert!(!keys.look().unwrap(), "it is installed and not used yet");
         ring_has(&paths, &[NEW, OLD]);
@@ -206,7 +199,7 @@ mod tests {
         assert!(!keys.look().unwrap());
         assert_eq!(std::fs::read_to_string(paths.site()).unwrap(), site(&NEW));
         ring_has(&paths, &[NEW]);
-        let again = SiteStore::open(&paths, &NEW).unwrap();
+        let again = SiteStore::open(&paths, &NEW);
         assert!(again.authority(&store).unwrap().is_some(), "and so does the new one alone");
     }
 
@@ -214,11 +207,11 @@ mod tests {
     fn a_power_cut_while_the_key_is_taken_up_loses_nothing() {
         let (_root, paths, store) = founder();
         ring_has(&paths, &[NEW, OLD]);
-        let keys = SiteStore::open(&paths, &OLD).unwrap();
+        let keys = SiteStore::open(&paths, &OLD);
         let ca = keys.authority(&store).unwrap().unwrap();
         // Cut after the seal and before the site.
         store.keep_authority(&ca, &NEW).unwrap();
-        let keys = SiteStore::open(&paths, &OLD).unwrap();
+        let keys = SiteStore::open(&paths, &OLD);
         assert!(keys.look().unwrap());
         keys.adopt(&store).unwrap();
         assert!(keys.authority(&store).unwrap().is_some());
@@ -236,10 +229,20 @@ mod tests {
                 ring_has(&paths, &[NEW]);
             }
             rekey(&paths, &OLD, &NEW, &site(&NEW)).unwrap();
-            let keys = SiteStore::open(&paths, &NEW).unwrap();
+            let keys = SiteStore::open(&paths, &NEW);
             assert!(!keys.look().unwrap());
             assert!(keys.authority(&store).unwrap().is_some());
         }
+    }
+
+    #[test]
+    fn a_short_key_in_the_ring_blinds_nobody() {
+        let (_root, paths, store) = founder();
+        let short = BASE64_STANDARD.encode([1; 16]);
+        let keys = SiteStore::open(&paths, &OLD);
+        std::fs::write(paths.keyring(), format!(r#"["{short}","{}"]"#, *encode(&OLD))).unwrap();
+        assert!(!keys.look().unwrap());
+        assert!(keys.authority(&store).unwrap().is_some());
     }
 
     #[test]

@@ -193,5 +193,6 @@ fn in_the_box() {
     let dropped = forward.lines().find(|line| line.contains("@cluster_tcp")).unwrap();
     assert!(!dropped.contains("packets 0 "), "not for want of a listener: {forward}");
     assert!(opens("WAN", LEASE, 7945), "the ring answers on every address");
+    assert!(!opens("BOX", [172, 17, 0, 1], 7945), "but not to containers");
     assert!(opens("WAN", LEASE, 22), "what is not the cluster's is as it was");
 }

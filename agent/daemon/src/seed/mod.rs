@@ -8,8 +8,6 @@
 
 mod partition;
 
-pub(crate) use partition::Disks;
-
 use crate::paths::Paths;
 use crate::site_store;
 use crate::state;
@@ -32,25 +30,18 @@ pub(crate) struct Sources {
     pub(crate) credential: Option<PathBuf>,
     /// A file that a person named.
     pub(crate) file: Option<PathBuf>,
-    /// This node's seed partition.
-    pub(crate) partition: Option<PathBuf>,
+    /// The seed partition of the disk that this node was booted from.
+    pub(crate) partition: PathBuf,
 }
 
 impl Sources {
     /// Those of a real node.
     pub(crate) fn system(file: Option<PathBuf>) -> Self {
-        let (partition, foreign) = Disks::system().seed();
-        for other in foreign {
-            tracing::warn!(
-                "{} is a seed on another disk than this node was booted from, and is left alone",
-                other.display()
-            );
-        }
         Self {
             file,
             credential: std::env::var_os("CREDENTIALS_DIRECTORY")
                 .map(|dir| PathBuf::from(dir).join("ashlar.site")),
-            partition,
+            partition: "/dev/ashlar/seed".into(),
         }
     }
 }
@@ -99,14 +90,16 @@ fn take(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported
         offer(paths, &text, credential)?;
         outcome = Imported::Now;
     }
-    let seed = sources.partition.as_deref().map(|seed| take_seed(paths, seed, read)).transpose()?;
-    Ok(seed.flatten().unwrap_or(outcome))
+    Ok(take_seed(paths, &sources.partition, read)?.unwrap_or(outcome))
 }
 
-/// Takes what the seed partition brings, and wipes it; `None` if it is wiped, or
-/// not for this node.
+/// Takes what the seed partition brings, and wipes it; `None` if it is not there
+/// (yet), wiped, or not for this node.
 fn take_seed(paths: &Paths, seed: &Path, read: ReadSeed<'_>) -> Result<Option<Imported>> {
     let mut outcome = None;
+    if !seed.exists() {
+        return Ok(None);
+    }
     match partition::state(seed)? {
         State::Wiped => return Ok(None),
         State::Wiping => {}
@@ -249,7 +242,7 @@ mod tests {
             bytes.extend_from_slice(seed.as_bytes());
             bytes.resize(600_000, 0);
             fs::write(&partition, bytes).unwrap();
-            let sources = Sources { credential: None, file: None, partition: Some(partition) };
+            let sources = Sources { credential: None, file: None, partition };
             Self { sources, root }
         }
 
@@ -267,7 +260,7 @@ mod tests {
         }
 
         fn seed(&self) -> &Path {
-            self.sources.partition.as_deref().unwrap()
+            &self.sources.partition
         }
 
         fn seed_is_zeros(&self) -> bool {
@@ -380,7 +373,7 @@ mod tests {
     #[test]
     fn a_credential_brings_the_site_of_a_machine_without_a_seed() {
         let mut node = Node::new(SITE);
-        node.sources.partition = None;
+        fs::remove_file(node.seed()).unwrap();
         assert_eq!(node.import().unwrap(), Imported::Nothing);
         fs::write(node.root.path().join("ashlar.site"), SITE).unwrap();
         node.sources.credential = Some(node.root.path().join("ashlar.site"));

@@ -110,7 +110,7 @@ fn no_key() -> ApiError {
 }
 
 fn refused(why: NotServed) -> ApiError {
-    tracing::warn!("another agent is refused: {why}");
+    tracing::info!("another agent is refused: {why}");
     ApiError::new(Refusal::Forbidden, why.to_string())
 }
 
