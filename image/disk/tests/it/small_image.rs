@@ -24,23 +24,26 @@ pub(crate) fn write(directory: &Path, kernel: &str) -> PathBuf {
         .create_from_device(file.try_clone().unwrap(), None)
         .unwrap();
     let mib = |count: u64| count << 20;
-    for (label, size, kind) in [
-        ("esp", mib(20), partition_types::EFI),
-        ("root-a", mib(20), partition_types::LINUX_FS),
-        ("seed", mib(20), partition_types::BASIC),
+    for (label, size, kind, alignment) in [
+        ("esp", mib(20), partition_types::EFI, 2048),
+        ("root-a", mib(20), partition_types::LINUX_FS, 2048),
+        ("seed", mib(20) + 8192, partition_types::BASIC, 2048),
+        // Two that share a MiB, as systemd-repart lays them.
+        ("sig-a", 16 << 10, partition_types::LINUX_FS, 8),
     ] {
-        disk.add_partition(label, size, kind, 0, Some(2048)).unwrap();
+        disk.add_partition(label, size, kind, 0, Some(alignment)).unwrap();
     }
     let place = |label: &str| {
         let part = disk.partitions().values().find(|part| part.name == label).unwrap();
         part.first_lba * 512
     };
-    let (esp, root) = (place("esp"), place("root-a"));
+    let (esp, root, signature) = (place("esp"), place("root-a"), place("sig-a"));
     disk.write().unwrap();
     boot(&file, esp, mib(20), kernel);
     // A root with a hole that means zeros, and room behind its end.
     file.write_all_at(&[0xA5; 70_000], root).unwrap();
     file.write_all_at(&[0x5A; 300_000], root + mib(9) + 12_345).unwrap();
+    file.write_all_at(b"signed", signature).unwrap();
     path
 }
 
