@@ -1,6 +1,7 @@
 //! Flashing that does not come to its end, and what is said about the disk then.
 
-use crate::loop_device::{Bench, LARGE, LoopDevice, cannot, run};
+use crate::loop_device::{Bench, LARGE, LoopDevice, METAL, cannot, run};
+use crate::small_image;
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::skipped;
 use nix::sys::signal::{Signal, kill};
@@ -43,23 +44,22 @@ fn ctrl_c_leaves_a_disk_that_does_not_boot_and_can_be_flashed_again() -> Result<
         return skipped("ctrl_c_leaves_a_disk_that_does_not_boot_and_can_be_flashed_again", why);
     }
     let bench = Bench::new()?;
-    // Enough to write that there is a middle.
-    let large = bench.place("large.raw");
-    std::fs::copy(&bench.image, &large)?;
+    // Enough that there is a middle: seconds of writing and reading back.
+    let folder = bench.place("large");
+    std::fs::create_dir(&folder)?;
+    let large = small_image::write_with(&folder, METAL, 320);
     let file = File::options().read(true).write(true).open(&large)?;
     let root = {
         let table = gpt::GptConfig::new().open_from_device(file.try_clone()?)?;
         let root = table.partitions().values().find(|part| part.name == "root-a");
         root.context("a root")?.first_lba * 512
     };
-    file.write_all_at(&vec![0xA5; 19 << 20], root)?;
+    file.write_all_at(&vec![0xA5; 300 << 20], root)?;
     let disk = bench.disk()?;
-    let mut command = bench.flash(&disk.path)?.into_command();
-    let program = command.get_program().to_owned();
-    command = Command::new(program);
+    // Without --json, which would not say when it begins to write.
+    let mut command = Command::new(bench.flash(&disk.path)?.into_command().get_program());
     command.arg("flash").arg(&disk.path).arg("--yes").arg("--image").arg(&large);
     command.arg("--site").arg(&bench.site);
-    // One write of a MiB takes long enough here to be stopped after the first.
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(child.stderr.take().context("its words")?);
     let mut line = String::new();

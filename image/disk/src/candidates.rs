@@ -170,10 +170,15 @@ pub fn candidates() -> Vec<Drive> {
     drives
 }
 
-/// Asks the kernel by taking the disk for a moment, for reading only.
+/// Asks the kernel by taking the disk for a moment, for reading only; where that is
+/// not allowed, what can be found has to do.
 fn in_use(path: &Path, sys: &Path) -> Option<String> {
     let flags = nix::fcntl::OFlag::O_EXCL.bits() | nix::fcntl::OFlag::O_CLOEXEC.bits();
-    let opened = File::options().read(true).custom_flags(flags).open(path);
-    let busy = nix::errno::Errno::EBUSY as i32;
-    opened.err().filter(|error| error.raw_os_error() == Some(busy)).map(|_| holder::of(sys))
+    match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(_) => None,
+        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EBUSY as i32) => {
+            Some(holder::of(sys))
+        }
+        Err(_) => holder::find(sys),
+    }
 }

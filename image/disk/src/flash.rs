@@ -16,7 +16,7 @@
 //! there before is taken for a file system.
 
 use crate::error::{DiskNow, Doing, Failure};
-use crate::image::{Chunks, Image};
+use crate::image::{Chunks, Image, is_zeros};
 use crate::medium::Medium;
 use crate::{CHUNK, FlashError, Job, Patch, SECTOR, Stage};
 use sha2::{Digest, Sha256};
@@ -115,12 +115,23 @@ impl Run<'_> {
         self.job.check()?;
 
         self.now = DiskNow::Unknown;
-        let first = Piece { at: 0, length: head.len() as u64, hash: Sha256::digest(&head).into() };
-        self.medium.write_at(0, &head).doing("writing", self.disk)?;
-        self.medium.settle().doing("writing", self.disk)?;
-        self.compare(&first)?;
+        if let Err(why) = self.head(&head) {
+            // Better none than half a one.
+            let wiped = self.medium.write_at(0, &vec![0; head.len()]);
+            if wiped.and_then(|()| self.medium.sync()).is_ok() {
+                self.now = DiskNow::NotBootable;
+            }
+            return Err(why);
+        }
         self.job.events.end();
         Ok(Written { sent: self.sent + head.len() as u64, read })
+    }
+
+    /// Writes the first MiB, which makes a bootable disk of it.
+    fn head(&self, head: &[u8]) -> Result<(), FlashError> {
+        self.medium.write_at(0, head).doing("writing", self.disk)?;
+        self.medium.settle().doing("writing", self.disk)?;
+        self.compare(&piece(0, head))
     }
 
     /// Marks what the image does not reach, so that a disk that says it is larger
@@ -177,7 +188,7 @@ impl Run<'_> {
             };
             bytes.resize(length, 0);
             self.patch.over(at, &mut bytes);
-            self.gap(image, done, Some(at))?;
+            self.gap(image, done, Some((at, &bytes)))?;
             if at == 0 {
                 head = bytes;
             } else {
@@ -196,14 +207,23 @@ impl Run<'_> {
     }
 
     /// Zeros what must be zero between two written chunks.
-    fn gap(&mut self, image: &Image, from: u64, next: Option<u64>) -> Result<(), FlashError> {
-        let to = next.unwrap_or(u64::MAX);
+    fn gap(
+        &mut self,
+        image: &Image,
+        from: u64,
+        next: Option<(u64, &[u8])>,
+    ) -> Result<(), FlashError> {
+        let to = next.map_or(u64::MAX, |(at, _)| at);
         for part in &image.table().parts {
             let (start, end) = (part.start.max(from).max(CHUNK), part.end.min(to));
             if start >= end {
                 continue;
             }
-            let data_follows = next.is_some_and(|next| next < part.end);
+            // Two partitions may share the next chunk: only its own bytes count.
+            let data_follows = next.is_some_and(|(at, bytes)| {
+                let own = part.end.saturating_sub(at).min(bytes.len() as u64) as usize;
+                bytes.get(..own).is_some_and(|own| !is_zeros(own))
+            });
             let length = if data_follows { end - start } else { MARGIN.min(end - start) };
             self.zero(start, length)?;
         }

@@ -5,8 +5,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names whoever holds the disk, as far as it can be found.
+/// Names whoever holds a disk of which the kernel says that it is held.
 pub(crate) fn of(sys: &Path) -> String {
+    find(sys).unwrap_or_else(|| {
+        "the kernel says so, and not for whom: a pool, a RAID, or a mount in a container; \
+         `lsblk -f` shows what is on it"
+            .to_owned()
+    })
+}
+
+/// Who holds a disk, as far as it can be found.
+pub(crate) fn find(sys: &Path) -> Option<String> {
     let mut devices = vec![sys.to_owned()];
     let entries = fs::read_dir(sys).into_iter().flatten().flatten();
     devices
@@ -15,21 +24,19 @@ pub(crate) fn of(sys: &Path) -> String {
     for device in &devices {
         let name = name(device);
         let number = fs::read_to_string(device.join("dev")).unwrap_or_default();
-        if let Some(line) = swaps.lines().find(|line| line.split(' ').next() == Some(&name)) {
-            return format!("{} is swap space", line.split_whitespace().next().unwrap_or(&name));
+        if swaps.lines().any(|line| line.split_whitespace().next() == Some(&name)) {
+            return Some(format!("{name} is swap space"));
         }
         if let Some(holder) =
             fs::read_dir(device.join("holders")).into_iter().flatten().flatten().next()
         {
-            return format!("{name} is a part of {}", mapped(&holder.path()));
+            return Some(format!("{name} is a part of {}", mapped(&holder.path())));
         }
         if let Some(place) = mounted(number.trim(), &name) {
-            return format!("{name} is mounted at {place}");
+            return Some(format!("{name} is mounted at {place}"));
         }
     }
-    "the kernel says so, and not for whom: a pool, a RAID, or a mount in a container; \
-     `lsblk -f` shows what is on it"
-        .to_owned()
+    None
 }
 
 fn name(device: &Path) -> String {

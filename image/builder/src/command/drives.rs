@@ -15,7 +15,9 @@ pub(crate) fn list(context: &Context) -> miette::Result<ExitCode> {
             context.output.line(format_args!("{:14}   in use: {by}", ""));
         }
         match &drive.contents {
-            None => context.output.line(format_args!("{:14}   what is on it: ask as root", "")),
+            None => context
+                .output
+                .line(format_args!("{:14}   what is on it cannot be read; try it as root", "")),
             Some(found) => {
                 for line in found {
                     context.output.line(format_args!("{:14}   {line}", ""));

@@ -17,7 +17,7 @@ fn a_disk_holds_the_image_the_site_and_nothing_of_before() {
         let disk = Disk { zeroes, ..Disk::new(SIZE) };
         disk.flash(&path, SITE).unwrap();
         let all = std::fs::read(&path).unwrap();
-        for label in ["esp", "root-a"] {
+        for label in ["esp", "root-a", "sig-a"] {
             let part = image.table().labelled(label).unwrap();
             let expected = &all[part.start as usize..part.end as usize];
             let used = expected.iter().rposition(|byte| *byte != 0).unwrap() + (4 << 20);
@@ -50,7 +50,12 @@ fn both_copies_of_the_table_are_the_disk_s_own() {
     assert_ne!(a.guid(), b.guid());
     for (number, part) in a.partitions() {
         let other = &b.partitions()[number];
-        assert_eq!(part.part_guid == other.part_guid, part.name == "root-a", "{}", part.name);
+        assert_eq!(
+            part.part_guid == other.part_guid,
+            matches!(part.name.as_str(), "root-a" | "sig-a"),
+            "{}",
+            part.name
+        );
     }
 }
 

@@ -16,31 +16,39 @@ pub(crate) const SITE: &str = "version = 1\nname = \"shop\"\n\
 
 /// Writes an image that boots `kernel` to `directory/small.raw`.
 pub(crate) fn write(directory: &Path, kernel: &str) -> PathBuf {
+    write_with(directory, kernel, 20)
+}
+
+/// The same with a root of so many MiB; no more of it is filled.
+pub(crate) fn write_with(directory: &Path, kernel: &str, root_mib: u64) -> PathBuf {
     let path = directory.join("small.raw");
     let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
-    file.set_len(LENGTH).unwrap();
+    file.set_len(LENGTH - (20 << 20) + (root_mib << 20)).unwrap();
     let mut disk = GptConfig::new()
         .writable(true)
         .create_from_device(file.try_clone().unwrap(), None)
         .unwrap();
     let mib = |count: u64| count << 20;
-    for (label, size, kind) in [
-        ("esp", mib(20), partition_types::EFI),
-        ("root-a", mib(20), partition_types::LINUX_FS),
-        ("seed", mib(20), partition_types::BASIC),
+    for (label, size, kind, alignment) in [
+        ("esp", mib(20), partition_types::EFI, 2048),
+        ("root-a", mib(root_mib), partition_types::LINUX_FS, 2048),
+        ("seed", mib(20) + 8192, partition_types::BASIC, 2048),
+        // Two that share a MiB, as systemd-repart lays them.
+        ("sig-a", 16 << 10, partition_types::LINUX_FS, 8),
     ] {
-        disk.add_partition(label, size, kind, 0, Some(2048)).unwrap();
+        disk.add_partition(label, size, kind, 0, Some(alignment)).unwrap();
     }
     let place = |label: &str| {
         let part = disk.partitions().values().find(|part| part.name == label).unwrap();
         part.first_lba * 512
     };
-    let (esp, root) = (place("esp"), place("root-a"));
+    let (esp, root, signature) = (place("esp"), place("root-a"), place("sig-a"));
     disk.write().unwrap();
     boot(&file, esp, mib(20), kernel);
     // A root with a hole that means zeros, and room behind its end.
     file.write_all_at(&[0xA5; 70_000], root).unwrap();
     file.write_all_at(&[0x5A; 300_000], root + mib(9) + 12_345).unwrap();
+    file.write_all_at(b"signed", signature).unwrap();
     path
 }
 
