@@ -4,6 +4,10 @@
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
 
+/// `POST` [`ResetRequest`](crate::ResetRequest) →
+/// [`ResetAnswer`](crate::ResetAnswer). Local socket only, and root only.
+pub const RESET: &str = "/v1/reset";
+
 /// `POST` an enrolment *hello*, answered by a *challenge*. Cluster listener,
 /// without a client certificate.
 ///

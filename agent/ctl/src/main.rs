@@ -12,6 +12,7 @@ mod complaint;
 mod logs;
 mod manual;
 mod members;
+mod reset;
 mod status;
 mod style;
 mod wait;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Status(options) => on_runtime(status::run(&client, &options)),
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
+        Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Logs(options) => logs::run(&options),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::pages(dir.as_deref()),

@@ -17,6 +17,7 @@ mod observe;
 mod paths;
 mod phases;
 mod release;
+mod reset;
 mod ring;
 mod run;
 mod seed;
@@ -48,6 +49,8 @@ enum Command {
     /// Take the site from the seed partition or the credential `ashlar.site`,
     /// once, and wipe the seed. Does nothing on a node that has its site.
     ImportSeed,
+    /// Carry out the factory reset that was asked for, if one was: the box reboots.
+    Reset,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run => run(),
         Command::ImportSeed => import_seed(),
+        Command::Reset => reset::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

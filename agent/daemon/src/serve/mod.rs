@@ -4,6 +4,7 @@
 mod cluster;
 mod handlers;
 mod local;
+mod reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{bind, serve_local};
