@@ -41,9 +41,11 @@ build:
 image PROFILE="retail" *ARGS: build
     {{ ashlar }} build --profile "$@"
 
-# Write an image and a site onto a stick or disk: just flash /dev/sdX --site shop
-flash *ARGS: build
-    {{ ashlar }} flash "$@"
+# Write an image and a site onto a stick or disk: sudo just flash /dev/sdX --site shop
+flash *ARGS:
+    @[[ -x target/release/ashlar || $EUID -ne 0 ]] || { echo "compile it first, as yourself: just build" >&2; exit 1; }
+    @[[ -x target/release/ashlar ]] || just build
+    target/release/ashlar flash "$@"
 
 # Virtual machines: just vm up --site shop, just vm exec node1 -- ashlarctl status
 vm *ARGS: build

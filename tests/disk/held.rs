@@ -52,11 +52,26 @@ fn a_disk_with_a_mounted_file_system_is_refused() -> Result<()> {
 }
 
 /// A partition of a disk, for kernels that do not look for any on loop devices.
-fn partition(disk: &LoopDevice) -> Result<PathBuf> {
-    run(Command::new("addpart").arg(&disk.path).args(["1", "2048", "400000"]))?;
-    let mut name = disk.path.clone().into_os_string();
-    name.push("p1");
-    Ok(name.into())
+struct Partition<'a> {
+    disk: &'a LoopDevice,
+    path: PathBuf,
+}
+
+impl<'a> Partition<'a> {
+    fn new(disk: &'a LoopDevice) -> Result<Self> {
+        run(Command::new("addpart").arg(&disk.path).args(["1", "2048", "400000"]))?;
+        let mut name = disk.path.clone().into_os_string();
+        name.push("p1");
+        Ok(Self { disk, path: name.into() })
+    }
+}
+
+impl Drop for Partition<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("swapoff").arg(&self.path).stderr(Stdio::null()).status();
+        // A partition outlives its loop device, and would be in the way of the next.
+        let _ = Command::new("delpart").arg(&self.disk.path).arg("1").status();
+    }
 }
 
 #[test]
@@ -66,19 +81,17 @@ fn a_disk_with_a_used_partition_is_refused_and_so_is_the_partition() -> Result<(
     }
     let bench = Bench::new()?;
     let disk = bench.disk()?;
-    let part = partition(&disk)?;
-    run(Command::new("mkfs.ext4").arg("-q").arg(&part))?;
-    let mount = Mount::new(&part, bench.place("mounted"))?;
+    let part = Partition::new(&disk)?;
+    run(Command::new("mkfs.ext4").arg("-q").arg(&part.path))?;
+    let mount = Mount::new(&part.path, bench.place("mounted"))?;
     is_refused(&bench, &disk, &["in use", "p1 is mounted at"])?;
     drop(mount);
-    run(Command::new("mkswap").arg(&part))?;
-    run(Command::new("swapon").arg(&part))?;
-    let refused = is_refused(&bench, &disk, &["p1 is swap space"]);
-    run(Command::new("swapoff").arg(&part))?;
-    refused?;
+    run(Command::new("mkswap").arg(&part.path))?;
+    run(Command::new("swapon").arg(&part.path))?;
+    is_refused(&bench, &disk, &["p1 is swap space"])?;
+    run(Command::new("swapoff").arg(&part.path))?;
     let whole = disk.path.to_str().context("a name")?;
-    bench.flash(&part)?.arg("--yes").fails_with(&["is a partition", whole])?;
-    run(Command::new("delpart").arg(&disk.path).arg("1"))?;
+    bench.flash(&part.path)?.arg("--yes").fails_with(&["is a partition", whole])?;
     Ok(())
 }
 

@@ -60,7 +60,9 @@ fn a_flashed_disk_has_the_image_s_root_and_hash_tree_in_their_places() -> Result
         ensure!((there.part_guid != part.part_guid) == own, "the id of {}", part.name);
         let used = match part.name.as_str() {
             "root-a" => std::fs::metadata(built.root()?)?.len(),
-            "verity-a" => std::fs::metadata(built.one(|name| name.ends_with(".root.verity"))?)?.len(),
+            "verity-a" => {
+                std::fs::metadata(built.one(|name| name.ends_with(".root.verity"))?)?.len()
+            }
             _ => continue,
         };
         let start = part.first_lba * 512;

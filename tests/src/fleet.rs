@@ -307,7 +307,7 @@ impl Drop for Janitor {
 #[cfg(test)]
 mod tests {
     use super::{Deadline, always, retry};
-    use anyhow::{Result, anyhow};
+    use anyhow::anyhow;
     use std::time::Duration;
 
     #[test]

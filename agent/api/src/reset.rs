@@ -64,7 +64,9 @@ impl Losses {
         if let Some(storage) = &status.storage {
             lines.push(format!("its copy of the volume ({storage})"));
         }
-        lines.push("everything else in /var and /data: containers, local volumes, the journal".to_owned());
+        lines.push(
+            "everything else in /var and /data: containers, local volumes, the journal".to_owned(),
+        );
         Self { lines, unbearable: unbearable(status) }
     }
 }
@@ -86,7 +88,7 @@ fn unbearable(status: &Status) -> Option<String> {
     match &status.storage {
         None => Some("how many copies of its volume there are is not known".to_owned()),
         Some(storage) if storage.replicas == 0 => None,
-        Some(storage) if storage.replicas == 1 || storage.bricks_online < 2 => {
+        Some(storage) if storage.replicas == 1 || storage.bricks_online < storage.bricks => {
             Some("it may hold the last copy of its volume".to_owned())
         }
         Some(storage) if storage.pending_heals != Some(0) => {
@@ -150,6 +152,10 @@ mod tests {
             swarm: None,
             doing: Vec::new(),
             trouble: None,
+            alerts: Vec::new(),
+            waits: Vec::new(),
+            parts: Vec::new(),
+            now_ms: 0,
             boot: BootTimes::default(),
         }
     }
@@ -170,7 +176,7 @@ mod tests {
     #[test]
     fn what_may_be_the_last_healthy_copy_may_not() {
         assert!(refused(|s| s.storage.as_mut().unwrap().replicas = 1));
-        assert!(refused(|s| s.storage.as_mut().unwrap().bricks_online = 1));
+        assert!(refused(|s| s.storage.as_mut().unwrap().bricks_online = 2));
         assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = Some(3)));
         assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = None));
         assert!(refused(|s| s.storage = None), "unknown is not healthy");

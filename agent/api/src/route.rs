@@ -8,6 +8,10 @@ pub const STATUS: &str = "/v1/status";
 /// [`ResetAnswer`](crate::ResetAnswer). Local socket only, and root only.
 pub const RESET: &str = "/v1/reset";
 
+/// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
+/// only.
+pub const HISTORY: &str = "/v1/history";
+
 /// `POST` an enrolment *hello*, answered by a *challenge*. Cluster listener,
 /// without a client certificate.
 ///

@@ -86,6 +86,9 @@ pub struct Report {
     pub transcript: Vec<String>,
 }
 
+/// The digest of every stack's file in the model.
+const CONTENT: &str = "content";
+
 /// Things that happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -111,6 +114,8 @@ pub(crate) struct Simulation {
     rafts: Vec<Raft>,
     /// The nodes on one side of a partition; empty while there is none.
     apart: BTreeSet<usize>,
+    /// Nodes that will never come back.
+    gone: BTreeSet<usize>,
     clusters_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
@@ -135,6 +140,7 @@ impl Simulation {
             pools: Vec::new(),
             rafts: Vec::new(),
             apart: BTreeSet::new(),
+            gone: BTreeSet::new(),
             clusters_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
@@ -297,6 +303,7 @@ impl Simulation {
         if !self.nodes[node].run.as_ref().is_some_and(idle) {
             return;
         }
+        self.ask_managers(node);
         let observed = self.observe(node);
         let plan = plan(&observed, &self.settings.wanted);
         for violation in lint(&plan, &observed, &self.settings.wanted) {
@@ -305,6 +312,7 @@ impl Simulation {
         let phases = phases(&observed, &self.settings.wanted);
         let ready = phases.last().is_some_and(|p| p.holds);
         self.stays_ready(node, ready);
+        self.honest(node, &observed);
         self.one_authority(node, &plan);
         let changed = self.nodes[node].run.as_ref().is_some_and(|run| run.ready != ready);
         if changed {
@@ -336,8 +344,8 @@ impl Simulation {
     }
 
     fn settled(&self) -> bool {
-        let settled = |n: &Node| n.run.as_ref().is_some_and(|run| run.settled);
-        self.nodes.iter().all(settled)
+        let settled = |n: usize| self.nodes[n].run.as_ref().is_some_and(|run| run.settled);
+        (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).all(settled)
     }
 
     /// Where every node stands, for a person.

@@ -29,8 +29,17 @@ pub struct Wanted {
     pub replicas: u8,
     /// The highest number of Swarm managers: 1, 3, 5 or 7.
     pub managers: u8,
-    /// Names of the stacks that the recipe ships, kept deployed by the leader.
-    pub stacks: Vec<String>,
+    /// The stacks that the recipe ships, kept deployed by the leader.
+    pub stacks: Vec<StackFile>,
+}
+
+/// A stack that the image ships.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StackFile {
+    /// Its name.
+    pub name: String,
+    /// A digest of its Compose file: another content is deployed anew.
+    pub digest: String,
 }
 
 impl Default for Wanted {

@@ -3,7 +3,9 @@
 
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
-use crate::node::{ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT};
+use crate::node::{
+    AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT,
+};
 use crate::ring::{self, Ring};
 use crate::state;
 use crate::storage::Storage;
@@ -22,6 +24,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match step {
             Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
             Step::Start { daemon } => self.start(*daemon, observed).await,
+            Step::Restart { daemon } => self.restart(*daemon).await,
             Step::JoinRing { addresses } => ring.join(addresses).await,
             Step::SetTags { tags } => ring.set_tags(tags).await,
             Step::Found => self.found(),
@@ -37,15 +40,30 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::TuneVolume => storage.tune().await,
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
+            Step::Remount => self.remount().await,
             Step::InitSwarm => {
                 swarm.init(self.identity()?.address).await?;
                 self.record_swarm()
             }
             Step::RecordSwarm => self.record_swarm(),
             Step::JoinSwarm { role, via } => self.join_swarm(*role, via).await,
-            Step::RestartEngine => host.restart_if_running(ENGINE_UNIT).await,
-            Step::SetSwarmRole { name, role } => swarm.set_role(name, *role).await,
-            Step::DeployStack { name } => swarm.deploy(name).await,
+            Step::TrimLogs => storage.trim_logs().await,
+            Step::LeaveSwarm => swarm.leave().await,
+            Step::RestartEngine => {
+                host.restart_if_running(ENGINE_UNIT).await?;
+                self.standing.borrow_mut().forget();
+                Ok(())
+            }
+            Step::DropSwarmEntry { id, .. } => swarm.drop_entry(id).await,
+            Step::SetSwarmRole { name, role } => {
+                swarm.set_role(name, *role, self.wanted.managers).await
+            }
+            Step::DeployStack { name } => {
+                let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
+                let file = file.with_context(|| format!("the image ships no stack {name}"))?;
+                swarm.deploy(name, &file.digest).await
+            }
+            Step::RemoveStack { name } => swarm.remove(name).await,
         }
     }
 
@@ -102,6 +120,24 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         self.effects.host.restart_if_running(STORAGE_UNIT).await
     }
 
+    /// A daemon that hangs hears no polite request.
+    async fn restart(&self, daemon: Daemon) -> Result<()> {
+        let Effects { host, storage, .. } = &self.effects;
+        match daemon {
+            // A thread of this process: only a new process ends it.
+            Daemon::Ring => host.restart_if_running(AGENT_UNIT).await,
+            Daemon::Storage => {
+                storage.prepare().await?;
+                host.kill_and_start(STORAGE_UNIT).await
+            }
+            Daemon::Engine => {
+                host.kill_and_start(ENGINE_UNIT).await?;
+                self.standing.borrow_mut().forget();
+                Ok(())
+            }
+        }
+    }
+
     async fn mount(&self) -> Result<()> {
         let host = &self.effects.host;
         match host.volume().await {
@@ -110,13 +146,43 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             // take the files from every running container.
             Mount::Silent => bail!("the volume is mounted and does not answer"),
             // systemd takes a mount whose client died for active.
-            Mount::Dead => host.stop(MOUNT_UNIT).await?,
-            Mount::Absent if host.unit(MOUNT_UNIT).await? == UnitState::Active => {
+            Mount::Dead => {
+                self.stop_tasks().await?;
                 host.stop(MOUNT_UNIT).await?;
             }
-            Mount::Absent => {}
+            Mount::Absent => {
+                self.stop_tasks().await?;
+                if host.unit(MOUNT_UNIT).await? == UnitState::Active {
+                    host.stop(MOUNT_UNIT).await?;
+                }
+            }
         }
         host.start(MOUNT_UNIT).await
+    }
+
+    /// Its containers are frozen in it already.
+    async fn remount(&self) -> Result<()> {
+        let host = &self.effects.host;
+        if host.volume().await == Mount::Answers {
+            return Ok(());
+        }
+        self.stop_tasks().await?;
+        host.stop(MOUNT_UNIT).await?;
+        host.start(MOUNT_UNIT).await
+    }
+
+    /// Containers that run hold on to the mount that is gone: their engine is
+    /// stopped, and started again by the plan, which waits for the new mount.
+    /// The engine of a node that is in no Swarm yet has none.
+    async fn stop_tasks(&self) -> Result<()> {
+        let host = &self.effects.host;
+        let in_swarm = self.membership()?.is_some_and(|m| m.swarm);
+        if !in_swarm || !self.wanted.swarm || host.unit(ENGINE_UNIT).await? != UnitState::Active {
+            return Ok(());
+        }
+        tracing::warn!("the containers of this node lost their files: they start again with them");
+        host.stop(ENGINE_SOCKET).await?;
+        host.stop(ENGINE_UNIT).await
     }
 
     /// Written first: once the engine was told to join, this node can be in
@@ -207,5 +273,35 @@ mod tests {
         fake.world().mount = Some(Mount::Dead);
         node.act(&Step::MountVolume, &Observed::default()).await.unwrap();
         assert_eq!(fake.world().calls, ["stop srv-cluster.mount", "start srv-cluster.mount"]);
+    }
+
+    #[tokio::test]
+    async fn containers_that_lost_their_files_are_stopped_before_the_volume_is_mounted_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = founded(&mut fake, root.path(), 5).await;
+        node.record_swarm().unwrap();
+        fake.world().active.insert(ENGINE_UNIT.into());
+        for mount in [Mount::Dead, Mount::Absent] {
+            fake.world().active.insert(ENGINE_UNIT.into());
+            fake.world().mount = Some(mount);
+            fake.world().calls.clear();
+            node.act(&Step::MountVolume, &Observed::default()).await.unwrap();
+            let calls = fake.world().calls.clone();
+            assert_eq!(calls[..2], ["stop docker.socket", "stop docker.service"], "{mount:?}");
+            assert_eq!(calls.last().unwrap(), "start srv-cluster.mount");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_hangs_is_killed_and_not_only_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(6));
+        for daemon in [Daemon::Storage, Daemon::Engine] {
+            node.act(&Step::Restart { daemon }, &Observed::default()).await.unwrap();
+        }
+        let calls = fake.world().calls.clone();
+        assert_eq!(calls, ["prepare storage", "kill glusterd.service", "kill docker.service"]);
     }
 }

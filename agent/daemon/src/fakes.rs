@@ -7,7 +7,9 @@ use crate::ring::{Configuration, Member, Ring};
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
-use ashlar_cluster::{Brick, MemberStatus, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted};
+use ashlar_cluster::{
+    Brick, MemberStatus, Part, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted,
+};
 use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -31,6 +33,10 @@ pub(crate) struct World {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) volume: Option<Volume>,
     pub(crate) swarm: ashlar_cluster::Swarm,
+    /// Units that do not start.
+    pub(crate) masked: BTreeSet<String>,
+    /// Parts that never answer.
+    pub(crate) hung: BTreeSet<Part>,
 }
 
 /// A handle on a [`World`]; every fake is one.
@@ -49,6 +55,13 @@ impl Fake {
 
     fn call(&self, what: impl Into<String>) {
         self.world().calls.push(what.into());
+    }
+
+    /// Returns at once, or never.
+    async fn answers(&self, part: Part) {
+        if self.world().hung.contains(&part) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// A node below `root`, at `address`, with everything wanted.
@@ -75,6 +88,9 @@ impl Fake {
 
 impl Host for Fake {
     async fn start(&self, unit: &str) -> Result<()> {
+        if self.world().masked.contains(unit) {
+            bail!("{unit} is masked");
+        }
         self.call(format!("start {unit}"));
         self.world().active.insert(unit.to_owned());
         if unit == crate::node::MOUNT_UNIT {
@@ -91,6 +107,12 @@ impl Host for Fake {
 
     async fn restart_if_running(&self, unit: &str) -> Result<()> {
         self.call(format!("restart {unit}"));
+        Ok(())
+    }
+
+    async fn kill_and_start(&self, unit: &str) -> Result<()> {
+        self.call(format!("kill {unit}"));
+        self.world().hung.clear();
         Ok(())
     }
 
@@ -162,11 +184,17 @@ impl Ring for Fake {
 
 impl Storage for Fake {
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
+        self.answers(Part::Storage).await;
         Ok(ashlar_cluster::Storage { peers: Vec::new(), volume: self.world().volume.clone() })
     }
 
     async fn prepare(&self) -> Result<()> {
         self.call("prepare storage");
+        Ok(())
+    }
+
+    async fn trim_logs(&self) -> Result<()> {
+        self.call("trim logs");
         Ok(())
     }
 
@@ -204,6 +232,7 @@ impl Storage for Fake {
 
 impl Swarm for Fake {
     async fn observe(&self) -> Result<ashlar_cluster::Swarm> {
+        self.answers(Part::Engine).await;
         self.call("ask engine");
         Ok(self.world().swarm.clone())
     }
@@ -212,6 +241,7 @@ impl Swarm for Fake {
         let mut world = self.world();
         let name = world.named.clone().unwrap_or_default();
         let node = SwarmNode {
+            id: "n1".into(),
             name,
             address: Some(own),
             up: true,
@@ -224,8 +254,7 @@ impl Swarm for Fake {
             manager: true,
             leader: true,
             nodes: vec![node],
-            stacks: Vec::new(),
-            disowned_ms: 0,
+            ..ashlar_cluster::Swarm::default()
         };
         Ok(())
     }
@@ -235,12 +264,29 @@ impl Swarm for Fake {
         Ok(())
     }
 
-    async fn set_role(&self, name: &str, role: SwarmRole) -> Result<()> {
+    async fn leave(&self) -> Result<()> {
+        self.world().swarm = ashlar_cluster::Swarm::default();
+        Ok(())
+    }
+
+    async fn set_role(&self, name: &str, role: SwarmRole, _: u8) -> Result<()> {
         bail!("{name} is no {role}")
     }
 
-    async fn deploy(&self, stack: &str) -> Result<()> {
-        self.world().swarm.stacks.push(stack.to_owned());
+    async fn drop_entry(&self, id: &str) -> Result<()> {
+        self.world().swarm.nodes.retain(|n| n.id != id);
+        Ok(())
+    }
+
+    async fn deploy(&self, stack: &str, digest: &str) -> Result<()> {
+        let (name, digest) = (stack.to_owned(), Some(digest.to_owned()));
+        let stack = Stack { name, digest, services: 1, of: 1, running: 1, desired: 1 };
+        self.world().swarm.stacks.push(stack);
+        Ok(())
+    }
+
+    async fn remove(&self, stack: &str) -> Result<()> {
+        self.world().swarm.stacks.retain(|s| s.name != stack);
         Ok(())
     }
 }

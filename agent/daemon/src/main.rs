@@ -12,6 +12,7 @@ mod health;
 mod host;
 mod identity;
 mod journal;
+mod ledger;
 mod node;
 mod observe;
 mod paths;
@@ -26,6 +27,7 @@ mod state;
 mod status;
 mod storage;
 mod swarm;
+mod targets;
 mod trust;
 mod work;
 

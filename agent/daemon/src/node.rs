@@ -2,17 +2,19 @@
 
 use crate::host::Host;
 use crate::identity;
+use crate::observe::{self, Sight};
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::{Standing, Swarm};
 use crate::trust::Trust;
 use anyhow::{Context, Result};
-use ashlar_cluster::{Identity, RingMember, Wanted};
+use ashlar_cluster::{Identity, Part, RingMember, Wanted};
 use ashlar_site::Site;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The four effects that a node has on the world.
 pub(crate) struct Effects<H, R, S, W> {
@@ -36,6 +38,12 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) quiet: RefCell<Quiet>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
+    /// What the last look at each part brought.
+    pub(crate) sight: RefCell<Sight>,
+    /// How long a look at a part may take.
+    pub(crate) patience: fn(Part) -> Duration,
+    /// Parts that are being looked at.
+    pub(crate) looking: RefCell<BTreeSet<Part>>,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -67,6 +75,13 @@ pub(crate) const STORAGE_UNIT: &str = "glusterd.service";
 /// The unit of the container engine.
 pub(crate) const ENGINE_UNIT: &str = "docker.service";
 
+/// The socket that starts the engine for whoever asks it, with or without its
+/// files: it is stopped together with it.
+pub(crate) const ENGINE_SOCKET: &str = "docker.socket";
+
+/// The unit of the agent itself.
+pub(crate) const AGENT_UNIT: &str = "ashlar-agent.service";
+
 /// The unit that mounts the cluster volume.
 pub(crate) const MOUNT_UNIT: &str = "srv-cluster.mount";
 
@@ -84,6 +99,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             effects,
             quiet: RefCell::default(),
             standing: RefCell::default(),
+            sight: RefCell::default(),
+            patience: observe::patience,
+            looking: RefCell::default(),
             trust: OnceCell::new(),
         }
     }

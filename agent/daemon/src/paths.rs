@@ -99,9 +99,24 @@ impl Paths {
         self.root.join("run/systemd/network")
     }
 
+    /// What this node did, one line a step.
+    pub(crate) fn history(&self) -> PathBuf {
+        self.state().join("history.jsonl")
+    }
+
+    /// The data partition.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
     /// Bricks, one directory a volume.
     pub(crate) fn bricks(&self) -> PathBuf {
-        self.root.join("data/bricks")
+        self.data().join("bricks")
+    }
+
+    /// What the storage daemons write about themselves.
+    pub(crate) fn storage_logs(&self) -> PathBuf {
+        self.root.join("var/log/glusterfs")
     }
 
     /// `secure-access` here turns on TLS between storage daemons.

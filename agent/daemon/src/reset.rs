@@ -18,8 +18,7 @@ const VERSION: u32 = 1;
 
 /// What the initrd looks for: the first four bytes are a variable's attributes
 /// (kept, and readable before and after boot services end).
-const MARK: &str =
-    "/sys/firmware/efi/efivars/AshlarReset-0c7e1c0a-62b7-4d3f-9b0e-3f2f1f7c8a55";
+const MARK: &str = "/sys/firmware/efi/efivars/AshlarReset-0c7e1c0a-62b7-4d3f-9b0e-3f2f1f7c8a55";
 const MARK_TEXT: &[u8] = b"\x07\0\0\x001 factory\n";
 
 /// A reset that was asked for, as state keeps it until it is carried out.
@@ -79,7 +78,10 @@ trait Effects {
 fn carry_out(paths: &Paths, effects: &mut impl Effects) -> Result<()> {
     let Some(note) = state::read_json::<Note>(&paths.reset())? else { return Ok(()) };
     if note.version != VERSION {
-        bail!("{} was written by another release: ask for the reset again", paths.reset().display());
+        bail!(
+            "{} was written by another release: ask for the reset again",
+            paths.reset().display()
+        );
     }
     for step in plan(&note) {
         tracing::warn!("factory reset: {step:?}");
@@ -210,8 +212,11 @@ mod tests {
         for at in 1..=3 {
             for after in [false, true] {
                 let (_root, paths) = node();
-                note(&paths, &SiteAfterReset::New(Secret::new(SITE.replace("demo", "other").into())))
-                    .unwrap();
+                note(
+                    &paths,
+                    &SiteAfterReset::New(Secret::new(SITE.replace("demo", "other").into())),
+                )
+                .unwrap();
                 let mut fake = Fake { fails_at: Some((at, after)), ..Fake::default() };
                 assert!(carry_out(&paths, &mut fake).is_err());
                 // Once marked, the next boot erases state: the seed must be whole.

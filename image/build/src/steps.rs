@@ -247,7 +247,12 @@ impl Steps<'_> {
         let line = Identity::of(self.sources.composed);
         let (root, verity) = self.root_partitions(&self.root_hash()?)?;
         let loader = self.store.draft("loader")?;
-        layer::put(loader.path(), "loader.conf", inputs::loader(self.sources.composed).as_bytes(), 0o644)?;
+        layer::put(
+            loader.path(),
+            "loader.conf",
+            inputs::loader(self.sources.composed).as_bytes(),
+            0o644,
+        )?;
         self.tools()
             .script("filling the disk image", inputs::DISK)
             .read(&self.output(StepId::Root), "root")

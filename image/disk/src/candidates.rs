@@ -43,6 +43,9 @@ pub struct Drive {
     pub sector: u64,
     /// How it is connected.
     pub bus: Bus,
+    /// What its port carries at best, in Mbit/s; USB only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<u64>,
     /// It can be pulled, as far as the kernel knows.
     pub removable: bool,
     /// It is write-protected.
@@ -79,6 +82,7 @@ impl Drive {
             size: number("size") * 512,
             sector: number("queue/logical_block_size"),
             bus,
+            speed: usb(sys, "speed").parse().ok(),
             removable: matches!(bus, Bus::Usb | Bus::Sd) || word("removable") == "1",
             read_only: word("ro") == "1",
             in_use: None,
@@ -128,9 +132,14 @@ fn serial(sys: &Path, word: &impl Fn(&str) -> String) -> String {
             return word(file);
         }
     }
-    let usb = sys.ancestors().find(|path| path.join("idVendor").exists());
-    let serial = usb.and_then(|path| fs::read_to_string(path.join("serial")).ok());
-    serial.unwrap_or_default().trim().to_owned()
+    usb(sys, "serial")
+}
+
+/// What the USB device that a disk is in says of itself.
+fn usb(sys: &Path, word: &str) -> String {
+    let device = sys.ancestors().find(|path| path.join("idVendor").exists());
+    let text = device.and_then(|path| fs::read_to_string(path.join(word)).ok());
+    text.unwrap_or_default().trim().to_owned()
 }
 
 /// The disks that an image could be written to, those in use included.

@@ -34,8 +34,10 @@ const MARKS: u64 = 8;
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Bytes that were sent to the disk, and read back.
-    pub bytes: u64,
+    /// Bytes that were sent to the disk.
+    pub sent: u64,
+    /// Bytes that were read back; more, where the disk made zeros by itself.
+    pub read: u64,
 }
 
 /// Writes an image with its patch onto a medium.
@@ -61,6 +63,7 @@ pub fn flash(
         patch,
         written: Vec::new(),
         marks: Vec::new(),
+        sent: 0,
         unsettled: 0,
         now: DiskNow::Untouched,
     };
@@ -85,6 +88,7 @@ struct Run<'a> {
     patch: Patch,
     written: Vec<Piece>,
     marks: Vec<u64>,
+    sent: u64,
     unsettled: u64,
     now: DiskNow,
 }
@@ -102,8 +106,8 @@ impl Run<'_> {
         let head = self.body(image)?;
         self.medium.settle().doing("writing", self.disk)?;
         self.job.events.end();
-        let bytes = self.written.iter().map(|piece| piece.length).sum::<u64>() + head.len() as u64;
-        self.read_back(bytes)?;
+        let read = self.written.iter().map(|piece| piece.length).sum::<u64>() + head.len() as u64;
+        self.read_back(read)?;
         for at in std::mem::take(&mut self.marks) {
             self.medium.write_at(at, &[0; SECTOR as usize]).doing("writing", self.disk)?;
         }
@@ -116,7 +120,7 @@ impl Run<'_> {
         self.medium.settle().doing("writing", self.disk)?;
         self.compare(&first)?;
         self.job.events.end();
-        Ok(Written { bytes })
+        Ok(Written { sent: self.sent + head.len() as u64, read })
     }
 
     /// Marks what the image does not reach, so that a disk that says it is larger
@@ -225,6 +229,7 @@ impl Run<'_> {
     fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), FlashError> {
         self.medium.write_at(at, bytes).doing("writing", self.disk)?;
         self.written.push(piece(at, bytes));
+        self.sent += bytes.len() as u64;
         self.unsettled += bytes.len() as u64;
         if self.unsettled >= SETTLE {
             self.medium.sync().doing("writing", self.disk)?;

@@ -3,10 +3,11 @@
 use crate::error::{Problem, Step};
 use crate::{NetworkPlan, Site, check_ssh_key};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-/// The ring's mDNS service is `_serf_<name>`: one DNS label of 63 bytes.
-const LONGEST_NAME: usize = 48;
+/// Nodes find each other by the mDNS service `_serf_<name>`, and programs that
+/// speak mDNS announce no service with more than 30 bytes there.
+const LONGEST_NAME: usize = 25;
 
 /// A name of a site, recipe, overlay, hardware set or stack: lower-case letters,
 /// digits and dashes, so that it is the same in paths, partition labels, unit
@@ -30,7 +31,7 @@ impl Site {
         if !is_name(&self.name) || self.name.len() > LONGEST_NAME {
             let reason = format!(
                 "expected a DNS label: lower-case letters, digits and dashes, no dash at either \
-                 end, at most {LONGEST_NAME} characters"
+                 end, at most {LONGEST_NAME} characters, because nodes announce it by mDNS"
             );
             return Err(Problem::new(&[Step::Key("name")], reason));
         }
@@ -70,11 +71,21 @@ impl NetworkPlan {
             return cluster("expected a network that machines can have addresses in".into());
         }
         for (index, entry) in self.join.iter().enumerate() {
-            let socket = entry.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0);
-            if !socket && entry.parse::<IpAddr>().is_err() {
+            let wrong = |reason: String| {
                 let path = [Step::Key("network"), Step::Key("join"), Step::Index(index)];
-                let reason = "expected `address` or `address:port`; names are not resolved";
-                return Err(Problem::new(&path, reason));
+                Err(Problem::new(&path, reason))
+            };
+            let socket = entry.parse::<SocketAddr>().ok().filter(|address| address.port() != 0);
+            let Some(address) = socket.map(|at| at.ip()).or_else(|| entry.parse().ok()) else {
+                return wrong(
+                    "expected `address` or `address:port`; names are not resolved".into(),
+                );
+            };
+            if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+                return wrong(format!("no other node can have {address}"));
+            }
+            if self.join.iter().take(index).any(|other| other == entry) {
+                return wrong(format!("{entry} is in the list already"));
             }
         }
         self.check_nodes()

@@ -8,6 +8,8 @@
 mod address;
 mod check;
 mod error;
+#[cfg(feature = "schema")]
+mod schema;
 mod settings;
 mod ssh_key;
 mod text;
@@ -15,6 +17,8 @@ pub mod whole_file;
 
 pub use check::is_name;
 pub use error::SiteError;
+#[cfg(feature = "schema")]
+pub use schema::schema;
 pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
 pub use ssh_key::{NotAnSshKey, check_ssh_key};
 
@@ -24,13 +28,16 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// `site.toml`, version 1.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Site {
     /// Format version: 1.
     pub version: u32,
-    /// Name: a DNS label. Also the mDNS service that the ring is found by.
+    /// Name: a DNS label of at most 25 characters. Also the mDNS service that the
+    /// ring is found by.
     pub name: String,
     /// Gossip key: 32 bytes.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub ring_key: RingKey,
     /// How many nodes must be present before the cluster is founded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,10 +52,12 @@ pub struct Site {
 
 /// `[network]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NetworkPlan {
     /// Each node takes one address of this network, derived from its id, for
     /// the whole of its life; cluster traffic uses nothing else.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub cluster: ipnet::Ipv4Net,
     /// Ask for a DHCP lease as well (for the way out).
     pub dhcp: bool,
@@ -62,6 +71,7 @@ pub struct NetworkPlan {
 
 /// `[[network.node]]`: a box with a fixed cluster address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SiteNode {
     /// MAC address of any of its interfaces, `aa:bb:cc:dd:ee:ff`.

@@ -48,6 +48,20 @@ impl Site {
             };
             wrong(path, line_of(text, span.start), what, key.as_deref() == Some("ring-key"))
         };
+        // First of all, so that a later version is not refused for a key of its own.
+        if let Ok(Format { version }) = toml::from_str(text)
+            && version != Self::VERSION
+        {
+            let known = Self::VERSION;
+            let what =
+                format!("`version`: this file has {version}, and this program reads {known} only");
+            let at = DeTable::parse(text).ok().and_then(|table| {
+                Some(line_of(text, table.get_ref().get("version")?.span().start))
+            });
+            let help = "Use the release of Ashlar that wrote it, or a later one.".to_owned();
+            let (path, line) = (path.to_owned(), at.unwrap_or(1));
+            return Err(SiteError::Wrong { path, line, what, help });
+        }
         let site: Self = toml::from_str(text).map_err(|error| refused(&error))?;
         site.check().map_err(|problem| {
             let span = DeTable::parse(text)
@@ -107,6 +121,12 @@ impl Site {
             SiteError::Io { path: path.to_owned(), verb: "written", error, help }
         })
     }
+}
+
+/// What every version of the format has.
+#[derive(serde::Deserialize)]
+struct Format {
+    version: u32,
 }
 
 /// `keys/<name>/site.toml` belongs to the site `<name>`.

@@ -1,7 +1,7 @@
 //! The stories that are played, each with thousands of seeds.
 
 use super::{CutAt, Failure, Random, Report, Settings, Simulation};
-use crate::Wanted;
+use crate::{Daemon, StackFile, Wanted};
 
 /// A virtual quarter of an hour: longer than the grace time, so that waiting
 /// for a node that failed early is over.
@@ -31,6 +31,14 @@ pub enum Scenario {
     CutOff,
     /// The ring is parted while the cluster forms; all are expected.
     PartedWhileForming,
+    /// All are ready, then a storage daemon or an engine hangs.
+    DaemonHangs,
+    /// All are ready, then the process of a brick dies.
+    BrickDies,
+    /// Agents die and start anew while the cluster forms and after.
+    AgentDies,
+    /// All are ready, then one dies for good, and a fresh box comes.
+    DiesForGood,
     /// Storage and no Swarm, with power cuts.
     NoSwarm,
     /// A Swarm and no storage, with power cuts.
@@ -50,6 +58,10 @@ impl Scenario {
         ("one-dead", Self::OneDead),
         ("cut-off", Self::CutOff),
         ("parted-while-forming", Self::PartedWhileForming),
+        ("daemon-hangs", Self::DaemonHangs),
+        ("brick-dies", Self::BrickDies),
+        ("agent-dies", Self::AgentDies),
+        ("dies-for-good", Self::DiesForGood),
         ("no-swarm", Self::NoSwarm),
         ("no-storage", Self::NoStorage),
     ];
@@ -102,7 +114,8 @@ impl Scenario {
     }
 
     fn settings(self, nodes: usize, seed: u64, dice: &mut Random) -> Settings {
-        let wanted = Wanted { stacks: vec!["portal".into()], ..Wanted::default() };
+        let portal = StackFile { name: "portal".into(), digest: super::CONTENT.into() };
+        let wanted = Wanted { stacks: vec![portal], ..Wanted::default() };
         let expected = Wanted { expect: u8::try_from(nodes).ok(), ..wanted.clone() };
         let calm = Settings {
             nodes,
@@ -117,7 +130,15 @@ impl Scenario {
         };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
         match self {
-            Self::SimultaneousPowerOn | Self::RebootOfAll | Self::OneDead | Self::CutOff => calm,
+            Self::SimultaneousPowerOn
+            | Self::RebootOfAll
+            | Self::OneDead
+            | Self::CutOff
+            | Self::DaemonHangs
+            | Self::BrickDies
+            | Self::AgentDies => calm,
+            // The last one is switched on when another is dead.
+            Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
             Self::RoughWithExpect => Settings {
                 wanted: expected,
@@ -161,9 +182,19 @@ impl Scenario {
             sim.hold(dice.between(10_000, 90_000), &[])?;
             sim.part([].into());
         }
+        if self == Self::AgentDies {
+            for _ in 0..4 {
+                sim.hold(dice.between(2_000, 20_000), &[])?;
+                sim.crash(usize::try_from(dice.next()).unwrap_or(0) % nodes);
+            }
+        }
+        if self == Self::DiesForGood {
+            sim.gone.insert(nodes);
+        }
         sim.settle(DEADLINE)?;
         let before = sim.cluster();
-        let others: Vec<_> = (0..nodes).filter(|n| *n != some).collect();
+        let others: Vec<_> =
+            (0..nodes).filter(|n| *n != some && sim.carries_on(*n, some)).collect();
         match self {
             Self::RebootOfAll => {
                 sim.hold(dice.between(0, 60_000), &[])?;
@@ -183,6 +214,25 @@ impl Scenario {
                 sim.part([some].into());
                 sim.hold(120_000, &others)?;
                 sim.part([].into());
+            }
+            Self::DaemonHangs => {
+                let daemons = [Daemon::Storage, Daemon::Engine];
+                sim.hang(some, daemons[usize::from(dice.permille(500))]);
+                sim.hold(120_000, &others)?;
+            }
+            Self::BrickDies => {
+                sim.kill_brick(some);
+                sim.hold(30_000, &others)?;
+            }
+            Self::AgentDies => {
+                sim.crash(some);
+                sim.hold(60_000, &others)?;
+            }
+            Self::DiesForGood => {
+                sim.power_off(some);
+                sim.gone = [some].into();
+                sim.hold(30_000, &others)?;
+                sim.power_on_at(nodes, sim.now);
             }
             _ => return Ok(()),
         }

@@ -32,6 +32,9 @@ pub(crate) trait Host: Send + Sync {
     async fn stop(&self, unit: &str) -> Result<()>;
     /// Restarts a unit if it runs, so that it reads its configuration anew.
     async fn restart_if_running(&self, unit: &str) -> Result<()>;
+    /// Kills the main process of a unit that does not hear a polite request any
+    /// more, and starts it anew.
+    async fn kill_and_start(&self, unit: &str) -> Result<()>;
     /// What a unit does now.
     async fn unit(&self, unit: &str) -> Result<UnitState>;
     /// Whether the machine goes by that name.

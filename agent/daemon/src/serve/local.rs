@@ -2,6 +2,7 @@
 //! say who may ask.
 
 use super::reset;
+use crate::ledger;
 use crate::paths::Paths;
 use anyhow::{Context, Result};
 use ashlar_api::{ApiError, Refusal, Status, route};
@@ -12,7 +13,7 @@ use axum::{Json, Router};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
@@ -32,7 +33,11 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
 }
 
 /// Serves until the process ends.
-pub(crate) async fn serve_local(listener: UnixListener, status: watch::Receiver<Status>, paths: Paths) {
+pub(crate) async fn serve_local(
+    listener: UnixListener,
+    status: watch::Receiver<Status>,
+    paths: Paths,
+) {
     let service = router(status, paths).into_make_service_with_connect_info::<reset::Peer>();
     // `axum::serve` returns only when its listener fails for good.
     if let Err(error) = axum::serve(listener, service).await {
@@ -41,8 +46,10 @@ pub(crate) async fn serve_local(listener: UnixListener, status: watch::Receiver<
 }
 
 fn router(status: watch::Receiver<Status>, paths: Paths) -> Router {
+    let history = paths.history();
     Router::new()
         .route(route::STATUS, get(answer_status))
+        .route(route::HISTORY, get(move || answer_history(history.clone())))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
         .merge(reset::router(status, paths))
@@ -50,6 +57,13 @@ fn router(status: watch::Receiver<Status>, paths: Paths) -> Router {
 
 async fn answer_status(State(status): State<watch::Receiver<Status>>) -> Json<Status> {
     Json(status.borrow().clone())
+}
+
+async fn answer_history(history: PathBuf) -> Response {
+    match ledger::read(&history) {
+        Ok(events) => Json(events).into_response(),
+        Err(error) => refuse(&ApiError::new(Refusal::Internal, format!("{error:#}"))),
+    }
 }
 
 /// An [`ApiError`] as a response.
@@ -76,6 +90,10 @@ mod tests {
             swarm: None,
             doing: Vec::new(),
             trouble: None,
+            alerts: Vec::new(),
+            waits: Vec::new(),
+            parts: Vec::new(),
+            now_ms: 0,
             boot: BootTimes::default(),
         }
     }
@@ -90,6 +108,7 @@ mod tests {
         let server = tokio::spawn(serve_local(listener, receiver, Paths::under(dir.path())));
         let status = Client::at(&path).status().await.unwrap();
         assert_eq!(status, blank());
+        assert_eq!(Client::at(&path).history().await.unwrap(), []);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         server.abort();
     }

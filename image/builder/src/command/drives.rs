@@ -39,7 +39,10 @@ pub(crate) fn words(drive: &Drive) -> String {
         serial => format!(", serial {serial}"),
     };
     let bus = match drive.bus {
-        Bus::Usb => "USB",
+        Bus::Usb => match drive.speed {
+            Some(speed) => &format!("USB at {speed} Mbit/s"),
+            None => "USB",
+        },
         Bus::Sd => "SD card",
         Bus::Emmc => "eMMC",
         Bus::Nvme => "NVMe",

@@ -5,7 +5,7 @@ use crate::command::machines::{newest_image, site_file};
 use crate::context::Context;
 use crate::output::Output;
 use ashlar_disk::{
-    Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, flash, needed,
+    Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, Written, flash, needed,
 };
 use ashlar_machine::Backend;
 use ashlar_sandbox::interrupt;
@@ -68,7 +68,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let (Some(disk), Some(site)) = (&args.disk, &args.site) else {
         return drives::list(context);
     };
-    interrupt::watch();
     let image = match &args.image {
         Some(image) => image.clone(),
         None => newest_image(context, Backend::Vm, &args.profile)?,
@@ -95,16 +94,19 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let examined = image.examine(sums.as_ref(), job)?;
     fits(&examined, image.path(), args.vm_image)?;
     confirm(args.yes, disk, &target, context)?;
+    // Until here Ctrl-C may end it at once, which also leaves the question.
+    interrupt::watch();
 
     let patch = Patch::for_disk(&image, target.size(), site.as_bytes())?;
     let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;
     target.reread_table();
-    report(disk, &site_name, written.bytes, &progress, context);
+    report(disk, &site_name, written, &progress, context);
     context.output.json(&json!({
         "disk": disk,
         "image": image.path(),
         "site": site_name,
-        "bytes": written.bytes,
+        "bytes_sent": written.sent,
+        "bytes_read": written.read,
         "checksum": examined.checked,
         "kernel": examined.kernel,
         "write_seconds": progress.spent(Stage::Write).as_secs_f64(),
@@ -173,8 +175,8 @@ fn confirm(yes: bool, disk: &Path, target: &Target, context: &Context) -> miette
     Err(miette!("{name} was not confirmed; nothing was written"))
 }
 
-fn report(disk: &Path, site: &str, bytes: u64, progress: &Progress<'_>, context: &Context) {
-    let rate = |stage| {
+fn report(disk: &Path, site: &str, written: Written, progress: &Progress<'_>, context: &Context) {
+    let rate = |bytes: u64, stage| {
         let seconds = progress.spent(stage).as_secs_f64().max(0.001);
         format!("{:.0} MB/s", bytes as f64 / 1e6 / seconds)
     };
@@ -183,9 +185,9 @@ fn report(disk: &Path, site: &str, bytes: u64, progress: &Progress<'_>, context:
          It is one box's disk: that box's first start from it takes in the site, wipes it from \
          the seed and\nmakes the stick its own. Flash one for each box. Until then whoever has \
          the stick has the key of `{site}`.",
-        bytes as f64 / 1e6,
-        rate(Stage::Write),
-        rate(Stage::Verify),
+        written.sent as f64 / 1e6,
+        rate(written.sent, Stage::Write),
+        rate(written.read, Stage::Verify),
         disk = disk.display(),
     ));
 }

@@ -5,16 +5,23 @@ use crate::output::Output;
 use ashlar_build::Project;
 use ashlar_site::{NetworkPlan, Site, SiteNode, SiteOptions, check_ssh_key};
 use ipnet::Ipv4Net;
+use miette::IntoDiagnostic;
 use serde_json::json;
+use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Make and inspect sites: the secrets and addresses of one cluster.
 ///
+///   ashlar site new shop --expect 3
+///   ashlar site show shop
+///   ashlar site list
+///
 /// A site reaches a node once, by its seed partition. It never enters an image,
 /// and this command never prints its key.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -42,8 +49,9 @@ enum Verb {
 struct New {
     /// Its name: lower-case letters, digits and dashes. Nodes find each other by it.
     name: String,
-    /// Found the cluster only once this many nodes are present. Without it the
-    /// first node founds it after a short wait.
+    /// Found the cluster only once this many nodes are present. Without it a
+    /// person is asked, and nobody means: the first node founds it after a short
+    /// wait, so that boxes which do not see each other then found one each.
     #[arg(long, value_name = "N")]
     expect: Option<u8>,
     /// A file with public keys that may log in as root by ssh. Without any, ssh
@@ -107,15 +115,48 @@ fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
         join: new.join.clone(),
         node: new.nodes.clone(),
     };
+    // What is wrong with the rest must be told before a person is asked.
     let options = SiteOptions { expect: new.expect, ssh_keys, network };
-    let site = Site::generate(&new.name, options)?;
+    let mut site = Site::generate(&new.name, options.clone())?;
     let path = place(project, &new.name);
+    if new.expect.is_none() && !path.exists() {
+        if let Some(expect) = ask_how_many(output)? {
+            let options = SiteOptions { expect: Some(expect), ..options };
+            site = Site::generate(&new.name, options)?;
+        } else {
+            output.warning(
+                "the site does not say how many boxes it has (--expect): boxes that do not see \
+                 each other at their first start found a cluster each",
+            );
+        }
+    }
     site.create(&path)?;
-    output.note(format_args!(
-        "made {}: keep a copy in a safe place; who has it can join the cluster",
+    // Whoever reads nothing else must read this.
+    output.warning(format_args!(
+        "back up {} now, encrypted: it is the only copy of the cluster's key, and who has it can \
+         join",
         path.display()
     ));
     show(&site, &path, output)
+}
+
+/// How many boxes the cluster begins with; nothing when nobody is there to ask, or
+/// the person does not know.
+fn ask_how_many(output: &Output) -> miette::Result<Option<u8>> {
+    let asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !asked || output.is_json() {
+        return Ok(None);
+    }
+    loop {
+        eprint!("How many boxes will the cluster begin with? (Enter: not known yet) ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).into_diagnostic()?;
+        match (answer.trim(), answer.trim().parse::<u8>()) {
+            ("", _) => return Ok(None),
+            (_, Ok(count @ 1..)) => return Ok(Some(count)),
+            _ => eprintln!("a number from 1 to 255, please"),
+        }
+    }
 }
 
 /// The keys in a `.pub` or `authorized_keys` file.
@@ -168,6 +209,7 @@ fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<()> {
     output.json(&json!({
         "site": site.name,
         "file": path,
+        "back_up": [path],
         "ring_key_fingerprint": site.ring_key.fingerprint(),
         "expect": site.expect,
         "network": network,

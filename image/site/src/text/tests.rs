@@ -132,7 +132,7 @@ fn an_unknown_key_or_version_is_refused() {
     let (words, _) = refusal(&shop("expct = 3"));
     assert!(words.contains(":4: unknown field `expct`"), "{words}");
     let (words, _) = refusal(&shop("").replace("version = 1", "version = 2"));
-    assert!(words.contains(":1: `version`: expected 1"), "{words}");
+    assert!(words.contains(":1: `version`: this file has 2"), "{words}");
     let (words, _) = refusal(&shop("").replace("'shop'", "'Shop'"));
     assert!(words.contains(":2: `name`: expected a DNS label"), "{words}");
     let (words, _) = refusal("version = 1\nname = 'shop'\n");
@@ -144,5 +144,26 @@ proptest! {
     fn no_text_makes_the_parser_panic(text: String) {
         let _ = Site::parse(&text, Path::new("site.toml"));
         let _ = Site::parse(&shop(&text), Path::new("keys/shop/site.toml"));
+    }
+}
+
+#[test]
+fn a_name_that_mdns_would_not_announce_is_refused() {
+    let named = |name: &str| shop("").replace("'shop'", &format!("'{name}'"));
+    Site::parse(&named("filiale-hamburg-altona-no"), Path::new("x")).unwrap();
+    let (words, _) = refusal(&named("filiale-hamburg-altona-nor"));
+    assert!(words.contains("site.toml:2") && words.contains("at most 25"), "{words}");
+}
+
+#[test]
+fn an_address_to_join_is_one_that_another_node_can_have_and_stands_there_once() {
+    for (address, reason) in [
+        ("'127.0.0.1'", "no other node"),
+        ("'0.0.0.0:7946'", "no other node"),
+        ("'10.0.0.1', '10.0.0.1'", "already"),
+        ("'host.example'", "not resolved"),
+    ] {
+        let (words, _) = refusal(&shop(&format!("[network]\njoin = [{address}]\n")));
+        assert!(words.contains("site.toml:5") && words.contains(reason), "{address}: {words}");
     }
 }

@@ -50,7 +50,8 @@ fn main() -> Result<ExitCode> {
     summary.write(&root.join("out/test-summary.json"))?;
     print!("{summary}");
     if interrupted {
-        bail!("interrupted");
+        eprintln!("interrupted");
+        return Ok(ExitCode::from(130));
     }
     Ok(if summary.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
