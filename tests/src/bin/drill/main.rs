@@ -40,6 +40,12 @@ const DRILLS: &[Drill] = &[
         build: "build --release --locked -p ashlar -p ashlar-agent -p ashlarctl -p ashlar-console",
         run: "test --locked -p ashlar-tests --test lab -- --ignored daemons_that_hang",
     },
+    Drill {
+        name: "reset",
+        what: "a VM is reset with its site, its power cut while its disk is emptied",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test vm -- --ignored --nocapture reset::",
+    },
 ];
 
 fn main() -> Result<ExitCode> {
