@@ -26,7 +26,8 @@ impl Machine {
         }
         machine.write("sys/class/tty/console/active", "tty0\n");
         machine.write("dev/tty1", "");
-        let line = format!("systemd.verity_root_data=/dev/ashlar/by-partuuid/{ROOT}\n");
+        let half = "0123456789abcdef".repeat(2);
+        let line = format!("ro roothash={}{half} quiet\n", ROOT.replace('-', ""));
         machine.write("proc/cmdline", &line);
         machine.tool("sleep", "");
         machine
