@@ -1,5 +1,6 @@
 //! The programs of the overlays, run here with a tree of files for /sys, /proc and
 //! /dev, and with stand-ins for the tools that would touch devices.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
