@@ -3,6 +3,7 @@
 
 mod artefacts;
 mod flashed;
+mod inspecting;
 mod interrupted;
 mod refused;
 mod reproducible;

@@ -146,6 +146,12 @@ impl Ran {
         Ok(self)
     }
 
+    /// Whether it ended with 0.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.output.status.success()
+    }
+
     /// The JSON object in the last line.
     ///
     /// # Errors

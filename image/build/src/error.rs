@@ -1,5 +1,6 @@
 //! Why a build stops, each with what to do about it.
 
+use bytesize::ByteSize;
 use miette::Diagnostic;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -20,7 +21,7 @@ pub enum BuildError {
     /// There is too little room to begin.
     #[error(
         "this build needs about {} in {}, where {} are free",
-        Bytes(*.needed), .place.display(), Bytes(*.free)
+        ByteSize(*.needed), .place.display(), ByteSize(*.free)
     )]
     #[diagnostic(help("free some space, or move the cache with --cache-dir"))]
     NoRoom {
@@ -113,16 +114,3 @@ pub enum BuildError {
 pub(crate) type Result<T> = std::result::Result<T, BuildError>;
 
 pub(crate) use ashlar_sandbox::At;
-
-/// A number of bytes as people read it.
-pub struct Bytes(pub u64);
-
-impl std::fmt::Display for Bytes {
-    #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            0..1_000_000_000 => f.pad(&format!("{:.0} MB", self.0 as f64 / 1e6)),
-            bytes => f.pad(&format!("{:.1} GB", bytes as f64 / 1e9)),
-        }
-    }
-}

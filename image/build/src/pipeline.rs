@@ -11,10 +11,11 @@ use crate::space::{self, Need};
 use crate::steps::Steps;
 use crate::store::Store;
 use crate::tools::Toolbox;
-use crate::{Bytes, agents, archive, publish};
+use crate::{agents, archive, publish};
 use ashlar_recipe::{Composed, Lock};
 use ashlar_sandbox::SandboxError;
 use ashlar_sandbox::interrupt;
+use bytesize::ByteSize;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -118,7 +119,7 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
     events.note(format_args!(
         "building {} {version}; it needs about {} of disk",
         composed.name,
-        Bytes(cache_bytes + out_bytes)
+        ByteSize(cache_bytes + out_bytes)
     ));
     space::check(&[
         Need { place: store.root(), bytes: cache_bytes },

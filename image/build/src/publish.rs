@@ -5,11 +5,10 @@ use crate::error::{At, BuildError, Result};
 use crate::layer::PROGRAMS;
 use crate::plan::StepId;
 use crate::project::Project;
-use crate::sbom::{SbomBinary, SbomInput, SbomPackage, cyclonedx, spdx};
+use crate::sbom::{Format, Gather, SbomInput, render};
 use crate::steps::Steps;
 use crate::store::set_mode;
 use ashlar_recipe::LockedPackage;
-use ashlar_sandbox::EPOCH;
 use ashlar_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,11 +120,11 @@ pub(crate) fn publish(
     }
 
     let manifest = json(&manifest(steps, artefacts.clone())?)?;
-    let sbom = sbom(steps)?;
+    let bill = bill(steps, project)?;
     let texts = [
         ("manifest.json".to_owned(), manifest),
-        (format!("{name}.spdx.json"), json(&spdx(&sbom))?),
-        (format!("{name}.cdx.json"), json(&cyclonedx(&sbom))?),
+        (format!("{name}.spdx.json"), render(&bill, Format::Spdx)?),
+        (format!("{name}.cdx.json"), render(&bill, Format::CycloneDx)?),
     ];
     for (name, text) in texts {
         let path = draft.path().join(&name);
@@ -226,33 +225,20 @@ fn manifest<'a>(
     })
 }
 
-fn sbom(steps: &Steps<'_>) -> Result<SbomInput> {
-    let mut binaries = Vec::new();
-    for program in PROGRAMS {
-        binaries.push(SbomBinary {
-            name: program.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            path: format!("/usr/bin/{program}"),
-            sha256: digest::file(&steps.sources.programs.join(program))?,
-            licence: env!("CARGO_PKG_LICENSE").to_owned(),
-        });
+/// What is in the root: the unpacked packages, and all that is laid over them.
+fn bill(steps: &Steps<'_>, project: &Project) -> Result<SbomInput> {
+    let composed = steps.sources.composed;
+    let mut gather = Gather::new(&composed.name, steps.version);
+    gather.root(&steps.output(StepId::Base).join("root"))?;
+    gather.hashes(steps.sources.lock);
+    for overlay in &composed.overlays {
+        gather.overlay(overlay)?;
     }
-    let packages = steps.sources.lock.packages.iter().map(|package| SbomPackage {
-        name: package.name.clone(),
-        version: package.version.clone(),
-        arch: package.architecture.clone(),
-        distro: "trixie".into(),
-        sha256: Some(package.sha256.clone()),
-        licence: None,
-    });
-    let seconds = i64::try_from(EPOCH).unwrap_or(i64::MAX);
-    Ok(SbomInput {
-        name: steps.sources.composed.name.clone(),
-        version: steps.version.to_owned(),
-        created: jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
-        packages: packages.collect(),
-        binaries,
-    })
+    for program in PROGRAMS {
+        gather.file(&steps.sources.programs.join(program), &format!("/usr/bin/{program}"), true)?;
+    }
+    gather.crates(project.root())?;
+    Ok(gather.finish())
 }
 
 fn json(value: &impl Serialize) -> Result<String> {

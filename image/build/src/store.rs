@@ -42,8 +42,9 @@ pub struct Entry {
 }
 
 impl Store {
-    /// `named`, or `$XDG_CACHE_HOME/ashlar`, or `~/.cache/ashlar`.
-    pub fn open(named: Option<&Path>) -> Result<Self> {
+    /// Where the cache is: `named`, or `$XDG_CACHE_HOME/ashlar`, or
+    /// `~/.cache/ashlar`. Nothing is made.
+    pub fn place(named: Option<&Path>) -> Result<PathBuf> {
         let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let root = match (named, from("XDG_CACHE_HOME"), from("HOME")) {
             (Some(named), ..) => named.to_owned(),
@@ -54,7 +55,12 @@ impl Store {
                 return Err(BuildError::Unexpected { what });
             }
         };
-        let root = std::path::absolute(&root).at("found", &root)?;
+        Ok(std::path::absolute(&root).at("found", &root)?)
+    }
+
+    /// Opens the cache in its [place](Self::place), and makes it.
+    pub fn open(named: Option<&Path>) -> Result<Self> {
+        let root = Self::place(named)?;
         for directory in ["steps", "debs", "apt/lists/partial", "apt/state", "last", "tmp"] {
             let path = root.join(directory);
             std::fs::create_dir_all(&path).at("made", path)?;

@@ -1,12 +1,11 @@
 //! What can be typed.
 
 use crate::command::{
-    bench, build, cache, completions, demo, doctor, export, flash, inspect, lab, lint, lock, man,
-    profile, profiles, site, stamp, vm,
+    bench, build, cache, compare, completions, cve, demo, doctor, export, flash, graph, inspect,
+    lab, lint, lock, man, profile, sbom, site, size, stamp, vm,
 };
-use crate::context::Context;
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use crate::context::{Context, Global};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Builds immutable edge appliances from recipes, and runs them in VMs and labs.
@@ -15,11 +14,19 @@ use std::process::ExitCode;
 ///
 ///   ashlar doctor                      what this host lacks, and how to mend it
 ///   ashlar profiles                    what can be built
-///   ashlar build --profile retail      an image in out/retail/latest/
 ///   ashlar site new shop               the secrets of one cluster, in keys/shop/
+///   ashlar build --profile retail      an image in out/retail/latest/
 ///   ashlar vm up --site shop -n 3      three machines from that image
+///   sudo ashlar flash /dev/sdX --site shop --profile retail-metal
+///                                      a stick or disk for a real one
 #[derive(Debug, Parser)]
-#[command(name = "ashlar", version, propagate_version = true, verbatim_doc_comment)]
+#[command(
+    name = "ashlar",
+    version,
+    propagate_version = true,
+    verbatim_doc_comment,
+    after_long_help = EXIT_CODES
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -27,58 +34,45 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options that every command takes.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Global {
-    /// Print one JSON object as the last line, and nothing else on standard output.
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) json: bool,
-    /// Print results and errors only.
-    #[arg(long, short, global = true, help_heading = "Global options")]
-    pub(crate) quiet: bool,
-    /// Where the recipes are. Default: the nearest parent directory with `recipes/`.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "ASHLAR_PROJECT",
-        help_heading = "Global options"
-    )]
-    pub(crate) project: Option<PathBuf>,
-}
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, and nothing was found
+  1    it failed, or a check found something: lint, lock --check, compare, cve
+  2    these are no words of this command
+  130  it was interrupted
+  …    exec passes on the exit code of what it ran";
 
-/// The verbs. Those without a line here have a longer text on their options.
+/// The verbs, in the order in which a person meets them. What they say of
+/// themselves stands at their options: a line here would hide it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say what this host lacks, and the command that mends it.
     Doctor(doctor::Args),
-    /// List the profiles that can be built.
-    Profiles(profiles::Args),
-    /// Look into one profile.
+    #[command(visible_alias = "profiles")]
     Profile(profile::Args),
     Site(site::Args),
-    /// Resolve a profile's packages to exact versions and checksums.
     Lock(lock::Args),
     Build(build::Args),
-    /// Show or clean the cache of build steps.
-    Cache(cache::Args),
-    /// Show what is inside an image.
-    Inspect(inspect::Args),
-    /// Check a finished image against named rules.
-    Lint(lint::Args),
-    /// Render a recipe for another image builder.
-    Export(export::Args),
-    /// Measure what a build takes, beside another image builder.
-    Bench(bench::Args),
     Flash(flash::Args),
     Stamp(stamp::Args),
     Vm(vm::Args),
     Lab(lab::Args),
-    Demo(demo::Args),
-    /// Print a completion script for a shell.
+    Inspect(inspect::Args),
+    Lint(lint::Args),
+    Compare(compare::Args),
+    Size(size::Args),
+    Sbom(sbom::Args),
+    Cve(cve::Args),
+    Graph(graph::Args),
+    Cache(cache::Args),
     Completions(completions::Args),
-    /// Write the manual pages into a directory.
     Man(man::Args),
+    // The project's own instruments.
+    #[command(hide = true)]
+    Demo(demo::Args),
+    #[command(hide = true)]
+    Export(export::Args),
+    #[command(hide = true)]
+    Bench(bench::Args),
 }
 
 impl Command {
@@ -86,23 +80,27 @@ impl Command {
     pub(crate) fn run(&self, context: &Context) -> miette::Result<ExitCode> {
         match self {
             Self::Doctor(args) => doctor::run(args, context),
-            Self::Profiles(args) => profiles::run(args, context),
             Self::Profile(args) => profile::run(args, context),
             Self::Site(args) => site::run(args, context),
             Self::Lock(args) => lock::run(args, context),
             Self::Build(args) => build::run(args, context),
-            Self::Cache(args) => cache::run(args, context),
-            Self::Inspect(args) => inspect::run(args, context),
-            Self::Lint(args) => lint::run(args, context),
-            Self::Export(args) => export::run(args, context),
-            Self::Bench(args) => bench::run(args, context),
             Self::Flash(args) => flash::run(args, context),
             Self::Stamp(args) => stamp::run(args, context),
             Self::Vm(args) => vm::run(args, context),
             Self::Lab(args) => lab::run(args, context),
+            Self::Inspect(args) => inspect::run(args, context),
+            Self::Lint(args) => lint::run(args, context),
+            Self::Compare(args) => compare::run(args, context),
+            Self::Size(args) => size::run(args, context),
+            Self::Sbom(args) => sbom::run(args, context),
+            Self::Cve(args) => cve::run(args, context),
+            Self::Graph(args) => graph::run(args, context),
+            Self::Cache(args) => cache::run(args, context),
+            Self::Completions(args) => completions::run(args, &mut Cli::command()),
+            Self::Man(args) => man::run(args, Cli::command(), context),
             Self::Demo(args) => demo::run(args, context),
-            Self::Completions(args) => completions::run(args, context),
-            Self::Man(args) => man::run(args, context),
+            Self::Export(args) => export::run(args, context),
+            Self::Bench(args) => bench::run(args, context),
         }
     }
 }
@@ -115,5 +113,60 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Every verb, at any depth, with the words that are typed for it.
+    fn verbs(command: &clap::Command, words: &str, all: &mut Vec<(String, clap::Command)>) {
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let words = format!("{words} {}", verb.get_name());
+            all.push((words.clone(), verb.clone()));
+            verbs(verb, &words, all);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_shows_an_example_of_it() {
+        let mut all = Vec::new();
+        let mut cli = Cli::command();
+        cli.build();
+        verbs(&cli, "ashlar", &mut all);
+        assert!(all.len() > 30, "{} verbs", all.len());
+        let mut without = Vec::new();
+        for (words, mut verb) in all {
+            let help = verb.render_long_help().to_string();
+            // VMs and labs share verbs and their help.
+            let shared = words.replace("ashlar lab", "ashlar vm");
+            let plural = words.replace("ashlar profile list", "ashlar profiles");
+            let shown = help.lines().map(str::trim_start).any(|line| {
+                let line = line.trim_start_matches("sudo ");
+                [&words, &shared, &plural].iter().any(|words| line.starts_with(words.as_str()))
+            });
+            if !shown {
+                without.push(words);
+            }
+        }
+        assert!(without.is_empty(), "no example in the help of: {}", without.join(", "));
+    }
+
+    #[test]
+    fn every_verb_has_one_line_for_the_list_of_verbs() {
+        let mut all = Vec::new();
+        verbs(&Cli::command(), "ashlar", &mut all);
+        for (words, verb) in all {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && about.len() < 130, "{words}: {about:?}");
+        }
+    }
+
+    #[test]
+    fn instruments_of_the_project_are_not_among_a_persons_verbs() {
+        let help = Cli::command().render_long_help().to_string();
+        for instrument in ["  demo ", "  export ", "  bench "] {
+            assert!(!help.contains(instrument), "{help}");
+        }
+        assert!(help.contains("130  it was interrupted"), "{help}");
+        let place = |verb: &str| help.find(&format!("\n  {verb} ")).unwrap();
+        let way = ["doctor", "profile", "site", "build", "flash", "vm", "inspect", "man"];
+        assert!(way.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{help}");
     }
 }

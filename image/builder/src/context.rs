@@ -1,9 +1,29 @@
 //! What every command is given: where to print, and which project it works on.
 
-use crate::cli::Global;
 use crate::output::Output;
 use ashlar_build::Project;
+use clap::Args;
 use std::path::PathBuf;
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Print one JSON object as the last line, and nothing else on standard output.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// Print results and errors only.
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// Where the recipes are. Default: the nearest parent directory with `recipes/`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ASHLAR_PROJECT",
+        help_heading = "Global options"
+    )]
+    pub(crate) project: Option<PathBuf>,
+}
 
 /// Handed to every command.
 #[derive(Debug)]

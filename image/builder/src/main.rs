@@ -8,6 +8,8 @@ mod bench;
 mod cli;
 mod command;
 mod context;
+mod graph;
+mod images;
 mod output;
 mod report;
 

@@ -1,5 +1,6 @@
 //! The disk: its partition table.
 
+use super::artefact_in;
 use super::error::InspectError;
 use super::region::Region;
 use serde::Serialize;
@@ -56,7 +57,7 @@ impl Partition {
 impl Disk {
     /// Opens an image, or the one image in a directory.
     pub fn open(path: &Path) -> Result<Self, InspectError> {
-        let path = if path.is_dir() { image_in(path)? } else { path.to_owned() };
+        let path = if path.is_dir() { artefact_in(path, ".raw")? } else { path.to_owned() };
         let open = |source| InspectError::Open { path: path.clone(), source };
         let file = File::open(&path).map_err(open)?;
         let metadata = file.metadata().map_err(open)?;
@@ -164,28 +165,10 @@ fn table(path: &Path, whole: &Region) -> Result<gpt::GptDisk<Region>, InspectErr
         .map_err(|error| bad(&format!("no GUID partition table ({error})")))
 }
 
-fn image_in(directory: &Path) -> Result<PathBuf, InspectError> {
-    let read = |source| InspectError::Open { path: directory.to_owned(), source };
-    let mut images = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        if path.extension().is_some_and(|extension| extension == "raw") {
-            images.push(path);
-        }
-    }
-    images.sort();
-    match images.as_slice() {
-        [] => Err(InspectError::NoImageIn { path: directory.to_owned() }),
-        [one] => Ok(one.clone()),
-        many => Err(InspectError::ManyImagesIn {
-            path: directory.to_owned(),
-            names: many.iter().map(|image| file_name(image)).collect(),
-        }),
-    }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+/// The two bytes at `at`, little-endian; 0 beyond the end.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    let word = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    word.map_or(0, |word| u16::from_le_bytes(*word))
 }
 
 /// The four bytes at `at`, little-endian; 0 beyond the end.

@@ -1,6 +1,21 @@
-//! What is inside an image, read from its bytes alone: [`disk`] finds the
-//! partitions, and one module for each format reads what is on them.
+//! What is inside an image, read from its bytes.
+//!
+//! [`Disk`] finds the partitions, and one module for each format reads what is on
+//! them; an [`Inspection`] is all of that together, and needs no tool. [`Opened`]
+//! has the root unpacked as well (by `fsck.erofs`, in a sandbox), for those who
+//! look at its files:
+//!
+//! * [`lint`]: is the image as it should be? Named rules, each with its reason;
+//! * [`compare`]: what is different in another one? What concerns security first;
+//! * [`size`](mod@size): which package and which kernel module takes how much;
+//! * [`cve`]: which known holes have the packages, by Debian's security tracker.
+//!
+//! Nothing here knows recipes or sites: what is known from outside an image is
+//! handed in as plain values.
 
+pub mod compare;
+pub mod cve;
+mod directory;
 mod disk;
 mod erofs;
 mod error;
@@ -8,15 +23,25 @@ pub mod esp;
 mod fat;
 pub mod initrd;
 pub mod lint;
+mod opened;
 pub mod packages;
 mod region;
+pub mod size;
+pub mod tree;
 pub mod uki;
+mod unit_files;
 mod verity;
+pub mod version;
 
+pub use directory::artefact_in;
 pub use disk::{Disk, Partition};
+pub use erofs::Erofs;
 pub use error::InspectError;
 pub use esp::UkiFile;
+pub use opened::Opened;
 pub use packages::Package;
+pub use region::Region;
+pub use verity::Verity;
 
 use ashlar_sandbox::{Sandbox, SandboxError};
 use serde::Serialize;
@@ -45,6 +70,7 @@ pub struct Inspection {
 /// A partition and what is on it.
 #[derive(Debug, Serialize)]
 pub struct PartitionReport {
+    /// Where it is and what it is called.
     #[serde(flatten)]
     pub partition: Partition,
     /// `a` or `b`, for a partition of a slot.
@@ -239,18 +265,4 @@ pub fn root_packages(
         }
     }
     Err(none("dpkg's list is not in the root"))
-}
-
-/// Bytes in the largest binary unit that keeps at least one digit before the
-/// point.
-#[must_use]
-pub fn bytes(count: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut value = count as f64;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", units[unit]) }
 }

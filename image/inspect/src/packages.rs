@@ -1,7 +1,9 @@
 //! The packages in an image: from the manifest of its build, or, for an image by
 //! itself, from dpkg's own list inside its root.
 
+use crate::tree::Tree;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where dpkg's list may be in a root.
 pub const DPKG_STATUS: [&str; 2] = ["/usr/lib/sysimage/dpkg/status", "/var/lib/dpkg/status"];
@@ -15,6 +17,30 @@ pub struct Package {
     pub version: String,
     /// Debian architecture.
     pub architecture: String,
+    /// The source package that it was built from; nothing where name and version
+    /// are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// A Debian source package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+impl Package {
+    /// The source package's name and version.
+    #[must_use]
+    pub fn source(&self) -> (&str, &str) {
+        match &self.source {
+            Some(source) => (&source.name, &source.version),
+            None => (&self.name, &self.version),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -50,16 +76,55 @@ fn stanza(text: &str) -> Option<Package> {
     if field("Status").is_some_and(|status| !status.ends_with(" installed")) {
         return None;
     }
-    Some(Package {
-        name: field("Package")?,
-        version: field("Version")?,
-        architecture: field("Architecture")?,
-    })
+    let (name, version) = (field("Package")?, field("Version")?);
+    // `Source: name`, or `Source: name (version)`.
+    let source = field("Source").map(|written| match written.split_once(" (") {
+        Some((source, rest)) => {
+            Source { name: source.to_owned(), version: rest.trim_end_matches(')').to_owned() }
+        }
+        None => Source { name: written, version: version.clone() },
+    });
+    Some(Package { name, version, architecture: field("Architecture")?, source })
+}
+
+/// Which package brought each file of a root, by path. Paths are those of a
+/// merged `/usr`, and kernel modules have their unpacked names.
+///
+/// # Errors
+/// When the lists cannot be read.
+pub fn owners(tree: &Tree) -> std::io::Result<BTreeMap<String, String>> {
+    let mut owners = BTreeMap::new();
+    for folder in ["/usr/lib/sysimage/dpkg/info", "/var/lib/dpkg/info"] {
+        for entry in tree.below(folder) {
+            let name = entry.path.rsplit('/').next().unwrap_or_default();
+            let Some(package) = name.strip_suffix(".list") else { continue };
+            let package = package.split(':').next().unwrap_or(package);
+            let text = tree.text(&entry.path)?.unwrap_or_default();
+            for path in text.lines() {
+                owners.insert(merged(path), package.to_owned());
+            }
+        }
+    }
+    Ok(owners)
+}
+
+/// The path that a file of a package has in an image.
+fn merged(path: &str) -> String {
+    let path = path.strip_suffix(".xz").filter(|path| path.ends_with(".ko")).unwrap_or(path);
+    let first = path.split('/').nth(1).unwrap_or_default();
+    if ["bin", "lib", "lib64", "sbin"].contains(&first) {
+        return format!("/usr{path}");
+    }
+    // What packages ship there is kept as the factory's copy.
+    match path.strip_prefix("/var/lib/") {
+        Some(rest) => format!("/usr/share/factory/var/lib/{rest}"),
+        None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::from_dpkg_status;
+    use super::{from_dpkg_status, merged};
     use proptest::prelude::*;
 
     #[test]
@@ -72,6 +137,23 @@ mod tests {
             .map(|p| format!("{} {} {}", p.name, p.version, p.architecture))
             .collect();
         assert_eq!(found, ["a 4 all", "b 1:2-3 amd64"]);
+    }
+
+    #[test]
+    fn the_source_of_a_package_is_told_with_its_own_version() {
+        let status = "Package: libc6\nSource: glibc (2.41-12)\nVersion: 2.41-12+b1\nArchitecture: amd64\n\n\
+                      Package: udev\nSource: systemd\nVersion: 257\nArchitecture: amd64\n\n\
+                      Package: bash\nVersion: 5\nArchitecture: amd64\n";
+        let packages = from_dpkg_status(status);
+        let sources: Vec<_> = packages.iter().map(super::Package::source).collect();
+        assert_eq!(sources, [("bash", "5"), ("glibc", "2.41-12"), ("systemd", "257")]);
+    }
+
+    #[test]
+    fn files_are_found_where_an_image_has_them() {
+        assert_eq!(merged("/lib/modules/6/kernel/nvme.ko.xz"), "/usr/lib/modules/6/kernel/nvme.ko");
+        assert_eq!(merged("/usr/share/doc/a/changelog.xz"), "/usr/share/doc/a/changelog.xz");
+        assert_eq!(merged("/var/lib/docker/x"), "/usr/share/factory/var/lib/docker/x");
     }
 
     proptest! {

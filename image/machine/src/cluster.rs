@@ -18,9 +18,9 @@ const SHUTDOWN: Duration = Duration::from_secs(180);
 /// A cluster on this host.
 #[derive(Debug)]
 pub struct Cluster {
-    pub dir: PathBuf,
-    pub record: Record,
-    pub tools: Tools,
+    pub(crate) dir: PathBuf,
+    pub(crate) record: Record,
+    pub(crate) tools: Tools,
 }
 
 /// A cluster as `list` shows it.
@@ -223,7 +223,7 @@ impl Cluster {
         std::fs::remove_dir_all(&self.dir).doing("removing", &self.dir)
     }
 
-    pub fn power_on(&self, node: &NodeRecord) -> Result<Process> {
+    pub(crate) fn power_on(&self, node: &NodeRecord) -> Result<Process> {
         if self.power(node).is_some() {
             return Err(Error::On { node: node.name.clone() });
         }
@@ -323,11 +323,11 @@ impl Cluster {
         store::cluster_lock(&self.dir, true)
     }
 
-    pub fn vm(&self) -> Vm<'_> {
+    pub(crate) fn vm(&self) -> Vm<'_> {
         Vm { dir: &self.dir, record: &self.record, tools: &self.tools }
     }
 
-    pub fn lab(&self) -> Lab<'_> {
+    pub(crate) fn lab(&self) -> Lab<'_> {
         Lab { dir: &self.dir, record: &self.record }
     }
 }

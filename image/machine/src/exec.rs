@@ -5,9 +5,9 @@ use std::time::Duration;
 /// A command to run in a node as root, by a login shell.
 #[derive(Clone, Debug)]
 pub struct Exec {
-    pub script: String,
-    pub stdin: Vec<u8>,
-    pub within: Duration,
+    pub(crate) script: String,
+    pub(crate) stdin: Vec<u8>,
+    pub(crate) within: Duration,
 }
 
 /// A command that came to its end.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// A process, named so that a later one with the same number is not taken for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
+pub(crate) struct Process {
     pid: i32,
     /// Start time in clock ticks since boot, from `/proc/PID/stat`.
     started: u64,
@@ -20,18 +20,18 @@ pub struct Process {
 
 impl Process {
     /// The running process `pid`; `None` if there is none.
-    pub fn of(pid: i32) -> Option<Self> {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         let stat = Stat::read(pid)?;
         Some(Self { pid, started: stat.started, boot: boot_id() })
     }
 
     /// Its number.
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.pid
     }
 
     /// It runs (a zombie does not).
-    pub fn alive(&self) -> bool {
+    pub(crate) fn alive(&self) -> bool {
         self.boot == boot_id()
             && Stat::read(self.pid).is_some_and(|stat| {
                 stat.started == self.started && !matches!(stat.state, 'Z' | 'X')
@@ -39,7 +39,7 @@ impl Process {
     }
 
     /// Sends a signal, if the process still runs.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         if !self.alive() {
             return Ok(());
         }
@@ -50,7 +50,7 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub fn wait(&self, name: &str, deadline: Deadline) -> Result<()> {
+    pub(crate) fn wait(&self, name: &str, deadline: Deadline) -> Result<()> {
         deadline.poll(Duration::from_millis(50), || Ok((!self.alive()).then_some(())))?.ok_or_else(
             || Error::Deadline {
                 node: name.to_owned(),
@@ -62,13 +62,13 @@ impl Process {
     }
 
     /// Ends it at once and waits until it is gone.
-    pub fn kill(&self, name: &str) -> Result<()> {
+    pub(crate) fn kill(&self, name: &str) -> Result<()> {
         self.signal(Signal::SIGKILL)?;
         self.wait(name, Deadline::within(Duration::from_secs(30)))
     }
 
     /// The first child of the process.
-    pub fn child(&self) -> Option<Self> {
+    pub(crate) fn child(&self) -> Option<Self> {
         let processes = std::fs::read_dir("/proc").ok()?;
         processes
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())

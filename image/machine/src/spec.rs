@@ -5,9 +5,10 @@ use ashlar_site::Site;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// What runs the nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// QEMU, from firmware to shell.
@@ -25,14 +26,46 @@ impl fmt::Display for Backend {
     }
 }
 
+/// A word that names none of the few that there are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is none of: {}", known.join(", "))]
+pub struct NoSuchWord {
+    word: String,
+    known: &'static [&'static str],
+}
+
+impl FromStr for Backend {
+    type Err = NoSuchWord;
+
+    fn from_str(word: &str) -> std::result::Result<Self, NoSuchWord> {
+        match word {
+            "vm" => Ok(Self::Vm),
+            "lab" => Ok(Self::Lab),
+            _ => Err(NoSuchWord { word: word.to_owned(), known: &["vm", "lab"] }),
+        }
+    }
+}
+
 /// What executes a VM's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor. Not every `/dev/kvm` can run a standard kernel.
     Kvm,
     /// QEMU's translator: works everywhere, some ten times slower.
     Tcg,
+}
+
+impl FromStr for Accelerator {
+    type Err = NoSuchWord;
+
+    fn from_str(word: &str) -> std::result::Result<Self, NoSuchWord> {
+        match word {
+            "kvm" => Ok(Self::Kvm),
+            "tcg" => Ok(Self::Tcg),
+            _ => Err(NoSuchWord { word: word.to_owned(), known: &["kvm", "tcg"] }),
+        }
+    }
 }
 
 /// A cluster to be made.
@@ -110,7 +143,14 @@ impl Spec {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backend, Spec};
+    use super::{Accelerator, Backend, Spec};
+
+    #[test]
+    fn a_word_that_is_none_is_told_with_those_that_are() {
+        assert_eq!("lab".parse(), Ok(Backend::Lab));
+        let error = "quick".parse::<Accelerator>().unwrap_err();
+        assert_eq!(error.to_string(), "`quick` is none of: kvm, tcg");
+    }
 
     #[test]
     fn a_name_that_could_leave_its_directory_is_refused() {

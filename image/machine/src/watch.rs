@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::store::boot_clock;
 use super::{Cluster, Deadline, Error, Exec};
-use ashlar_api::Status;
+use ashlar_api::{Phase, Status};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -149,7 +149,6 @@ fn look(cluster: &Cluster, node: &str, clock: &mut Clock) -> Result<NodeReport> 
 }
 
 fn tell(report: &mut NodeReport, status: &Status, clock: &Clock, powered: f64) {
-    use ashlar_cluster::Phase;
     let since_power = |guest: f64| clock.zero().map(|zero| round(zero + guest - powered));
     report.name = status.identity.as_ref().map(|identity| identity.name.clone());
     report.ready = status.ready;

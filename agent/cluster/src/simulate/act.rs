@@ -146,6 +146,17 @@ impl Simulation {
                 self.nodes[node].disk.ca_key = ca;
                 Ok(())
             }
+            Step::DropCaKey { via } => {
+                let ca = self.nodes[node].disk.ca.clone();
+                let held = |n: &usize| ca.is_some() && self.nodes[*n].disk.ca_key == ca;
+                let keep = self.answers(node, via).filter(held).count();
+                if keep < via.len() {
+                    return Err("not all of them show the key");
+                }
+                self.nodes[node].disk.ca_key = None;
+                Ok(())
+            }
+            Step::AdoptRingKey => Ok(()),
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
@@ -448,7 +459,12 @@ impl Simulation {
 /// How long a step takes, in milliseconds.
 const fn duration(step: &Step) -> (u64, u64) {
     match step {
-        Step::MakeIdentity | Step::RecordSwarm | Step::SetTags { .. } | Step::TrimLogs => (5, 50),
+        Step::MakeIdentity
+        | Step::RecordSwarm
+        | Step::SetTags { .. }
+        | Step::TrimLogs
+        | Step::DropCaKey { .. }
+        | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } | Step::DropSwarmEntry { .. } => {

@@ -192,6 +192,11 @@ impl Simulation {
         let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        let holds = |n: &&super::world::Node| n.disk.ca_key.is_some() && n.disk.ca_key == n.disk.ca;
+        let keys = self.nodes.iter().filter(holds).count();
+        if keys != nodes.min(crate::KEY_COPIES) {
+            return Err(format!("{keys} nodes hold the CA key"));
+        }
         if wanted.storage {
             let copies = self.seen.bricks.len();
             let right = nodes.min(usize::from(wanted.replicas));

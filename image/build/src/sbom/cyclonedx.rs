@@ -1,14 +1,15 @@
 //! CycloneDX 1.5, as JSON.
 
-use super::{SbomBinary, SbomInput, SbomPackage};
+use super::{SbomBinary, SbomCrate, SbomInput, SbomPackage};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "image";
 
 /// The image as a CycloneDX 1.5 document.
-pub(crate) fn cyclonedx(input: &SbomInput) -> Value {
+pub(super) fn cyclonedx(input: &SbomInput) -> Value {
     let mut components: Vec<Value> = input.sorted_packages().into_iter().map(debian).collect();
-    components.extend(input.sorted_binaries().into_iter().map(own));
+    components.extend(input.sorted_binaries().into_iter().map(file));
+    components.extend(input.sorted_crates().into_iter().map(linked));
     let parts: Vec<&Value> = components.iter().map(|c| &c["bom-ref"]).collect();
     let dependencies = json!([{ "ref": IMAGE, "dependsOn": parts }]);
 
@@ -54,14 +55,35 @@ fn debian(package: &SbomPackage) -> Value {
     value
 }
 
-fn own(binary: &SbomBinary) -> Value {
-    json!({
-        "type": "application",
-        "bom-ref": format!("file:{}", binary.path),
-        "name": binary.name,
-        "version": binary.version,
-        "hashes": [{ "alg": "SHA-256", "content": binary.sha256 }],
-        "licenses": [{ "expression": binary.licence }],
-        "properties": [{ "name": "ashlar:path", "value": binary.path }],
-    })
+fn file(file: &SbomBinary) -> Value {
+    let ours = !file.version.is_empty();
+    let mut value = json!({
+        "type": if ours { "application" } else { "file" },
+        "bom-ref": format!("file:{}", file.path),
+        "name": file.name,
+        "hashes": [{ "alg": "SHA-256", "content": file.sha256 }],
+        "properties": [{ "name": "ashlar:path", "value": file.path }],
+    });
+    if ours {
+        value["version"] = file.version.as_str().into();
+    }
+    if let Some(licence) = &file.licence {
+        value["licenses"] = json!([{ "expression": licence }]);
+    }
+    value
+}
+
+fn linked(found: &SbomCrate) -> Value {
+    let purl = found.purl();
+    let mut value = json!({
+        "type": "library",
+        "bom-ref": purl,
+        "name": found.name,
+        "version": found.version,
+        "purl": purl,
+    });
+    if let Some(licence) = &found.licence {
+        value["licenses"] = json!([{ "expression": licence }]);
+    }
+    value
 }

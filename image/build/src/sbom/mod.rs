@@ -1,15 +1,25 @@
 //! Bills of materials: what is in an image, in the two formats that scanners
 //! read, [SPDX 2.3](spdx) and [CycloneDX 1.5](cyclonedx).
 //!
-//! Both are functions of their input alone, so that two builds of one lock give
+//! [`Gather`] finds out what is in a root: dpkg's list, the licences of its
+//! packages, the files that no package brought, the crates of our own programs.
+//! [`render`] writes it.
+//!
+//! Both documents are functions of their input alone, so that two builds of one lock give
 //! the same files: the only time in them is the build's `SOURCE_DATE_EPOCH`, and
 //! their unique ids are taken from a hash of the content.
 
+mod copyright;
+mod crates;
 mod cyclonedx;
+mod gather;
 mod spdx;
 
-pub(crate) use cyclonedx::cyclonedx;
-pub(crate) use spdx::spdx;
+pub use gather::Gather;
+
+use crate::error::{BuildError, Result};
+use cyclonedx::cyclonedx;
+use spdx::spdx;
 
 use packageurl::PackageUrl;
 use sha2::{Digest, Sha256};
@@ -17,7 +27,7 @@ use uuid::Uuid;
 
 /// What an image is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct SbomInput {
+pub struct SbomInput {
     /// Name of the image: its profile.
     pub name: String,
     /// Version of the image.
@@ -26,13 +36,39 @@ pub(crate) struct SbomInput {
     pub created: jiff::Timestamp,
     /// Debian packages. Their order does not matter.
     pub packages: Vec<SbomPackage>,
-    /// Our own binaries. Their order does not matter.
+    /// Files that no package brought. Their order does not matter.
     pub binaries: Vec<SbomBinary>,
+    /// Crates that our programs are made of. Their order does not matter.
+    pub crates: Vec<SbomCrate>,
+}
+
+/// In which words it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// CycloneDX 1.5, as JSON.
+    CycloneDx,
+}
+
+/// Writes a bill of materials.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn render(input: &SbomInput, format: Format) -> Result<String> {
+    let value = match format {
+        Format::Spdx => spdx(input),
+        Format::CycloneDx => cyclonedx(input),
+    };
+    let text = serde_json::to_string_pretty(&value);
+    text.map(|text| text + "\n").map_err(|error| BuildError::Unexpected {
+        what: format!("a bill of materials cannot be written as JSON: {error}"),
+    })
 }
 
 /// One Debian package.
 #[derive(Clone, Debug)]
-pub(crate) struct SbomPackage {
+pub struct SbomPackage {
     /// Binary package name.
     pub name: String,
     /// Full Debian version, epoch included.
@@ -47,19 +83,39 @@ pub(crate) struct SbomPackage {
     pub licence: Option<String>,
 }
 
-/// One binary that this workspace built and that no package brought.
+/// One file that no package brought: a program of ours, or an overlay's file.
 #[derive(Clone, Debug)]
-pub(crate) struct SbomBinary {
+pub struct SbomBinary {
     /// File name (`ashlar-agent`).
     pub name: String,
-    /// Version of its crate.
+    /// Version of its crate; empty for an overlay's file.
     pub version: String,
     /// Where it is in the image (`/usr/bin/ashlar-agent`).
     pub path: String,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// SPDX licence expression.
-    pub licence: String,
+    /// SPDX licence expression, where it is known.
+    pub licence: Option<String>,
+}
+
+/// One crate that is linked into a program of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SbomCrate {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SPDX licence expression, where it is known.
+    pub licence: Option<String>,
+}
+
+impl SbomCrate {
+    /// Its package URL.
+    fn purl(&self) -> String {
+        let plain = || format!("pkg:cargo/{}@{}", self.name, self.version);
+        let Ok(mut purl) = PackageUrl::new("cargo", self.name.as_str()) else { return plain() };
+        purl.with_version(self.version.as_str()).map_or_else(|_| plain(), |purl| purl.to_string())
+    }
 }
 
 impl SbomInput {
@@ -74,6 +130,13 @@ impl SbomInput {
     fn sorted_binaries(&self) -> Vec<&SbomBinary> {
         let mut all: Vec<_> = self.binaries.iter().collect();
         all.sort_by(|a, b| a.path.cmp(&b.path));
+        all
+    }
+
+    /// The crates in the order in which they are written.
+    fn sorted_crates(&self) -> Vec<&SbomCrate> {
+        let mut all: Vec<_> = self.crates.iter().collect();
+        all.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         all
     }
 
@@ -97,7 +160,10 @@ impl SbomInput {
             field(&binary.path);
             field(&binary.version);
             field(&binary.sha256);
-            field(&binary.licence);
+            field(binary.licence.as_deref().unwrap_or_default());
+        }
+        for found in self.sorted_crates() {
+            field(&found.purl());
         }
         let digest = hash.finalize();
         let mut bytes = [0; 16];

@@ -1,15 +1,17 @@
 //! SPDX 2.3, as JSON.
 
-use super::{SbomBinary, SbomInput, SbomPackage};
+use super::{SbomBinary, SbomCrate, SbomInput, SbomPackage};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const IMAGE: &str = "SPDXRef-Image";
 
 /// The image as an SPDX 2.3 document.
-pub(crate) fn spdx(input: &SbomInput) -> Value {
+pub(super) fn spdx(input: &SbomInput) -> Value {
     let mut packages = vec![image(input)];
     packages.extend(input.sorted_packages().into_iter().map(debian));
-    packages.extend(input.sorted_binaries().into_iter().map(own));
+    packages.extend(input.sorted_binaries().into_iter().map(file));
+    packages.extend(input.sorted_crates().into_iter().map(linked));
 
     let mut relationships = vec![relationship("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE)];
     for part in packages.iter().skip(1) {
@@ -32,6 +34,7 @@ pub(crate) fn spdx(input: &SbomInput) -> Value {
             "created": input.created_text(),
             "creators": [format!("Tool: ashlar-{}", env!("CARGO_PKG_VERSION"))],
         },
+        "hasExtractedLicensingInfos": named_by_debian(&packages),
         "packages": packages,
         "relationships": relationships,
     })
@@ -75,20 +78,63 @@ fn debian(package: &SbomPackage) -> Value {
     value
 }
 
-fn own(binary: &SbomBinary) -> Value {
-    json!({
-        "SPDXID": format!("SPDXRef-bin-{}", id_text(&binary.name)),
-        "name": binary.name,
-        "versionInfo": binary.version,
-        "packageFileName": binary.path,
+fn file(file: &SbomBinary) -> Value {
+    let licence = file.licence.as_deref().unwrap_or("NOASSERTION");
+    let ours = !file.version.is_empty();
+    let id = if ours { file.name.as_str() } else { file.path.as_str() };
+    let mut value = json!({
+        "SPDXID": format!("SPDXRef-{}-{}", if ours { "bin" } else { "file" }, id_text(id)),
+        "name": file.name,
+        "packageFileName": file.path,
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
-        "licenseConcluded": binary.licence,
-        "licenseDeclared": binary.licence,
+        "licenseConcluded": licence,
+        "licenseDeclared": licence,
         "copyrightText": "NOASSERTION",
-        "primaryPackagePurpose": "APPLICATION",
-        "checksums": [{ "algorithm": "SHA256", "checksumValue": binary.sha256 }],
+        "primaryPackagePurpose": if ours { "APPLICATION" } else { "FILE" },
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": file.sha256 }],
+    });
+    if ours {
+        value["versionInfo"] = file.version.as_str().into();
+    }
+    value
+}
+
+fn linked(found: &SbomCrate) -> Value {
+    let id = format!("{}-{}", id_text(&found.name), id_text(&found.version));
+    json!({
+        "SPDXID": format!("SPDXRef-crate-{id}"),
+        "name": found.name,
+        "versionInfo": found.version,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": found.licence.as_deref().unwrap_or("NOASSERTION"),
+        "copyrightText": "NOASSERTION",
+        "primaryPackagePurpose": "LIBRARY",
+        "externalRefs": [{
+            "referenceCategory": "PACKAGE-MANAGER",
+            "referenceType": "purl",
+            "referenceLocator": found.purl(),
+        }],
     })
+}
+
+/// The licences that only Debian has a name for; each has to be explained once.
+fn named_by_debian(packages: &[Value]) -> Vec<Value> {
+    let expressions = packages.iter().filter_map(|package| package["licenseDeclared"].as_str());
+    let words = expressions.flat_map(|text| text.split([' ', '(', ')']));
+    let names: BTreeSet<&str> = words.filter(|word| word.starts_with("LicenseRef-")).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            json!({
+                "licenseId": name,
+                "name": name.trim_start_matches("LicenseRef-Debian-"),
+                "extractedText": "See /usr/share/doc/<package>/copyright in the image.",
+            })
+        })
+        .collect()
 }
 
 fn relationship(from: &str, kind: &str, to: &str) -> Value {

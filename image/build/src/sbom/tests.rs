@@ -18,17 +18,34 @@ fn input() -> SbomInput {
         version: "2025.1".into(),
         created: jiff::Timestamp::from_second(1_735_689_600).expect("a time"),
         packages: vec![
-            package("systemd", "257.8-1~deb13u2"),
+            SbomPackage {
+                licence: Some("LGPL-2.1-or-later AND LicenseRef-Debian-public-domain".into()),
+                ..package("systemd", "257.8-1~deb13u2")
+            },
             package("libstdc++6", "14.2.0-19"),
             package("docker.io", "26.1.5+dfsg1-9+b11"),
             SbomPackage { sha256: None, ..package("dbus", "1:1.16.2-2") },
         ],
-        binaries: vec![SbomBinary {
-            name: "ashlar-agent".into(),
-            version: "0.1.0".into(),
-            path: "/usr/bin/ashlar-agent".into(),
-            sha256: hex::encode(Sha256::digest("agent")),
-            licence: "Apache-2.0".into(),
+        binaries: vec![
+            SbomBinary {
+                name: "ashlar-agent".into(),
+                version: "0.1.0".into(),
+                path: "/usr/bin/ashlar-agent".into(),
+                sha256: hex::encode(Sha256::digest("agent")),
+                licence: Some("Apache-2.0".into()),
+            },
+            SbomBinary {
+                name: "20-ashlar.preset".into(),
+                version: String::new(),
+                path: "/usr/lib/systemd/system-preset/20-ashlar.preset".into(),
+                sha256: hex::encode(Sha256::digest("preset")),
+                licence: None,
+            },
+        ],
+        crates: vec![SbomCrate {
+            name: "tokio".into(),
+            version: "1.48.0".into(),
+            licence: Some("MIT".into()),
         }],
     }
 }

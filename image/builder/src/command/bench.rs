@@ -3,14 +3,17 @@
 use crate::bench::{self, COLD_BUDGET, Measured, Programs, REBUILD_BUDGET, Ratio};
 use crate::context::Context;
 use ashlar_build::{self as build, Locking, Request, Store, Toolbox};
-use ashlar_inspect::bytes;
+use bytesize::ByteSize;
 use miette::{IntoDiagnostic, WrapErr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Measure what a build takes.
+/// Measure what a build takes, beside another image builder.
+///
+///   ashlar bench image
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -139,8 +142,8 @@ fn show(ours: &Measured, theirs: Option<&Measured>, ratio: Option<&Ratio>, conte
         &|it| format!("{:.1} s", it.rebuild_seconds),
         share(|ratio| ratio.rebuild, REBUILD_BUDGET),
     );
-    row("root", &|it| bytes(it.root_bytes), None);
-    row("uki", &|it| bytes(it.uki_bytes), None);
+    row("root", &|it| ByteSize(it.root_bytes).to_string(), None);
+    row("uki", &|it| ByteSize(it.uki_bytes).to_string(), None);
     row("packages", &|it| it.packages.to_string(), None);
 }
 

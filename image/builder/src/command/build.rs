@@ -1,8 +1,9 @@
 //! `ashlar build`: from a recipe to an image.
 
 use crate::context::Context;
-use ashlar_build::{self as build, BuildError, Built, Bytes, Locking, Report, Request};
+use ashlar_build::{self as build, BuildError, Built, Locking, Report, Request};
 use ashlar_sandbox::SandboxError;
+use bytesize::ByteSize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -91,7 +92,7 @@ fn describe(report: &Report, explain: bool, context: &Context) {
         "  packages    {} locked, {} to fetch ({})",
         report.packages,
         report.packages_to_fetch,
-        Bytes(report.bytes_to_fetch)
+        ByteSize(report.bytes_to_fetch)
     ));
     for step in &report.steps {
         let state = if step.cached { "cached" } else { "runs" };
@@ -103,24 +104,14 @@ fn describe(report: &Report, explain: bool, context: &Context) {
             }
         }
     }
-    output.line(format_args!("  disk        about {} needed", Bytes(report.bytes_needed)));
+    output.line(format_args!("  disk        about {} needed", ByteSize(report.bytes_needed)));
 }
 
 fn show(built: &Built, context: &Context) {
     let output = &context.output;
     output.line(format_args!("{}", built.directory.display()));
     for (name, bytes) in &built.files {
-        output.line(format_args!("  {:>9}  {name}", human(*bytes)));
+        output.line(format_args!("  {:>9}  {name}", ByteSize(*bytes).to_string()));
     }
     output.line(format_args!("built in {:.1} s", built.total_seconds));
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn human(bytes: u64) -> String {
-    match bytes {
-        0..10_000 => format!("{bytes} B"),
-        10_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
-    }
 }

@@ -1,7 +1,8 @@
 //! `ashlar cache`: what is kept between builds.
 
 use crate::context::Context;
-use ashlar_build::{Bytes, Store, size_of};
+use ashlar_build::{Store, size_of};
+use bytesize::ByteSize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +17,11 @@ pub(crate) struct CacheDir {
 }
 
 /// Show or clean the cache of build steps.
+///
+///   ashlar cache list
+///   ashlar cache gc --days 3
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -25,11 +30,18 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// List the finished steps that are kept.
+    ///
+    ///   ashlar cache list
+    #[command(verbatim_doc_comment)]
     List {
         #[command(flatten)]
         cache: CacheDir,
     },
     /// Remove steps and packages that no build used lately.
+    ///
+    ///   ashlar cache gc
+    ///   ashlar cache gc --days 0      empties it
+    #[command(verbatim_doc_comment)]
     Gc {
         /// Keep what was used within this many days; 0 empties the cache.
         #[arg(long, value_name = "DAYS", default_value_t = 14)]
@@ -59,7 +71,7 @@ fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
             "{:<11} {}  {:>8}  used {}",
             entry.step,
             entry.key,
-            Bytes(bytes),
+            ByteSize(bytes),
             used.strftime("%Y-%m-%d %H:%M UTC")
         ));
         rows.push(serde_json::json!({
@@ -67,7 +79,7 @@ fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
             "used": used.to_string(),
         }));
     }
-    output.line(format_args!("{} in {}", Bytes(size_of(store.root())), store.root().display()));
+    output.line(format_args!("{} in {}", ByteSize(size_of(store.root())), store.root().display()));
     output.json(&serde_json::json!({ "cache": store.root(), "entries": rows }))
 }
 
@@ -75,6 +87,6 @@ fn collect(days: u32, cache: &CacheDir, context: &Context) -> miette::Result<()>
     let store = Store::open(cache.cache_dir.as_deref())?;
     let _lock = store.lock()?;
     let freed = store.collect(Duration::from_secs(u64::from(days) * 86_400))?;
-    context.output.line(format_args!("freed {} in {}", Bytes(freed), store.root().display()));
+    context.output.line(format_args!("freed {} in {}", ByteSize(freed), store.root().display()));
     context.output.json(&serde_json::json!({ "cache": store.root(), "freed_bytes": freed }))
 }

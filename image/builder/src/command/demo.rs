@@ -6,6 +6,7 @@ use crate::command::cache::CacheDir;
 use crate::command::machines::{self, Hardware};
 use crate::context::Context;
 use ashlar_build::{self as build, Locking, Request};
+use ashlar_inspect::artefact_in;
 use ashlar_machine::{Backend, Cluster, Deadline, NodeReport, NodeTimes, Spec, Watch, last_words};
 use ashlar_sandbox::interrupt;
 use ashlar_site::{Site, SiteOptions};
@@ -27,6 +28,9 @@ const NAME: &str = "demo";
 /// form a Swarm. The demo stays up until Ctrl-C; meanwhile `ashlar vm` works on
 /// it from another terminal. With --headless it ends once all are ready.
 ///
+///   ashlar demo
+///   ashlar demo --headless --json
+///
 /// With --json the last line is
 ///   {"ready":3,"nodes":[{"name":…,"phases":{"kernel":s,…,"ready":s}}],
 ///    "image_bytes":…,"build_seconds":…}
@@ -44,7 +48,7 @@ pub(crate) struct Args {
     /// Which recipe.
     #[arg(long, short, default_value = "retail", value_name = "PROFILE")]
     profile: String,
-    /// What runs the nodes; `lab` needs root and takes seconds.
+    /// What runs the nodes, `vm` or `lab`; `lab` needs root and takes seconds.
     #[arg(long, default_value = "vm", value_name = "BACKEND")]
     backend: Backend,
     /// Give up after so many seconds.
@@ -115,8 +119,7 @@ fn image(args: &Args, context: &Context) -> miette::Result<(PathBuf, f64)> {
         "{} {} is built, in {:.0} s",
         built.profile, built.version, built.total_seconds
     ));
-    let image = machines::image_in(&built.directory, args.backend)
-        .ok_or_else(|| miette!("the build left no image in {}", built.directory.display()))?;
+    let image = artefact_in(&built.directory, machines::boots(args.backend))?;
     let seconds = (built.total_seconds * 10.0).round() / 10.0;
     Ok((image, seconds))
 }

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Render a recipe for another image builder.
+///
+///   ashlar export mkosi /tmp/retail --profile retail
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     builder: Builder,

@@ -1,13 +1,12 @@
 //! `ashlar flash`: an image and a site onto a stick.
 
 use crate::command::drives;
-use crate::command::machines::{newest_image, site_file};
 use crate::context::Context;
+use crate::images::{self, site_file};
 use crate::output::Output;
 use ashlar_disk::{
     Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, Written, flash, needed,
 };
-use ashlar_machine::Backend;
 use ashlar_sandbox::interrupt;
 use ashlar_site::Site;
 use indicatif::ProgressBar;
@@ -70,7 +69,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     };
     let image = match &args.image {
         Some(image) => image.clone(),
-        None => newest_image(context, Backend::Vm, &args.profile)?,
+        None => images::newest(context, &args.profile, images::DISK)?,
     };
     let image = Image::open(&image)?;
     let (site_name, site) = read_site(context, site)?;

@@ -1,7 +1,7 @@
 //! `ashlar inspect`: what is inside an image.
 
 use crate::context::Context;
-use ashlar_build::{Store, Toolbox};
+use crate::images::Workbench;
 use ashlar_inspect::{self as inspect, Disk, Inspection};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,9 +36,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         inspection.packages = Some(match inspect::manifest_packages(&disk.path)? {
             Some(packages) => packages,
             None => {
-                let store = Store::open(args.cache.cache_dir.as_deref())?;
-                let sandbox = Toolbox::ready(&store, &context.output)?.sandbox();
-                inspect::root_packages(&inspection, &sandbox)?
+                let bench = Workbench::ready(&args.cache, context)?;
+                inspect::root_packages(&inspection, &bench.sandbox)?
             }
         });
     }

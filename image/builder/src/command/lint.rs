@@ -1,18 +1,25 @@
 //! `ashlar lint`: checks a finished image.
 
+mod needles;
+
 use crate::context::Context;
+use crate::images::Workbench;
 use crate::report::verdicts;
-use ashlar_build::{Store, Toolbox};
-use ashlar_inspect::lint::{self, Check, Severity, Status, Subject, SubjectOptions, Verdict};
+use ashlar_build::Project;
+use ashlar_inspect::Package;
+use ashlar_inspect::lint::{
+    self, Budgets, Check, Severity, Status, Subject, SubjectOptions, Verdict,
+};
+use ashlar_recipe::{Composed, Size};
 use miette::miette;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Check a finished image against named rules.
 ///
-/// The root is unpacked into a temporary directory (in $TMPDIR, or /var/tmp),
-/// looked at, and removed; the image is not changed, nothing in it is run, and
-/// no root is needed. Ends with 1 if a check of severity `error` fails.
+/// The root is unpacked beside the cache, looked at, and removed; the image is not
+/// changed, nothing in it is run, and no root is needed. Ends with 1 if a check of
+/// severity `error` fails.
 ///
 ///   ashlar lint out/retail/latest
 ///   ashlar lint --list
@@ -71,24 +78,31 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         .filter(|check| !args.skip.iter().any(|name| name == check.name))
         .collect();
 
-    let store = Store::open(args.cache.cache_dir.as_deref())?;
-    let sandbox = Toolbox::ready(&store, output)?.sandbox();
+    let bench = Workbench::ready(&args.cache, context)?;
     let project = context.project().ok();
+    let secrets = project.as_ref().map(|project| needles::below(&project.keys())).transpose()?;
     let options = SubjectOptions {
-        sandbox,
-        recipes: project.as_ref().map(|project| project.recipes()),
-        keys: project.as_ref().map(|project| project.keys()),
-        budget: None,
+        sandbox: bench.sandbox,
+        work: bench.place,
+        exceptions: project.as_ref().map(|project| project.recipes().join("lint.toml")),
+        secrets: secrets.unwrap_or_default(),
+        budgets: None,
+        locked: None,
     };
     let spinner = output.spinner("unpacking the root");
     let subject = Subject::open(image, options);
     spinner.finish_and_clear();
     let mut subject = subject?;
-    let profile = args.profile.clone().or_else(|| subject.profile());
+    let profile = args.profile.clone().or_else(|| subject.image.profile());
     if let (Some(project), Some(profile)) = (&project, &profile) {
-        let composed = ashlar_recipe::compose(&project.recipes(), profile);
-        match composed {
-            Ok(composed) => subject.set_budget(composed.recipe.budget),
+        match ashlar_recipe::compose(&project.recipes(), profile) {
+            Ok(composed) => {
+                let bytes = |size: Option<Size>| size.map(Size::as_bytes);
+                let budget = &composed.recipe.budget;
+                subject.options.budgets =
+                    Some(Budgets { root: bytes(budget.root), uki: bytes(budget.uki) });
+                subject.options.locked = locked(project, &composed);
+            }
             Err(error) if args.profile.is_some() => return Err(error.into()),
             // The image may be another project's.
             Err(_) => {}
@@ -116,6 +130,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         "checks": verdicts,
     }))?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The packages of a profile's lock, if it is up to date.
+fn locked(project: &Project, composed: &Composed) -> Option<Vec<Package>> {
+    let lock = ashlar_build::current_lock(&project.recipes(), composed).ok()?;
+    let package = |package: ashlar_recipe::LockedPackage| Package {
+        name: package.name,
+        version: package.version,
+        architecture: package.architecture,
+        source: None,
+    };
+    Some(lock.packages.into_iter().map(package).collect())
 }
 
 fn failed(verdicts: &[Verdict], severity: Severity) -> usize {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use ashlar_build::{Locked, lock_profile};
+use bytesize::ByteSize;
 use std::process::ExitCode;
 
 /// Resolve a profile's packages to exact versions and checksums.
@@ -46,9 +47,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             (false, false) => "is written",
         };
         output.line(format_args!(
-            "{} {verb}: {packages} packages, {:.0} MB",
+            "{} {verb}: {packages} packages, {}",
             path.display(),
-            *bytes as f64 / 1e6
+            ByteSize(*bytes)
         ));
         if !changes.is_empty() {
             output.line(changes);

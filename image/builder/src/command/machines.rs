@@ -2,6 +2,7 @@
 
 use crate::command::cache::CacheDir;
 use crate::context::Context;
+use crate::images;
 use ashlar_build::{Store, Toolbox};
 use ashlar_machine::{
     Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store as Machines, Tools,
@@ -11,7 +12,7 @@ use miette::{IntoDiagnostic, WrapErr, miette};
 use owo_colors::{OwoColorize, Stream};
 use serde_json::json;
 use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,22 +20,51 @@ use std::time::Duration;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Make a cluster and power all its nodes on.
+    ///
+    ///   ashlar vm up --site shop
+    ///   ashlar vm up --site shop -n 5 --name five
+    #[command(verbatim_doc_comment)]
     Up(Up),
     /// Cut the power of all nodes and remove the cluster.
+    ///
+    ///   ashlar vm down
+    #[command(verbatim_doc_comment)]
     Down(Which),
     /// List clusters and their nodes.
+    ///
+    ///   ashlar vm list
+    #[command(verbatim_doc_comment)]
     List,
     /// Power a node on.
+    ///
+    ///   ashlar vm start node2
+    #[command(verbatim_doc_comment)]
     Start(OneNode),
     /// Ask a node to shut down, and wait until it has.
+    ///
+    ///   ashlar vm stop node2
+    #[command(verbatim_doc_comment)]
     Stop(OneNode),
     /// Cut a node's power, as if its plug were pulled.
+    ///
+    ///   ashlar vm kill node2
+    #[command(verbatim_doc_comment)]
     Kill(OneNode),
     /// Pull a node's network cable.
+    ///
+    ///   ashlar vm cut node2
+    #[command(verbatim_doc_comment)]
     Cut(OneNode),
     /// Put a node's network cable back.
+    ///
+    ///   ashlar vm restore node2
+    #[command(verbatim_doc_comment)]
     Restore(OneNode),
     /// Run a command in a node as root; its exit code is passed on.
+    ///
+    ///   ashlar vm exec node1 -- ashlarctl status
+    ///   ashlar vm exec node1 --input -- tar x -C /srv/cluster <files.tar
+    #[command(verbatim_doc_comment)]
     Exec(ExecArgs),
 }
 
@@ -91,7 +121,8 @@ pub(crate) struct Hardware {
     /// VM: disk of a node, in GiB; it takes only the room that it uses.
     #[arg(long, default_value_t = 16, value_name = "GIB")]
     disk: u32,
-    /// VM: what executes the nodes. Default: KVM if a probe guest runs with it.
+    /// VM: what executes the nodes, `kvm` or `tcg`. Default: KVM if a probe guest
+    /// runs with it.
     #[arg(long, value_name = "HOW", env = "ASHLAR_ACCELERATOR")]
     accelerator: Option<Accelerator>,
 }
@@ -198,11 +229,11 @@ fn up(args: &Up, backend: Backend, context: &Context) -> miette::Result<ExitCode
     let name = args.name.clone().unwrap_or_else(|| backend.to_string());
     let image = match &args.image {
         Some(path) => path.clone(),
-        None => newest_image(context, backend, &args.profile)?,
+        None => images::newest(context, &args.profile, boots(backend))?,
     };
     let mut spec = args.hardware.apply(Spec::new(backend, &name, image));
     spec.nodes = args.nodes;
-    spec.site = args.site.as_deref().map(|site| site_file(context, site)).transpose()?;
+    spec.site = args.site.as_deref().map(|site| images::site_file(context, site)).transpose()?;
     if spec.site.is_none() {
         context.output.warning("without --site the nodes stay alone, each waiting for a site");
     }
@@ -237,39 +268,12 @@ fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
 }
 
-/// The newest image of a profile.
-pub(crate) fn newest_image(
-    context: &Context,
-    backend: Backend,
-    profile: &str,
-) -> miette::Result<PathBuf> {
-    let latest = context.project()?.out().join(profile).join("latest");
-    image_in(&latest, backend).ok_or_else(|| {
-        miette!(
-            help = format!("`ashlar build --profile {profile}` makes it"),
-            "profile `{profile}` has no image in {}",
-            latest.display()
-        )
-    })
-}
-
-/// The file of a finished image that a back end boots.
-pub(crate) fn image_in(directory: &Path, backend: Backend) -> Option<PathBuf> {
-    let ending = match backend {
-        Backend::Vm => ".raw",
-        Backend::Lab => ".root.erofs",
-    };
-    std::fs::read_dir(directory)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.to_str().is_some_and(|path| path.ends_with(ending)))
-}
-
-pub(crate) fn site_file(context: &Context, site: &str) -> miette::Result<PathBuf> {
-    if site.contains('/') || Path::new(site).is_file() {
-        return Ok(PathBuf::from(site));
+/// How the name of the file ends that a back end boots.
+pub(crate) const fn boots(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Vm => images::DISK,
+        Backend::Lab => images::ROOT,
     }
-    Ok(context.project()?.keys().join(site).join("site.toml"))
 }
 
 fn list(backend: Backend, context: &Context) -> miette::Result<ExitCode> {

@@ -20,6 +20,9 @@ use std::process::ExitCode;
 ///
 /// A site reaches a node once, by its seed partition. It never enters an image,
 /// and this command never prints its key.
+///
+///   ashlar site new shop --expect 3
+///   ashlar site list
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -37,11 +40,17 @@ enum Verb {
     #[command(verbatim_doc_comment)]
     New(New),
     /// Show a site without its secrets.
+    ///
+    ///   ashlar site show shop
+    #[command(verbatim_doc_comment)]
     Show {
         /// Its name.
         name: String,
     },
     /// List the sites in keys/.
+    ///
+    ///   ashlar site list
+    #[command(verbatim_doc_comment)]
     List,
 }
 

@@ -27,8 +27,14 @@ enum VmVerb {
     #[command(flatten)]
     Common(Verb),
     /// Sit down at a node's serial console; Ctrl-] leaves it.
+    ///
+    ///   ashlar vm console node1
+    #[command(verbatim_doc_comment)]
     Console(OneNode),
     /// Save what a node's screen shows as a PNG file.
+    ///
+    ///   ashlar vm screenshot node1 screen.png
+    #[command(verbatim_doc_comment)]
     Screenshot {
         #[command(flatten)]
         node: OneNode,
@@ -36,8 +42,14 @@ enum VmVerb {
         file: PathBuf,
     },
     /// Save nodes with disk and memory, all at one moment.
+    ///
+    ///   ashlar vm snapshot before-update
+    #[command(verbatim_doc_comment)]
     Snapshot(Moment),
     /// Put nodes back to a saved moment.
+    ///
+    ///   ashlar vm rewind before-update
+    #[command(verbatim_doc_comment)]
     Rewind(Moment),
 }
 

@@ -1,7 +1,8 @@
 //! An inspection for people.
 
 use crate::output::Output;
-use ashlar_inspect::{Content, Inspection, bytes};
+use ashlar_inspect::{Content, Inspection};
+use bytesize::ByteSize;
 use std::fmt::Write;
 
 /// Prints what was found.
@@ -9,8 +10,8 @@ pub(crate) fn print(inspection: &Inspection, output: &Output) {
     output.line(format_args!(
         "{}  {} ({} on this host)",
         inspection.image.display(),
-        bytes(inspection.size),
-        bytes(inspection.allocated)
+        ByteSize(inspection.size),
+        ByteSize(inspection.allocated)
     ));
     output.line(format_args!("disk {}\n", inspection.disk_guid));
     output.line(partitions(inspection));
@@ -34,7 +35,7 @@ pub(crate) fn print(inspection: &Inspection, output: &Output) {
         output.line(format_args!(
             "\nuki      {}  {}{}",
             file.path,
-            bytes(file.size),
+            ByteSize(file.size),
             if uki.signed { ", signed" } else { "" }
         ));
         if let Some(name) = uki.os_release.get("PRETTY_NAME") {
@@ -48,7 +49,7 @@ pub(crate) fn print(inspection: &Inspection, output: &Output) {
             .sections
             .iter()
             .filter(|section| section.size >= 1 << 16)
-            .map(|section| format!("{} {}", section.name, bytes(section.size)))
+            .map(|section| format!("{} {}", section.name, ByteSize(section.size)))
             .collect();
         output.line(format_args!("         {}", sections.join(", ")));
     }
@@ -74,7 +75,10 @@ fn partitions(inspection: &Inspection) -> String {
     for report in &inspection.partitions {
         let partition = &report.partition;
         let (used, percent) = match report.used {
-            Some(used) => (bytes(used), (used.saturating_mul(100) / partition.size).to_string()),
+            Some(used) => (
+                ByteSize(used).to_string(),
+                (used.saturating_mul(100) / partition.size).to_string(),
+            ),
             None => ("?".into(), "?".into()),
         };
         let _ = writeln!(
@@ -83,7 +87,7 @@ fn partitions(inspection: &Inspection) -> String {
             partition.number,
             partition.label,
             partition.kind,
-            bytes(partition.size),
+            ByteSize(partition.size),
             used,
             percent,
             content(&report.content)

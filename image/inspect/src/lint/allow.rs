@@ -34,7 +34,9 @@ pub enum AllowError {
     /// The file is there, and cannot be read.
     #[error("{path} cannot be read")]
     Read {
+        /// The file.
         path: String,
+        /// Why not.
         #[source]
         source: std::io::Error,
     },
@@ -45,22 +47,24 @@ pub enum AllowError {
          verify, var, without-copyright; in them, what is allowed = \"the reason\""
     ))]
     Parse {
+        /// What, and in which file.
         message: String,
+        /// The file's text.
         #[source_code]
         text: NamedSource<String>,
+        /// Where.
         #[label("here")]
         place: Option<SourceSpan>,
     },
 }
 
 impl Allow {
-    /// Ours, and those of the project's `recipes/lint.toml` if there is one.
-    pub fn load(recipes: Option<&Path>) -> Result<Self, AllowError> {
+    /// Ours, and those of a project's file if it is there.
+    pub fn load(more: Option<&Path>) -> Result<Self, AllowError> {
         let mut allow = parse(OURS, "lint.toml")?;
-        if let Some(recipes) = recipes {
-            let path = recipes.join("lint.toml");
+        if let Some(path) = more {
             let name = path.display().to_string();
-            match std::fs::read_to_string(&path) {
+            match std::fs::read_to_string(path) {
                 Ok(text) => allow.extend(parse(&text, &name)?),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => return Err(AllowError::Read { path: name, source }),
@@ -109,12 +113,9 @@ mod tests {
     #[test]
     fn a_project_adds_to_the_list() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(
-            dir.path().join("lint.toml"),
-            "[enabled]\n\"till.service\" = \"the till\"\n",
-        )
-        .unwrap();
-        let allow = Allow::load(Some(dir.path())).unwrap();
+        let file = dir.path().join("lint.toml");
+        std::fs::write(&file, "[enabled]\n\"till.service\" = \"the till\"\n").unwrap();
+        let allow = Allow::load(Some(&file)).unwrap();
         assert!(allow.enabled.contains_key("till.service"));
         assert!(allow.enabled.contains_key("ashlar-agent.service"));
     }

@@ -2,8 +2,8 @@
 //! not be there at all.
 
 use super::Severity::{Error, Warning};
-use super::tree::Kind;
 use super::{Check, Findings, Subject};
+use crate::tree::Kind;
 use miette::IntoDiagnostic;
 
 pub(super) const CHECKS: &[Check] = &[

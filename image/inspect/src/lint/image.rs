@@ -3,8 +3,9 @@
 
 use super::Severity::Error;
 use super::{Check, Findings, Subject};
-use crate::{Content, bytes, uki};
+use crate::{Content, uki};
 use ashlar_sandbox::SandboxError;
+use bytesize::ByteSize;
 use miette::IntoDiagnostic;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -72,7 +73,7 @@ fn root_intact(subject: &Subject, findings: &mut Findings) -> miette::Result<()>
 }
 
 fn verity_intact(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
-    let inspection = &subject.inspection;
+    let inspection = &subject.image.inspection;
     let pair = (inspection.labelled("root-a"), inspection.labelled("verity-a"));
     let (Some(root), Some(verity)) = pair else {
         findings.add("verity-a", "there is no such partition");
@@ -91,18 +92,18 @@ fn verity_intact(subject: &Subject, findings: &mut Findings) -> miette::Result<(
     let data = tree.data_blocks.saturating_mul(tree.data_block_size);
     let parts = [("data", root, data), ("hashes", verity, tree.used)];
     for (name, report, length) in parts {
-        let place = subject.work().join(name);
-        subject.disk.copy_out(&report.partition, length, &place).into_diagnostic()?;
+        let place = subject.image.work().join(name);
+        subject.image.disk.copy_out(&report.partition, length, &place).into_diagnostic()?;
     }
     let verified = subject
         .options
         .sandbox
         .command("verifying the hash tree", "veritysetup")
         .args(["verify", "/run/work/data", "/run/work/hashes", asked.unwrap_or(root_hash)])
-        .read(subject.work(), "work")
+        .read(subject.image.work(), "work")
         .run();
     for (name, ..) in parts {
-        std::fs::remove_file(subject.work().join(name)).into_diagnostic()?;
+        std::fs::remove_file(subject.image.work().join(name)).into_diagnostic()?;
     }
     match verified {
         Ok(_) => Ok(()),
@@ -115,7 +116,7 @@ fn verity_intact(subject: &Subject, findings: &mut Findings) -> miette::Result<(
 }
 
 fn slot_consistent(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
-    let inspection = &subject.inspection;
+    let inspection = &subject.image.inspection;
     if inspection.slots.is_empty() {
         findings.add("root-a", "there is no bootable slot");
     }
@@ -141,32 +142,30 @@ fn slot_consistent(subject: &Subject, findings: &mut Findings) -> miette::Result
 }
 
 fn size_budget(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
-    let Some(budget) = &subject.options.budget else {
+    let Some(budget) = &subject.options.budgets else {
         findings.skip("the recipe is not known; run it inside the project, or name --profile");
         return Ok(());
     };
-    let mut hold = |place: &str, what: &str, size: u64, most: Option<ashlar_recipe::Size>| {
-        if let Some(most) = most.map(ashlar_recipe::Size::as_bytes)
-            && size > most
-        {
+    let mut hold = |place: &str, what: &str, size: u64, most: Option<u64>| {
+        if let Some(most) = most.filter(|most| size > *most) {
             findings.add(
                 place,
                 format!(
                     "{} is {} over budget.{what} = {}",
-                    bytes(size),
-                    bytes(size - most),
-                    bytes(most)
+                    ByteSize(size),
+                    ByteSize(size - most),
+                    ByteSize(most)
                 ),
             );
         }
     };
     for slot in ["a", "b"] {
         let label = format!("root-{slot}");
-        if let Some(size) = subject.inspection.labelled(&label).and_then(|root| root.used) {
+        if let Some(size) = subject.image.inspection.labelled(&label).and_then(|root| root.used) {
             hold(&label, "root", size, budget.root);
         }
     }
-    for file in subject.inspection.ukis() {
+    for file in subject.image.inspection.ukis() {
         hold(&file.path, "uki", file.size, budget.uki);
     }
     Ok(())
@@ -185,9 +184,9 @@ fn os_release(subject: &Subject, findings: &mut Findings) -> miette::Result<()> 
             findings.add(path, format!("{key} is missing"));
             continue;
         };
-        let own = subject.inspection.slots.iter().find(|slot| slot.slot == "a");
+        let own = subject.image.inspection.slots.iter().find(|slot| slot.slot == "a");
         let uki = own.and_then(|slot| slot.uki.as_deref());
-        for file in subject.inspection.ukis().filter(|file| Some(file.path.as_str()) == uki) {
+        for file in subject.image.inspection.ukis().filter(|file| Some(file.path.as_str()) == uki) {
             let other = file.uki.os_release.get(key);
             if other != Some(value) {
                 let other = other.map_or("nothing", String::as_str);
@@ -199,7 +198,7 @@ fn os_release(subject: &Subject, findings: &mut Findings) -> miette::Result<()> 
 }
 
 fn seed_empty(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
-    match subject.inspection.labelled("seed").map(|seed| &seed.content) {
+    match subject.image.inspection.labelled("seed").map(|seed| &seed.content) {
         Some(Content::Vfat(fat)) => {
             for file in &fat.files {
                 findings.add("seed", format!("{} is in it", file.path));

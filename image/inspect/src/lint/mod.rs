@@ -3,17 +3,22 @@
 //!
 //! A check looks at the [`Subject`]: the image's bytes, and its root unpacked
 //! into a directory of its own. What is allowed where is data, in
-//! `data/lint.toml` and, for a project's own additions, `recipes/lint.toml`.
+//! `data/lint.toml` and, for a project's own additions, a file of the same form.
+//! What is known from outside the image (budgets, secrets that must not be in it,
+//! locked packages) comes in [`SubjectOptions`].
 
 mod allow;
 mod files;
 mod image;
+mod packages;
+mod programs;
 mod secrets;
 mod subject;
-mod tree;
 mod units;
 
-pub use subject::{Subject, SubjectOptions};
+pub use allow::{Allow, AllowError};
+pub use secrets::Secret;
+pub use subject::{Budgets, Subject, SubjectOptions};
 
 use serde::Serialize;
 
@@ -98,10 +103,17 @@ pub enum Status {
 
 /// Every check, by name.
 pub fn checks() -> Vec<&'static Check> {
-    let mut all: Vec<&Check> = [image::CHECKS, secrets::CHECKS, files::CHECKS, units::CHECKS]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut all: Vec<&Check> = [
+        image::CHECKS,
+        secrets::CHECKS,
+        files::CHECKS,
+        packages::CHECKS,
+        programs::CHECKS,
+        units::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     all.sort_by_key(|check| check.name);
     all
 }

@@ -2,14 +2,12 @@
 //! person.
 
 use super::Severity::{Error, Warning};
-use super::tree::Kind;
 use super::{Check, Findings, Subject};
+use crate::tree::Kind;
 use aho_corasick::AhoCorasick;
-use ashlar_site::Site;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
-use miette::{IntoDiagnostic, miette};
-use std::path::Path;
+use miette::IntoDiagnostic;
 use zeroize::Zeroizing;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -61,78 +59,60 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Something to search for, and whose it is.
-struct Needle {
+/// Something that must not be in an image, and whose it is.
+pub struct Secret {
     bytes: Zeroizing<Vec<u8>>,
     what: String,
 }
 
-/// Every secret below `keys/`.
-fn needles(keys: &Path) -> miette::Result<Vec<Needle>> {
-    let mut needles = Vec::new();
-    for entry in walkdir::WalkDir::new(keys).sort_by_file_name() {
-        let entry = entry.into_diagnostic()?;
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        let path = entry.path();
-        let name = path.strip_prefix(keys).unwrap_or(path).display().to_string();
-        if path.file_name().is_some_and(|name| name == "site.toml") {
-            let site = Site::load(path).map_err(|error| {
-                miette!(
-                    help = "mend or remove it: a site that cannot be read cannot be searched for",
-                    "{error}"
-                )
-            })?;
-            let what = format!("the ring key of keys/{name}");
-            needles.extend(key_needles(site.ring_key.as_bytes(), &what));
-            continue;
-        }
-        let text = Zeroizing::new(std::fs::read(path).into_diagnostic()?);
-        needles.extend(private_key_needles(&text, &format!("the private key keys/{name}")));
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("what", &self.what).finish_non_exhaustive()
     }
-    Ok(needles)
 }
 
-/// A key as bytes, in both alphabets of base64, and in hexadecimal.
-fn key_needles(key: &[u8], what: &str) -> Vec<Needle> {
-    let texts = [
-        BASE64_STANDARD_NO_PAD.encode(key),
-        BASE64_URL_SAFE_NO_PAD.encode(key),
-        hex::encode(key),
-        hex::encode_upper(key),
-    ];
-    let texts = texts.map(String::into_bytes);
-    let all = std::iter::once(key.to_vec()).chain(texts);
-    all.map(|bytes| Needle { bytes: Zeroizing::new(bytes), what: what.to_owned() }).collect()
-}
+impl Secret {
+    /// A key in every form that it is written in: bytes, both alphabets of base64,
+    /// and hexadecimal. `what` names it in findings.
+    #[must_use]
+    pub fn key(key: &[u8], what: &str) -> Vec<Self> {
+        let texts = [
+            BASE64_STANDARD_NO_PAD.encode(key),
+            BASE64_URL_SAFE_NO_PAD.encode(key),
+            hex::encode(key),
+            hex::encode_upper(key),
+        ];
+        let texts = texts.map(String::into_bytes);
+        std::iter::once(key.to_vec()).chain(texts).map(|bytes| Self::new(bytes, what)).collect()
+    }
 
-/// The lines of a PEM private key, and its bytes.
-fn private_key_needles(text: &[u8], what: &str) -> Vec<Needle> {
-    let Ok(text) = std::str::from_utf8(text) else { return Vec::new() };
-    if !text.contains("PRIVATE KEY-----") {
-        return Vec::new();
+    /// The lines of a PEM private key, and its bytes; nothing if `text` is none.
+    #[must_use]
+    pub fn private_key(text: &[u8], what: &str) -> Vec<Self> {
+        let Ok(text) = std::str::from_utf8(text) else { return Vec::new() };
+        if !text.contains("PRIVATE KEY-----") {
+            return Vec::new();
+        }
+        // The first line of a PEM body is mostly the algorithm's name, alike in all
+        // keys; those after it are not.
+        let body: Vec<&str> = text.lines().filter(|line| !line.contains("-----")).collect();
+        let lines = body.iter().skip(1).filter(|line| line.len() >= 40);
+        let mut found: Vec<Self> =
+            lines.map(|line| Self::new(line.as_bytes().to_vec(), what)).collect();
+        let whole = Zeroizing::new(body.concat());
+        if let Ok(bytes) = BASE64_STANDARD_NO_PAD.decode(whole.trim_end_matches('=')) {
+            found.push(Self::new(bytes, what));
+        }
+        found
     }
-    // The first line of a PEM body is mostly the algorithm's name, alike in all
-    // keys; those after it are not.
-    let body: Vec<&str> = text.lines().filter(|line| !line.contains("-----")).collect();
-    let lines = body.iter().skip(1).filter(|line| line.len() >= 40);
-    let mut needles: Vec<Vec<u8>> = lines.map(|line| line.as_bytes().to_vec()).collect();
-    let whole = body.concat();
-    if let Ok(bytes) = BASE64_STANDARD_NO_PAD.decode(whole.trim_end_matches('=')) {
-        needles.push(bytes);
+
+    fn new(bytes: Vec<u8>, what: &str) -> Self {
+        Self { bytes: Zeroizing::new(bytes), what: what.to_owned() }
     }
-    needles
-        .into_iter()
-        .map(|bytes| Needle { bytes: Zeroizing::new(bytes), what: what.to_owned() })
-        .collect()
 }
 
 fn site_secrets(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
-    let needles = match &subject.options.keys {
-        Some(keys) if keys.is_dir() => needles(keys)?,
-        _ => Vec::new(),
-    };
+    let needles = &subject.options.secrets;
     if needles.is_empty() {
         findings.skip("there are no sites in keys/");
         return Ok(());
@@ -145,19 +125,19 @@ fn site_secrets(subject: &Subject, findings: &mut Findings) -> miette::Result<()
         }
     };
 
-    for report in &subject.inspection.partitions {
+    for report in &subject.image.inspection.partitions {
         let label = &report.partition.label;
         // The root is compressed: its files are searched below.
         let searched = !label.starts_with("root") && !label.starts_with("verity");
         let mut tail = Vec::new();
-        for chunk in subject.disk.chunks(&report.partition).take_while(|_| searched) {
+        for chunk in subject.image.disk.chunks(&report.partition).take_while(|_| searched) {
             // A secret may lie across two chunks.
             tail.extend(chunk.into_diagnostic()?);
             look(label, &tail);
             tail.drain(..tail.len().saturating_sub(4096));
         }
     }
-    for file in subject.inspection.ukis() {
+    for file in subject.image.inspection.ukis() {
         let initrd = subject.initrd(file)?;
         look(&format!("{} (initrd)", file.path), &initrd);
     }
@@ -248,7 +228,7 @@ fn private_keys(subject: &Subject, findings: &mut Findings) -> miette::Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::{key_needles, open_account, private_key_needles};
+    use super::{Secret, open_account};
 
     #[test]
     fn locked_accounts_pass_and_all_others_do_not() {
@@ -266,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_key_is_searched_for_in_every_form_that_it_is_written_in() {
-        let forms = key_needles(&[0xfb; 32], "x");
+        let forms = Secret::key(&[0xfb; 32], "x");
         let texts: Vec<_> =
             forms.iter().map(|n| String::from_utf8_lossy(&n.bytes).into_owned()).collect();
         assert!(texts[1].starts_with("+/v7"), "{}", texts[1]);
@@ -277,10 +257,10 @@ mod tests {
 
     #[test]
     fn certificates_are_no_secrets_and_private_keys_are() {
-        assert!(private_key_needles(b"-----BEGIN CERTIFICATE-----\nAAAA\n", "x").is_empty());
+        assert!(Secret::private_key(b"-----BEGIN CERTIFICATE-----\nAAAA\n", "x").is_empty());
         let line = "A".repeat(64);
         let pem =
             format!("-----BEGIN PRIVATE KEY-----\n{line}\n{line}\n-----END PRIVATE KEY-----\n");
-        assert_eq!(private_key_needles(pem.as_bytes(), "x").len(), 2);
+        assert_eq!(Secret::private_key(pem.as_bytes(), "x").len(), 2);
     }
 }

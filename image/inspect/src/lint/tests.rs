@@ -1,13 +1,12 @@
-use super::{Finding, Status, Subject, SubjectOptions, checks, run};
-use ashlar_recipe::{BudgetSettings, Size};
+use super::{Budgets, Finding, Secret, Status, Subject, SubjectOptions, checks, run};
+use crate::Package;
 use ashlar_sandbox::Sandbox;
-use ashlar_site::{RingKey, Site, SiteOptions};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::fs::{File, Permissions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const MIB: u64 = 1 << 20;
 
@@ -15,14 +14,24 @@ const MIB: u64 = 1 << 20;
 /// one thing.
 struct Image {
     directory: tempfile::TempDir,
-    budget: Option<BudgetSettings>,
+    budgets: Option<Budgets>,
+    locked: Option<Vec<Package>>,
+    /// The key of a site.
+    key: Option<[u8; 32]>,
+    /// Other secrets, as text.
+    pem: Option<String>,
 }
 
 impl Image {
     fn good() -> Self {
-        let image = Self { directory: tempfile::tempdir().unwrap(), budget: None };
+        let image = Self {
+            directory: tempfile::tempdir().unwrap(),
+            budgets: None,
+            locked: None,
+            key: None,
+            pem: None,
+        };
         image.disk(|_, _| {});
-        std::fs::create_dir_all(image.keys()).unwrap();
         image
             .file("/etc/machine-id", "")
             .file("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n")
@@ -34,10 +43,6 @@ impl Image {
                 "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
             )
             .file("/usr/share/doc/a/copyright", "free")
-    }
-
-    fn keys(&self) -> PathBuf {
-        self.directory.path().join("keys")
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -68,8 +73,24 @@ impl Image {
         self
     }
 
-    fn budget(mut self, root: Size) -> Self {
-        self.budget = Some(BudgetSettings { root: Some(root), uki: None });
+    fn budget(mut self, root: u64) -> Self {
+        self.budgets = Some(Budgets { root: Some(root), uki: None });
+        self
+    }
+
+    fn key(mut self, key: [u8; 32]) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    fn locked(mut self, packages: &[(&str, &str)]) -> Self {
+        let package = |(name, version): &(&str, &str)| Package {
+            name: (*name).into(),
+            version: (*version).into(),
+            architecture: "all".into(),
+            source: None,
+        };
+        self.locked = Some(packages.iter().map(package).collect());
         self
     }
 
@@ -106,11 +127,15 @@ impl Image {
     /// What one check finds.
     #[track_caller]
     fn finds(&self, name: &str) -> (Status, Vec<Finding>) {
+        let key = self.key.iter().flat_map(|key| Secret::key(key, "the ring key"));
+        let pem = self.pem.iter().flat_map(|pem| Secret::private_key(pem.as_bytes(), "a key"));
         let options = SubjectOptions {
             sandbox: Sandbox::host(),
-            recipes: None,
-            keys: Some(self.keys()),
-            budget: self.budget.clone(),
+            work: self.directory.path().to_owned(),
+            exceptions: None,
+            secrets: key.chain(pem).collect(),
+            budgets: self.budgets,
+            locked: self.locked.clone(),
         };
         let image = self.directory.path().join("disk.raw");
         let subject = Subject::made(&image, &self.directory.path().join("root"), options);
@@ -129,14 +154,6 @@ impl Image {
     #[track_caller]
     fn passes(&self, name: &str) {
         assert_eq!(self.finds(name), (Status::Passed, Vec::new()));
-    }
-
-    fn site(&self, name: &str) -> RingKey {
-        let site = Site::generate(name, SiteOptions::default()).unwrap();
-        let path = self.keys().join(name).join("site.toml");
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        site.create(&path).unwrap();
-        site.ring_key
     }
 }
 
@@ -178,36 +195,24 @@ fn a_good_root_passes_all_checks_of_files_and_secrets() {
 
 #[test]
 fn a_ring_key_is_found_in_a_file_whatever_its_form() {
-    let image = Image::good();
-    let key = *image.site("shop").as_bytes();
-    image.passes("site-secrets");
+    let key = *b"a ring key of thirty-two bytes..";
+    assert_eq!(Image::good().finds("site-secrets").0, Status::Skipped, "nothing to search for");
+    Image::good().key(key).passes("site-secrets");
     let forms = [key.to_vec(), BASE64_STANDARD.encode(key).into_bytes(), hex::encode(key).into()];
     for form in forms {
         let text = [b"padding ".as_slice(), &form, b" more"].concat();
-        let image = Image::good().file("/usr/share/x", text);
-        std::fs::remove_dir(image.keys()).unwrap();
-        let mut options = image.finds("site-secrets");
-        assert_eq!(options.0, Status::Skipped, "no sites, nothing to search for");
-        copy_site(&key, &image.keys());
-        options = image.finds("site-secrets");
-        assert_eq!(options.1[0].place, "/usr/share/x");
-        assert!(!options.1[0].message.contains(&hex::encode(key)), "a finding shows no secret");
+        let image = Image::good().key(key).file("/usr/share/x", text);
+        let (_, found) = image.finds("site-secrets");
+        assert_eq!(found[0].place, "/usr/share/x");
+        assert!(!found[0].message.contains(&hex::encode(key)), "a finding shows no secret");
     }
-}
-
-/// Writes a site with this key.
-fn copy_site(key: &[u8; 32], keys: &Path) {
-    let mut site = Site::generate("shop", SiteOptions::default()).unwrap();
-    site.ring_key = RingKey::new(*key);
-    std::fs::create_dir_all(keys.join("shop")).unwrap();
-    site.create(&keys.join("shop/site.toml")).unwrap();
 }
 
 #[test]
 fn a_site_on_the_seed_or_the_boot_partition_is_found() {
-    let image = Image::good();
-    let key = image.site("shop");
-    let text = BASE64_STANDARD.encode(key.as_bytes());
+    let key = [0xa7; 32];
+    let image = Image::good().key(key);
+    let text = BASE64_STANDARD.encode(key);
     for label in ["seed", "esp"] {
         image.disk(|at, directory| {
             if at == label {
@@ -234,8 +239,8 @@ fn a_seed_with_any_file_is_refused() {
 fn a_private_key_of_a_site_is_found_by_its_lines() {
     let line = "Q".repeat(64);
     let pem = format!("-----BEGIN PRIVATE KEY-----\nMIGH\n{line}\n-----END PRIVATE KEY-----\n");
-    let image = Image::good().file("/usr/lib/x", format!("x{line}x"));
-    std::fs::write(image.keys().join("signing.key"), &pem).unwrap();
+    let mut image = Image::good().file("/usr/lib/x", format!("x{line}x"));
+    image.pem = Some(pem.clone());
     image.fails("site-secrets", &["/usr/lib/x"]);
     Image::good().file("/etc/key.pem", &pem).fails("private-keys", &["/etc/key.pem"]);
 }
@@ -330,10 +335,69 @@ fn an_image_without_a_name_is_refused() {
 fn budgets_are_skipped_without_a_recipe_and_held_with_one() {
     assert_eq!(Image::good().finds("size-budget").0, Status::Skipped);
     // This disk has no root, which takes nothing.
-    Image::good().budget(Size::bytes(1)).passes("size-budget");
+    Image::good().budget(1).passes("size-budget");
 }
 
 #[test]
 fn a_disk_without_slots_is_not_consistent() {
     Image::good().fails("slot-consistent", &["esp", "root-a"]);
+}
+
+#[test]
+fn a_package_that_came_or_went_unseen_is_named() {
+    Image::good().locked(&[("a", "1")]).passes("packages-locked");
+    Image::good().locked(&[("a", "1"), ("lost", "1")]).fails("packages-locked", &["lost"]);
+    Image::good().locked(&[]).fails("packages-locked", &["a"]);
+    Image::good().locked(&[("a", "2")]).fails("packages-locked", &["a"]);
+    assert_eq!(Image::good().finds("packages-locked").0, Status::Skipped);
+}
+
+#[test]
+fn what_no_package_brought_must_stand_in_the_bill_of_materials() {
+    let bill = |paths: &[&str]| {
+        let mut components = vec![serde_json::json!({
+            "name": "a", "version": "1", "purl": "pkg:deb/debian/a@1?arch=all&distro=debian-trixie",
+        })];
+        components.extend(paths.iter().map(
+            |path| serde_json::json!({ "properties": [{ "name": "ashlar:path", "value": path }] }),
+        ));
+        serde_json::json!({ "components": components }).to_string()
+    };
+    let image = || {
+        Image::good()
+            .file("/usr/bin/packaged", "#!/bin/sh\n")
+            .file("/usr/lib/sysimage/dpkg/info/a.list", "/.\n/bin/packaged\n")
+            .file("/usr/bin/till", "#!/bin/sh\n")
+            .file("/usr/share/till.txt", "no program")
+    };
+    let with = |text: &str| {
+        let image = image();
+        std::fs::write(image.directory.path().join("x.cdx.json"), text).unwrap();
+        image
+    };
+    assert_eq!(image().finds("bill-of-materials").0, Status::Skipped);
+    with(&bill(&["/usr/bin/till"])).passes("bill-of-materials");
+    with(&bill(&[])).fails("bill-of-materials", &["/usr/bin/till"]);
+    with(r#"{"components":[]}"#).fails("bill-of-materials", &["/usr/bin/till", "a"]);
+}
+
+#[test]
+fn a_program_that_names_its_builders_home_is_refused() {
+    let image = Image::good().file("/usr/bin/ashlar-agent", "\0/home/ann/.cargo/x.rs\0");
+    image.fails("build-paths", &["/usr/bin/ashlar-agent"]);
+    Image::good().file("/usr/bin/ashlar-agent", "/build/agent/x.rs").passes("build-paths");
+}
+
+#[test]
+fn a_program_that_the_roots_libc_cannot_start_is_refused() {
+    // This test is a program that was linked against a libc that is not there.
+    let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let image = Image::good().file("/usr/bin/ashlar-agent", own);
+    let (status, found) = image.finds("libc-symbols");
+    assert_eq!(status, Status::Failed);
+    assert!(found.iter().any(|f| f.message == "libc.so.6 is not in the root"), "{found:?}");
+    let here = std::fs::read("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").unwrap();
+    let image = image.file("/usr/lib/x86_64-linux-gnu/libc.so.6", here);
+    let (_, found) = image.finds("libc-symbols");
+    assert!(found.iter().any(|f| f.message.contains("which the root's libc.so.6 has not")));
 }

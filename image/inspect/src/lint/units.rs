@@ -1,10 +1,9 @@
 //! Checks of the units in the root.
 
 use super::Severity::Error;
-use super::tree::{Kind, Tree};
 use super::{Check, Findings, Subject};
+use crate::unit_files;
 use miette::IntoDiagnostic;
-use std::collections::BTreeSet;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -46,42 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-const UNIT_DIRECTORIES: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 const MOST_EXPOSURE: f64 = 4.0;
-
-/// The names of all units of some kinds that can be loaded by themselves.
-fn units(tree: &Tree, kinds: &[&str]) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for directory in UNIT_DIRECTORIES {
-        for entry in tree.below(directory) {
-            let Some(name) = entry.path.strip_prefix(directory).map(|rest| &rest[1..]) else {
-                continue;
-            };
-            let kind = name.rsplit('.').next().unwrap_or_default();
-            // Not what is in *.wants and *.d, and no template without an instance.
-            if !name.contains(['/', '@']) && kinds.contains(&kind) && entry.kind != Kind::Directory
-            {
-                names.insert(name.to_owned());
-            }
-        }
-    }
-    names
-}
-
-/// A unit and its drop-ins, as text.
-fn text(tree: &Tree, unit: &str) -> miette::Result<String> {
-    let mut text = String::new();
-    for directory in UNIT_DIRECTORIES {
-        text += &tree.text(&format!("{directory}/{unit}")).into_diagnostic()?.unwrap_or_default();
-        text.push('\n');
-        let drop_ins = format!("{directory}/{unit}.d");
-        for entry in tree.below(&drop_ins).filter(|entry| entry.path.ends_with(".conf")) {
-            text += &tree.text(&entry.path).into_diagnostic()?.unwrap_or_default();
-            text.push('\n');
-        }
-    }
-    Ok(text)
-}
 
 fn units_verify(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
     let Some(tree) = subject.tree(findings) else { return Ok(()) };
@@ -97,7 +61,7 @@ fn units_verify(subject: &Subject, findings: &mut Findings) -> miette::Result<()
              verify \"$@\" 2>&1 || true",
         )
         .arg("sh")
-        .args(units(tree, &kinds))
+        .args(unit_files::all(tree, &kinds))
         .read(tree.root(), "tree")
         .run()?;
     for line in said.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -120,8 +84,10 @@ fn complaint(line: &str) -> (&str, &str) {
 
 fn unit_exposure(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
     let Some(tree) = subject.tree(findings) else { return Ok(()) };
-    let ours: Vec<String> =
-        units(tree, &["service"]).into_iter().filter(|name| name.starts_with("ashlar-")).collect();
+    let ours: Vec<String> = unit_files::all(tree, &["service"])
+        .into_iter()
+        .filter(|name| name.starts_with("ashlar-"))
+        .collect();
     if ours.is_empty() {
         findings.skip("there is no ashlar-* service");
         return Ok(());
@@ -138,7 +104,8 @@ fn unit_exposure(subject: &Subject, findings: &mut Findings) -> miette::Result<(
         match exposure(&said, &unit) {
             None => findings.add(unit, "systemd does not rate it"),
             Some(rating) if rating > MOST_EXPOSURE => {
-                if !text(tree, &unit)?.lines().any(|line| line.starts_with("# Exposure:")) {
+                let text = unit_files::text(tree, &unit).into_diagnostic()?;
+                if !text.lines().any(|line| line.starts_with("# Exposure:")) {
                     findings.add(unit, format!("exposure {rating:.1}, and no reason for it"));
                 }
             }
@@ -175,41 +142,22 @@ fn enabled_units(subject: &Subject, findings: &mut Findings) -> miette::Result<(
 
 fn network_sockets(subject: &Subject, findings: &mut Findings) -> miette::Result<()> {
     let Some(tree) = subject.tree(findings) else { return Ok(()) };
-    for unit in units(tree, &["socket"]) {
-        let wanted = UNIT_DIRECTORIES.iter().any(|directory| {
-            tree.below(directory).any(|entry| {
-                let in_wants = entry.path.contains(".wants/") || entry.path.contains(".requires/");
-                in_wants && entry.path.ends_with(&format!("/{unit}"))
-            })
-        });
-        if !wanted || subject.allow.network_sockets.contains_key(&unit) {
+    for unit in unit_files::all(tree, &["socket"]) {
+        if !unit_files::is_wanted(tree, &unit) || subject.allow.network_sockets.contains_key(&unit)
+        {
             continue;
         }
-        for address in network_addresses(&text(tree, &unit)?) {
+        let text = unit_files::text(tree, &unit).into_diagnostic()?;
+        for address in unit_files::network_addresses(&text) {
             findings.add(&unit, format!("it listens on {address}"));
         }
     }
     Ok(())
 }
 
-/// The addresses in a socket unit that others on the network can reach.
-fn network_addresses(text: &str) -> Vec<&str> {
-    text.lines()
-        .filter_map(|line| line.split_once('='))
-        .filter(|(key, _)| {
-            matches!(key.trim(), "ListenStream" | "ListenDatagram" | "ListenSequentialPacket")
-        })
-        .map(|(_, address)| address.trim())
-        // Paths, abstract names, virtual machine sockets, and the machine itself.
-        .filter(|address| !address.is_empty() && !address.starts_with(['/', '@', '%']))
-        .filter(|address| !address.starts_with("vsock:"))
-        .filter(|address| !address.starts_with("127.") && !address.starts_with("[::1]"))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{complaint, exposure, network_addresses};
+    use super::{complaint, exposure};
 
     #[test]
     fn the_rating_of_the_right_unit_is_read() {
@@ -218,13 +166,6 @@ mod tests {
         assert_eq!(exposure(said, "ashlar-ab.service"), Some(9.4));
         assert_eq!(exposure(said, "ashlar-a.service"), Some(2.2));
         assert_eq!(exposure(said, "ashlar-b.service"), None);
-    }
-
-    #[test]
-    fn only_what_others_can_reach_is_a_network_address() {
-        let unit = "[Socket]\nListenStream=/run/x\nListenStream=22\nListenDatagram=[::]:53\n\
-                    ListenStream=127.0.0.1:1\nListenStream=@abstract\nListenStream=vsock::22\nListenStream=\n";
-        assert_eq!(network_addresses(unit), ["22", "[::]:53"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A lab cluster's directory and record, with what can be done to them.
-pub struct Lab<'a> {
+pub(crate) struct Lab<'a> {
     pub dir: &'a Path,
     pub record: &'a Record,
 }
@@ -71,7 +71,7 @@ pub(crate) fn discard(dir: &Path) -> Result<()> {
 
 impl Lab<'_> {
     /// Makes a node's state: an empty `/var` and `/data`.
-    pub fn prepare(&self, node: &NodeRecord) -> Result<()> {
+    pub(crate) fn prepare(&self, node: &NodeRecord) -> Result<()> {
         let dir = self.node_dir(node);
         store::private_dir(&dir)?;
         for part in ["var", "data"] {
@@ -85,7 +85,7 @@ impl Lab<'_> {
     }
 
     /// Plugs the node in and boots it.
-    pub fn power_on(&self, node: &NodeRecord, times: u32) -> Result<Process> {
+    pub(crate) fn power_on(&self, node: &NodeRecord, times: u32) -> Result<Process> {
         tree::reopen(&self.record.image, &self.record.base)?;
         let dir = self.node_dir(node);
         tree::volatile_etc(&self.record.base, &dir, &node.uuid)?;
@@ -102,7 +102,7 @@ impl Lab<'_> {
     }
 
     /// Asks the container's init to halt.
-    pub fn ask_to_stop(&self, keeper: &Process) -> Result<()> {
+    pub(crate) fn ask_to_stop(&self, keeper: &Process) -> Result<()> {
         let Some(init) = container::init(keeper) else { return Ok(()) };
         // SIGRTMIN+4 is systemd's "power off"; nix names no real-time signal.
         let mut kill = std::process::Command::new("kill");
@@ -111,33 +111,38 @@ impl Lab<'_> {
     }
 
     /// Ends every process of the node at one instant, as a power cut does.
-    pub fn cut_power(&self, node: &NodeRecord, keeper: &Process) -> Result<()> {
+    pub(crate) fn cut_power(&self, node: &NodeRecord, keeper: &Process) -> Result<()> {
         container::kill(&node.name, keeper)
     }
 
     /// Takes away what only a powered node has: its end of the cable.
-    pub fn unplug(&self, node: &NodeRecord) -> Result<()> {
+    pub(crate) fn unplug(&self, node: &NodeRecord) -> Result<()> {
         container::forget(&self.namespace(node));
         network::unplug(&self.record.name, node)
     }
 
     /// Pulls the network cable, or puts it back.
-    pub fn link(&self, node: &NodeRecord, up: bool) -> Result<()> {
+    pub(crate) fn link(&self, node: &NodeRecord, up: bool) -> Result<()> {
         network::link(&self.record.name, node, up)
     }
 
     /// Runs a command in the node.
-    pub fn exec(&self, node: &NodeRecord, keeper: &Process, exec: &Exec) -> Result<Finished> {
+    pub(crate) fn exec(
+        &self,
+        node: &NodeRecord,
+        keeper: &Process,
+        exec: &Exec,
+    ) -> Result<Finished> {
         container::exec(&node.name, keeper, exec)
     }
 
     /// Everything the node has written to its console since it was powered on.
-    pub fn console_log(&self, node: &NodeRecord, times: u32) -> PathBuf {
+    pub(crate) fn console_log(&self, node: &NodeRecord, times: u32) -> PathBuf {
         self.node_dir(node).join(format!("console-{times}.log"))
     }
 
     /// Removes what lies outside the cluster's directory, and mounts.
-    pub fn clean(&self) -> Result<()> {
+    pub(crate) fn clean(&self) -> Result<()> {
         for node in &self.record.nodes {
             self.unplug(node)?;
         }

@@ -24,7 +24,7 @@ pub(crate) use kvm::accelerator;
 const LONGEST_SOCKET: usize = 107;
 
 /// A VM cluster's directory and record, with what can be done to them.
-pub struct Vm<'a> {
+pub(crate) struct Vm<'a> {
     pub dir: &'a Path,
     pub record: &'a Record,
     pub tools: &'a Tools,
@@ -53,14 +53,14 @@ pub(crate) fn free_port(store: &Store) -> Result<u16> {
 
 impl Vm<'_> {
     /// Makes a node's disk, firmware variables and strings.
-    pub fn prepare(&self, node: &NodeRecord, disk_gib: u32) -> Result<()> {
+    pub(crate) fn prepare(&self, node: &NodeRecord, disk_gib: u32) -> Result<()> {
         let dir = self.dir.join(&node.name);
         super::store::private_dir(&dir)?;
         disk::of_node(&self.record.base, &dir, disk_gib, self.tools)
     }
 
     /// Presses the power button.
-    pub fn power_on(&self, node: &NodeRecord, times: u32) -> Result<Process> {
+    pub(crate) fn power_on(&self, node: &NodeRecord, times: u32) -> Result<Process> {
         let dir = self.dir.join(&node.name);
         channel::make(&dir)?;
         let accelerator = self.record.accelerator.unwrap_or(Accelerator::Tcg);
@@ -97,22 +97,22 @@ impl Vm<'_> {
     }
 
     /// Asks the node to shut down, as its power button would.
-    pub fn ask_to_stop(&self, node: &NodeRecord) -> Result<()> {
+    pub(crate) fn ask_to_stop(&self, node: &NodeRecord) -> Result<()> {
         self.qmp(node)?.execute("system_powerdown", json!({})).map(drop)
     }
 
     /// Pulls the network cable, or puts it back.
-    pub fn link(&self, node: &NodeRecord, up: bool) -> Result<()> {
+    pub(crate) fn link(&self, node: &NodeRecord, up: bool) -> Result<()> {
         self.qmp(node)?.execute("set_link", json!({ "name": "cable", "up": up })).map(drop)
     }
 
     /// Runs a command in the node.
-    pub fn exec(&self, node: &NodeRecord, exec: &Exec) -> Result<Finished> {
+    pub(crate) fn exec(&self, node: &NodeRecord, exec: &Exec) -> Result<Finished> {
         channel::exec(&self.dir.join(&node.name), &node.name, exec)
     }
 
     /// What the node's own screen shows, as PNG.
-    pub fn screenshot(&self, node: &NodeRecord) -> Result<Vec<u8>> {
+    pub(crate) fn screenshot(&self, node: &NodeRecord) -> Result<Vec<u8>> {
         // QEMU sees the node's directory and no other.
         let file = self.dir.join(&node.name).join("screen.png");
         self.qmp(node)?.execute("screendump", json!({ "filename": file, "format": "png" }))?;
@@ -133,12 +133,12 @@ impl Vm<'_> {
     }
 
     /// Saves these nodes, disks and memory, at one moment.
-    pub fn snapshot(&self, nodes: &[&NodeRecord], tag: &str) -> Result<()> {
+    pub(crate) fn snapshot(&self, nodes: &[&NodeRecord], tag: &str) -> Result<()> {
         self.while_stopped(nodes, &format!("savevm {tag}"))
     }
 
     /// Puts these nodes back to a moment that was saved.
-    pub fn rewind(&self, nodes: &[&NodeRecord], tag: &str) -> Result<()> {
+    pub(crate) fn rewind(&self, nodes: &[&NodeRecord], tag: &str) -> Result<()> {
         self.while_stopped(nodes, &format!("loadvm {tag}"))
     }
 
@@ -159,12 +159,12 @@ impl Vm<'_> {
     }
 
     /// Everything the node has written to its console since it was powered on.
-    pub fn console_log(&self, node: &NodeRecord, times: u32) -> PathBuf {
+    pub(crate) fn console_log(&self, node: &NodeRecord, times: u32) -> PathBuf {
         self.dir.join(&node.name).join(format!("serial-{times}.log"))
     }
 
     /// The socket of the node's console.
-    pub fn console_socket(&self, node: &NodeRecord) -> PathBuf {
+    pub(crate) fn console_socket(&self, node: &NodeRecord) -> PathBuf {
         self.dir.join(&node.name).join("serial.sock")
     }
 

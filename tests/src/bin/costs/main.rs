@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// How far from the baseline a count may be, in percent.
-const TOLERANCE: f64 = 3.0;
+const TOLERANCE: u64 = 3;
 
 /// The committed file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +99,8 @@ fn differing(baseline: &BTreeMap<String, u64>, counted: &BTreeMap<String, u64>) 
             lines.push(format!("{name} has no baseline"));
             continue;
         };
-        let percent = (to_f64(*now) / to_f64(*before) - 1.0) * 100.0;
-        if percent.abs() > TOLERANCE {
+        if now.abs_diff(*before) * 100 > before * TOLERANCE {
+            let percent = (to_f64(*now) / to_f64(*before) - 1.0) * 100.0;
             lines.push(format!("{name} took {now} instructions, {percent:+.1} % of {before}"));
         }
     }

@@ -20,7 +20,7 @@ const DRILLS: &[Drill] = &[
         name: "vm-loss",
         what: "three VMs that lose one and get it back, and what else the lab proves every day",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
-        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture vm::",
     },
     Drill {
         name: "ring-quiet",
@@ -37,8 +37,8 @@ const DRILLS: &[Drill] = &[
     Drill {
         name: "hung-daemons",
         what: "of three lab nodes one's engine and storage daemon are stopped in their tracks",
-        build: "build --release --locked -p ashlar -p ashlar-agent -p ashlarctl -p ashlar-console",
-        run: "test --locked -p ashlar-tests --test lab -- --ignored daemons_that_hang",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 lab::",
     },
     Drill {
         name: "reset",

@@ -136,7 +136,7 @@ pub(crate) const TIERS: &[Tier] = &[
         needs: &["compile", "programs"],
         pace: Pace::Filling,
         holds: None,
-        minutes: 5,
+        minutes: 15,
         skip: disk_needs_root,
         steps: &[step(Run::Program("disk", 2))],
     },

@@ -25,14 +25,20 @@ pub struct Entry {
     pub kind: Kind,
     /// Permission bits, setuid and the like among them.
     pub mode: u32,
+    /// Bytes of its content.
+    pub size: u64,
 }
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// A symbolic link.
     Link,
+    /// A device, a pipe or a socket.
     Other,
 }
 
@@ -54,6 +60,7 @@ impl Tree {
                 path: format!("/{}", below.display()),
                 kind,
                 mode: metadata.mode() & 0o7777,
+                size: metadata.len(),
             });
         }
         Ok(Self { root: root.to_owned(), fd: File::open(root)?.into(), entries })
@@ -86,6 +93,24 @@ impl Tree {
             .flags(flags | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         Ok(openat2(&self.fd, path, how)?.into())
+    }
+
+    /// Every file that a processor or an interpreter runs: programs, libraries and
+    /// scripts, by how they begin.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn programs(&self) -> std::io::Result<Vec<String>> {
+        let mut programs = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.kind == Kind::File) {
+            let mut start = [0; 4];
+            let read = File::open(self.on_host(&entry.path))?.read(&mut start)?;
+            let kernel_module = entry.path.ends_with(".ko");
+            if read == 4 && (start == *b"\x7fELF" || start.starts_with(b"#!")) && !kernel_module {
+                programs.push(entry.path.clone());
+            }
+        }
+        Ok(programs)
     }
 
     /// Whether something is there, links followed.

@@ -1,21 +1,12 @@
-//! `ashlar profiles`: what can be built.
+//! `ashlar profile list`: what can be built.
 
+use super::beside;
 use crate::context::Context;
 use ashlar_build::Project;
 use ashlar_recipe::{RecipeError, compose, recipes};
 use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
 use std::process::ExitCode;
-
-/// List the profiles that can be built: the recipes in recipes/.
-///
-/// A recipe with an error is listed with it, and the exit code is then 1.
-///
-///   ashlar profiles
-///   ashlar profile show retail         all of one, with each value's origin
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub(crate) struct Args {}
 
 #[derive(Debug, Serialize)]
 struct Profile {
@@ -31,7 +22,7 @@ struct Profile {
 }
 
 /// Runs it.
-pub(crate) fn run(_args: &Args, context: &Context) -> miette::Result<ExitCode> {
+pub(super) fn run(context: &Context) -> miette::Result<ExitCode> {
     let (output, project) = (&context.output, context.project()?);
     let profiles = list(&project)?;
     let width = profiles.iter().map(|profile| profile.name.len()).max().unwrap_or(0);
@@ -66,7 +57,7 @@ fn list(project: &Project) -> Result<Vec<Profile>, RecipeError> {
             name,
         },
         Err(error) => {
-            let error = Some(super::profile::beside(project, &error.to_string()));
+            let error = Some(beside(project, &error.to_string()));
             Profile { name, description: None, machine: None, extends: Vec::new(), error }
         }
     };

@@ -1,0 +1,107 @@
+//! What can be told of a finished image: sizes, differences, materials, holes.
+
+use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::Ashlar;
+use ashlar_tests::image::Built;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// `ashlar WORDS… IMAGE --json`, which must succeed.
+fn told(words: &[&str]) -> Result<Value> {
+    Ashlar::new(words)?.arg(Built::retail()?.disk()?).arg("--json").succeeds()?.json()
+}
+
+fn list<'a>(value: &'a Value, what: &str) -> Result<&'a Vec<Value>> {
+    value.as_array().with_context(|| format!("{what} is no list"))
+}
+
+#[test]
+fn every_byte_of_the_root_is_somebodys() -> Result<()> {
+    let sizes = told(&["size"])?;
+    let sum = |key: &str| -> Result<u64> {
+        let costs = list(&sizes[key], key)?.iter();
+        Ok(costs.filter_map(|cost| cost["stored"].as_u64()).sum())
+    };
+    let root = sizes["root"].as_u64().context("root")?;
+    let told = sum("packages")? + sum("modules")?;
+    println!("{told} of {root} bytes are told");
+    // The rest is directories, links and inodes.
+    ensure!(told <= root && told * 100 >= root * 97, "{told} of {root} bytes");
+    let packages = list(&sizes["packages"], "packages")?;
+    ensure!(packages.iter().any(|cost| cost["name"] == "docker.io"), "no docker.io");
+    let others = list(&sizes["others"], "others")?;
+    ensure!(others.iter().any(|cost| cost["name"] == "/usr/bin/ashlar-agent"), "no agent");
+    ensure!(list(&sizes["modules"], "modules")?.len() > 100, "modules");
+    Ok(())
+}
+
+#[test]
+fn an_image_does_not_differ_from_itself() -> Result<()> {
+    let image = Built::retail()?.disk()?;
+    let same = told(&["compare", image.to_str().context("a path")?])?;
+    ensure!(same["same"] == true && same["concerns_security"] == false, "{same}");
+    // Nothing differs; but something was looked at.
+    ensure!(list(&same["parts"], "parts")?.len() > 10, "{same}");
+    Ok(())
+}
+
+#[test]
+fn the_bill_of_materials_has_every_package_of_the_root_with_a_licence() -> Result<()> {
+    let bill = told(&["sbom", "--format", "spdx"])?;
+    let packages = list(&bill["packages"], "packages")?;
+    let of = |kind: &str| {
+        let prefix = format!("SPDXRef-{kind}-");
+        let is = move |package: &&Value| {
+            package["SPDXID"].as_str().is_some_and(|id| id.starts_with(&prefix))
+        };
+        packages.iter().filter(is).collect::<Vec<_>>()
+    };
+    let debian = of("deb");
+    let names = |list: &[&Value]| -> BTreeSet<String> {
+        list.iter().filter_map(|package| package["name"].as_str().map(str::to_owned)).collect()
+    };
+    let root = told(&["inspect", "--packages"])?;
+    let installed: Vec<&Value> = list(&root["packages"], "packages")?.iter().collect();
+    ensure!(names(&debian) == names(&installed), "the bill and the root have other packages");
+
+    let unknown: Vec<_> =
+        debian.iter().filter(|package| package["licenseDeclared"] == "NOASSERTION").collect();
+    ensure!(unknown.len() * 20 < debian.len(), "without licence: {:?}", unknown);
+    ensure!(names(&of("bin")).contains("ashlar-agent"), "our own programs");
+    ensure!(names(&of("crate")).contains("tokio"), "the crates that they are made of");
+    Ok(())
+}
+
+/// A tracker that knows one hole of one package of the image.
+fn tracker(directory: &Path) -> Result<std::path::PathBuf> {
+    let hole = json!({ "releases": { "trixie": { "status": "open", "urgency": "high" } } });
+    let path = directory.join("tracker.json");
+    std::fs::write(&path, json!({ "docker.io": { "CVE-2026-0001": hole } }).to_string())?;
+    Ok(path)
+}
+
+#[test]
+fn a_known_hole_is_open_until_somebody_gives_a_reason_and_a_day() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let tracker = tracker(directory.path())?;
+    let ignore = directory.path().join("cve.toml");
+    let cve = |until: Option<&str>| -> Result<(bool, Value)> {
+        let mut cve = Ashlar::new(["cve", "--json", "--tracker"])?.arg(&tracker);
+        if let Some(until) = until {
+            let entry =
+                format!("[[ignore]]\nid = 'CVE-2026-0001'\nreason = 'a test'\nuntil = '{until}'\n");
+            std::fs::write(&ignore, entry)?;
+            cve = cve.arg("--ignore").arg(&ignore);
+        }
+        let ran = cve.arg(Built::retail()?.disk()?).run()?;
+        Ok((ran.succeeded(), ran.json()?))
+    };
+    let (clean, said) = cve(None)?;
+    ensure!(!clean && said["open"][0]["packages"][0] == "docker-cli", "{said}");
+    let (clean, said) = cve(Some("9999-12-31"))?;
+    ensure!(clean && said["ignored"][0]["id"] == "CVE-2026-0001", "{said}");
+    let (clean, said) = cve(Some("2020-01-01"))?;
+    ensure!(!clean && said["expired"][0]["reason"] == "a test", "{said}");
+    Ok(())
+}
