@@ -56,6 +56,17 @@ fn the_seed_is_wiped_after_its_import() -> Result<()> {
 }
 
 #[test]
+fn state_and_data_are_on_the_disk_that_was_booted_from() -> Result<()> {
+    for node in THREE.borrow()?.fleet.nodes() {
+        node.sh("disk=$(basename $(realpath /dev/ashlar/disk)) && \
+             for mount in /var /data; do \
+                 test \"$(lsblk --noheadings --output PKNAME $(findmnt -no SOURCE $mount))\" = $disk || exit 1; \
+             done && test \"$(ls /run/ashlar/boot-disk)\" = $disk")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_good_boot_is_blessed() -> Result<()> {
     THREE.lend(|three| {
         three.fleet.nodes().try_for_each(|node| {

@@ -12,12 +12,14 @@
 mod client;
 pub mod cluster;
 mod error;
+mod reset;
 pub mod route;
 mod secret;
 mod status;
 
 pub use client::{Client, ClientError, Connection};
 pub use error::{ApiError, Refusal};
+pub use reset::{Losses, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
 pub use status::*;
 

@@ -4,6 +4,10 @@
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
 
+/// `POST` [`ResetRequest`](crate::ResetRequest) →
+/// [`ResetAnswer`](crate::ResetAnswer). Local socket only, and root only.
+pub const RESET: &str = "/v1/reset";
+
 /// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
 /// only.
 pub const HISTORY: &str = "/v1/history";

@@ -28,7 +28,8 @@ Examples:
   ashlarctl status --watch            follow this node until you press Ctrl-C
   ashlarctl wait && docker node ls    go on once the node is ready
   ashlarctl why                       what holds this node back
-  ashlarctl logs -f                   what the agent and its daemons write";
+  ashlarctl logs -f                   what the agent and its daemons write
+  ashlarctl reset factory --dry-run   what a factory reset would take away";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
+    /// Make this box what it was before its first boot
+    Reset(Reset),
     /// Print a completion script for a shell
     #[command(after_help = "Example: ashlarctl completions bash > \
                             /etc/bash_completion.d/ashlarctl")]
@@ -139,6 +142,55 @@ pub(crate) struct Logs {
     #[arg(long)]
     pub(crate) all_boots: bool,
     /// One JSON object a line, with every field.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl reset`.
+#[derive(Debug, Args)]
+pub(crate) struct Reset {
+    #[command(subcommand)]
+    pub(crate) what: ResetWhat,
+}
+
+/// How much is taken away.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ResetWhat {
+    /// All state and data of this box, for good
+    ///
+    /// Says first what would be lost, and whether the cluster can bear it. The box
+    /// reboots within seconds and comes back as before its first boot; a power cut
+    /// only makes it begin again. Where the agent is broken, choose *Factory reset* in
+    /// the boot menu.
+    #[command(after_help = "\
+Examples:
+  ashlarctl reset factory --dry-run               what would be lost
+  ashlarctl reset factory --keep-site             come back as a new node of this site
+  ashlarctl reset factory --new-site site.toml    come back as a node of another site
+  ashlarctl reset factory --name ashlar-4f0c      although it may hold the last copy")]
+    Factory(Factory),
+}
+
+/// `ashlarctl reset factory`.
+#[derive(Debug, Args)]
+pub(crate) struct Factory {
+    /// Come back with the site that the box has now. Without this and --new-site it
+    /// forgets its site.
+    #[arg(long, conflicts_with = "new_site")]
+    pub(crate) keep_site: bool,
+    /// Come back with this site.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_site: Option<PathBuf>,
+    /// The name of this node: does it even where no other healthy copy is in sight.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) name: Option<String>,
+    /// Do not ask. Still refused where no other healthy copy is in sight.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would be lost, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -20,6 +20,7 @@ mod observe;
 mod paths;
 mod phases;
 mod release;
+mod reset;
 mod ring;
 mod run;
 mod seed;
@@ -67,6 +68,8 @@ enum Command {
     /// copy, and takes no part. If it was moved on purpose, and the other machine
     /// will never run it again, this lets it go on.
     AcceptMachine,
+    /// Carry out the factory reset that was asked for, if one was: the box reboots.
+    Reset,
 }
 
 fn main() -> ExitCode {
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::AcceptMachine => {
             host::wired().and_then(|links| machine::accept(&Paths::system(), &links))
         }
+        Command::Reset => reset::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -59,6 +59,11 @@ impl Paths {
         self.state().join("site.toml")
     }
 
+    /// The factory reset that was asked for.
+    pub(crate) fn reset(&self) -> PathBuf {
+        self.state().join("reset.json")
+    }
+
     /// Public keys that may log in, from the site; without the file SSH is off.
     pub(crate) fn authorized_keys(&self) -> PathBuf {
         self.state().join("ssh/authorized_keys")

@@ -57,7 +57,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let userspace = host.userspace_started().await.unwrap_or_default();
     let mut facts = Facts { release, site: None, boot: BootTimes { userspace, agent } };
     let (status, receiver) = watch::channel(facts.blank());
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver, paths.history()));
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver, paths.clone()));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));

@@ -1,7 +1,9 @@
 //! The API for this node's own tools, over a Unix socket whose file permissions
 //! say who may ask.
 
+use super::reset;
 use crate::ledger;
+use crate::paths::Paths;
 use anyhow::{Context, Result};
 use ashlar_api::{ApiError, Refusal, Status, route};
 use axum::extract::State;
@@ -34,20 +36,23 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
 pub(crate) async fn serve_local(
     listener: UnixListener,
     status: watch::Receiver<Status>,
-    history: PathBuf,
+    paths: Paths,
 ) {
+    let service = router(status, paths).into_make_service_with_connect_info::<reset::Peer>();
     // `axum::serve` returns only when its listener fails for good.
-    if let Err(error) = axum::serve(listener, router(status, history)).await {
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(%error, "the local API is gone");
     }
 }
 
-fn router(status: watch::Receiver<Status>, history: PathBuf) -> Router {
+fn router(status: watch::Receiver<Status>, paths: Paths) -> Router {
+    let history = paths.history();
     Router::new()
         .route(route::STATUS, get(answer_status))
         .route(route::HISTORY, get(move || answer_history(history.clone())))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
-        .with_state(status)
+        .with_state(status.clone())
+        .merge(reset::router(status, paths))
 }
 
 async fn answer_status(State(status): State<watch::Receiver<Status>>) -> Json<Status> {
@@ -100,7 +105,7 @@ mod tests {
         drop(bind(&path).unwrap());
         let listener = bind(&path).unwrap();
         let (_sender, receiver) = watch::channel(blank());
-        let server = tokio::spawn(serve_local(listener, receiver, dir.path().join("none")));
+        let server = tokio::spawn(serve_local(listener, receiver, Paths::under(dir.path())));
         let status = Client::at(&path).status().await.unwrap();
         assert_eq!(status, blank());
         assert_eq!(Client::at(&path).history().await.unwrap(), []);

@@ -5,6 +5,7 @@ mod cluster;
 mod doors;
 mod handlers;
 mod local;
+mod reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{bind, serve_local};

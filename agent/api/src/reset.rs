@@ -1,0 +1,190 @@
+//! `POST /v1/reset`: this box as it was before its first boot.
+
+use crate::{Client, ClientError, MemberStatus, Phase, Secret, Status, route};
+use serde::{Deserialize, Serialize};
+
+/// The body of `POST /v1/reset`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResetRequest {
+    /// What the box has of its site afterwards.
+    pub site: SiteAfterReset,
+    /// Say what would be lost, and do nothing.
+    pub dry_run: bool,
+    /// The node's name, typed by a person: without it nothing is done that the
+    /// cluster could not bear.
+    pub name: Option<String>,
+}
+
+/// What a box that was reset has of its site.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SiteAfterReset {
+    /// The one that it has now.
+    Keep,
+    /// Another: the text of a `site.toml`.
+    New(Secret),
+    /// None: it waits until it is given one.
+    Forget,
+}
+
+/// The answer to `POST /v1/reset`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetAnswer {
+    /// What is lost, a line each.
+    pub losses: Losses,
+    /// The reset has begun; the box reboots within seconds.
+    pub begun: bool,
+}
+
+/// What a factory reset of a node takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// In words, a line each.
+    pub lines: Vec<String>,
+    /// Why the cluster cannot bear it, or cannot be known to: no other healthy
+    /// copy is in sight.
+    pub unbearable: Option<String>,
+}
+
+impl Losses {
+    /// What resetting the node with this status would take away.
+    #[must_use]
+    pub fn of(status: &Status) -> Self {
+        let mut lines = Vec::new();
+        match &status.identity {
+            Some(identity) => lines.push(format!(
+                "the identity of {}: it comes back under another name and address",
+                identity.name
+            )),
+            None => lines.push("nothing of a cluster: this box has no identity yet".to_owned()),
+        }
+        if let Some(swarm) = &status.swarm {
+            lines.push(format!("its place in the Swarm ({swarm})"));
+        }
+        if let Some(storage) = &status.storage {
+            lines.push(format!("its copy of the volume ({storage})"));
+        }
+        lines.push(
+            "everything else in /var and /data: containers, local volumes, the journal".to_owned(),
+        );
+        Self { lines, unbearable: unbearable(status) }
+    }
+}
+
+fn unbearable(status: &Status) -> Option<String> {
+    status.cluster.as_ref()?;
+    let here = status.identity.as_ref().map(|identity| identity.name.as_str());
+    let others = status.members.iter().filter(|member| {
+        member.same_cluster
+            && member.status == MemberStatus::Alive
+            && Some(member.name.as_str()) != here
+    });
+    if others.count() == 0 {
+        return Some("no other member of its cluster is alive".to_owned());
+    }
+    if status.phases.iter().all(|phase| phase.phase != Phase::Storage) {
+        return None;
+    }
+    match &status.storage {
+        None => Some("how many copies of its volume there are is not known".to_owned()),
+        Some(storage) if storage.replicas == 0 => None,
+        Some(storage) if storage.replicas == 1 || storage.bricks_online < storage.bricks => {
+            Some("it may hold the last copy of its volume".to_owned())
+        }
+        Some(storage) if storage.pending_heals != Some(0) => {
+            Some("the other copies of its volume are not healed".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+impl Client {
+    /// Asks for a factory reset of this node.
+    ///
+    /// # Errors
+    /// As [`Connection::get`](crate::Connection::get); refused to anyone but root.
+    pub async fn reset(&self, request: &ResetRequest) -> Result<ResetAnswer, ClientError> {
+        self.connect().await?.post(route::RESET, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BootTimes, ClusterId, Identity, MemberView, NodeId, PhaseStatus, StorageView};
+
+    fn member(name: &str, status: MemberStatus) -> MemberView {
+        MemberView { name: name.into(), address: [10, 83, 0, 1].into(), status, same_cluster: true }
+    }
+
+    /// One of three whose volume has three healthy copies.
+    fn healthy() -> Status {
+        Status {
+            release: "1".into(),
+            profile: "retail".into(),
+            site: Some("shop".into()),
+            identity: Some(Identity {
+                id: NodeId("aa".into()),
+                name: "ashlar-aa".into(),
+                address: [10, 83, 0, 1].into(),
+            }),
+            cluster: Some(ClusterId("c".into())),
+            phases: vec![PhaseStatus {
+                phase: Phase::Storage,
+                holds: true,
+                reached: None,
+                detail: String::new(),
+            }],
+            ready: true,
+            members: vec![
+                member("ashlar-aa", MemberStatus::Alive),
+                member("ashlar-bb", MemberStatus::Alive),
+            ],
+            storage: Some(StorageView {
+                volume: "clusterfs".into(),
+                replicas: 3,
+                bricks_online: 3,
+                bricks: 3,
+                tls: true,
+                mounted: true,
+                pending_heals: Some(0),
+            }),
+            swarm: None,
+            doing: Vec::new(),
+            trouble: None,
+            alerts: Vec::new(),
+            waits: Vec::new(),
+            parts: Vec::new(),
+            now_ms: 0,
+            boot: BootTimes::default(),
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Status)) -> bool {
+        let mut status = healthy();
+        change(&mut status);
+        Losses::of(&status).unbearable.is_some()
+    }
+
+    #[test]
+    fn one_of_three_healthy_copies_may_go() {
+        let losses = Losses::of(&healthy());
+        assert_eq!(losses.unbearable, None);
+        assert!(losses.lines[0].contains("ashlar-aa"), "{losses:?}");
+    }
+
+    #[test]
+    fn what_may_be_the_last_healthy_copy_may_not() {
+        assert!(refused(|s| s.storage.as_mut().unwrap().replicas = 1));
+        assert!(refused(|s| s.storage.as_mut().unwrap().bricks_online = 2));
+        assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = Some(3)));
+        assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = None));
+        assert!(refused(|s| s.storage = None), "unknown is not healthy");
+        assert!(refused(|s| s.members[1].status = MemberStatus::Failed));
+    }
+
+    #[test]
+    fn a_box_without_a_cluster_has_no_last_copy() {
+        assert!(!refused(|s| (s.cluster, s.storage) = (None, None)));
+    }
+}

@@ -1,0 +1,238 @@
+//! The programs of the overlays, run here with a tree of files for /sys, /proc and
+//! /dev, and with stand-ins for the tools that would touch devices.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const ROOT: &str = "0011aaaa-0000-0000-0000-000000000001";
+const SAID: &str =
+    "sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+const MARK: &str = "sys/firmware/efi/efivars/AshlarReset-0c7e1c0a-62b7-4d3f-9b0e-3f2f1f7c8a55";
+
+fn overlays() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../overlays")
+}
+
+/// A machine made of files.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self(tempfile::tempdir().unwrap());
+        for directory in ["bin", "dev/ashlar", "proc", "sys/block", "sys/firmware/efi/efivars"] {
+            fs::create_dir_all(machine.at(directory)).unwrap();
+        }
+        machine.write("sys/class/tty/console/active", "tty0\n");
+        machine.write("dev/tty1", "");
+        let half = "0123456789abcdef".repeat(2);
+        let line = format!("ro roothash={}{half} quiet\n", ROOT.replace('-', ""));
+        machine.write("proc/cmdline", &line);
+        machine.tool("sleep", "");
+        machine
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+        fs::write(self.at(path), text).unwrap();
+    }
+
+    /// A stand-in for a tool: it does `script`, in the machine's own directory.
+    fn tool(&self, name: &str, script: &str) {
+        let path = format!("bin/{name}");
+        let top = self.0.path().display();
+        self.write(&path, &format!("#!/bin/sh\nset -eu\ntop={top}\n{script}\n"));
+        fs::set_permissions(self.at(&path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A disk with the root of this release, and what udev knows of it.
+    fn disk(&self, name: &str, properties: &str) {
+        self.write(&format!("sys/block/{name}/properties"), properties);
+        self.write(&format!("sys/block/{name}/{name}2/partition"), "2");
+        let part = format!("ID_PART_ENTRY_UUID={ROOT}\n");
+        self.write(&format!("sys/block/{name}/{name}2/properties"), &part);
+    }
+
+    fn run(&self, program: &str) -> Output {
+        let path = format!("{}:/usr/bin:/bin", self.at("bin").display());
+        Command::new("sh")
+            .arg(overlays().join("initrd/usr/lib/ashlar").join(program))
+            .arg(self.0.path())
+            .env("PATH", path)
+            .output()
+            .unwrap()
+    }
+
+    fn find_disk(&self) -> Output {
+        self.tool(
+            "udevadm",
+            "case $1 in\n\
+             info) key=${3#--property=}; [ ! -e \"$5/properties\" ] || \
+                 sed -n \"s/^$key=//p\" \"$5/properties\" ;;\n\
+             trigger) echo \"$*\" >>\"$top/triggered\" ;;\n\
+             esac",
+        );
+        self.run("find-disk")
+    }
+
+    fn chosen(&self) -> Vec<String> {
+        let Ok(found) = fs::read_dir(self.at("run/ashlar/boot-disk")) else { return Vec::new() };
+        found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn initrd_and_root_share_what_both_have() {
+    for file in [
+        "usr/lib/udev/rules.d/65-ashlar-disk.rules",
+        "usr/lib/ashlar/show-failure",
+        "usr/lib/systemd/system/emergency.service",
+    ] {
+        let read = |overlay| fs::read_to_string(overlays().join(overlay).join(file)).unwrap();
+        assert_eq!(read("base"), read("initrd"), "{file}");
+    }
+}
+
+#[test]
+fn the_disk_that_the_loader_came_from_is_kept_to_though_another_holds_the_same_release() {
+    let machine = Machine::new();
+    machine.write(SAID, "");
+    machine.disk("sda", "");
+    machine.disk("nvme0n1", "ASHLAR_BOOT_DISK=1\n");
+    let output = machine.find_disk();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(machine.chosen(), ["nvme0n1"]);
+}
+
+#[test]
+fn two_copies_of_the_boot_disk_are_named_and_neither_is_taken() {
+    let machine = Machine::new();
+    machine.write(SAID, "");
+    machine.disk("sda", "ASHLAR_BOOT_DISK=1\nID_MODEL=Stick\nID_SERIAL_SHORT=77\n");
+    machine.disk("sdb", "ASHLAR_BOOT_DISK=1\nID_MODEL=Disk\n");
+    let output = machine.find_disk();
+    assert!(!output.status.success());
+    let said = said(&output);
+    assert!(said.contains("/dev/sda Stick 77") && said.contains("/dev/sdb Disk"), "{said}");
+    assert!(machine.chosen().is_empty());
+}
+
+#[test]
+fn firmware_that_says_nothing_leaves_the_only_disk_there_is() {
+    let machine = Machine::new();
+    machine.disk("vda", "");
+    machine.write("sys/block/sdz/properties", "");
+    let output = machine.find_disk();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(machine.chosen(), ["vda"]);
+    // The rules look again, now that the disk is known.
+    assert!(fs::read_to_string(machine.at("triggered")).unwrap().contains("sys/block/vda"));
+}
+
+#[test]
+fn firmware_that_says_nothing_and_two_disks_of_this_release_are_a_refusal() {
+    let machine = Machine::new();
+    machine.disk("vda", "");
+    machine.disk("vdb", "");
+    let output = machine.find_disk();
+    assert!(!output.status.success());
+    assert!(said(&output).contains("/dev/vda") && said(&output).contains("/dev/vdb"));
+    assert!(machine.chosen().is_empty());
+}
+
+/// A machine with state and data, whose tools count their calls and stop at one of
+/// them as if power had failed: before they do anything, or after.
+fn resetting(mark: bool) -> Machine {
+    let machine = Machine::new();
+    for part in ["state", "data"] {
+        machine.write(&format!("dev/ashlar/{part}"), "old");
+    }
+    if mark {
+        machine.write(MARK, "1 factory\n");
+    }
+    // The power fails at the call whose number is in `fails-at`.
+    let count = "n=$(($(cat $top/calls 2>/dev/null || echo 0) + 1)); echo $n >$top/calls\n\
+                 cut() { [ \"$n$1\" != \"$(cat $top/fails-at 2>/dev/null)\" ] || { \
+                 kill -KILL $PPID; exit 1; }; }\ncut before\n";
+    let tool = |name: &str, script: &str| {
+        machine.tool(name, &format!("{count}{script}\ncut after"));
+    };
+    tool("blkdiscard", "");
+    // As dd would, but for the size.
+    tool(
+        "dd",
+        "for word in \"$@\"; do case $word in of=*) of=${word#of=} ;; if=*) zero=1 ;; esac; done\n\
+         if [ -n \"${zero:-}\" ]; then : >$of; else cat >$of; fi",
+    );
+    // Formats what is empty, and nothing else.
+    tool("systemd-makefs", "[ -s $2 ] || echo $1 >$2");
+    tool("chattr", "");
+    tool("rm", "/bin/rm $1");
+    tool("sync", "");
+    machine
+}
+
+fn is_reset(machine: &Machine) -> bool {
+    let read = |part| fs::read_to_string(machine.at(part)).unwrap();
+    read("dev/ashlar/state") == "ext4\n" && read("dev/ashlar/data") == "xfs\n"
+}
+
+#[test]
+fn a_reset_that_loses_power_at_any_call_is_finished_by_the_next_boot() {
+    let calls = {
+        let whole = resetting(true);
+        assert!(whole.run("reset-disk").status.success());
+        assert!(is_reset(&whole) && !whole.at(MARK).exists());
+        fs::read_to_string(whole.at("calls")).unwrap().trim().parse::<u32>().unwrap()
+    };
+    assert!(calls > 8, "{calls}");
+    for call in 1..=calls {
+        for moment in ["before", "after"] {
+            let machine = resetting(true);
+            machine.write("fails-at", &format!("{call}{moment}\n"));
+            let output = machine.run("reset-disk");
+            assert!(!output.status.success(), "call {call} did not fail");
+            if !machine.at(MARK).exists() {
+                assert!(is_reset(&machine), "{moment} call {call}: forgotten and not done");
+                continue;
+            }
+            let again = machine.run("reset-disk");
+            assert!(again.status.success(), "{moment} call {call}: {}", said(&again));
+            assert!(is_reset(&machine) && !machine.at(MARK).exists(), "{moment} call {call}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_from_the_menu_says_so_first_and_notes_it_before_anything_is_gone() {
+    let machine = resetting(false);
+    machine.tool("sleep", "cat $top/dev/ashlar/state >$top/during; [ $1 = 30 ]");
+    // Power fails at the first discard.
+    machine.write("fails-at", "2before\n");
+    assert!(!machine.run("reset-disk").status.success());
+    assert_eq!(fs::read_to_string(machine.at("during")).unwrap(), "old");
+    assert!(fs::read_to_string(machine.at("dev/tty1")).unwrap().contains("30 seconds"));
+    let mark = fs::read(machine.at(MARK)).unwrap();
+    assert_eq!(mark, b"\x07\0\0\x001 factory\n");
+}
+
+#[test]
+fn a_box_that_was_never_booted_has_nothing_to_empty() {
+    let machine = resetting(true);
+    for part in ["state", "data"] {
+        fs::remove_file(machine.at("dev/ashlar").join(part)).unwrap();
+    }
+    let output = machine.run("reset-disk");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(!machine.at(MARK).exists());
+}
