@@ -8,7 +8,6 @@ use ashlar_disk::{
     Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, Written, flash, needed,
 };
 use ashlar_machine::Backend;
-use ashlar_sandbox::interrupt;
 use ashlar_site::Site;
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, WrapErr, miette};
@@ -85,7 +84,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     }
 
     let progress = Progress::new(&context.output);
-    let cancelled = || interrupt::check().is_err();
+    let token = context.token();
+    let cancelled = || token.is_cancelled();
     let job = Job { events: &progress, cancelled: &cancelled };
     let sums = match &args.sha256sums {
         Some(path) => Some(SumsFile::read(path)?),
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     fits(&examined, image.path(), args.vm_image)?;
     confirm(args.yes, disk, &target, context)?;
     // Until here Ctrl-C may end it at once, which also leaves the question.
-    interrupt::watch();
+    let _ = context.cancel();
 
     let patch = Patch::for_disk(&image, target.size(), site.as_bytes())?;
     let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;

@@ -3,7 +3,6 @@
 use crate::command::flash::{Progress, read_site};
 use crate::context::Context;
 use ashlar_disk::{Image, Job, stamp};
-use ashlar_sandbox::interrupt;
 use miette::miette;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
-    interrupt::watch();
+    let token = context.cancel();
     let image = Image::open(&args.image)?;
     let (name, site) = read_site(context, &args.site)?;
     let copy = args.output.clone().unwrap_or_else(|| beside(&args.image, &name));
@@ -45,7 +44,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         ));
     }
     let progress = Progress::new(&context.output);
-    let cancelled = || interrupt::check().is_err();
+    let cancelled = || token.is_cancelled();
     stamp(&image, site.as_bytes(), &copy, Job { events: &progress, cancelled: &cancelled })?;
     context.output.line(format_args!(
         "{} holds the key of `{name}`: flash it for one box, then keep or delete it like a key",
