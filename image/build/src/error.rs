@@ -42,14 +42,6 @@ pub enum BuildError {
         directory: PathBuf,
     },
 
-    /// A package in the cache is not what was locked; it was removed from there.
-    #[error("{name} in the cache is not the package that the lock names")]
-    #[diagnostic(help("build again: it is fetched anew"))]
-    DamagedPackage {
-        /// The package.
-        name: String,
-    },
-
     /// Hardware sets name modules that the kernel does not have.
     #[error("kernel {kernel} has no module {}", .names.join(", "))]
     #[diagnostic(help(
@@ -64,27 +56,54 @@ pub enum BuildError {
 
     /// The lock is missing or is not the recipe's.
     #[error("{} {reason}", .path.display())]
-    #[diagnostic(help("run `ashlar lock --profile {profile}` and commit the file"))]
+    #[diagnostic(help("run `{command}` and commit the file"))]
     LockStale {
         /// The lock file.
         path: PathBuf,
         /// `does not exist`, `is older than the recipe` …
         reason: String,
-        /// The profile.
-        profile: String,
+        /// What makes it anew.
+        command: String,
     },
 
-    /// The archive has moved on.
-    #[error("the lock of `{profile}` does not match Debian's archive any more:\n{changes}")]
+    /// The archive has moved on, and no other place has what was locked.
+    #[error("these packages of `{profile}` are to be had no more:\n{packages}{changes}")]
     #[diagnostic(help(
-        "the archive keeps the newest versions only. \
-         `ashlar lock --profile {profile}` takes them into the lock"
+        "an archive keeps the newest versions only. Name a mirror or a dated archive in \
+         recipes/archives.toml, or build from what `ashlar vendor` kept; \
+         `{relock}` takes the newest into the lock"
     ))]
-    Drift {
-        /// The profile.
+    Gone {
+        /// The profile, or `tools`.
         profile: String,
-        /// One line a package.
+        /// Each package, and each place that was asked.
+        packages: String,
+        /// What a new lock would change, or nothing.
         changes: String,
+        /// The command that makes a new lock.
+        relock: String,
+    },
+
+    /// A vendored directory lacks something.
+    #[error("{} lacks what `{profile}` needs:\n{packages}", .directory.display())]
+    #[diagnostic(help("fill it anew with `ashlar vendor {}`", .directory.display()))]
+    NotVendored {
+        /// The profile, or `tools`.
+        profile: String,
+        /// The directory.
+        directory: PathBuf,
+        /// What is missing, one line a package.
+        packages: String,
+    },
+
+    /// A package in the cache is not what it was.
+    #[error("the package {name} {version} was damaged in the cache, and is removed from it")]
+    #[diagnostic(help("build again: it is fetched anew. Check the disk if this happens twice"))]
+    Damaged {
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
     },
 
     /// apt does not know a package.
@@ -97,16 +116,16 @@ pub enum BuildError {
         reason: String,
     },
 
-    /// What was downloaded is not what was locked.
-    #[error("{name} {version} could not be fetched: {reason}")]
-    #[diagnostic(help("check the network; what was already fetched is kept"))]
-    Fetch {
-        /// The package.
-        name: String,
-        /// Its version.
-        version: String,
-        /// Why.
-        reason: String,
+    /// Packages are out of reach.
+    #[error("these packages of `{profile}` could not be fetched:\n{packages}")]
+    #[diagnostic(help(
+        "check the network, and the proxy if there is one; what was already fetched is kept"
+    ))]
+    OutOfReach {
+        /// The profile, or `tools`.
+        profile: String,
+        /// Each package, and why each place did not give it.
+        packages: String,
     },
 
     /// Something larger than the recipe allows.

@@ -3,14 +3,14 @@
 use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::Build;
-use crate::locking::{self, Locking};
+use crate::locking::{Locking, Locksmith};
 use crate::pipeline::{Request, recall, room, staged, version};
 use crate::plan::Plan;
 use crate::stage::Sources;
 use crate::step::{self, ALL, DISK, StepId};
 use crate::store::Store;
-use crate::tools::Toolbox;
-use crate::{archive, programs, publish};
+use crate::tools::{Toolbox, ToolsLock};
+use crate::{fetch, programs, publish};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -57,12 +57,25 @@ pub struct StepReport {
 /// # Errors
 ///
 /// When the recipe has a fault, or the cache cannot be read.
-pub fn explain(request: &Request, _: &dyn Events) -> Result<Report> {
+pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let recipes = request.project.recipes();
     let composed = ashlar_recipe::compose(&recipes, &request.profile)?;
     let store = Store::open(request.cache_dir.as_deref())?;
-    let tools = Toolbox::found(&store)?;
-    let lock = match locking::current(&recipes, &composed) {
+    let tools = match &request.vendor {
+        Some(vendor) => ToolsLock::vendored(vendor)?,
+        None => ToolsLock::of(Some(&request.project))?,
+    };
+    let tools = Toolbox::found(&store, &tools);
+    let cancel = events.cancel();
+    let smith = Locksmith {
+        recipes: &recipes,
+        vendor: request.vendor.as_deref(),
+        locking: request.locking,
+        store: &store,
+        cancel: &cancel,
+        events,
+    };
+    let lock = match smith.current(&composed) {
         Ok(lock) => Some(lock),
         Err(BuildError::LockStale { .. }) if request.locking == Locking::Renew => None,
         Err(error) => return Err(error),
@@ -113,7 +126,7 @@ pub fn explain(request: &Request, _: &dyn Events) -> Result<Report> {
         }
     });
     let steps: Vec<StepReport> = reports.collect();
-    let missing = lock.as_ref().map_or(Vec::new(), |lock| archive::missing(lock, &store));
+    let missing = lock.as_ref().map_or(Vec::new(), |lock| fetch::missing(lock, &store));
     let pending = steps.iter().filter(|step| !step.cached).map(|step| step.step).collect();
     let bytes = lock
         .as_ref()

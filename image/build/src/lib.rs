@@ -20,6 +20,7 @@
 //!     locking: Locking::Refuse,
 //!     version: None,
 //!     agent_dir: None,
+//!     vendor: None,
 //!     cache_dir: None,
 //!     targets: Target::USUAL.into(),
 //! };
@@ -57,10 +58,10 @@
 //! `layer`, ids by the product line (`identity`), and everything that the firmware
 //! or the kernel executes comes from locked packages.
 
-mod archive;
 mod contents;
 pub mod cpio;
 mod digest;
+mod download;
 mod draft;
 mod elf;
 mod entries;
@@ -69,7 +70,9 @@ mod events;
 mod execute;
 mod explain;
 pub mod export;
+mod fetch;
 mod identity;
+mod index;
 mod initrd;
 mod layer;
 mod loader;
@@ -82,6 +85,7 @@ mod programs;
 mod project;
 mod prune;
 mod publish;
+mod resolve;
 mod roles;
 mod sbom;
 mod space;
@@ -89,7 +93,10 @@ mod sparse;
 mod stage;
 mod step;
 mod store;
+#[cfg(test)]
+mod test_archive;
 mod tools;
+mod vendor;
 mod workspace;
 
 pub use draft::Draft;
@@ -97,13 +104,15 @@ pub use entries::Entry;
 pub use error::{BuildError, Bytes};
 pub use events::{Activity, Events, Silent};
 pub use explain::{Report, StepReport, explain};
+pub use fetch::Lost;
 pub use layer::PROGRAMS;
 pub use locking::current as current_lock;
-pub use locking::{Locked, Locking, lock_profile};
+pub use locking::{Locked, Locking, lock_profile, lock_tools};
 pub use pipeline::{Built, Request, build};
 pub use programs::programs;
 pub use project::{Project, ProjectError};
 pub use prune::{Pruned, Rule, prune};
 pub use step::{StepId, Target};
 pub use store::{BuildLock, Store, size_of};
-pub use tools::Toolbox;
+pub use tools::{Toolbox, ToolsLock};
+pub use vendor::{Vendored, check_vendored, vendor};

@@ -1,13 +1,16 @@
-//! The lock file of a profile: reading it, and finding out whether it still
-//! holds.
+//! The lock file of a profile: reading it, finding out whether it still holds,
+//! and having its packages.
 
-use crate::archive::{self, Fetched};
+use crate::digest;
 use crate::error::{BuildError, Result};
 use crate::events::Events;
+use crate::fetch::{self, Lost, Places};
 use crate::project::Project;
+use crate::resolve::{self, Question};
 use crate::store::Store;
-use crate::tools::Toolbox;
-use ashlar_recipe::{Composed, Lock};
+use crate::tools::{self, Toolbox, ToolsLock};
+use ashlar_recipe::{Composed, Fault, Lock};
+use ashlar_sandbox::{Cancel, Sandbox, host};
 use std::path::{Path, PathBuf};
 
 /// What may happen to a lock that does not hold any more.
@@ -19,6 +22,24 @@ pub enum Locking {
     Refuse,
 }
 
+/// What handling the lock of a profile takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Locksmith<'a> {
+    /// The folder of the recipes.
+    pub recipes: &'a Path,
+    /// A directory that `ashlar vendor` filled: its locks and its packages are
+    /// taken, and no other.
+    pub vendor: Option<&'a Path>,
+    /// What may happen to a lock that does not hold.
+    pub locking: Locking,
+    /// Where packages are kept.
+    pub store: &'a Store,
+    /// Ends what runs.
+    pub cancel: &'a Cancel,
+    /// Is told what happens.
+    pub events: &'a dyn Events,
+}
+
 /// Where the lock of a profile is.
 pub(crate) fn path(recipes: &Path, profile: &str) -> PathBuf {
     recipes.join(format!("{profile}.lock"))
@@ -26,82 +47,175 @@ pub(crate) fn path(recipes: &Path, profile: &str) -> PathBuf {
 
 /// The lock as it is on disk, if it is the recipe's.
 pub fn current(recipes: &Path, composed: &Composed) -> Result<Lock> {
-    let path = path(recipes, &composed.name);
-    let stale = |reason: &str| BuildError::LockStale {
+    current_at(path(recipes, &composed.name), recipes, composed)
+}
+
+fn current_at(path: PathBuf, recipes: &Path, composed: &Composed) -> Result<Lock> {
+    let stale = |reason: String| BuildError::LockStale {
         path: path.clone(),
-        reason: reason.into(),
-        profile: composed.name.clone(),
+        reason,
+        command: format!("ashlar lock --profile {}", composed.name),
     };
     if !path.is_file() {
-        return Err(stale("does not exist"));
+        return Err(stale("does not exist".into()));
     }
-    let lock = Lock::load(&path)?;
-    if lock.inputs != Lock::inputs_of(composed, &archive::suites(&composed.components())) {
-        return Err(stale("is not of this recipe: its packages or its kernel were changed since"));
+    let lock = match Lock::load(&path) {
+        Err(error) if matches!(error.fault, Fault::OldLock { .. }) => {
+            return Err(stale(format!("is of an older form: {}", error.fault)));
+        }
+        other => other?,
+    };
+    if lock.inputs != composed.wanted().digest() {
+        let reason = "is not of this recipe: its packages, its kernel or its archives were \
+                      changed since";
+        return Err(stale(reason.into()));
+    }
+    for package in lock.packages.iter().filter(|package| package.archive.is_none()) {
+        let file = recipes.join(&package.filename);
+        if file.is_file() && digest::file(&file)? != package.sha256 {
+            return Err(stale(format!("has another {} than there is", package.filename)));
+        }
     }
     Ok(lock)
 }
 
-/// The lock on disk, or a new one, written to disk, if that one is not the
-/// recipe's.
-pub(crate) fn load_or_resolve(
-    recipes: &Path,
-    composed: &Composed,
-    locking: Locking,
-    (tools, store): (&Toolbox, &Store),
-    events: &dyn Events,
-) -> Result<Lock> {
-    match current(recipes, composed) {
-        Ok(lock) => Ok(lock),
-        Err(error) if locking == Locking::Refuse => Err(error),
-        Err(BuildError::LockStale { reason, path, .. }) => {
-            events.note(format_args!("{} {reason}; locking", path.display()));
-            let old = Lock::load(&path).ok();
-            renew(recipes, composed, old.as_ref(), (tools, store), events)
+impl Locksmith<'_> {
+    /// The lock that is to be built from, wherever that is.
+    pub(crate) fn current(&self, composed: &Composed) -> Result<Lock> {
+        let at = path(self.vendor.unwrap_or(self.recipes), &composed.name);
+        current_at(at, self.recipes, composed)
+    }
+
+    /// The lock on disk, or a new one, written to disk, if that one is not the
+    /// recipe's.
+    pub(crate) fn load_or_resolve(&self, composed: &Composed, tools: &Toolbox) -> Result<Lock> {
+        match self.current(composed) {
+            Err(BuildError::LockStale { reason, path, .. }) if self.may_renew() => {
+                self.events.note(format_args!("{} {reason}; locking", path.display()));
+                let old = Lock::load(&path).ok();
+                self.renew(composed, old.as_ref(), tools)
+            }
+            other => other,
         }
-        Err(error) => Err(error),
+    }
+
+    fn may_renew(&self) -> bool {
+        self.locking == Locking::Renew && self.vendor.is_none()
+    }
+
+    /// Makes all packages of the lock be in the cache, and gives the lock that
+    /// this came out with: the same, or, if the archive has moved on and no other
+    /// place has what was locked, a new one.
+    pub(crate) fn fetch(&self, lock: Lock, composed: &Composed, tools: &Toolbox) -> Result<Lock> {
+        let lost = self.lost(&lock, composed)?;
+        if lost.is_empty() {
+            return Ok(lock);
+        }
+        let gone = lost.iter().any(|lost| lost.gone);
+        if !gone || !self.may_renew() {
+            // What a new lock would have instead helps to decide; if the
+            // archives cannot be asked, the names alone must do.
+            let new = (gone && self.vendor.is_none()).then(|| self.resolve(composed, tools));
+            let changes = new.and_then(Result::ok).map(|new| instead(&lock, &new, &lost));
+            let changes = changes.unwrap_or_default();
+            return Err(refusal(&composed.name, &lost, self.vendor, changes));
+        }
+        let names: Vec<&str> = lost.iter().map(|lost| lost.package.name.as_str()).collect();
+        self.events.warning(format_args!(
+            "no archive has {} any more as locked; locking anew",
+            names.join(", ")
+        ));
+        let lock = self.renew(composed, Some(&lock), tools)?;
+        self.have(&lock, composed)?;
+        Ok(lock)
+    }
+
+    fn lost(&self, lock: &Lock, composed: &Composed) -> Result<Vec<Lost>> {
+        let places =
+            Places { vendor: self.vendor, recipes: self.recipes, archives: &composed.archives };
+        fetch::fetch(&places, self.store, lock, self.cancel, self.events)
+    }
+
+    /// Makes all packages of a lock be in the cache, or names those that cannot.
+    pub(crate) fn have(&self, lock: &Lock, composed: &Composed) -> Result<()> {
+        let lost = self.lost(lock, composed)?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        Err(refusal(&composed.name, &lost, self.vendor, String::new()))
+    }
+
+    fn resolve(&self, composed: &Composed, tools: &Toolbox) -> Result<Lock> {
+        let place_of = |name: &str| {
+            let lists = ["packages", "firmware.packages"];
+            let item =
+                lists.iter().find_map(|list| composed.origins.get(&format!("{list}[{name:?}]")));
+            let at = item.or_else(|| {
+                let kernel = composed.recipe.kernel.package.as_deref() == Some(name);
+                composed.origins.get("kernel.package").filter(|_| kernel)
+            });
+            at.map(ToString::to_string)
+        };
+        let question = Question {
+            name: &composed.name,
+            wanted: &composed.wanted(),
+            recipes: self.recipes,
+            place_of: &place_of,
+        };
+        let apt = tools.sandbox().until(self.cancel.clone());
+        resolve::resolve(&apt, self.store, &question, self.events)
+    }
+
+    /// Resolves anew, says what moved, and writes the lock file.
+    fn renew(&self, composed: &Composed, old: Option<&Lock>, tools: &Toolbox) -> Result<Lock> {
+        let new = self.resolve(composed, tools)?;
+        if let Some(old) = old {
+            let diff = old.diff(&new);
+            if !diff.is_empty() {
+                let text = "packages moved since the last lock";
+                self.events.warning(format_args!("{text}:\n{diff}"));
+            }
+        }
+        let path = path(self.recipes, &composed.name);
+        new.save(&path)?;
+        let count = new.packages.len();
+        self.events.note(format_args!("locked {count} packages in {}", path.display()));
+        Ok(new)
     }
 }
 
-/// Makes all packages of the lock be in the cache, and gives the lock that this
-/// came out with: the same, or, if the archive has moved on, a new one.
-pub(crate) fn fetch(
-    lock: Lock,
-    recipes: &Path,
-    composed: &Composed,
-    locking: Locking,
-    (tools, store): (&Toolbox, &Store),
-    events: &dyn Events,
-) -> Result<Lock> {
-    let sandbox = tools.sandbox();
-    let Fetched::Vanished(gone) = archive::fetch(&sandbox, store, &lock, events)? else {
-        return Ok(lock);
+/// What a new lock would have in the place of what is lost.
+fn instead(old: &Lock, new: &Lock, lost: &[Lost]) -> String {
+    let mut diff = old.diff(new);
+    diff.added.clear();
+    diff.removed.clear();
+    diff.moved.retain(|moved| lost.iter().any(|lost| lost.package.name == moved.from.name));
+    if diff.is_empty() { String::new() } else { format!("\nThe archives have now:\n{diff}") }
+}
+
+/// Why a build cannot have its packages; all of them are named.
+pub(crate) fn refusal(
+    profile: &str,
+    lost: &[Lost],
+    vendor: Option<&Path>,
+    changes: String,
+) -> BuildError {
+    let profile = profile.to_owned();
+    let packages = fetch::describe(lost);
+    if let Some(directory) = vendor {
+        return BuildError::NotVendored { profile, directory: directory.to_owned(), packages };
+    }
+    if !lost.iter().any(|lost| lost.gone) {
+        return BuildError::OutOfReach { profile, packages };
+    }
+    let relock = match profile.as_str() {
+        "tools" => "ashlar lock --tools".to_owned(),
+        profile => format!("ashlar lock --profile {profile}"),
     };
-    let names: Vec<&str> = gone.iter().map(|package| package.name.as_str()).collect();
-    if locking == Locking::Refuse {
-        let new = archive::resolve(&sandbox, store, composed, events)?;
-        let mut diff = lock.diff(&new);
-        diff.moved.retain(|moved| names.contains(&moved.from.name.as_str()));
-        let gone = names.iter().map(|name| format!("- {name}")).collect::<Vec<_>>().join("\n");
-        let changes = if diff.is_empty() { gone } else { diff.to_string() };
-        return Err(BuildError::Drift { profile: composed.name.clone(), changes });
-    }
-    events.warning(format_args!(
-        "the archive has no more {} as locked; locking anew",
-        names.join(", ")
-    ));
-    let lock = renew(recipes, composed, Some(&lock), (tools, store), events)?;
-    match archive::fetch(&sandbox, store, &lock, events)? {
-        Fetched::All => Ok(lock),
-        Fetched::Vanished(gone) => Err(BuildError::Fetch {
-            name: gone[0].name.clone(),
-            version: gone[0].version.clone(),
-            reason: "the archive lists it and does not have it; try again in some minutes".into(),
-        }),
-    }
+    BuildError::Gone { profile, packages, changes, relock }
 }
 
-/// The outcome of locking one profile.
+/// The outcome of making one lock.
 #[derive(Clone, Debug)]
 pub struct Locked {
     /// The lock file.
@@ -116,52 +230,87 @@ pub struct Locked {
     pub fresh: bool,
 }
 
+impl Locked {
+    /// Compares a new lock with the file, and, unless it is only to be checked,
+    /// puts it there.
+    fn put(new: &Lock, path: PathBuf, check: bool) -> Result<Self> {
+        let old = match path.is_file().then(|| Lock::load(&path)) {
+            Some(Ok(old)) => Some(old),
+            // A lock of an older form is not compared, and replaced.
+            Some(Err(error)) if matches!(error.fault, Fault::OldLock { .. }) => None,
+            Some(Err(error)) => return Err(error.into()),
+            None => None,
+        };
+        let diff = old.as_ref().map(|old| old.diff(new));
+        // The date of an archive alone makes no lock out of date.
+        let fresh = old.as_ref().is_some_and(|old| old.inputs == new.inputs)
+            && diff.as_ref().is_some_and(ashlar_recipe::LockDiff::is_empty);
+        if !check && !fresh {
+            new.save(&path)?;
+        }
+        Ok(Self {
+            packages: new.packages.len(),
+            bytes: new.packages.iter().map(|package| package.size).sum(),
+            changes: diff.map(|diff| diff.to_string()).unwrap_or_default(),
+            path,
+            fresh,
+        })
+    }
+}
+
 /// Locks a profile, or, for `check`, only finds out what that would change.
 pub fn lock_profile(
     project: &Project,
     profile: &str,
     cache: Option<&Path>,
     check: bool,
+    cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Locked> {
     let recipes = project.recipes();
     let composed = ashlar_recipe::compose(&recipes, profile)?;
     let store = Store::open(cache)?;
     let _held = store.lock(events)?;
-    let tools = Toolbox::ready(&store, events)?;
-    let new = archive::resolve(&tools.sandbox(), &store, &composed, events)?;
-    let path = path(&recipes, profile);
-    let old = if path.is_file() { Some(Lock::load(&path)?) } else { None };
-    let fresh = old.as_ref() == Some(&new);
-    if !check && !fresh {
-        new.save(&path)?;
-    }
-    Ok(Locked {
-        packages: new.packages.len(),
-        bytes: new.packages.iter().map(|package| package.size).sum(),
-        changes: old.map(|old| old.diff(&new).to_string()).unwrap_or_default(),
-        path,
-        fresh,
-    })
+    let tools = Toolbox::ready(&store, &ToolsLock::of(Some(project))?, cancel, events)?;
+    let smith = Locksmith {
+        recipes: &recipes,
+        vendor: None,
+        locking: Locking::Renew,
+        store: &store,
+        cancel,
+        events,
+    };
+    let new = smith.resolve(&composed, &tools)?;
+    Locked::put(&new, path(&recipes, profile), check)
 }
 
-/// Resolves anew, says what moved, and writes the lock file.
-pub(crate) fn renew(
-    recipes: &Path,
-    composed: &Composed,
-    old: Option<&Lock>,
-    (tools, store): (&Toolbox, &Store),
+/// Locks the tools. Their own root is asked if there is one, and else this
+/// host's apt: without a lock there can be no root.
+pub fn lock_tools(
+    project: &Project,
+    cache: Option<&Path>,
+    check: bool,
+    cancel: &Cancel,
     events: &dyn Events,
-) -> Result<Lock> {
-    let new = archive::resolve(&tools.sandbox(), store, composed, events)?;
-    if let Some(old) = old {
-        let diff = old.diff(&new);
-        if !diff.is_empty() {
-            events.warning(format_args!("packages moved since the last lock:\n{diff}"));
+) -> Result<Locked> {
+    let recipes = project.recipes();
+    let store = Store::open(cache)?;
+    let _held = store.lock(events)?;
+    let known = ToolsLock::of(Some(project)).ok();
+    let place = known.map(|lock| Toolbox::place(&store, &lock).join("root"));
+    let apt = match place.filter(|root| root.is_dir()) {
+        Some(root) => Sandbox::new(&root).logging_to(store.logs()).traced(events.trace()),
+        None => {
+            host::check(&["bwrap", "apt-get", "dpkg-deb"])?;
+            Sandbox::host()
         }
-    }
-    let path = path(recipes, &composed.name);
-    new.save(&path)?;
-    events.note(format_args!("locked {} packages in {}", new.packages.len(), path.display()));
-    Ok(new)
+    };
+    let question = Question {
+        name: "tools",
+        wanted: &tools::wanted(&recipes)?,
+        recipes: &recipes,
+        place_of: &|_| None,
+    };
+    let new = resolve::resolve(&apt.until(cancel.clone()), &store, &question, events)?;
+    Locked::put(&new, recipes.join(tools::FILE), check)
 }

@@ -3,15 +3,15 @@
 use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::{Build, Timings};
-use crate::locking::{self, Locking};
+use crate::locking::{self, Locking, Locksmith};
 use crate::plan::Plan;
 use crate::project::Project;
 use crate::space::{self, Need};
 use crate::stage::{Sources, Staged, Staging};
 use crate::step::{self, ALL, DISK, StepId, Target};
 use crate::store::{Store, write_whole};
-use crate::tools::Toolbox;
-use crate::{Bytes, archive, programs, publish};
+use crate::tools::{Toolbox, ToolsLock};
+use crate::{Bytes, fetch, programs, publish};
 use ashlar_recipe::{Composed, Lock};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,8 @@ pub struct Request {
     pub version: Option<String>,
     /// Where our programs are, instead of compiling them.
     pub agent_dir: Option<PathBuf>,
+    /// A directory that `ashlar vendor` filled, instead of locks and archives.
+    pub vendor: Option<PathBuf>,
     /// The cache, instead of the user's.
     pub cache_dir: Option<PathBuf>,
     /// What people shall get.
@@ -71,14 +73,23 @@ impl Request {
 pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
     let begun = Instant::now();
     let composed = ashlar_recipe::compose(&request.project.recipes(), &request.profile)?;
-    if request.locking == Locking::Refuse {
-        locking::current(&request.project.recipes(), &composed)?;
+    let recipes = request.project.recipes();
+    if request.locking == Locking::Refuse && request.vendor.is_none() {
+        locking::current(&recipes, &composed)?;
     }
     let store = Store::open(request.cache_dir.as_deref())?;
     let _lock = store.lock(events)?;
+    let cancel = events.cancel();
+    let smith = Locksmith {
+        recipes: &recipes,
+        vendor: request.vendor.as_deref(),
+        locking: request.locking,
+        store: &store,
+        cancel: &cancel,
+        events,
+    };
     let mut seconds = BTreeMap::new();
-    let Prepared { tools, mut lock, programs } =
-        prepare(request, &composed, &store, &mut seconds, events)?;
+    let Prepared { tools, mut lock, programs } = prepare(request, &composed, smith, &mut seconds)?;
 
     let stage = store.draft("stage")?;
     let mut built = None;
@@ -113,11 +124,9 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
                 built = Some((version, published, timings));
                 break;
             }
-            Err(BuildError::DamagedPackage { name }) if fresh => {
+            Err(BuildError::Damaged { name, .. }) if fresh => {
                 events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
-                let recipes = request.project.recipes();
-                let at = (&tools, &store);
-                lock = locking::fetch(lock, &recipes, &composed, request.locking, at, events)?;
+                lock = smith.fetch(lock, &composed, &tools)?;
             }
             Err(error) => return Err(placed(error, &composed)),
         }
@@ -186,20 +195,23 @@ struct Prepared {
 fn prepare(
     request: &Request,
     composed: &Composed,
-    store: &Store,
+    smith: Locksmith<'_>,
     seconds: &mut BTreeMap<String, f64>,
-    events: &dyn Events,
 ) -> Result<Prepared> {
-    let recipes = request.project.recipes();
+    let Locksmith { store, cancel, events, .. } = smith;
     let mut begun = Instant::now();
     let mut lap = |name: &str| {
         seconds.insert(name.to_owned(), begun.elapsed().as_secs_f64());
         begun = Instant::now();
     };
-    if !Toolbox::place(store).is_dir() {
+    let tools = match &request.vendor {
+        Some(vendor) => ToolsLock::vendored(vendor)?,
+        None => ToolsLock::of(Some(&request.project))?,
+    };
+    if !Toolbox::place(store, &tools).is_dir() {
         space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
     }
-    let tools = Toolbox::ready(store, events)?;
+    let tools = Toolbox::ready(store, &tools, cancel, events)?;
     lap("tools");
     let at = (&tools, store);
     let (programs, lock) = std::thread::scope(|scope| {
@@ -210,10 +222,10 @@ fn prepare(
             programs.map(|programs| (programs, begun.elapsed()))
         });
         let locked = || {
-            let lock = locking::load_or_resolve(&recipes, composed, request.locking, at, events)?;
-            let bytes = archive::missing(&lock, store).iter().map(|package| package.size).sum();
+            let lock = smith.load_or_resolve(composed, &tools)?;
+            let bytes = fetch::missing(&lock, store).iter().map(|package| package.size).sum();
             space::check(&[Need { place: store.root(), bytes }])?;
-            locking::fetch(lock, &recipes, composed, request.locking, at, events)
+            smith.fetch(lock, composed, &tools)
         };
         let lock = locked();
         lap("lock");

@@ -14,7 +14,7 @@ use crate::events::Events;
 use crate::layer::PROGRAMS;
 use crate::project::Project;
 use crate::store::{Store, write_whole};
-use crate::tools::Toolbox;
+use crate::tools::{Toolbox, ToolsLock};
 use crate::workspace::packages;
 use crate::{digest, sparse};
 use ashlar_sandbox::SandboxError;
@@ -41,7 +41,11 @@ pub fn programs(
 ) -> Result<PathBuf> {
     match given {
         Some(directory) => as_given(directory),
-        None => compile(project, (&Toolbox::ready(store, events)?, store), events),
+        None => {
+            let lock = ToolsLock::of(Some(project))?;
+            let tools = Toolbox::ready(store, &lock, &events.cancel(), events)?;
+            compile(project, (&tools, store), events)
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::error::{At, Result};
 use crate::project::Project;
 use crate::store::{Store, children, size_of};
-use crate::tools::Toolbox;
+use crate::tools::{Toolbox, ToolsLock};
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,8 @@ pub fn prune(store: &Store, project: Option<&Project>, rule: &Rule) -> Result<Pr
     if let Some(project) = project {
         versions(&project.out(), rule, &open, &mut pruned)?;
     }
-    let (tools, in_use) = (Toolbox::place(store), std::cell::RefCell::new(Vec::new()));
+    let in_use = std::cell::RefCell::new(Vec::new());
+    let tools = ToolsLock::of(project).ok().map(|lock| Toolbox::place(store, &lock));
     // The tools of today are what VMs are started with.
     let today = rule.used_within > Duration::ZERO || !rule.images.is_empty();
     pruned.bytes += store.collect(rule.used_within, |path| {
@@ -53,7 +54,7 @@ pub fn prune(store: &Store, project: Option<&Project>, rule: &Rule) -> Result<Pr
         if used {
             in_use.borrow_mut().push(path.to_owned());
         }
-        used || (today && path == tools)
+        used || (today && tools.as_deref() == Some(path))
     })?;
     pruned.in_use.extend(in_use.into_inner());
     Ok(pruned)

@@ -132,6 +132,12 @@ impl Store {
         self.root.join("debs").join(format!("{sha256}.deb"))
     }
 
+    /// Makes sure that packages which were just put there survive a power cut.
+    pub(crate) fn sync_debs(&self) -> Result<()> {
+        let debs = self.root.join("debs");
+        Ok(File::open(&debs).and_then(|directory| directory.sync_all()).at("written", debs)?)
+    }
+
     /// apt's own directory.
     pub fn apt(&self) -> PathBuf {
         self.root.join("apt")

@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, completions, demo, doctor, export, flash, inspect, lab, lint, lock, man,
-    profile, profiles, site, stamp, vm,
+    profile, profiles, site, stamp, vendor, vm,
 };
 use crate::context::Context;
 use clap::{Args, Parser, Subcommand};
@@ -57,8 +57,8 @@ pub(crate) enum Command {
     /// Look into one profile.
     Profile(profile::Args),
     Site(site::Args),
-    /// Resolve a profile's packages to exact versions and checksums.
     Lock(lock::Args),
+    Vendor(vendor::Args),
     Build(build::Args),
     /// Show or clean the cache of build steps.
     Cache(cache::Args),
@@ -90,6 +90,7 @@ impl Command {
             Self::Profile(args) => profile::run(args, context),
             Self::Site(args) => site::run(args, context),
             Self::Lock(args) => lock::run(args, context),
+            Self::Vendor(args) => vendor::run(args, context),
             Self::Build(args) => build::run(args, context),
             Self::Cache(args) => cache::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),

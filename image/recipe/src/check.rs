@@ -31,6 +31,9 @@ pub(crate) fn values(
     each("overlays", &recipe.overlays, is_name, name)?;
     each("hardware.sets", &recipe.hardware.sets, is_name, name)?;
     each("hardware.initrd-sets", &recipe.hardware.initrd_sets, is_name, name)?;
+    each("repositories", &recipe.repositories, is_name, name)?;
+    let deb = |path: &str| path.ends_with(".deb");
+    each("debs", &recipe.debs, deb, "not the path of a .deb file")?;
     each("initrd.overlays", &recipe.initrd.overlays, is_name, name)?;
     let package = "not the name of a Debian package";
     each("packages", &recipe.packages, is_package, package)?;

@@ -1,5 +1,6 @@
 //! Composition: a recipe and all that it extends become one.
 
+use crate::archives::Archive;
 use crate::check;
 use crate::document::Document;
 use crate::error::{Fault, RecipeError};
@@ -34,6 +35,8 @@ pub struct Composed {
     pub overlays: Vec<PathBuf>,
     /// Overlay folders of the initrd, in the order in which they are laid.
     pub initrd_overlays: Vec<PathBuf>,
+    /// Where packages come from: Debian's archives, then the recipe's own.
+    pub archives: Vec<Archive>,
     /// Compose files.
     pub stacks: Vec<StackFile>,
     /// Which kernel modules stay; empty keeps all.
@@ -84,17 +87,27 @@ impl Composed {
     /// The archive components that are needed, `main` first.
     #[must_use]
     pub fn components(&self) -> Vec<&str> {
-        let further = self.recipe.components.iter().map(String::as_str);
-        std::iter::once("main").chain(further.filter(|name| *name != "main")).collect()
+        components(&self.recipe)
     }
 }
+
+fn components(recipe: &Recipe) -> Vec<&str> {
+    let further = recipe.components.iter().map(String::as_str);
+    std::iter::once("main").chain(further.filter(|name| *name != "main")).collect()
+}
+
+/// What no recipe can be called: `archives.toml` is none, and `tools.lock` is the
+/// lock of the tools.
+const RESERVED: [&str; 2] = ["archives", "tools"];
 
 /// The names of the recipes in a folder, sorted.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn recipes(dir: &Path) -> Result<Vec<String>, RecipeError> {
-    stems(dir, "toml").map_err(|error| RecipeError::read(dir, error))
+    let mut names = stems(dir, "toml").map_err(|error| RecipeError::read(dir, error))?;
+    names.retain(|name| !RESERVED.contains(&name.as_str()));
+    Ok(names)
 }
 
 /// Reads `dir/<name>.toml` and all that it extends. Overlays are looked for in
@@ -134,6 +147,8 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
         documents.iter().map(|document| document.file.clone()).collect();
     let overlays = finder.overlays("overlays", &recipe.overlays)?;
     let initrd_overlays = finder.overlays("initrd.overlays", &recipe.initrd.overlays)?;
+    finder.debs(&recipe.debs)?;
+    let archives = finder.archives(&components(&recipe), &recipe.repositories)?;
     let stacks = finder.stacks(&recipe.stacks)?;
     let mut modules = finder.sets("hardware.sets", &recipe.hardware.sets, &mut sources)?;
     modules.extend(finder.patterns(&recipe.hardware.modules)?);
@@ -148,6 +163,7 @@ pub fn compose(dir: &Path, name: &str) -> Result<Composed, RecipeError> {
         sources,
         overlays,
         initrd_overlays,
+        archives,
         stacks,
         modules,
         initrd_modules,
@@ -211,8 +227,8 @@ impl Lineage<'_> {
         if self.documents.iter().any(|document| document.file == file) {
             return Ok(());
         }
-        if !ashlar_site::is_name(name) || !file.is_file() {
-            let known = stems(self.dir, "toml").unwrap_or_default();
+        if !ashlar_site::is_name(name) || RESERVED.contains(&name) || !file.is_file() {
+            let known = recipes(self.dir).unwrap_or_default();
             let folder = self.dir.to_owned();
             return Err(refuse(Fault::NoSuchRecipe { name: name.to_owned(), folder, known }));
         }

@@ -104,7 +104,7 @@ fn collect(
 }
 
 /// Turns serde's words into ours, with the dotted key.
-fn explain(
+pub(crate) fn explain(
     file: &Path,
     text: &Arc<str>,
     spans: &DeTable<'_>,

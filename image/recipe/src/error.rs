@@ -92,6 +92,16 @@ pub enum Fault {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// A recipe takes packages from a repository that nobody described.
+    #[error("there is no repository `{name}` in {}", .path.display())]
+    NoSuchRepository {
+        /// As written.
+        name: String,
+        /// Where it should be.
+        path: PathBuf,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// An item is to be taken back that no parent gave.
     #[error("no recipe that this one extends has `{name}` in `{list}`")]
     NothingToRemove {
@@ -101,6 +111,14 @@ pub enum Fault {
         list: String,
         /// What the parents have there.
         known: Vec<String>,
+    },
+    /// A lock file of an older program, which says too little.
+    #[error("lock file version {version}; this program reads version {known}")]
+    OldLock {
+        /// The file's.
+        version: u32,
+        /// This program's.
+        known: u32,
     },
     /// A lock file that does not fit this program.
     #[error("{reason}")]
@@ -164,6 +182,10 @@ impl Fault {
                 let create = path.display();
                 format!("{} Or create {create}.", suggest(name, known, "There are"))
             }
+            Self::NoSuchRepository { name, known, .. } => {
+                let words = suggest(name, known, "There are");
+                format!("{words} Or describe it there: [{name}] with url, suites, key …")
+            }
             Self::NothingToRemove { name, list, known } => match nearest(name, known) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None if list == "packages" => "Delete it from `remove.packages`: a package that \
@@ -172,7 +194,9 @@ impl Fault {
                 None => format!("Delete it from `remove.{list}`."),
             },
             Self::Circle { .. } => "Remove one of these `extends`.".to_owned(),
-            Self::Lock { .. } => "Make it anew with `ashlar lock`.".to_owned(),
+            Self::Lock { .. } | Self::OldLock { .. } => {
+                "Make it anew with `ashlar lock`.".to_owned()
+            }
             Self::Io { .. } | Self::Syntax { .. } | Self::WrongValue { .. } => return None,
         })
     }
@@ -181,11 +205,14 @@ impl Fault {
         match self {
             Self::UnknownKey { .. } => "not a key of a recipe",
             Self::Circle { .. } => "closes the circle",
-            Self::Missing { .. } | Self::NoSuchRecipe { .. } => "named here",
+            Self::Missing { .. } | Self::NoSuchRecipe { .. } | Self::NoSuchRepository { .. } => {
+                "named here"
+            }
             Self::Syntax { .. }
             | Self::WrongValue { .. }
             | Self::NothingToRemove { .. }
             | Self::Lock { .. }
+            | Self::OldLock { .. }
             | Self::Io { .. } => "here",
         }
     }

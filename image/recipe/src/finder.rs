@@ -1,5 +1,6 @@
 //! Finds the files that a recipe names.
 
+use crate::archives::{self, Archive, Archives};
 use crate::compose::{Origin, StackFile, item_key};
 use crate::error::{Fault, RecipeError};
 use crate::modules::{ModulePattern, read_set};
@@ -84,6 +85,41 @@ impl Finder<'_> {
             found.push(StackFile { name, path });
         }
         Ok(found)
+    }
+
+    /// The local packages, by path below the folder of the recipes.
+    pub(crate) fn debs(&self, written: &[String]) -> Result<(), RecipeError> {
+        for word in written {
+            let path = self.dir.join(word);
+            if !path.is_file() {
+                let known = stems(path.parent().unwrap_or(self.dir), "deb").unwrap_or_default();
+                return Err(self.missing("debs", "package file", word, path, known));
+            }
+        }
+        Ok(())
+    }
+
+    /// Debian's archives, and the repositories that the recipe names.
+    pub(crate) fn archives(
+        &self,
+        components: &[&str],
+        names: &[String],
+    ) -> Result<Vec<Archive>, RecipeError> {
+        let known = Archives::read(self.dir)?;
+        let mut archives = known.debian(components)?;
+        for name in names {
+            let Some(archive) = known.repository(name)? else {
+                let path = self.dir.join(archives::FILE);
+                let fault = Fault::NoSuchRepository {
+                    name: name.clone(),
+                    path,
+                    known: known.repositories(),
+                };
+                return Err(self.error(&item_key("repositories", name), fault));
+            };
+            archives.push(archive);
+        }
+        Ok(archives)
     }
 
     pub(crate) fn sets(

@@ -1,5 +1,8 @@
-//! The lock file, `recipes/<name>.lock`: exactly which packages an image holds.
+//! The lock file, `recipes/<name>.lock`: exactly which packages an image holds,
+//! and where each was found. `recipes/tools.lock` is one too, of the packages
+//! that make images.
 
+use crate::archives::Archive;
 use crate::compose::Composed;
 use crate::error::{Fault, RecipeError};
 use ashlar_site::whole_file::{Existing, write_whole};
@@ -9,19 +12,38 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A lock file, version 1.
+/// A lock file, version 2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lock {
     /// Format version: [`Lock::VERSION`].
     pub version: u32,
-    /// Hash of what the recipe asks apt for: [`Lock::inputs_of`].
+    /// Hash of what apt was asked for: [`Wanted::digest`].
     pub inputs: String,
-    /// The archives, in sources.list form without options.
-    pub suites: Vec<String>,
+    /// The suites that packages were found in.
+    #[serde(default, rename = "archive")]
+    pub archives: Vec<LockedArchive>,
     /// Every package, sorted by name and architecture.
     #[serde(default, rename = "package")]
     pub packages: Vec<LockedPackage>,
+}
+
+/// A suite of an archive, as it was on the day of the lock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedArchive {
+    /// The archive's name: `debian`, or one of `archives.toml`.
+    pub name: String,
+    /// Its suite.
+    pub suite: String,
+    /// Its root.
+    pub url: String,
+    /// The components that were looked into.
+    pub components: Vec<String>,
+    /// The date of its `Release` file, in RFC 3339.
+    pub date: String,
+    /// Fingerprints of the trusted keys that signed it.
+    pub keys: Vec<String>,
 }
 
 /// One exact package.
@@ -34,7 +56,21 @@ pub struct LockedPackage {
     pub architecture: String,
     /// Debian version.
     pub version: String,
-    /// Path below the archive's root (`pool/main/…`).
+    /// The source package that it was built from.
+    pub source: String,
+    /// The source package's version.
+    pub source_version: String,
+    /// The archive that it was found in. A file of one's own was found in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    /// Its suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// Its component; a flat repository has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Path below the archive's root (`pool/main/…`), or, of a file of one's
+    /// own, below the folder of the recipes.
     pub filename: String,
     /// Bytes of the `.deb`.
     pub size: u64,
@@ -42,30 +78,69 @@ pub struct LockedPackage {
     pub sha256: String,
 }
 
-const HEADER: &str = "\
-# Made by `ashlar lock`. It belongs in git: two builds of it are the same image.
-";
+/// What apt is asked for when a lock is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Packages by name, sorted.
+    pub packages: Vec<String>,
+    /// Files of one's own, by path below the folder of the recipes.
+    pub debs: Vec<String>,
+    /// Where packages may come from.
+    pub archives: Vec<Archive>,
+}
 
-impl Lock {
-    /// The version that this program reads and writes.
-    pub const VERSION: u32 = 1;
-
-    /// Hash over all that decides which packages apt chooses: a lock with
-    /// another one is out of date.
+impl Composed {
+    /// What apt is asked for.
     #[must_use]
-    pub fn inputs_of(composed: &Composed, suites: &[String]) -> String {
-        let mut hash = Sha256::new();
-        let packages = composed.packages();
-        for (kind, words) in [("package", &packages), ("suite", &suites.to_vec())] {
-            for word in words {
-                hash.update(format!("{kind} {word}\n"));
-            }
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            packages: self.packages(),
+            debs: self.recipe.debs.clone(),
+            archives: self.archives.clone(),
         }
-        for component in composed.components() {
-            hash.update(format!("component {component}\n"));
+    }
+}
+
+impl Wanted {
+    /// Hash over all that decides which packages apt chooses: a lock with
+    /// another one is out of date. A mirror decides nothing.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut put = |kind: &str, word: &str| hash.update(format!("{kind} {word}\n"));
+        for package in &self.packages {
+            put("package", package);
+        }
+        for deb in &self.debs {
+            put("deb", deb);
+        }
+        for archive in &self.archives {
+            put("archive", &archive.name);
+            for suite in &archive.suites {
+                put("suite", suite);
+            }
+            for component in &archive.components {
+                put("component", component);
+            }
+            if let Some(key) = &archive.key {
+                put("key", &key.fingerprint);
+            }
+            if let Some(pin) = archive.pin {
+                put("pin", &pin.to_string());
+            }
         }
         hex::encode(hash.finalize())
     }
+}
+
+const HEADER: &str = "\
+# Made by `ashlar lock`. It belongs in git: it says which packages an image holds.
+";
+
+impl Lock {
+    /// The version that this program reads and writes. Version 1 did not say
+    /// where a package came from.
+    pub const VERSION: u32 = 2;
 
     /// Reads a lock file.
     ///
@@ -81,20 +156,24 @@ impl Lock {
     /// # Errors
     /// When it is no lock file.
     pub fn parse(text: &str, path: &Path) -> Result<Self, RecipeError> {
-        /// Only the version, so that a newer file is not called broken.
+        /// Only the version, so that another one is not called broken.
         #[derive(Deserialize)]
         struct Version {
             version: u32,
         }
         let source: Arc<str> = text.into();
-        let refused = |reason: String, span: Option<std::ops::Range<usize>>| {
-            RecipeError::at(Fault::Lock { reason }, path, &source, &span.unwrap_or(0..0))
+        let fault = |fault, span: Option<std::ops::Range<usize>>| {
+            RecipeError::at(fault, path, &source, &span.unwrap_or(0..0))
         };
+        let refused = |reason: String, span| fault(Fault::Lock { reason }, span);
         let version = toml::from_str::<Version>(text).map_err(|error| {
             refused(format!("this is no lock file: {}", error.message()), error.span())
         })?;
-        if version.version != Self::VERSION {
-            let (found, known) = (version.version, Self::VERSION);
+        let (found, known) = (version.version, Self::VERSION);
+        if found < known {
+            return Err(fault(Fault::OldLock { version: found, known }, None));
+        }
+        if found > known {
             let reason = format!("lock file version {found}; this program knows version {known}");
             return Err(refused(reason, None));
         }
@@ -108,10 +187,29 @@ impl Lock {
             let name = &package.name;
             return Err(refused(format!("package `{name}`: its `sha256` is none"), None));
         }
+        let homeless = |package: &&LockedPackage| {
+            package.archive.is_some() && lock.archive_of(package).is_none()
+        };
+        if let Some(package) = lock.packages.iter().find(homeless) {
+            let name = &package.name;
+            return Err(refused(format!("package `{name}`: its archive is not listed"), None));
+        }
         if lock.by_name().len() != lock.packages.len() {
             return Err(refused("a package is listed twice".into(), None));
         }
         Ok(lock)
+    }
+
+    /// The text of the file, sorted.
+    ///
+    /// # Errors
+    /// Never, as far as TOML can write any text.
+    pub fn to_text(&self) -> Result<String, RecipeError> {
+        let mut sorted = self.clone();
+        sorted.packages.sort();
+        toml::to_string(&sorted)
+            .map(|text| format!("{HEADER}{text}"))
+            .map_err(|error| RecipeError::new(Fault::Lock { reason: error.to_string() }))
     }
 
     /// Writes it, sorted, at once or not at all.
@@ -119,85 +217,32 @@ impl Lock {
     /// # Errors
     /// When the disk says no.
     pub fn save(&self, path: &Path) -> Result<(), RecipeError> {
-        let mut sorted = self.clone();
-        sorted.packages.sort();
-        let text = toml::to_string(&sorted)
-            .map_err(|error| RecipeError::new(Fault::Lock { reason: error.to_string() }))?;
-        write_whole(path, format!("{HEADER}{text}").as_bytes(), true, Existing::Replace)
+        write_whole(path, self.to_text()?.as_bytes(), true, Existing::Replace)
             .map_err(|error| RecipeError::write(path, error))
     }
 
-    /// What `new` has that this one has not, and the reverse.
+    /// The suite that a package was found in.
     #[must_use]
-    pub fn diff(&self, new: &Self) -> LockDiff {
-        let (old, new) = (self.by_name(), new.by_name());
-        let mut diff = LockDiff::default();
-        for (key, package) in &new {
-            match old.get(key) {
-                None => diff.added.push((*package).clone()),
-                Some(from) if from != package => {
-                    diff.moved.push(Moved { from: (*from).clone(), to: (*package).clone() })
-                }
-                Some(_) => {}
-            }
-        }
-        let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
-        diff.removed.extend(gone.map(|(_, package)| (*package).clone()));
-        diff
+    pub fn archive_of(&self, package: &LockedPackage) -> Option<&LockedArchive> {
+        let (name, suite) = (package.archive.as_ref()?, package.suite.as_ref()?);
+        self.archives.iter().find(|archive| archive.name == *name && archive.suite == *suite)
     }
 
     /// A package keeps its name when its architecture changes between `all` and
     /// `amd64`; an image holds one architecture of each only.
-    fn by_name(&self) -> BTreeMap<&str, &LockedPackage> {
+    pub(crate) fn by_name(&self) -> BTreeMap<&str, &LockedPackage> {
         self.packages.iter().map(|package| (package.name.as_str(), package)).collect()
     }
 }
 
-/// What differs between two locks, each list sorted by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct LockDiff {
-    /// Packages that only the new lock has.
-    pub added: Vec<LockedPackage>,
-    /// Packages that only the old lock has.
-    pub removed: Vec<LockedPackage>,
-    /// Packages in both whose version or contents differ.
-    pub moved: Vec<Moved>,
-}
-
-/// A package that moved from one version to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Moved {
-    /// As the old lock has it.
-    pub from: LockedPackage,
-    /// As the new lock has it.
-    pub to: LockedPackage,
-}
-
-impl LockDiff {
-    /// Whether the two locks hold the same packages.
+impl LockedPackage {
+    /// The name of its file among other packages, where nothing else tells them
+    /// apart: `util-linux_2.41-5_amd64.deb`. An epoch's colon is `%3a`, as apt
+    /// writes it.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.moved.is_empty()
-    }
-}
-
-/// One line a package: `~ serf 0.10.1 → 0.10.2`, `+ new 1`, `- gone 2`.
-impl std::fmt::Display for LockDiff {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut lines: Vec<String> = Vec::new();
-        for Moved { from, to } in &self.moved {
-            let (name, old, new) = (&from.name, &from.version, &to.version);
-            lines.push(if old == new {
-                format!("~ {name} {old}: same version, other contents")
-            } else {
-                format!("~ {name} {old} → {new}")
-            });
-        }
-        lines.extend(self.added.iter().map(|new| format!("+ {} {}", new.name, new.version)));
-        lines.extend(self.removed.iter().map(|old| format!("- {} {}", old.name, old.version)));
-        f.write_str(&lines.join("\n"))
+    pub fn file_name(&self) -> String {
+        let version = self.version.replace(':', "%3a");
+        format!("{}_{version}_{}.deb", self.name, self.architecture)
     }
 }
 
@@ -210,6 +255,11 @@ mod tests {
             name: name.into(),
             architecture: "amd64".into(),
             version: version.into(),
+            source: name.into(),
+            source_version: version.into(),
+            archive: Some("debian".into()),
+            suite: Some("trixie".into()),
+            component: Some("main".into()),
             filename: format!("pool/main/{name}_{version}_amd64.deb"),
             size: 7,
             sha256: hex::encode(Sha256::digest(format!("{name} {version}"))),
@@ -220,7 +270,14 @@ mod tests {
         Lock {
             version: Lock::VERSION,
             inputs: "0".repeat(64),
-            suites: vec!["deb http://deb.debian.org/debian trixie main".into()],
+            archives: vec![LockedArchive {
+                name: "debian".into(),
+                suite: "trixie".into(),
+                url: "http://deb.debian.org/debian".into(),
+                components: vec!["main".into()],
+                date: "2026-01-01T00:00:00Z".into(),
+                keys: vec!["F".repeat(40)],
+            }],
             packages: packages.iter().map(|(name, version)| package(name, version)).collect(),
         }
     }
@@ -250,7 +307,7 @@ mod tests {
         let error = Lock::parse("version = 9\nnovelty = 1\n", Path::new("a.lock")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a.lock:1: lock file version 9; this program knows version 1"
+            "a.lock:1: lock file version 9; this program knows version 2"
         );
     }
 
@@ -264,6 +321,36 @@ mod tests {
         bad.packages[0].sha256 = "no".into();
         bad.save(&path).unwrap();
         assert!(Lock::load(&path).unwrap_err().to_string().contains("`bash`"));
+    }
+
+    #[test]
+    fn a_lock_of_version_2_is_read_as_it_was_written() {
+        let text = include_str!("../tests/golden/version-2.lock");
+        let read = Lock::parse(text, Path::new("version-2.lock")).unwrap();
+        assert_eq!(read.to_text().unwrap(), text);
+        let serf = read.packages.iter().find(|package| package.name == "serf").unwrap();
+        assert_eq!(read.archive_of(serf).unwrap().date, "2026-01-10T08:17:31Z");
+        assert_eq!(serf.file_name(), "serf_1%3a0.10.1-2_amd64.deb");
+        let own = read.packages.iter().find(|package| package.name == "label-printer").unwrap();
+        assert_eq!(read.archive_of(own), None);
+    }
+
+    #[test]
+    fn a_lock_of_version_1_is_refused_with_the_command_that_makes_it_anew() {
+        let text = include_str!("../tests/golden/version-1.lock");
+        let error = Lock::parse(text, Path::new("version-1.lock")).unwrap_err();
+        assert!(matches!(error.fault, Fault::OldLock { version: 1, known: 2 }));
+        let help = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert!(help.contains("`ashlar lock`"), "{help}");
+    }
+
+    #[test]
+    fn a_package_from_an_archive_that_the_lock_does_not_list_is_refused() {
+        let mut bad = lock(&[("bash", "2")]);
+        bad.archives.clear();
+        let text = bad.to_text().unwrap();
+        let error = Lock::parse(&text, Path::new("x.lock")).unwrap_err();
+        assert!(error.to_string().contains("`bash`: its archive is not listed"), "{error}");
     }
 
     proptest::proptest! {

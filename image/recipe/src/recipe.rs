@@ -27,6 +27,12 @@ pub struct Recipe {
     pub overlays: Vec<String>,
     /// Debian packages to install.
     pub packages: Vec<String>,
+    /// Third-party repositories to take packages from as well: names of tables in
+    /// `recipes/archives.toml`.
+    pub repositories: Vec<String>,
+    /// Packages of one's own: `.deb` files, by path relative to the recipe. Each
+    /// is installed, and its checksum goes into the lock.
+    pub debs: Vec<String>,
     /// Parts of Debian's archive that packages come from, besides `main`.
     pub components: Vec<String>,
     /// Items of the parents' lists to leave out. Empty once composed.

@@ -18,6 +18,12 @@ pub struct RemoveSettings {
     /// Of `components`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<String>,
+    /// Of `repositories`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
+    /// Of `debs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub debs: Vec<String>,
     /// Of `stacks`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stacks: Vec<String>,

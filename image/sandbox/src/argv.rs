@@ -2,6 +2,7 @@
 //! it sees.
 
 use crate::EPOCH;
+use crate::proxy::{self, Proxies};
 use crate::sandbox::{NAMESPACE, Rights, Tool};
 use std::ffi::OsString;
 use std::path::Path;
@@ -36,9 +37,6 @@ const FILES: [&str; 8] = [
 /// Mounting, `chroot`, device nodes and audit messages of package scripts.
 const MOUNTS: [&str; 5] =
     ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_MKNOD", "CAP_SETPCAP", "CAP_AUDIT_WRITE"];
-
-/// What a tool inherits when it may use the network, and no other tool does.
-const PROXIES: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
 
 /// What the sandbox gives to every tool, as a text: an input of every step.
 #[must_use]
@@ -112,8 +110,7 @@ impl Tool<'_> {
         let mut all: Vec<(String, String)> = fixed.collect();
         all.push(("SOURCE_DATE_EPOCH".into(), EPOCH.to_string()));
         if self.network {
-            let proxy = |name: &&str| std::env::var(name).ok().map(|at| ((*name).into(), at));
-            all.extend(PROXIES.iter().filter_map(proxy));
+            all.extend(Proxies::of_host().environment());
         }
         all.extend(self.env.iter().cloned());
         all
@@ -124,7 +121,7 @@ impl Tool<'_> {
     pub(crate) fn by_hand(&self) -> String {
         let mut words = vec!["env".to_owned(), "-i".to_owned()];
         for (name, value) in self.environment() {
-            if PROXIES.contains(&name.as_str()) {
+            if proxy::NAMES.contains(&name.as_str()) {
                 words.push(format!("{name}=\"${name}\""));
             } else {
                 words.push(quoted(&format!("{name}={value}")));

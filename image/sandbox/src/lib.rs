@@ -35,12 +35,15 @@ mod argv;
 mod cancel;
 mod error;
 pub mod host;
+pub mod interrupt;
+mod proxy;
 mod run;
 mod sandbox;
 
 pub use argv::conditions;
 pub use cancel::{Cancel, Running};
 pub use error::{At, Result, SandboxError};
+pub use proxy::Proxies;
 pub use sandbox::{Sandbox, Tool, Trace};
 
 /// `SOURCE_DATE_EPOCH` of every build, 2026-01-01T00:00:00Z: the only time that

@@ -68,6 +68,12 @@ impl Sandbox {
         Self::new(Path::new("/"))
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Tools end when this token is cancelled.
     #[must_use]
     pub fn until(mut self, cancel: Cancel) -> Self {

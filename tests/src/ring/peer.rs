@@ -129,8 +129,7 @@ fn locked() -> Result<Peer> {
 }
 
 fn fetch(lock: &Lock, package: &LockedPackage, to: &Path) -> Result<()> {
-    let archive = lock.suites.first().and_then(|suite| suite.split(' ').nth(1));
-    let archive = archive.context("the lock names no archive")?;
+    let archive = &lock.archive_of(package).context("the lock names no archive")?.url;
     let mut helper = Command::new("/usr/lib/apt/apt-helper");
     helper.args(["-o", "APT::Sandbox::User=root", "download-file"]);
     helper.arg(format!("{archive}/{}", package.filename)).arg(to);

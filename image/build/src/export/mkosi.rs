@@ -2,9 +2,8 @@
 
 use super::regex::of_pattern;
 use super::{File, Files};
-use crate::archive::suites;
 use crate::loader::command_line;
-use ashlar_recipe::{Composed, Lock, ModulePattern};
+use ashlar_recipe::{Archive, Composed, Lock, ModulePattern};
 use ashlar_sandbox::EPOCH;
 use std::fmt::Write;
 
@@ -76,7 +75,7 @@ pub fn render(composed: &Composed, lock: Option<&Lock>, version: &str) -> Files 
     );
     put(
         "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources",
-        File::text(sources(&suites(&composed.components()))),
+        File::text(sources(&composed.archives)),
     );
     put("mkosi.sandbox/etc/dpkg/dpkg.cfg.d/ashlar", File::text(DPKG));
     for (part, content) in partitions(composed) {
@@ -219,19 +218,28 @@ fn initrd() -> String {
 
 /// The archives, one stanza each. mkosi's own list has Debian's archive of debug
 /// symbols in it, which no mirror has.
-fn sources(suites: &[String]) -> String {
+fn sources(archives: &[Archive]) -> String {
     let mut text = String::new();
-    for line in suites {
-        let mut words = line.split_whitespace().skip(1);
-        let (Some(archive), Some(suite)) = (words.next(), words.next()) else { continue };
-        let components = words.collect::<Vec<_>>().join(" ");
-        let _ = write!(
-            text,
-            "Types: deb\nURIs: {archive}\nSuites: {suite}\nComponents: {components}\n\
-             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n"
-        );
+    for archive in archives {
+        let keyring = match &archive.key {
+            Some(key) => format!("/etc/apt/keyrings/{}", key_file(&archive.name, &key.path)),
+            None => "/usr/share/keyrings/debian-archive-keyring.gpg".to_owned(),
+        };
+        for suite in &archive.suites {
+            let _ = write!(text, "Types: deb\nURIs: {}\nSuites: {suite}\n", archive.url);
+            if !suite.ends_with('/') {
+                let _ = writeln!(text, "Components: {}", archive.components.join(" "));
+            }
+            let _ = write!(text, "Signed-By: {keyring}\n\n");
+        }
     }
     text
+}
+
+/// What an archive's key is called in an export.
+pub(super) fn key_file(archive: &str, key: &std::path::Path) -> String {
+    let form = key.extension().map_or("asc".into(), |form| form.to_string_lossy());
+    format!("{archive}.{form}")
 }
 
 fn partitions(composed: &Composed) -> [(&'static str, String); 4] {
@@ -299,12 +307,21 @@ mod tests {
             name: "bash".into(),
             architecture: "amd64".into(),
             version: "5.2.37-2+b5".into(),
+            source: "bash".into(),
+            source_version: "5.2.37-2".into(),
+            archive: None,
+            suite: None,
+            component: None,
             filename: "pool/main/b/bash/bash.deb".into(),
             size: 1,
             sha256: "0".repeat(64),
         };
-        let lock =
-            Lock { version: 1, inputs: String::new(), suites: Vec::new(), packages: vec![package] };
+        let lock = Lock {
+            version: Lock::VERSION,
+            inputs: String::new(),
+            archives: Vec::new(),
+            packages: vec![package],
+        };
         let text = rendered(Some(&lock));
         assert!(text.contains("Packages=\n    bash=5.2.37-2+b5\n\n"), "{text}");
     }

@@ -120,6 +120,13 @@ fn fill(contents: &Contents<'_>, files: &Files, to: &Path) -> Result<(), BuildEr
             removed.map_err(|source| io("removed", path, source))?;
         }
     }
+    for archive in &contents.composed.archives {
+        if let Some(key) = &archive.key {
+            let bytes = std::fs::read(&key.path).map_err(|source| io("read", &key.path, source))?;
+            let name = mkosi::key_file(&archive.name, &key.path);
+            put(to, &format!("mkosi.sandbox/etc/apt/keyrings/{name}"), &bytes, 0o644)?;
+        }
+    }
     for (name, file) in files {
         put(to, name, file.text.as_bytes(), file.mode)?;
     }

@@ -25,6 +25,7 @@ pub(crate) fn measure(
         locking: Locking::Refuse,
         version: None,
         agent_dir: Some(programs.path().to_owned()),
+        vendor: None,
         cache_dir: Some(work.join("cache")),
         targets: [Target::Raw].into(),
     };

@@ -2,8 +2,9 @@
 
 use crate::bench::{self, COLD_BUDGET, Measured, Programs, REBUILD_BUDGET, Ratio};
 use crate::context::Context;
-use ashlar_build::{self as build, Locking, Request, Store, Target, Toolbox};
+use ashlar_build::{self as build, Locking, Request, Store, Target, Toolbox, ToolsLock};
 use ashlar_inspect::bytes;
+use ashlar_sandbox::Cancel;
 use miette::{IntoDiagnostic, WrapErr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -68,6 +69,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             locking: Locking::Renew,
             version: None,
             agent_dir: Some(programs.clone()),
+            vendor: None,
             cache_dir: args.cache.cache_dir.clone(),
             targets: [Target::Raw].into(),
         },
@@ -90,7 +92,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let theirs = if args.no_peer {
         None
     } else {
-        let sandbox = Toolbox::ready(&store, output)?.sandbox();
+        let tools = ToolsLock::of(Some(&project))?;
+        let sandbox = Toolbox::ready(&store, &tools, &Cancel::default(), output)?.sandbox();
         let packages = store.root().join("mkosi");
         Some(bench::measure_mkosi(
             &composed,

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 ///   ashlar build --profile retail              build
 ///   ashlar build --profile retail --explain    say what would run, and why
 ///   ashlar build --profile retail --locked     refuse to change the lock (for CI)
+///   ashlar build --vendor ~/releases/1.4       from what `ashlar vendor` kept
 ///   ashlar build --target qcow2 --target vmdk  disks for QEMU and VMware
 ///   ashlar build --verbose                     show every command, to repeat it by hand
 ///
@@ -51,6 +52,10 @@ pub(crate) struct Args {
     /// compiling them.
     #[arg(long, value_name = "DIR")]
     agent_dir: Option<PathBuf>,
+    /// Take locks and packages from a directory that `ashlar vendor` filled, and
+    /// ask no archive.
+    #[arg(long, value_name = "DIR", conflicts_with = "locked")]
+    vendor: Option<PathBuf>,
     /// What to make: raw, zst (the same for download), qcow2 or vmdk; may be given
     /// several times. Default: raw and zst.
     #[arg(long, value_name = "TARGET", value_delimiter = ',')]
@@ -71,6 +76,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         locking: if args.locked { Locking::Refuse } else { Locking::Renew },
         version: args.image_version.clone(),
         agent_dir: args.agent_dir.clone(),
+        vendor: args.vendor.clone(),
         cache_dir: args.cache.cache_dir.clone(),
         targets: if args.target.is_empty() {
             Target::USUAL.into()

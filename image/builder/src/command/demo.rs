@@ -107,6 +107,7 @@ fn image(args: &Args, context: &Context) -> miette::Result<(PathBuf, f64)> {
         locking: Locking::Renew,
         version: None,
         agent_dir: args.agent_dir.clone(),
+        vendor: None,
         cache_dir: args.cache.cache_dir.clone(),
         targets: [Target::Raw].into(),
     };

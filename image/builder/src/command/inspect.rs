@@ -1,8 +1,9 @@
 //! `ashlar inspect`: what is inside an image.
 
 use crate::context::Context;
-use ashlar_build::{Store, Toolbox};
+use ashlar_build::{Store, Toolbox, ToolsLock};
 use ashlar_inspect::{self as inspect, Disk, Inspection};
+use ashlar_sandbox::Cancel;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,7 +38,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             Some(packages) => packages,
             None => {
                 let store = Store::open(args.cache.cache_dir.as_deref())?;
-                let sandbox = Toolbox::ready(&store, &context.output)?.sandbox();
+                let lock = ToolsLock::of(context.project().ok().as_ref())?;
+                let cancel = Cancel::default();
+                let tools = Toolbox::ready(&store, &lock, &cancel, &context.output)?;
+                let sandbox = tools.sandbox();
                 inspect::root_packages(&inspection, &sandbox)?
             }
         });

@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::report::verdicts;
-use ashlar_build::{Store, Toolbox};
+use ashlar_build::{Store, Toolbox, ToolsLock};
 use ashlar_inspect::lint::{self, Check, Severity, Status, Subject, SubjectOptions, Verdict};
+use ashlar_sandbox::Cancel;
 use miette::miette;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,8 +73,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         .collect();
 
     let store = Store::open(args.cache.cache_dir.as_deref())?;
-    let sandbox = Toolbox::ready(&store, output)?.sandbox();
     let project = context.project().ok();
+    let lock = ToolsLock::of(project.as_ref())?;
+    let sandbox = Toolbox::ready(&store, &lock, &Cancel::default(), output)?.sandbox();
     let options = SubjectOptions {
         sandbox,
         recipes: project.as_ref().map(|project| project.recipes()),

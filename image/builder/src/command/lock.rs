@@ -1,22 +1,31 @@
 //! `ashlar lock`: exact packages.
 
 use crate::context::Context;
-use ashlar_build::{Locked, lock_profile};
+use ashlar_build::{Locked, Project, lock_profile, lock_tools};
 use std::process::ExitCode;
 
-/// Resolve a profile's packages to exact versions and checksums.
+/// Resolve packages to exact versions and checksums
 ///
 /// The result is recipes/<profile>.lock. Commit it: builds of one lock hold the
-/// same packages until you lock again.
+/// same packages until you lock again. It says of each package its source, the
+/// archive that it was found in, and that archive's date. The programs that make
+/// images have a lock of their own, recipes/tools.lock.
 ///
-///   ashlar lock --profile retail           take the newest packages
+///   ashlar lock                            take the newest packages, everywhere
+///   ashlar lock --profile retail           of one recipe
+///   ashlar lock --tools                    of the tools
 ///   ashlar lock --profile retail --check   only say whether the lock still holds
+///
+/// Which archives are asked is said in recipes/archives.toml, if there is one.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Which recipe: recipes/<PROFILE>.toml. Default: all of them.
+    /// Which recipe: recipes/<PROFILE>.toml. Default: all of them, and the tools.
     #[arg(long, short)]
     profile: Option<String>,
+    /// The programs that make images, and no recipe.
+    #[arg(long, conflicts_with = "profile")]
+    tools: bool,
     /// Write nothing; exit with 1 if something moved.
     #[arg(long)]
     check: bool,
@@ -27,17 +36,19 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let project = context.project()?;
-    let profiles = match &args.profile {
-        Some(profile) => vec![profile.clone()],
-        None => ashlar_recipe::recipes(&project.recipes())?,
-    };
+    let names = names(args, &project)?;
     let output = &context.output;
     let events = context.watched(false);
+    let cancel = context.cancel();
     let mut holds = true;
     let mut rows = Vec::new();
-    for profile in profiles {
+    for name in names {
         let cache = args.cache.cache_dir.as_deref();
-        let locked = lock_profile(&project, &profile, cache, args.check, &events)?;
+        let locked = if name == TOOLS {
+            lock_tools(&project, cache, args.check, &cancel, &events)?
+        } else {
+            lock_profile(&project, &name, cache, args.check, &cancel, &events)?
+        };
         let Locked { path, packages, bytes, changes, fresh } = &locked;
         holds &= *fresh;
         let verb = match (args.check, fresh) {
@@ -55,10 +66,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             output.line(changes);
         }
         rows.push(serde_json::json!({
-            "profile": profile, "lock": path, "packages": packages, "bytes": bytes,
+            "profile": name, "lock": path, "packages": packages, "bytes": bytes,
             "up_to_date": fresh, "changes": changes.lines().collect::<Vec<_>>(),
         }));
     }
     output.json(&serde_json::json!({ "locks": rows }))?;
     Ok(if args.check && !holds { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// No recipe can be called so.
+const TOOLS: &str = "tools";
+
+/// What is to be locked, the tools first: they are what the rest is locked with.
+fn names(args: &Args, project: &Project) -> miette::Result<Vec<String>> {
+    if let Some(profile) = &args.profile {
+        return Ok(vec![profile.clone()]);
+    }
+    let mut names = vec![TOOLS.to_owned()];
+    if !args.tools {
+        names.extend(ashlar_recipe::recipes(&project.recipes())?);
+    }
+    Ok(names)
 }

@@ -2,7 +2,7 @@
 
 use crate::command::cache::CacheDir;
 use crate::context::Context;
-use ashlar_build::{Store, Toolbox};
+use ashlar_build::{Project, Store, Toolbox, ToolsLock};
 use ashlar_machine::{
     Accelerator, Backend, Cluster, ClusterView, Exec, Finished, Spec, Store as Machines, Tools,
 };
@@ -233,7 +233,10 @@ pub(crate) fn make(spec: &Spec, cache: &CacheDir, context: &Context) -> miette::
 fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let named = std::env::var_os("ASHLAR_TOOLS").map(PathBuf::from);
     let store = Store::open(cache.cache_dir.as_deref()).ok();
-    let built = store.map(|store| Toolbox::place(&store).join("root"));
+    let project = Project::find(None).ok();
+    let lock = ToolsLock::of(project.as_ref()).ok();
+    let place = |(store, lock)| Toolbox::place(&store, &lock).join("root");
+    let built = store.zip(lock).map(place);
     Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
 }
 

@@ -19,4 +19,5 @@ pub(crate) mod profile;
 pub(crate) mod profiles;
 pub(crate) mod site;
 pub(crate) mod stamp;
+pub(crate) mod vendor;
 pub(crate) mod vm;

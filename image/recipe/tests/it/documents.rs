@@ -52,6 +52,11 @@ fn every_recipe_that_the_guide_to_recipes_shows_can_be_pasted() {
             let machine = file.trim_end_matches(".toml");
             let pasted = format!("extends = 'retail'\nmachine = '{machine}'\n");
             std::fs::write(recipes.join("pasted.toml"), pasted).unwrap();
+        } else if block.starts_with("# recipes/archives.toml\n") {
+            std::fs::write(recipes.join("archives.toml"), block).unwrap();
+            std::fs::write(recipes.join("vendor.asc"), include_str!("../golden/vendor.asc"))
+                .unwrap();
+            std::fs::write(recipes.join("pasted.toml"), "repositories = ['vendor']\n").unwrap();
         } else {
             std::fs::write(recipes.join("pasted.toml"), block).unwrap();
         }

@@ -58,14 +58,18 @@ fn retail_metal_is_retail_for_real_machines() {
 }
 
 #[test]
-fn the_published_schema_is_current() {
-    let path = folder().join("recipe.schema.json");
-    let published = std::fs::read_to_string(&path).unwrap_or_default();
-    // As values: the order of keys depends on features of other crates.
-    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-    assert!(
-        value(&published) == value(&ashlar_recipe::schema()),
-        "recipes/recipe.schema.json is out of date; make it anew with\n  \
-         cargo run -p ashlar-recipe --example schema > recipes/recipe.schema.json"
-    );
+fn the_published_schemas_are_current() {
+    for (name, current, word) in [
+        ("recipe.schema.json", ashlar_recipe::schema(), ""),
+        ("archives.schema.json", ashlar_recipe::archives_schema(), " archives"),
+    ] {
+        let published = std::fs::read_to_string(folder().join(name)).unwrap_or_default();
+        // As values: the order of keys depends on features of other crates.
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        assert!(
+            value(&published) == value(&current),
+            "recipes/{name} is out of date; make it anew with\n  \
+             cargo run -p ashlar-recipe --example schema{word} > recipes/{name}"
+        );
+    }
 }

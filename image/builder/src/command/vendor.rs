@@ -1,0 +1,67 @@
+//! `ashlar vendor`: all that a release was made of, in one directory.
+
+use crate::context::Context;
+use ashlar_build::{Bytes, Vendored, check_vendored, vendor};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Keep all that locks need beside a release
+///
+/// An archive keeps the newest version of a package only. The directory that this
+/// fills has every package of the locks, those of the tools too, copies of the
+/// locks, and SHA256SUMS. An image can be built from it years later and without a
+/// network, with the recipes of that day from git:
+///
+///   ashlar vendor ~/releases/1.4                      for every profile
+///   ashlar vendor ~/releases/1.4 --profile retail     for one
+///   ashlar vendor ~/releases/1.4 --check              is it all still there?
+///   ashlar build --profile retail --vendor ~/releases/1.4
+///
+/// Our own programs are compiled from this repository, whose crates are cargo's
+/// affair: `cargo vendor` keeps those, or give `ashlar build` the programs with
+/// --agent-dir.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The directory: a new one, an empty one, or one to bring up to date.
+    directory: PathBuf,
+    /// Which recipe: recipes/<PROFILE>.toml; may be given more than once.
+    /// Default: all of them.
+    #[arg(long, short)]
+    profile: Vec<String>,
+    /// Change nothing; read it from end to end, and exit with 1 if something is
+    /// missing or damaged.
+    #[arg(long, conflicts_with = "profile")]
+    check: bool,
+    #[command(flatten)]
+    cache: super::cache::CacheDir,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let output = &context.output;
+    let cancel = context.cancel();
+    let vendored = if args.check {
+        check_vendored(&args.directory, &cancel)?
+    } else {
+        let project = context.project()?;
+        let profiles = if args.profile.is_empty() {
+            ashlar_recipe::recipes(&project.recipes())?
+        } else {
+            args.profile.clone()
+        };
+        let cache = args.cache.cache_dir.as_deref();
+        vendor(&project, &profiles, &args.directory, cache, &cancel, output)?
+    };
+    let Vendored { directory, profiles, packages, bytes } = &vendored;
+    output.line(format_args!(
+        "{}: {packages} packages, {}, for {} and the tools",
+        directory.display(),
+        Bytes(*bytes),
+        profiles.join(", ")
+    ));
+    output.json(&serde_json::json!({
+        "directory": directory, "profiles": profiles, "packages": packages, "bytes": bytes,
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}
