@@ -1,7 +1,7 @@
 //! Asking: HTTP/1.1 over the local socket, or over any stream that is already
 //! open and authenticated.
 
-use crate::{ApiError, LOCAL_SOCKET, MAX_RESPONSE, Refusal, Status, route};
+use crate::{ApiError, Event, LOCAL_SOCKET, MAX_RESPONSE, Refusal, Status, route};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -126,6 +126,14 @@ impl Client {
     /// As [`Connection::get`].
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.connect().await?.get(route::STATUS).await
+    }
+
+    /// What this node did and could not do, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Connection::get`].
+    pub async fn history(&self) -> Result<Vec<Event>, ClientError> {
+        self.connect().await?.get(route::HISTORY).await
     }
 }
 

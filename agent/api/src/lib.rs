@@ -23,7 +23,10 @@ pub use status::*;
 
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
-pub use ashlar_cluster::{ClusterId, Identity, MemberStatus, NodeId, Phase, SwarmLocal, SwarmRole};
+pub use ashlar_cluster::{
+    Alert, ClusterId, Identity, MemberStatus, NodeId, Part, Phase, Severity, SwarmLocal, SwarmRole,
+    Wait,
+};
 
 /// Where the daemon listens for this node's own tools.
 pub const LOCAL_SOCKET: &str = "/run/ashlar/agent.sock";

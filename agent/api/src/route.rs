@@ -4,6 +4,10 @@
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
 
+/// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
+/// only.
+pub const HISTORY: &str = "/v1/history";
+
 /// `POST` an enrolment *hello*, answered by a *challenge*. Cluster listener,
 /// without a client certificate.
 ///

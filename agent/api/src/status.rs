@@ -1,6 +1,6 @@
 //! `GET /v1/status`: where this node stands.
 
-use ashlar_cluster::{ClusterId, Identity, MemberStatus, Phase};
+use ashlar_cluster::{Alert, ClusterId, Identity, MemberStatus, Part, Phase, Wait};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -31,6 +31,19 @@ pub struct Status {
     pub doing: Vec<String>,
     /// The last error of a step, if the step has not succeeded since.
     pub trouble: Option<String>,
+    /// What a person should know, the worst first.
+    #[serde(default)]
+    pub alerts: Vec<Alert>,
+    /// What is wanted and not done yet, and what holds it back.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
+    /// How old what is shown is, part by part.
+    #[serde(default)]
+    pub parts: Vec<PartView>,
+    /// Milliseconds since boot as the agent counts them, when it wrote this:
+    /// what `since_ms` of an alert is to be compared with.
+    #[serde(default)]
+    pub now_ms: u64,
     /// Boot times.
     pub boot: BootTimes,
 }
@@ -56,6 +69,41 @@ pub struct PhaseStatus {
     pub reached: Option<f64>,
     /// One line for a person.
     pub detail: String,
+}
+
+/// When a part of the node was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartView {
+    /// Which.
+    pub part: Part,
+    /// Milliseconds since the last look at it ended.
+    pub age_ms: u64,
+    /// Why it says nothing, if it does not.
+    pub silent: Option<String>,
+    /// For how many milliseconds it has said nothing.
+    pub silent_ms: u64,
+}
+
+/// A step that was done, or could not be: one line of the node's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of this record.
+    pub version: u32,
+    /// When it ended, by the wall clock of that moment.
+    pub at: String,
+    /// The same in milliseconds since the boot that it happened in.
+    pub since_boot_ms: u64,
+    /// The phase that it worked towards.
+    pub phase: Phase,
+    /// What was to be done.
+    pub step: String,
+    /// Why.
+    pub because: String,
+    /// What kept it from being done; `None` if it was.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// A ring member.
@@ -131,7 +179,10 @@ impl std::fmt::Display for SwarmView {
         match self.local {
             SwarmLocal::Inactive => return f.write_str("not joined yet"),
             SwarmLocal::Pending => return f.write_str("joining"),
-            SwarmLocal::Error => return f.write_str("broken or locked: it needs a person"),
+            SwarmLocal::Error => {
+                return f
+                    .write_str("broken: the engine cannot work with what it knows of the Swarm");
+            }
             SwarmLocal::Active => {}
         }
         f.write_str(match (self.leader, self.manager) {

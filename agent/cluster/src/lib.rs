@@ -7,23 +7,31 @@
 //! runs many nodes on virtual time ([`simulate`]). It opens no socket, reads
 //! no clock and draws no random number.
 
+mod alerts;
 mod lint;
 mod observed;
 mod phase;
 mod phases;
 mod plan;
+mod quorum;
+mod seen;
 pub mod simulate;
 mod situation;
 mod step;
 mod tags;
+mod trust;
 mod wanted;
 mod words;
 
-pub use lint::{RULES, Rule, Violation, lint};
+pub use alerts::*;
+pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
-pub use plan::plan;
+pub use plan::{fence, plan};
+pub use quorum::*;
+pub use seen::*;
 pub use step::*;
 pub use tags::*;
+pub use trust::*;
 pub use wanted::*;

@@ -1,9 +1,12 @@
 //! The linter of plans: every rule that a plan may break, by name.
 //!
 //! It shares no code with the planner and judges the plan against the
-//! observation itself, so that a mistake in one is caught by the other. The
-//! daemon refuses to act on a plan with a violation. To add a rule, write a
-//! function and a line in [`RULES`].
+//! observation itself, so that a mistake in one is caught by the other. A step
+//! that breaks a rule is dropped, and it alone ([`lawful`]): a mistake about
+//! the volume must not end the upkeep of certificates. Every step is judged
+//! by itself, because no step of a plan relies on another; so one can be
+//! judged again, on fresh facts, just before it acts ([`judge`]). To add a
+//! rule, write a function and a line in [`RULES`].
 
 mod founding;
 mod general;
@@ -54,7 +57,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "found-only-when-alone",
         invariant: 1,
-        says: "found only if no ring member that has not left shows a cluster, and all live ones say who they are",
+        says: "found only if no ring member that has not left shows a cluster, and all live ones say who they are or were waited for",
         check: founding::only_when_alone,
     },
     Rule {
@@ -76,6 +79,12 @@ pub const RULES: &[Rule] = &[
         check: founding::waits_until_settled,
     },
     Rule {
+        name: "found-only-with-a-cable",
+        invariant: 1,
+        says: "found only once the port has had carrier for the settle time, and for longer if nobody else is seen or expected",
+        check: founding::hears_the_others,
+    },
+    Rule {
         name: "no-second-membership",
         invariant: 1,
         says: "a node with a membership never founds, and never enrols with another cluster",
@@ -86,6 +95,18 @@ pub const RULES: &[Rule] = &[
         invariant: 1,
         says: "certificates and the CA key come only from live members of the cluster that show the CA key",
         check: founding::ask_only_signers,
+    },
+    Rule {
+        name: "sign-only-by-a-clock-that-can-be-right",
+        invariant: 9,
+        says: "nobody founds or signs whose clock is before its release was made",
+        check: founding::signs_by_a_clock_that_can_be_right,
+    },
+    Rule {
+        name: "ca-key-on-three",
+        invariant: 9,
+        says: "the CA key is fetched only while fewer than three others hold it, and dropped only while three others do",
+        check: founding::ca_key_on_three,
     },
     Rule {
         name: "cluster-wide-steps-by-authority-only",
@@ -136,9 +157,15 @@ pub const RULES: &[Rule] = &[
         check: storage::no_mount_before_start,
     },
     Rule {
+        name: "tear-only-the-deaf",
+        invariant: 3,
+        says: "a mount is torn away only if it has been silent for long though enough bricks run",
+        check: storage::tear_only_the_deaf,
+    },
+    Rule {
         name: "managers-odd",
         invariant: 4,
-        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable",
+        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; one that is lost for the grace time is replaced while the others have a quorum",
         check: swarm::managers_odd,
     },
     Rule {
@@ -146,6 +173,36 @@ pub const RULES: &[Rule] = &[
         invariant: 4,
         says: "an engine is restarted only if the Swarm has taken its node for down for a minute, and all other managers are reachable",
         check: swarm::restart_only_the_disowned,
+    },
+    Rule {
+        name: "leave-only-a-dead-end",
+        invariant: 4,
+        says: "an engine leaves the Swarm only if it has been stuck for long on its way in, and others keep the Swarm",
+        check: swarm::leave_only_a_dead_end,
+    },
+    Rule {
+        name: "drop-only-the-replaced",
+        invariant: 4,
+        says: "an entry is struck from the Swarm only if it is dead and its box is up under another one",
+        check: swarm::drop_only_the_replaced,
+    },
+    Rule {
+        name: "remove-only-what-is-not-shipped",
+        invariant: 2,
+        says: "a stack is removed only if the agent deployed it and the recipe ships it no more",
+        check: swarm::remove_only_what_is_not_shipped,
+    },
+    Rule {
+        name: "restart-only-the-hung",
+        invariant: 7,
+        says: "a daemon is killed only if it runs and has not answered for long",
+        check: general::restart_only_the_hung,
+    },
+    Rule {
+        name: "trim-only-when-filling",
+        invariant: 7,
+        says: "logs are cut only while the state partition runs full",
+        check: general::trim_only_when_filling,
     },
     Rule {
         name: "no-tasks-before-their-files",
@@ -182,34 +239,32 @@ pub const RULES: &[Rule] = &[
 /// Every rule that the plan breaks; empty for a plan that may be acted on.
 #[must_use]
 pub fn lint(plan: &Plan, observed: &Observed, wanted: &Wanted) -> Vec<Violation> {
+    plan.steps.iter().flat_map(|planned| judge(&planned.step, observed, wanted)).collect()
+}
+
+/// Every rule that one step breaks.
+#[must_use]
+pub fn judge(step: &Step, observed: &Observed, wanted: &Wanted) -> Vec<Violation> {
     let case = Case { o: observed, w: wanted };
+    let broken = |rule: &Rule| {
+        let detail = (rule.check)(step, &case).err()?;
+        let Rule { name: rule, invariant, .. } = *rule;
+        Some(Violation { rule, invariant, step: step.to_string(), detail })
+    };
+    RULES.iter().filter_map(broken).collect()
+}
+
+/// The plan without the steps that break a rule, and what they break.
+#[must_use]
+pub fn lawful(mut plan: Plan, observed: &Observed, wanted: &Wanted) -> (Plan, Vec<Violation>) {
     let mut violations = Vec::new();
-    for planned in &plan.steps {
-        for rule in RULES {
-            if let Err(detail) = (rule.check)(&planned.step, &case) {
-                let Rule { name: rule, invariant, .. } = *rule;
-                violations.push(Violation {
-                    rule,
-                    invariant,
-                    step: planned.step.to_string(),
-                    detail,
-                });
-            }
-        }
-    }
-    for pair in plan.steps.windows(2) {
-        if let [earlier, later] = pair
-            && earlier.step.phase() > later.step.phase()
-        {
-            violations.push(Violation {
-                rule: "earlier-phases-first",
-                invariant: 7,
-                step: later.step.to_string(),
-                detail: format!("it stands after a step of phase {}", earlier.step.phase()),
-            });
-        }
-    }
-    violations
+    plan.steps.retain(|planned| {
+        let broken = judge(&planned.step, observed, wanted);
+        let lawful = broken.is_empty();
+        violations.extend(broken);
+        lawful
+    });
+    (plan, violations)
 }
 
 /// The observation that a plan is judged against.

@@ -1,10 +1,12 @@
 //! What one node sees, gathered afresh by the daemon before each plan.
 //!
 //! A part that could not be observed is `None`: the planner must then not act
-//! on it, because "I could not look" is not "there is nothing".
+//! on it, because "I could not look" is not "there is nothing". Why it is
+//! silent, and since when, stands in [`Observed::looks`].
 
-use crate::SwarmRole;
+use crate::{Look, Part, SwarmRole};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Everything one node knows at one moment.
@@ -28,6 +30,53 @@ pub struct Observed {
     pub mounted: bool,
     /// The container engine; `None` when it does not answer.
     pub swarm: Option<Swarm>,
+    /// When each part was last asked, and since when it has been silent. A
+    /// part that is not wanted is not in it.
+    #[serde(default)]
+    pub looks: BTreeMap<Part, Look>,
+    /// The partitions that can run full.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
+    /// Where this node stands in the world: its machine and its cable.
+    #[serde(default)]
+    pub place: Place,
+    /// What is known of the wall clock.
+    #[serde(default)]
+    pub clock: Clock,
+}
+
+/// The machine and the cable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Milliseconds for which the link that carries the cluster address has had
+    /// carrier; `None` while it has none.
+    pub carrier_ms: Option<u64>,
+    /// That link has no carrier, or is not the one that the address belongs on,
+    /// and another could carry it.
+    pub cable_elsewhere: bool,
+    /// This disk was set up in another machine: it was copied or moved, and the
+    /// node that it stands for may be running there.
+    pub moved: bool,
+}
+
+/// The wall clock, by which certificates are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// It shows a time before this image was made, which cannot be.
+    pub before_build: bool,
+    /// A time server has set it in this boot.
+    pub synchronised: bool,
+}
+
+/// A partition that can run full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// What a person calls it: `state` or `data`.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What is used of it, of a hundred parts.
+    pub used_percent: u8,
 }
 
 /// Who this node is, for life.
@@ -133,8 +182,12 @@ pub struct Pki {
     pub certificate: bool,
     /// The certificate has passed two thirds of its life.
     pub renewal_due: bool,
-    /// The CA's private key is here (managers only), sealed at rest.
+    /// The CA's private key is here, and its seal opens.
     pub ca_key: bool,
+    /// The ring's primary key is another than the site's: it was changed, and
+    /// site and seal have to follow.
+    #[serde(default)]
+    pub ring_key_changed: bool,
 }
 
 /// GlusterFS, seen from this node's daemon.
@@ -170,8 +223,13 @@ pub struct Volume {
     pub tuned: bool,
     /// Bricks, in volume order.
     pub bricks: Vec<Brick>,
-    /// Entries that await healing; `None` when that could not be read.
+    /// Entries that await healing; `None` when that could not be read, or a
+    /// brick could not say.
     pub pending_heals: Option<u64>,
+    /// Nodes whose storage daemon answers and whose self-heal daemon does not
+    /// run, though the volume has copies to heal.
+    #[serde(default)]
+    pub healers_down: Vec<IpAddr>,
 }
 
 /// A brick.
@@ -194,13 +252,51 @@ pub struct Swarm {
     pub leader: bool,
     /// All nodes; empty unless this node is a manager with quorum.
     pub nodes: Vec<SwarmNode>,
-    /// Stacks whose services exist; empty unless this node is a manager.
-    pub stacks: Vec<String>,
+    /// Stacks that the agent deployed, or part of them; empty unless this node
+    /// leads.
+    pub stacks: Vec<Stack>,
     /// Milliseconds for which the managers have taken this node for down
     /// although its engine is a member; 0 if they take it for up, or nobody
     /// could be asked.
     #[serde(default)]
     pub disowned_ms: u64,
+    /// Milliseconds for which no manager could tell this worker how it stands:
+    /// their engines hang, or they have no quorum.
+    #[serde(default)]
+    pub unheard_ms: u64,
+    /// Milliseconds for which [`Self::local`] has been pending, or an error.
+    #[serde(default)]
+    pub limbo_ms: u64,
+    /// The version of the Swarm's own record in Raft, by which a change that
+    /// was planned on an older one is told apart; managers only.
+    #[serde(default)]
+    pub index: Option<u64>,
+}
+
+/// A stack that the agent deployed, as its services tell it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// The digest of the file that every one of its services was deployed
+    /// from; `None` if they differ, or a deployment was cut.
+    pub digest: Option<String>,
+    /// Services that exist.
+    pub services: u32,
+    /// Services that there were when its deployment was complete.
+    pub of: u32,
+    /// Tasks that run.
+    pub running: u64,
+    /// Tasks that should run.
+    pub desired: u64,
+}
+
+impl Stack {
+    /// Whether all of it is deployed, from a file of this digest.
+    #[must_use]
+    pub fn is(&self, digest: &str) -> bool {
+        self.digest.as_deref() == Some(digest) && self.services >= self.of
+    }
 }
 
 /// The engine's `LocalNodeState`.
@@ -214,13 +310,17 @@ pub enum SwarmLocal {
     Pending,
     /// Member.
     Active,
-    /// Broken, or locked: needs a person.
+    /// Broken, or locked: its certificate ended while it was off, or the file
+    /// of its state is gone.
     Error,
 }
 
 /// A Swarm node as a manager lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwarmNode {
+    /// The Swarm's own id of this entry; a box that joined twice has two.
+    #[serde(default)]
+    pub id: String,
     /// Host name, equal to the ring name.
     pub name: String,
     /// Address that it advertises.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A phase, in the order in which they are passed. Each has a systemd target,
-/// `ashlar-<phase>.target`, that other units can order after.
+/// `ashlar-<phase>.target`, that other units can be wanted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {

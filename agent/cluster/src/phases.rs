@@ -4,12 +4,13 @@
 use crate::plan::{Joining, awaited, joining, may_create};
 use crate::situation::Situation;
 use crate::{
-    Identity, Observed, Phase, PhaseState, Storage, Swarm, SwarmLocal, SwarmRole, Volume, Wanted,
+    Identity, Observed, Part, Phase, PhaseState, Storage, Swarm, SwarmLocal, SwarmRole, Volume,
+    Wanted,
 };
 use std::collections::BTreeSet;
 
 /// Every wanted phase in order. The last, [`Phase::Ready`], holds when all the
-/// others do.
+/// others do and no other cluster of this site is in sight.
 #[must_use]
 pub fn phases(observed: &Observed, wanted: &Wanted) -> Vec<PhaseState> {
     let s = Situation::new(observed, wanted);
@@ -25,10 +26,15 @@ pub fn phases(observed: &Observed, wanted: &Wanted) -> Vec<PhaseState> {
         }
     }
     let missing: Vec<_> = all.iter().filter(|p| !p.holds).map(|p| p.phase.as_str()).collect();
-    let ready = if missing.is_empty() {
-        Ok("every wanted phase holds".to_owned())
-    } else {
-        Err(format!("waiting for {}", missing.join(", ")))
+    // Two clusters of one site are two halves of a shop that each think they
+    // are the whole: neither may say that all is well.
+    let stranger = s.strangers().find_map(|m| m.cluster.as_ref().map(|c| (&m.name, c)));
+    let ready = match (missing.is_empty(), stranger) {
+        (true, None) => Ok("every wanted phase holds".to_owned()),
+        (true, Some((name, cluster))) => {
+            Err(format!("another cluster of this site is in sight: {name} is of cluster {cluster}"))
+        }
+        (false, _) => Err(format!("waiting for {}", missing.join(", "))),
     };
     all.push(state(Phase::Ready, ready));
     all
@@ -53,6 +59,12 @@ fn identity(s: &Situation<'_>) -> Stand {
             "no site yet: put one on the seed partition, or pass the credential ashlar.site",
         );
     }
+    if s.observed.place.moved {
+        return no(
+            "this disk was set up in another machine: a copy must be set up anew; if it was moved \
+             on purpose, run `ashlar-agent accept-machine` here",
+        );
+    }
     match &s.observed.identity {
         Some(me) => Ok(format!("{} at {}", me.name, me.address)),
         None => no("making this node's identity"),
@@ -60,12 +72,14 @@ fn identity(s: &Situation<'_>) -> Stand {
 }
 
 fn ring(s: &Situation<'_>) -> Stand {
-    let Some(ring) = &s.observed.ring else { return no("waiting for the ring daemon to answer") };
+    let Some(ring) = &s.observed.ring else {
+        return Err(silence(s, Part::Ring, "waiting for the ring to answer"));
+    };
     if s.own_entry().is_none() {
         let id = s.observed.identity.as_ref().map(|me| &me.id);
         let claims = s.live().filter(|m| m.id.is_some() && m.id.as_ref() == id).count();
         return no(if claims > 1 {
-            "another live node has this node's id: one of them was copied; reset it"
+            "another live node has this node's id: one is a copy of the other's disk"
         } else {
             "waiting to be seen alive in the ring"
         });
@@ -120,7 +134,7 @@ fn storage(s: &Situation<'_>) -> Stand {
 fn storage_lacks(s: &Situation<'_>) -> String {
     let Some((me, _)) = s.certified() else { return "waiting for a certificate".into() };
     let Some(storage) = &s.observed.storage else {
-        return "waiting for the storage daemon to answer".into();
+        return silence(s, Part::Storage, "waiting for the storage daemon to answer");
     };
     let Some(volume) = &storage.volume else { return no_volume(s, me, storage) };
     let name = &s.wanted.volume;
@@ -135,10 +149,25 @@ fn storage_lacks(s: &Situation<'_>) -> String {
     if !s.mountable() {
         return waiting_for_a_brick(s, volume);
     }
+    if !volume.writable() {
+        let down = volume.bricks.iter().filter(|b| !b.online).count();
+        return format!(
+            "{name} takes no writes: {down} of its {} are out of reach",
+            copies(volume.bricks.len())
+        );
+    }
     if !s.observed.mounted {
-        return format!("mounting {name}");
+        return silence(s, Part::Mount, &format!("mounting {name}"));
     }
     format!("this node's brick of {name} does not run")
+}
+
+/// Of a part that hangs, how; of one that does not, the other line.
+fn silence(s: &Situation<'_>, part: Part, otherwise: &str) -> String {
+    match s.hangs(part) {
+        Some(silent) => format!("the {part} runs and does not answer: {}", silent.why),
+        None => otherwise.into(),
+    }
 }
 
 fn no_volume(s: &Situation<'_>, me: &Identity, storage: &Storage) -> String {
@@ -179,16 +208,19 @@ fn authority(s: &Situation<'_>) -> String {
 fn swarm(s: &Situation<'_>) -> Stand {
     let Some((_, membership)) = s.certified() else { return no("waiting for a certificate") };
     let Some(swarm) = &s.observed.swarm else {
-        return no(if membership.swarm && s.wanted.storage && !s.observed.mounted {
-            "the container engine starts once the volume is mounted"
+        return Err(if membership.swarm && s.wanted.storage && !s.observed.mounted {
+            "the container engine starts once the volume is mounted".into()
         } else {
-            "waiting for the container engine to answer"
+            silence(s, Part::Engine, "waiting for the container engine to answer")
         });
     };
     match swarm.local {
         SwarmLocal::Active => active(s, swarm),
         SwarmLocal::Pending => no("joining the Swarm"),
-        SwarmLocal::Error => no("the Swarm reports an error: see `docker info` and the journal"),
+        SwarmLocal::Error if s.managers().is_empty() => {
+            no("the engine cannot work with what it knows of the Swarm: see `docker info`")
+        }
+        SwarmLocal::Error => no("the engine is stuck: it leaves the Swarm and joins anew"),
         SwarmLocal::Inactive if !s.storage_holds() => no("waiting for storage"),
         SwarmLocal::Inactive if s.before_any_swarm() => no("starting the Swarm"),
         SwarmLocal::Inactive if s.managers().is_empty() => {
@@ -203,7 +235,13 @@ fn active(s: &Situation<'_>, swarm: &Swarm) -> Stand {
         return no("the Swarm takes this node for down: waiting for it to report anew");
     }
     if !swarm.manager {
-        return Ok("worker".into());
+        return if !s.others_schedule() {
+            no("too few managers of the Swarm are in sight: nothing new is scheduled")
+        } else if swarm.unheard_ms > 0 {
+            no("no manager of the Swarm answers for it: nothing new is scheduled")
+        } else {
+            Ok("worker".into())
+        };
     }
     if swarm.nodes.is_empty() {
         return no("the managers have no quorum: power on the missing ones");
@@ -219,15 +257,27 @@ fn active(s: &Situation<'_>, swarm: &Swarm) -> Stand {
     };
     let mut detail =
         format!("{role}, {nodes}, {}", count(managers.len(), SwarmRole::Manager.as_str()));
-    let missing = s.wanted.stacks.iter().filter(|name| !swarm.stacks.contains(name)).count();
+    let whole = |w: &crate::StackFile| {
+        swarm.stacks.iter().any(|stack| stack.name == w.name && stack.is(&w.digest))
+    };
+    let missing = s.wanted.stacks.iter().filter(|w| !whole(w)).count();
     if missing > 0 && swarm.leader {
         detail.push_str(&format!(", {} to deploy", count(missing, "stack")));
+    }
+    let (running, desired) =
+        swarm.stacks.iter().fold((0, 0), |(r, d), stack| (r + stack.running, d + stack.desired));
+    if running < desired {
+        detail.push_str(&format!(", {running} of {} run", count_u64(desired, "task")));
     }
     Ok(detail)
 }
 
 fn copies(n: usize) -> String {
     if n == 1 { "1 copy".into() } else { format!("{n} copies") }
+}
+
+fn count_u64(n: u64, noun: &str) -> String {
+    count(usize::try_from(n).unwrap_or(usize::MAX), noun)
 }
 
 fn count(n: usize, noun: &str) -> String {

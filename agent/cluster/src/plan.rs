@@ -13,31 +13,89 @@ pub(crate) use joining::{Joining, joining};
 pub(crate) use storage::{awaited, may_create};
 
 use crate::situation::Situation;
-use crate::{Observed, Plan, Planned, Step, Wanted};
+use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Scope, Step, Wait, Wanted};
 
-/// What this node should do now, earlier phases first; empty when it is
-/// settled or waits for others.
+/// How long a daemon may run and not answer, in milliseconds. Longer than any
+/// start, election or time-out on a dead peer takes.
+const HUNG: u64 = 60_000;
+
+/// What this node should do now, earlier phases first, and what it waits for;
+/// no steps when it is settled or waits for others.
 #[must_use]
 pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
-    let mut steps = Vec::new();
+    let mut plan = Plan::default();
     if !observed.site {
-        return Plan { steps };
+        return plan;
+    }
+    // What runs under this node's name may be the node itself.
+    if observed.place.moved {
+        return plan;
     }
     if observed.identity.is_none() {
-        steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
-        return Plan { steps };
+        plan.steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
+        return plan;
+    }
+    if observed.place.cable_elsewhere {
+        plan.steps
+            .push(because(Step::MakeIdentity, "the cable is in another port than the address"));
     }
     if !wanted.ring {
-        return Plan { steps };
+        return plan;
     }
     let situation = Situation::new(observed, wanted);
-    ring::plan(&situation, &mut steps);
-    pki::plan(&situation, &mut steps);
-    storage::plan(&situation, &mut steps);
-    swarm::plan(&situation, &mut steps);
-    Plan { steps }
+    ring::plan(&situation, &mut plan.steps);
+    pki::plan(&situation, &mut plan.steps);
+    if observed.membership.is_none()
+        && let Joining::Wait(why) = joining(&situation)
+    {
+        let what_for = why.strip_prefix("waiting ").unwrap_or(&why).to_owned();
+        let rule = "found-only-when-alone".into();
+        plan.waits.push(Wait { wanted: "a cluster".into(), what_for, rule });
+    }
+    storage::plan(&situation, &mut plan);
+    swarm::plan(&situation, &mut plan);
+    let fence = fence(observed);
+    for planned in plan.steps.iter_mut().filter(|p| p.step.scope() == Scope::Cluster) {
+        planned.fence.clone_from(&fence);
+    }
+    plan
+}
+
+/// The leadership under which a cluster-wide step acts now: another one than it
+/// was planned under is a reason to plan anew.
+#[must_use]
+pub fn fence(observed: &Observed) -> Option<Fence> {
+    let leader = observed.identity.as_ref()?.id.clone();
+    let index = observed.swarm.as_ref().and_then(|swarm| swarm.index);
+    Some(Fence { leader, index })
 }
 
 fn because(step: Step, because: impl Into<String>) -> Planned {
-    Planned { step, because: because.into() }
+    Planned { step, because: because.into(), fence: None }
+}
+
+fn waits(wanted: impl Into<String>, until: impl std::fmt::Display, rule: &str) -> Wait {
+    Wait { wanted: wanted.into(), what_for: format!("until {until}"), rule: rule.into() }
+}
+
+/// What is done about a daemon that does not answer: one that does not run is
+/// started; one that hangs is left some time, and then killed.
+fn rouse(s: &Situation<'_>, daemon: Daemon, plan: &mut Plan) {
+    let part = match daemon {
+        Daemon::Ring => Part::Ring,
+        Daemon::Storage => Part::Storage,
+        Daemon::Engine => Part::Engine,
+    };
+    let Some(hung) = s.hangs(part) else {
+        let why = format!("the {daemon} does not answer");
+        return plan.steps.push(because(Step::Start { daemon }, why));
+    };
+    let long = s.observed.now_ms.saturating_sub(hung.since_ms);
+    if long >= HUNG {
+        let why = format!("it runs and has not answered for {} s: {}", long / 1000, hung.why);
+        plan.steps.push(because(Step::Restart { daemon }, why));
+    } else {
+        let until = format!("it has been silent for {} s, or answers", HUNG / 1000);
+        plan.waits.push(waits(format!("a new {daemon}"), until, "restart-only-the-hung"));
+    }
 }

@@ -86,6 +86,9 @@ pub struct Report {
     pub transcript: Vec<String>,
 }
 
+/// The digest of every stack's file in the model.
+const CONTENT: &str = "content";
+
 /// Things that happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -111,6 +114,8 @@ pub(crate) struct Simulation {
     rafts: Vec<Raft>,
     /// The nodes on one side of a partition; empty while there is none.
     apart: BTreeSet<usize>,
+    /// Nodes that will never come back.
+    gone: BTreeSet<usize>,
     clusters_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
@@ -135,6 +140,7 @@ impl Simulation {
             pools: Vec::new(),
             rafts: Vec::new(),
             apart: BTreeSet::new(),
+            gone: BTreeSet::new(),
             clusters_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
@@ -208,6 +214,37 @@ impl Simulation {
             self.report.ready_ms = self.now;
         }
         Ok(())
+    }
+
+    /// Runs until something is so; fails at the deadline.
+    pub(crate) fn until(
+        &mut self,
+        within_ms: u64,
+        so: impl Fn(&Self) -> bool,
+    ) -> Result<(), String> {
+        let deadline = self.now + within_ms;
+        while !so(self) {
+            if self.now >= deadline {
+                return Err(format!("nothing came of it after {within_ms} ms\n{}", self.stand()));
+            }
+            self.next(deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a node is on and ready.
+    pub(crate) fn is_ready(&self, node: usize) -> bool {
+        self.nodes[node].run.as_ref().is_some_and(|run| run.ready && run.settled)
+    }
+
+    /// Whether a node is the founder.
+    pub(crate) fn founded(&self, node: usize) -> bool {
+        self.nodes[node].disk.membership.as_ref().is_some_and(|m| m.founder)
+    }
+
+    /// The cluster that a node belongs to.
+    pub(crate) fn cluster_of(&self, node: usize) -> Option<crate::ClusterId> {
+        self.nodes[node].disk.membership.as_ref().map(|m| m.cluster.clone())
     }
 
     /// Runs for a time in which these nodes must stay ready, a change of
@@ -297,6 +334,7 @@ impl Simulation {
         if !self.nodes[node].run.as_ref().is_some_and(idle) {
             return;
         }
+        self.ask_managers(node);
         let observed = self.observe(node);
         let plan = plan(&observed, &self.settings.wanted);
         for violation in lint(&plan, &observed, &self.settings.wanted) {
@@ -305,6 +343,7 @@ impl Simulation {
         let phases = phases(&observed, &self.settings.wanted);
         let ready = phases.last().is_some_and(|p| p.holds);
         self.stays_ready(node, ready);
+        self.honest(node, &observed);
         self.one_authority(node, &plan);
         let changed = self.nodes[node].run.as_ref().is_some_and(|run| run.ready != ready);
         if changed {
@@ -336,8 +375,8 @@ impl Simulation {
     }
 
     fn settled(&self) -> bool {
-        let settled = |n: &Node| n.run.as_ref().is_some_and(|run| run.settled);
-        self.nodes.iter().all(settled)
+        let settled = |n: usize| self.nodes[n].run.as_ref().is_some_and(|run| run.settled);
+        (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).all(settled)
     }
 
     /// Where every node stands, for a person.

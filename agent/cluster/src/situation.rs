@@ -2,8 +2,8 @@
 //! phases both ask.
 
 use crate::{
-    Brick, Identity, MemberStatus, Membership, Observed, RingMember, SwarmLocal, SwarmRole, Volume,
-    Wanted,
+    Brick, Identity, MemberStatus, Membership, Observed, Part, RingMember, Silent, SwarmLocal,
+    SwarmRole, Volume, Wanted,
 };
 use std::net::IpAddr;
 
@@ -78,6 +78,13 @@ impl<'a> Situation<'a> {
         managers.map(|m| m.address).collect()
     }
 
+    /// Whether the others can have managers enough for a quorum, as far as the
+    /// ring can tell: what a worker asks.
+    pub(crate) fn others_schedule(&self) -> bool {
+        let all = self.kin().filter(|m| m.swarm == Some(SwarmRole::Manager)).count();
+        self.managers().len() * 2 > all
+    }
+
     /// Whether the cluster cannot have a Swarm yet: this node founded it, has
     /// no record of a Swarm, and nobody shows one.
     pub(crate) fn before_any_swarm(&self) -> bool {
@@ -97,6 +104,28 @@ impl<'a> Situation<'a> {
             Some(swarm) if swarm.local == SwarmLocal::Active => swarm.manager && swarm.leader,
             _ => self.before_any_swarm(),
         }
+    }
+
+    /// Live members of other clusters: there should be none, because all boxes
+    /// of a ring are of one site.
+    pub(crate) fn strangers(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {
+        let own = self.observed.membership.as_ref().map(|m| &m.cluster);
+        self.live()
+            .filter(move |m| own.is_some() && m.cluster.is_some() && m.cluster.as_ref() != own)
+    }
+
+    /// How a part hangs: it runs, and does not answer.
+    pub(crate) fn hangs(&self, part: Part) -> Option<&'a Silent> {
+        self.observed.looks.get(&part)?.silent.as_ref().filter(|silent| silent.runs)
+    }
+
+    /// Whether the storage of the node at this address could start a brick: its
+    /// daemon runs and is connected to the one here.
+    pub(crate) fn stores(&self, address: IpAddr) -> bool {
+        let me = self.observed.identity.as_ref().map(|me| me.address);
+        let peers = self.observed.storage.iter().flat_map(|s| &s.peers);
+        let peer = || peers.clone().any(|p| p.address == address && p.connected && p.in_cluster);
+        Some(address) == me || (self.live_kin().any(|m| m.address == address) && peer())
     }
 
     /// The cluster volume, if there is one.
@@ -132,7 +161,8 @@ impl<'a> Situation<'a> {
             || (self.certified().is_some()
                 && self.mountable()
                 && self.observed.mounted
-                && self.own_brick().is_none_or(|b| b.online))
+                && self.own_brick().is_none_or(|b| b.online)
+                && self.volume().is_some_and(Volume::writable))
     }
 }
 

@@ -1,22 +1,26 @@
-//! What a plan can contain. Each step is idempotent: doing it twice, or again
-//! after a power cut half-way, ends in the same state.
+//! What a plan can contain. Each step may be repeated: done twice, or again
+//! after a power cut half-way, it ends in the same state.
 
-use crate::{ClusterId, Phase, Tags};
+use crate::{ClusterId, NodeId, Part, Phase, Tags};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// An ordered list of steps, earlier phases first.
+/// What to do, and what is waited for.
 ///
-/// What a step needs was already true in the observation: no step relies on an
-/// earlier one of the same plan. So the daemon runs them in order, and one that
-/// fails is put on a backoff of its own and does not hold up the others: a
-/// phase that is stuck does not stop the upkeep of another. A step that
-/// succeeded but is planned again unchanged counts as failed for the backoff.
-/// After a plan of which a step succeeded the daemon observes again at once.
+/// What a step needs was already true in the observation: no step relies on
+/// another of the same plan. So the daemon does those of each phase one after
+/// another and the phases beside each other, looks again before each step,
+/// and does not act on one that breaks a rule by then. A step that fails is put
+/// on a backoff of its own and does not hold up the others: a phase that is
+/// stuck does not stop the upkeep of another. A step that succeeded but is
+/// planned again unchanged counts as failed for the backoff.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// What to do, each with its reason.
     pub steps: Vec<Planned>,
+    /// What would be done if something else were otherwise.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
 }
 
 /// A step and why it is there, in words for the journal.
@@ -26,9 +30,42 @@ pub struct Planned {
     pub step: Step,
     /// Why, as a short sentence.
     pub because: String,
+    /// The leadership that a cluster-wide step was planned under.
+    #[serde(default)]
+    pub fence: Option<Fence>,
 }
 
-/// A systemd service that the planner starts.
+/// The leadership under which a cluster-wide step was planned: under another it
+/// must not act. The founder of a cluster that has no Swarm yet has no index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// Who leads.
+    pub leader: NodeId,
+    /// The version of the Swarm's record in Raft.
+    pub index: Option<u64>,
+}
+
+/// Something that is wanted and not done yet, and what holds it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What is wanted.
+    pub wanted: String,
+    /// What for: `until …`, or `for …`.
+    pub what_for: String,
+    /// The rule of the linter that would refuse it meanwhile.
+    pub rule: String,
+}
+
+/// Whom a step concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This node alone.
+    Node,
+    /// The cluster: only the one that leads it may do that.
+    Cluster,
+}
+
+/// A part of the node that the planner starts: a thread, or a systemd service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Daemon {
@@ -78,6 +115,11 @@ pub enum Step {
         /// Which.
         daemon: Daemon,
     },
+    /// Kill a daemon that runs and does not answer, and start it anew.
+    Restart {
+        /// Which.
+        daemon: Daemon,
+    },
     /// Ask the ring daemon to join these addresses.
     JoinRing {
         /// `ip` or `ip:port`.
@@ -107,11 +149,19 @@ pub enum Step {
         /// Members to ask, in order; empty when the key is here.
         via: Vec<IpAddr>,
     },
-    /// Fetch the CA key over mutual TLS and seal it (managers only).
+    /// Fetch the CA key over mutual TLS and seal it.
     FetchCaKey {
         /// Members to ask, in order.
         via: Vec<IpAddr>,
     },
+    /// Give up the CA key, once each of these members has shown that it holds
+    /// the key by signing with it.
+    DropCaKey {
+        /// The members that keep it.
+        via: Vec<IpAddr>,
+    },
+    /// Make the ring's primary key the site's, and seal the CA key with it.
+    AdoptRingKey,
     /// Add a node to the trusted storage pool (leader only).
     ProbePeer {
         /// Its cluster address.
@@ -123,7 +173,7 @@ pub enum Step {
         bricks: Vec<IpAddr>,
     },
     /// Add bricks and raise the replica count (leader only), and start a full
-    /// heal. Until that has gone through once, pending heals are unknown.
+    /// heal. What was known of pending heals before counts no more.
     AddBricks {
         /// Replica count afterwards.
         replicas: u8,
@@ -132,10 +182,15 @@ pub enum Step {
     },
     /// Set TLS, quorum and time-out options on the volume (leader only).
     TuneVolume,
-    /// Start the volume (leader only).
+    /// Start the volume, and every brick and self-heal daemon of it that does
+    /// not run (leader only).
     StartVolume,
-    /// Mount the volume on this node.
+    /// Mount the volume on this node. An engine whose containers hold a mount
+    /// that died is stopped first: it starts again with its files.
     MountVolume,
+    /// Tear a mount away that is silent though the volume can be written, and
+    /// mount anew.
+    Remount,
     /// Start a new Swarm on this node (founder only, once in the cluster's
     /// life), and then write [`crate::Membership::swarm`].
     InitSwarm,
@@ -152,6 +207,12 @@ pub enum Step {
         /// Members to ask for a token and to join, in order.
         via: Vec<IpAddr>,
     },
+    /// Cut the logs of the storage daemons, which grow without end, to their
+    /// last part.
+    TrimLogs,
+    /// Leave a Swarm that this node cannot get into or back into, so that it
+    /// can join it anew.
+    LeaveSwarm,
     /// Restart the container engine of a node that the Swarm takes for down and
     /// that is not: it then reports anew.
     RestartEngine,
@@ -163,8 +224,21 @@ pub enum Step {
         /// Role afterwards.
         role: SwarmRole,
     },
-    /// Deploy a stack (leader only).
+    /// Strike the dead entry of a box that joined the Swarm anew (leader only).
+    DropSwarmEntry {
+        /// The entry's id.
+        id: String,
+        /// The box's host name.
+        name: String,
+    },
+    /// Deploy a stack, or bring it up to date (leader only).
     DeployStack {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a stack that the agent deployed and no recipe ships any more
+    /// (leader only).
+    RemoveStack {
         /// Its name.
         name: String,
     },
@@ -176,27 +250,100 @@ impl Step {
     pub const fn phase(&self) -> Phase {
         match self {
             Self::MakeIdentity => Phase::Identity,
-            Self::Start { daemon: Daemon::Ring } | Self::JoinRing { .. } | Self::SetTags { .. } => {
-                Phase::Ring
-            }
+            Self::Start { daemon: Daemon::Ring }
+            | Self::Restart { daemon: Daemon::Ring }
+            | Self::JoinRing { .. }
+            | Self::SetTags { .. } => Phase::Ring,
             Self::Found
             | Self::Enrol { .. }
             | Self::RenewCertificate { .. }
-            | Self::FetchCaKey { .. } => Phase::Pki,
+            | Self::FetchCaKey { .. }
+            | Self::DropCaKey { .. }
+            | Self::AdoptRingKey => Phase::Pki,
             Self::Start { daemon: Daemon::Storage }
+            | Self::Restart { daemon: Daemon::Storage }
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
             | Self::TuneVolume
             | Self::StartVolume
-            | Self::MountVolume => Phase::Storage,
+            | Self::MountVolume
+            | Self::Remount
+            | Self::TrimLogs => Phase::Storage,
             Self::Start { daemon: Daemon::Engine }
+            | Self::Restart { daemon: Daemon::Engine }
             | Self::InitSwarm
             | Self::RecordSwarm
             | Self::JoinSwarm { .. }
+            | Self::LeaveSwarm
             | Self::RestartEngine
             | Self::SetSwarmRole { .. }
-            | Self::DeployStack { .. } => Phase::Swarm,
+            | Self::DropSwarmEntry { .. }
+            | Self::DeployStack { .. }
+            | Self::RemoveStack { .. } => Phase::Swarm,
         }
+    }
+
+    /// Whom it concerns. Listed one by one, so that a new step has to be put
+    /// on a side.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        match self {
+            Self::ProbePeer { .. }
+            | Self::CreateVolume { .. }
+            | Self::AddBricks { .. }
+            | Self::TuneVolume
+            | Self::StartVolume
+            | Self::InitSwarm
+            | Self::SetSwarmRole { .. }
+            | Self::DropSwarmEntry { .. }
+            | Self::DeployStack { .. }
+            | Self::RemoveStack { .. } => Scope::Cluster,
+            Self::MakeIdentity
+            | Self::Start { .. }
+            | Self::Restart { .. }
+            | Self::JoinRing { .. }
+            | Self::SetTags { .. }
+            | Self::Found
+            | Self::Enrol { .. }
+            | Self::RenewCertificate { .. }
+            | Self::FetchCaKey { .. }
+            | Self::DropCaKey { .. }
+            | Self::AdoptRingKey
+            | Self::MountVolume
+            | Self::Remount
+            | Self::TrimLogs
+            | Self::RecordSwarm
+            | Self::JoinSwarm { .. }
+            | Self::LeaveSwarm
+            | Self::RestartEngine => Scope::Node,
+        }
+    }
+
+    /// The parts that are looked at again just before it acts: whoever changes
+    /// the cluster must still lead it then.
+    #[must_use]
+    pub const fn rests_on(&self) -> &'static [Part] {
+        match (self.phase(), self.scope()) {
+            (Phase::Identity | Phase::Ready, _) => &[],
+            (Phase::Ring | Phase::Pki, _) => &[Part::Ring],
+            (Phase::Storage, Scope::Node) => &[Part::Ring, Part::Storage, Part::Mount],
+            (Phase::Storage, Scope::Cluster) => &[Part::Ring, Part::Storage, Part::Engine],
+            (Phase::Swarm, _) => &[Part::Ring, Part::Mount, Part::Engine],
+        }
+    }
+
+    /// Whether it takes something away from whoever works on this node: not to
+    /// be repeated every few seconds.
+    #[must_use]
+    pub const fn disturbs(&self) -> bool {
+        matches!(
+            self,
+            Self::Restart { .. }
+                | Self::RestartEngine
+                | Self::LeaveSwarm
+                | Self::Remount
+                | Self::TrimLogs
+        )
     }
 }

@@ -1,12 +1,12 @@
 //! Plans in plain words, for the journal, the status and the golden files.
 
-use crate::{Daemon, Plan, Planned, Step};
+use crate::{Daemon, Plan, Planned, Step, Wait};
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Daemon {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.pad(match self {
-            Self::Ring => "ring daemon",
+            Self::Ring => "ring",
             Self::Storage => "storage daemon",
             Self::Engine => "container engine",
         })
@@ -18,6 +18,7 @@ impl Display for Step {
         match self {
             Self::MakeIdentity => f.write_str("make this node's identity"),
             Self::Start { daemon } => write!(f, "start the {daemon}"),
+            Self::Restart { daemon } => write!(f, "kill the {daemon} and start it anew"),
             Self::JoinRing { addresses } => write!(f, "join the ring at {}", list(addresses)),
             Self::SetTags { tags } => {
                 let tags: Vec<_> =
@@ -35,6 +36,8 @@ impl Display for Step {
                 write!(f, "renew this node's certificate by way of {}", list(via))
             }
             Self::FetchCaKey { via } => write!(f, "fetch the CA key from {}", list(via)),
+            Self::DropCaKey { via } => write!(f, "leave the CA key to {}", all(via)),
+            Self::AdoptRingKey => f.write_str("take the ring's new key for the site's"),
             Self::ProbePeer { address } => write!(f, "bring {address} into the storage pool"),
             Self::CreateVolume { bricks } => {
                 write!(f, "create the volume with bricks on {}", all(bricks))
@@ -43,15 +46,22 @@ impl Display for Step {
                 write!(f, "add bricks on {} for {replicas} copies", all(bricks))
             }
             Self::TuneVolume => f.write_str("set the volume's options"),
-            Self::StartVolume => f.write_str("start the volume"),
+            Self::StartVolume => f.write_str("start the volume with all its parts"),
             Self::MountVolume => f.write_str("mount the volume"),
+            Self::Remount => f.write_str("tear the silent mount away and mount the volume anew"),
             Self::InitSwarm => f.write_str("start the Swarm"),
             Self::RecordSwarm => f.write_str("write down that there is a Swarm"),
             Self::JoinSwarm { role, via } => {
                 write!(f, "join the Swarm as {role} by way of {}", list(via))
             }
+            Self::TrimLogs => f.write_str("cut the logs of the storage daemons"),
+            Self::LeaveSwarm => f.write_str("leave the Swarm to join it anew"),
             Self::RestartEngine => f.write_str("restart the container engine"),
             Self::SetSwarmRole { name, role } => write!(f, "make {name} a {role} of the Swarm"),
+            Self::DropSwarmEntry { id, name } => {
+                write!(f, "strike the dead entry {id} of {name} from the Swarm")
+            }
+            Self::RemoveStack { name } => write!(f, "remove stack {name}"),
             Self::DeployStack { name } => write!(f, "deploy stack {name}"),
         }
     }
@@ -63,14 +73,23 @@ impl Display for Planned {
     }
 }
 
+impl Display for Wait {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{} waits: {}", self.wanted, self.what_for)
+    }
+}
+
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         if self.steps.is_empty() {
-            return f.write_str("nothing to do");
+            f.write_str("nothing to do")?;
         }
         for (i, planned) in self.steps.iter().enumerate() {
             let end = if i == 0 { "" } else { "\n" };
             write!(f, "{end}{}. {planned}", i + 1)?;
+        }
+        for wait in &self.waits {
+            write!(f, "\n- {wait}")?;
         }
         Ok(())
     }

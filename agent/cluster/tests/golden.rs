@@ -5,7 +5,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    MemberStatus, Observed, RingMember, SwarmLocal, Wanted, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, MemberStatus, Observed, Part, RingMember, SwarmLocal, Troubles, Wanted,
+    alerts, lint, phases, plan, simulate::Scenario,
 };
 use situations::*;
 
@@ -17,6 +18,14 @@ fn words(observed: &Observed, wanted: &Wanted) -> String {
     for p in phases(observed, wanted) {
         let mark = if p.holds { "✓" } else { "…" };
         lines.push(format!("{mark} {:<8} {}", p.phase, p.detail));
+    }
+    let alerts = alerts(observed, wanted, Troubles::default());
+    if !alerts.is_empty() {
+        lines.push(String::new());
+    }
+    for alert in alerts {
+        let Alert { severity, id, subject, words, cure, .. } = alert;
+        lines.push(format!("{severity} {id} [{subject}] {words}; {cure}"));
     }
     lines.join("\n")
 }
@@ -49,6 +58,53 @@ golden! {
     a_node_alone_settles_first:
         but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().quiet_ms = 3_000);
     a_node_alone_founds: new_node(1, vec![member(1)]);
+    without_a_cable_nothing_is_founded:
+        but(new_node(1, vec![member(1)]), |o| o.place.carrier_ms = None);
+    a_node_that_sees_nobody_gives_the_switch_time:
+        but(new_node(1, vec![member(1)]), |o| o.place.carrier_ms = Some(44_999));
+    a_node_that_was_told_how_many_to_expect_needs_less:
+        but(new_node(1, vec![member(1)]), |o| o.place.carrier_ms = Some(10_000)), expecting(1);
+    a_node_that_sees_another_needs_less:
+        but(new_node(1, vec![member(1), member(2)]), |o| o.place.carrier_ms = Some(10_000));
+    a_clock_before_the_release_founds_nothing:
+        but(new_node(1, vec![member(1)]), |o| o.clock.before_build = true);
+    a_disk_from_another_machine_does_nothing:
+        but(settled(1, 3), |o| {
+            o.identity = None;
+            o.place.moved = true;
+        });
+    an_address_follows_the_cable_and_all_else_goes_on:
+        but(settled(1, 3), |o| o.place.cable_elsewhere = true);
+    a_laptop_in_the_ring_is_not_waited_for_for_ever:
+        but(new_node(1, vec![member(1), RingMember { id: None, ..member(9) }]), |o| {
+            o.ring.as_mut().unwrap().quiet_ms = 300_000;
+        });
+    a_static_address_where_nobody_answers_is_let_be:
+        but(settled(2, 3), |o| o.ring.as_mut().unwrap().quiet_ms = 300_000),
+        Wanted { join: vec!["192.168.7.2".into()], ..Wanted::default() };
+    the_survivor_of_two_renews_by_itself:
+        but(settled(2, 2), |o| {
+            o.ring.as_mut().unwrap().members[0].status = MemberStatus::Failed;
+            o.pki.renewal_due = true;
+        });
+    the_second_of_two_fetches_the_ca_key_though_it_manages_nothing:
+        but(settled(2, 2), |o| {
+            o.ring.as_mut().unwrap().members[1].ca_key = false;
+            o.pki.ca_key = false;
+        });
+    a_fourth_copy_of_the_ca_key_is_given_up:
+        but(settled(4, 5), |o| {
+            o.ring.as_mut().unwrap().members[3].ca_key = true;
+            o.pki.ca_key = true;
+        });
+    a_holder_that_is_away_for_a_moment_is_not_replaced:
+        but(settled(4, 5), |o| o.ring.as_mut().unwrap().members[2].status = MemberStatus::Failed);
+    a_holder_that_is_gone_is_replaced:
+        but(settled(4, 5), |o| {
+            o.ring.as_mut().unwrap().members[2].status = MemberStatus::Failed;
+            o.ring.as_mut().unwrap().quiet_ms = 300_000;
+        });
+    a_changed_ring_key_is_taken_up: but(settled(2, 3), |o| o.pki.ring_key_changed = true);
     a_node_waits_for_the_expected_ones: new_node(1, vec![member(1), member(2)]), expecting(3);
     the_smallest_of_three_founds:
         new_node(1, vec![member(3), member(1), member(2)]), expecting(3);
@@ -154,6 +210,7 @@ golden! {
         });
     a_node_on_its_way_may_become_a_manager_itself:
         but(settled(1, 4), |o| {
+            o.ring.as_mut().unwrap().quiet_ms = 59_999;
             swarm_of(o).nodes.pop();
             swarm_of(o).nodes[2].manager = false;
             o.ring.as_mut().unwrap().members[3] = open(4);
@@ -167,9 +224,124 @@ golden! {
         but(settled(1, 4), |o| {
             swarm_of(o).nodes[3].manager = true;
         });
+    a_manager_that_is_lost_for_the_grace_time_makes_room_for_another:
+        but(settled(1, 4), |o| lose(o, 3));
+    a_manager_that_is_lost_is_waited_for_meanwhile:
+        but(settled(1, 4), |o| {
+            lose(o, 3);
+            o.ring.as_mut().unwrap().quiet_ms = 299_999;
+        });
+    a_lost_manager_that_nobody_could_replace_keeps_its_place: but(settled(1, 3), |o| lose(o, 3));
     the_leader_deploys_missing_stacks:
-        but(settled(1, 3), |o| swarm_of(o).stacks = vec!["portal".into()]),
-        Wanted { stacks: vec!["portal".into(), "till".into()], ..Wanted::default() };
+        but(settled(1, 3), |o| swarm_of(o).stacks = vec![stack("portal")]), shipping(&["portal", "till"]);
+    a_half_deployed_stack_is_deployed_again:
+        but(settled(1, 3), |o| {
+            swarm_of(o).stacks = vec![ashlar_cluster::Stack { services: 1, ..stack("portal") }];
+        }), shipping(&["portal"]);
+    a_stack_whose_deployment_was_cut_is_deployed_again:
+        but(settled(1, 3), |o| {
+            swarm_of(o).stacks = vec![ashlar_cluster::Stack { digest: None, ..stack("portal") }];
+        }), shipping(&["portal"]);
+    a_stack_of_other_content_is_deployed_again:
+        but(settled(1, 3), |o| {
+            let digest = Some("old".into());
+            swarm_of(o).stacks = vec![ashlar_cluster::Stack { digest, ..stack("portal") }];
+        }), shipping(&["portal"]);
+    a_stack_that_no_recipe_ships_any_more_is_removed:
+        but(settled(1, 3), |o| swarm_of(o).stacks = vec![stack("portal"), stack("till")]),
+        shipping(&["till"]);
+    a_stack_whose_tasks_do_not_run_is_an_alert:
+        but(settled(1, 3), |o| {
+            swarm_of(o).stacks = vec![ashlar_cluster::Stack { running: 0, ..stack("portal") }];
+        }), shipping(&["portal"]);
+    the_second_of_two_is_not_ready_without_the_first:
+        but(settled(2, 2), |o| {
+            let dead = &mut o.ring.as_mut().unwrap().members[0];
+            *dead = failed(dead.clone());
+            let storage = o.storage.as_mut().unwrap();
+            storage.peers[0].connected = false;
+            volume_of(o).bricks[0].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    the_first_of_two_carries_on_without_the_second:
+        but(settled(1, 2), |o| {
+            let dead = &mut o.ring.as_mut().unwrap().members[1];
+            *dead = failed(dead.clone());
+            o.storage.as_mut().unwrap().peers[0].connected = false;
+            volume_of(o).bricks[1].online = false;
+            volume_of(o).pending_heals = None;
+            swarm_of(o).nodes[1].up = false;
+        });
+    a_worker_that_sees_too_few_managers_is_not_ready:
+        but(settled(5, 5), |o| {
+            for n in [0, 1] {
+                let dead = &mut o.ring.as_mut().unwrap().members[n];
+                *dead = failed(dead.clone());
+            }
+        });
+    a_worker_whom_no_manager_answers_is_not_ready: but(settled(5, 5), |o| swarm_of(o).unheard_ms = 1);
+    another_cluster_in_sight_ends_readiness:
+        but(settled(1, 3), |o| {
+            let cluster = Some(ClusterId("decaf".into()));
+            o.ring.as_mut().unwrap().members.push(RingMember { cluster, ..manager(4) });
+        });
+    a_brick_that_died_on_a_living_node_is_started_again:
+        but(settled(1, 3), |o| {
+            volume_of(o).bricks[1].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    a_self_heal_daemon_that_died_is_started_again:
+        but(settled(1, 3), |o| volume_of(o).healers_down = vec![address(3)]);
+    a_storage_daemon_that_hangs_is_given_time: but(settled(2, 3), |o| hangs(o, Part::Storage, 59_999));
+    a_storage_daemon_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000));
+    an_engine_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Engine, 60_000));
+    an_engine_without_its_files_is_not_killed:
+        but(settled(2, 3), |o| {
+            hangs(o, Part::Engine, 60_000);
+            hangs(o, Part::Mount, 60_000);
+        });
+    a_mount_that_is_deaf_for_long_is_torn_away: but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000));
+    a_mount_that_cannot_answer_is_left_alone:
+        but(settled(2, 3), |o| {
+            hangs(o, Part::Mount, 500_000);
+            volume_of(o).bricks[0].online = false;
+            volume_of(o).bricks[2].online = false;
+        });
+    an_engine_that_does_not_get_into_the_swarm_leaves_and_joins_anew:
+        but(settled(3, 3), |o| {
+            *swarm_of(o) = ashlar_cluster::Swarm {
+                local: SwarmLocal::Pending, limbo_ms: 120_000, ..ashlar_cluster::Swarm::default()
+            };
+        });
+    the_last_one_in_a_broken_swarm_does_not_leave_it:
+        but(settled(1, 1), |o| {
+            *swarm_of(o) = ashlar_cluster::Swarm {
+                local: SwarmLocal::Error, limbo_ms: 900_000, ..ashlar_cluster::Swarm::default()
+            };
+        });
+    the_old_entry_of_a_manager_that_joined_anew_is_struck:
+        but(settled(1, 3), |o| {
+            let ghost = ashlar_cluster::SwarmNode {
+                id: "ghost".into(), up: false, reachable: false, ..swarm_of(o).nodes[2].clone()
+            };
+            swarm_of(o).nodes[2].manager = false;
+            swarm_of(o).nodes[2].reachable = false;
+            swarm_of(o).nodes.push(ghost);
+        });
+    one_that_never_comes_holds_up_the_managers_for_a_while_only:
+        but(settled(1, 4), |o| {
+            swarm_of(o).nodes.pop();
+            for node in [1, 2] {
+                swarm_of(o).nodes[node].manager = false;
+                swarm_of(o).nodes[node].reachable = false;
+            }
+            o.ring.as_mut().unwrap().members[3] = open(4);
+        });
+    a_disk_that_fills_is_an_alert:
+        but(settled(1, 3), |o| {
+            let disk = |name: &str, used_percent| Disk { name: name.into(), size: 4 << 30, used_percent };
+            o.disks = vec![disk("state", 95), disk("data", 85)];
+        });
     a_settled_leader_does_nothing: settled(1, 3);
     a_settled_worker_does_nothing: settled(5, 5);
     with_one_of_three_dead_the_others_stay_ready:
@@ -216,7 +388,7 @@ golden! {
             swarm_of(o).nodes[2].reachable = false;
             swarm_of(o).disowned_ms = 600_000;
         });
-    a_swarm_in_error_needs_a_person: but(settled(2, 3), |o| {
+    a_swarm_in_error_is_left_only_after_a_while: but(settled(2, 3), |o| {
         swarm_of(o).local = SwarmLocal::Error;
     });
     daemons_that_do_not_answer_keep_the_tags:

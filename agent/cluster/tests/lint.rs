@@ -4,15 +4,14 @@
 mod situations;
 
 use ashlar_cluster::{
-    ClusterId, Daemon, MemberStatus, Observed, Plan, Planned, RULES, RingMember, Step, Storage,
-    Swarm, SwarmRole, Tags, Wanted, lint,
+    ClusterId, Daemon, MemberStatus, Observed, Part, Plan, Planned, RULES, RingMember, Step,
+    Storage, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
 
 fn rules_broken(step: Step, observed: &Observed, wanted: &Wanted) -> BTreeSet<&'static str> {
-    let plan = Plan { steps: vec![Planned { step, because: "a test says so".into() }] };
-    lint(&plan, observed, wanted).into_iter().map(|v| v.rule).collect()
+    judge(&step, observed, wanted).into_iter().map(|v| v.rule).collect()
 }
 
 fn enrol(cluster: &str, via: &[u8]) -> Step {
@@ -22,6 +21,21 @@ fn enrol(cluster: &str, via: &[u8]) -> Step {
 
 fn start(daemon: Daemon) -> Step {
     Step::Start { daemon }
+}
+
+fn restart(daemon: Daemon) -> Step {
+    Step::Restart { daemon }
+}
+
+fn drop_entry(id: &str, n: u8) -> Step {
+    Step::DropSwarmEntry { id: id.into(), name: name(n) }
+}
+
+/// A node whose engine has been on its way into the Swarm for so long.
+fn stuck(n: u8, of: u8, limbo_ms: u64) -> Observed {
+    but(settled(n, of), |o| {
+        *swarm_of(o) = Swarm { local: SwarmLocal::Pending, limbo_ms, ..Swarm::default() };
+    })
 }
 
 fn create(bricks: &[u8]) -> Step {
@@ -76,6 +90,47 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
     let leaving = RingMember { status: MemberStatus::Leaving, ..member(2) };
     vec![
         ("found-only-when-alone", new_node(1, vec![member(1), open(2)]), Step::Found),
+        ("restart-only-the-hung", settled(2, 3), restart(Daemon::Storage)),
+        (
+            "restart-only-the-hung",
+            but(settled(2, 3), |o| hangs(o, Part::Storage, 44_999)),
+            restart(Daemon::Storage),
+        ),
+        ("restart-only-the-hung", but(settled(2, 3), |o| o.swarm = None), restart(Daemon::Engine)),
+        (
+            "no-tasks-before-their-files",
+            but(settled(2, 3), |o| {
+                hangs(o, Part::Engine, 90_000);
+                o.mounted = false;
+            }),
+            restart(Daemon::Engine),
+        ),
+        ("trim-only-when-filling", settled(2, 3), Step::TrimLogs),
+        ("tear-only-the-deaf", but(settled(2, 3), |o| o.mounted = false), Step::Remount),
+        (
+            "tear-only-the-deaf",
+            but(settled(2, 3), |o| {
+                hangs(o, Part::Mount, 500_000);
+                volume_of(o).bricks.iter_mut().skip(1).for_each(|b| b.online = false);
+            }),
+            Step::Remount,
+        ),
+        ("leave-only-a-dead-end", settled(2, 3), Step::LeaveSwarm),
+        ("leave-only-a-dead-end", stuck(2, 3, 60_000), Step::LeaveSwarm),
+        ("leave-only-a-dead-end", stuck(1, 1, 600_000), Step::LeaveSwarm),
+        ("drop-only-the-replaced", settled(1, 3), drop_entry("entry-2", 2)),
+        (
+            "drop-only-the-replaced",
+            but(settled(1, 3), |o| swarm_of(o).nodes[1].up = false),
+            drop_entry("entry-2", 2),
+        )
+            .also(|o| swarm_of(o).nodes[1].reachable = false),
+        ("drop-only-the-replaced", settled(1, 3), drop_entry("ghost", 2)),
+        (
+            "remove-only-what-is-not-shipped",
+            settled(1, 3),
+            Step::RemoveStack { name: "the customer's own".into() },
+        ),
         ("restart-only-the-disowned", settled(2, 3), Step::RestartEngine),
         (
             "restart-only-the-disowned",
@@ -111,6 +166,35 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             quiet(299_999, new_node(1, vec![member(1), leaving])),
             Step::Found,
         ),
+        ("found-only-with-a-cable", but(alone(), |o| o.place.carrier_ms = None), Step::Found),
+        (
+            "found-only-with-a-cable",
+            but(alone(), |o| o.place.carrier_ms = Some(44_999)),
+            Step::Found,
+        ),
+        (
+            "found-only-with-a-cable",
+            but(new_node(1, vec![member(1), member(2)]), |o| o.place.carrier_ms = Some(9_999)),
+            Step::Found,
+        ),
+        (
+            "sign-only-by-a-clock-that-can-be-right",
+            but(alone(), |o| o.clock.before_build = true),
+            Step::Found,
+        ),
+        (
+            "sign-only-by-a-clock-that-can-be-right",
+            but(settled(1, 3), |o| o.clock.before_build = true),
+            Step::RenewCertificate { via: vec![] },
+        ),
+        ("ca-key-on-three", settled(4, 5), Step::FetchCaKey { via: vec![address(1)] }),
+        ("ca-key-on-three", settled(3, 5), Step::DropCaKey { via: vec![address(1), address(2)] }),
+        (
+            "ca-key-on-three",
+            settled(4, 5),
+            Step::DropCaKey { via: vec![address(1), address(1), address(2)] },
+        ),
+        ("nothing-unwanted", but(settled(1, 3), |o| o.place.moved = true), Step::MountVolume),
         ("no-second-membership", settled(1, 1), Step::Found),
         ("no-second-membership", settled(2, 2), enrol("decaf", &[1])),
         ("ask-only-signers", new_node(1, vec![member(1), open(2)]), enrol(CLUSTER, &[2])),
@@ -225,6 +309,12 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("managers-odd", settled(1, 3), role(2, Manager)),
         ("managers-odd", settled(1, 3), role(2, Worker)),
         ("managers-odd", settled(1, 1), role(1, Worker)),
+        ("managers-odd", but(settled(1, 3), |o| lose(o, 3)), role(3, Worker)),
+        ("managers-odd", quiet(299_999, but(settled(1, 4), |o| lose(o, 3))), role(3, Worker))
+            .also(|o| assert!(!swarm_of(o).nodes[2].up)),
+        ("managers-odd", but(settled(1, 4), |o| lose(o, 3)), role(3, Worker)).also(|o| {
+            swarm_of(o).nodes[1].reachable = false;
+        }),
         (
             "managers-odd",
             but(settled(1, 4), |o| swarm_of(o).nodes[2].reachable = false),
@@ -348,6 +438,8 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (alone(), Step::Found),
         (new_node(1, vec![member(1), manager(2)]), enrol(CLUSTER, &[2])),
         (settled(5, 5), Step::RenewCertificate { via: vec![address(1), address(2)] }),
+        (settled(4, 5), Step::DropCaKey { via: vec![address(1), address(2), address(3)] }),
+        (but(settled(1, 3), |o| o.place.cable_elsewhere = true), Step::MakeIdentity),
         (founder(vec![open(2)]), create(&[1, 2])),
         (founder(vec![open(2)]), Step::ProbePeer { address: address(2) }),
         (bricks(&[1]), add(2, &[2])),
@@ -358,7 +450,15 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (outside_the_swarm(2), join(SwarmRole::Manager, &[1, 3])),
         (but(settled(1, 3), |o| swarm_of(o).nodes[1].manager = false), role(2, SwarmRole::Manager)),
         (but(settled(1, 3), |o| o.swarm = None), start(Daemon::Engine)),
+        (but(settled(1, 4), |o| lose(o, 3)), role(3, SwarmRole::Worker)),
         (settled(1, 3), Step::DeployStack { name: "portal".into() }),
+        (but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000)), restart(Daemon::Storage)),
+        (but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000)), Step::Remount),
+        (stuck(2, 3, 120_000), Step::LeaveSwarm),
+        (
+            but(settled(1, 3), |o| swarm_of(o).stacks = vec![stack("till")]),
+            Step::RemoveStack { name: "till".into() },
+        ),
     ];
     for (observed, step) in allowed {
         let broken = rules_broken(step.clone(), &observed, &Wanted::default());
@@ -367,11 +467,14 @@ fn the_same_steps_are_allowed_where_they_belong() {
 }
 
 #[test]
-fn a_plan_out_of_order_is_refused() {
-    let steps = [Step::TuneVolume, Step::SetTags { tags: tags(1) }];
-    let planned = |step: &Step| Planned { step: step.clone(), because: String::new() };
-    let plan = Plan { steps: steps.iter().map(planned).collect() };
-    let violations = lint(&plan, &settled(1, 1), &Wanted::default());
-    let order = violations.iter().find(|v| v.rule == "earlier-phases-first").unwrap();
-    insta::assert_snapshot!(order, @"earlier-phases-first (invariant 7): will not set the ring tags id=1aaaaaaa1bbbbbbb: it stands after a step of phase storage");
+fn a_step_that_breaks_a_rule_is_dropped_and_takes_no_other_with_it() {
+    let observed = but(settled(2, 3), |o| o.pki.renewal_due = true);
+    let renewal = Step::RenewCertificate { via: vec![address(1)] };
+    let planned = |step: Step| Planned { step, because: String::new(), fence: None };
+    let steps = vec![planned(renewal.clone()), planned(add(3, &[3]))];
+    let plan = Plan { steps, ..Plan::default() };
+    let (lawful, violations) = lawful(plan, &observed, &Wanted::default());
+    assert_eq!(lawful.steps.iter().map(|p| &p.step).collect::<Vec<_>>(), [&renewal]);
+    assert!(violations.iter().any(|v| v.rule == "cluster-wide-steps-by-authority-only"));
+    assert!(violations.iter().all(|v| v.step == add(3, &[3]).to_string()), "{violations:?}");
 }

@@ -69,6 +69,36 @@ fn a_ring_parted_while_the_cluster_forms_still_forms_one() {
 }
 
 #[test]
+fn a_daemon_that_hangs_is_started_anew() {
+    play(Scenario::DaemonHangs, RUNS);
+}
+
+#[test]
+fn a_brick_that_dies_is_started_again() {
+    play(Scenario::BrickDies, RUNS);
+}
+
+#[test]
+fn agents_that_die_go_on_where_they_stood() {
+    play(Scenario::AgentDies, RUNS);
+}
+
+#[test]
+fn a_fresh_box_comes_in_after_another_died_for_good() {
+    play(Scenario::DiesForGood, &[(3, 150), (4, 50), (5, 50), (7, 20)]);
+}
+
+#[test]
+fn cables_that_come_late_and_a_slow_switch_still_form_one_cluster() {
+    play(Scenario::LateCables, RUNS);
+}
+
+#[test]
+fn those_who_are_left_when_the_founder_died_admit_newcomers() {
+    play(Scenario::FounderGone, &[(3, 200), (4, 50), (5, 50)]);
+}
+
+#[test]
 fn storage_without_a_swarm_is_led_by_the_founder() {
     play(Scenario::NoSwarm, RUNS);
 }

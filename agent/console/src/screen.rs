@@ -2,12 +2,15 @@
 
 use crate::big;
 use crate::glyphs::{BAD, GOOD, WAITING, plain};
-use ashlar_api::{MemberStatus, MemberView, PhaseStatus, Status};
+use ashlar_api::{MemberStatus, MemberView, PhaseStatus, Severity, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Widget, Wrap};
+
+/// So many alerts are shown: the screen is small, and the first one matters.
+const ALERTS: usize = 2;
 
 /// One frame.
 #[derive(Debug)]
@@ -113,7 +116,21 @@ impl Screen<'_> {
                 say("doing", &format!("{first}, then {} more", rest.len()), Color::Yellow);
             }
         }
-        if let Some(trouble) = &status.trouble {
+        // The worst ones with their cures; the command line has the rest.
+        let alerts = status.alerts.iter().filter(|alert| alert.severity < Severity::Notice);
+        let more = alerts.clone().count().saturating_sub(ALERTS);
+        for alert in alerts.take(ALERTS) {
+            let color = match alert.severity {
+                Severity::Critical => Color::LightRed,
+                _ => Color::Yellow,
+            };
+            say(alert.severity.as_str(), &alert.words, color);
+            say("", &alert.cure, Color::Gray);
+        }
+        if more > 0 {
+            say("", &format!("and {more} more: `ashlarctl why`"), Color::Gray);
+        }
+        if let Some(trouble) = status.trouble.as_ref().filter(|_| status.alerts.is_empty()) {
             say("trouble", trouble, Color::LightRed);
         }
         if let Some((seconds, _)) = self.silent {

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
-/// Ask and tell the Ashlar agent of this node.
+/// Ask the Ashlar agent of this node.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -19,7 +19,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `status` and `wait`: ready
+  0  done; for `status`, `why` and `wait`: ready
   1  error: the agent does not answer, or refused
   2  wrong usage
   3  the node answers, but is not (yet) ready
@@ -27,6 +27,7 @@ Exit codes:
 Examples:
   ashlarctl status --watch            follow this node until you press Ctrl-C
   ashlarctl wait && docker node ls    go on once the node is ready
+  ashlarctl why                       what holds this node back
   ashlarctl logs -f                   what the agent and its daemons write";
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +38,12 @@ pub(crate) enum Command {
     Wait(Wait),
     /// List the members of the ring
     Members(Members),
+    /// Say what this node waits for, what holds it back, and what is wrong
+    #[command(after_help = "Example: ashlarctl why --json | jq -r '.alerts[].words'")]
+    Why(Why),
+    /// List what this node did and could not do, and why, over reboots
+    #[command(after_help = "Example: ashlarctl history --failed -n 5")]
+    History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
     /// Print a completion script for a shell
@@ -89,6 +96,28 @@ pub(crate) struct Wait {
 /// `ashlarctl members`.
 #[derive(Debug, Args)]
 pub(crate) struct Members {
+    /// A JSON list instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// One JSON object instead of sentences.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl history`.
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// How many of the last steps.
+    #[arg(long, short = 'n', value_name = "STEPS", default_value_t = 30)]
+    pub(crate) lines: usize,
+    /// Only what could not be done.
+    #[arg(long)]
+    pub(crate) failed: bool,
     /// A JSON list instead of a table.
     #[arg(long)]
     pub(crate) json: bool,

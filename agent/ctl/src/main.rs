@@ -1,20 +1,23 @@
-//! `ashlarctl`: ask and tell the Ashlar agent of this node.
+//! `ashlarctl`: ask the Ashlar agent of this node.
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; for `status` and `wait`: ready |
+//! | 0 | done; for `status`, `why` and `wait`: ready |
 //! | 1 | error: the agent does not answer, or refused |
 //! | 2 | wrong usage |
 //! | 3 | the node answers, but is not (yet) ready |
 
+mod alerts;
 mod cli;
 mod complaint;
+mod history;
 mod logs;
 mod manual;
 mod members;
 mod status;
 mod style;
 mod wait;
+mod why;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         Command::Status(options) => on_runtime(status::run(&client, &options)),
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
+        Command::Why(options) => on_runtime(why::run(&client, &options)),
+        Command::History(options) => on_runtime(history::run(&client, &options)),
         Command::Logs(options) => logs::run(&options),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::pages(dir.as_deref()),

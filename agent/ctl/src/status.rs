@@ -1,7 +1,7 @@
 //! `ashlarctl status`.
 
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
-use crate::{NOT_READY, cli, members};
+use crate::{NOT_READY, alerts, cli, members};
 use anyhow::Result;
 use ashlar_api::{Client, Status};
 use std::fmt::Write as _;
@@ -109,8 +109,12 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         let heading = heading(if n == 0 { "doing" } else { "" });
         writeln!(out, "{heading} {}", plain(doing))?;
     }
-    if let Some(trouble) = &status.trouble {
+    // An agent of an older release sends no alerts.
+    if let Some(trouble) = status.trouble.as_ref().filter(|_| status.alerts.is_empty()) {
         writeln!(out, "{} {}", heading("trouble"), bad(&plain(trouble)))?;
+    }
+    if !status.alerts.is_empty() {
+        write!(out, "\n{}\n{}", strong("alerts"), alerts::lines(status))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// Answers every `GET /v1/status`: the first request with the first status, and
+/// Answers every `GET`: the first request with the first status, and
 /// so on; the last one again and again. Ends with the test process.
 struct Agent {
     dir: TempDir,
@@ -27,7 +27,8 @@ impl Agent {
                 let request = BufReader::new(stream.try_clone().unwrap());
                 let head: Vec<_> =
                     request.lines().map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
-                assert!(head[0].starts_with("GET /v1/status "), "{head:?}");
+                let known = ["GET /v1/status ", "GET /v1/history "];
+                assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
                 let body = answer.to_string();
                 write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
@@ -82,6 +83,7 @@ fn ready() -> Value {
                     "tls": true, "mounted": true, "pending_heals": 0},
         "swarm": {"local": "active", "manager": true, "leader": true, "nodes_up": 3, "nodes": 3},
         "doing": [], "trouble": null, "boot": {"userspace": 1.0, "agent": 1.5},
+        "alerts": [], "waits": [], "parts": [], "now_ms": 90_000,
     })
 }
 
@@ -172,6 +174,98 @@ fn programs_get_the_agent_s_own_words() {
     let (code, out, _) = Agent::saying([ready()]).ctl(&["members", "--json"]);
     assert_eq!(code, 0);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), ready()["members"]);
+}
+
+fn in_trouble() -> Value {
+    let mut status = joining();
+    status["alerts"] = json!([
+        {"severity": "critical", "id": "volume-read-only", "subject": "clusterfs",
+         "since_ms": 30_000, "words": "clusterfs takes no writes",
+         "cure": "switch the missing boxes on"},
+        {"severity": "warning", "id": "member-lost", "subject": "ashlar-00000003",
+         "since_ms": 90_000, "words": "ashlar-00000003 does not answer",
+         "cure": "look whether it has power"},
+        {"severity": "notice", "id": "healing", "subject": "clusterfs",
+         "since_ms": 0, "words": "4 entries heal", "cure": "leave the boxes on"},
+    ]);
+    status["waits"] = json!([{"wanted": "the Swarm", "what_for": "until the volume can be written",
+                              "rule": "one-swarm"}]);
+    status["parts"] = json!([{"part": "ring", "age_ms": 400, "silent": "it hangs",
+                              "silent_ms": 300_000}]);
+    status
+}
+
+#[test]
+fn what_is_wrong_comes_with_its_cure_the_worst_first() {
+    let (code, out, _) = Agent::saying([in_trouble()]).ctl(&["status"]);
+    assert_eq!(code, 3);
+    let alerts = out.split_once("alerts\n").unwrap().1;
+    insta::assert_snapshot!(alerts, @r"
+    ✘ clusterfs takes no writes
+      for 60 s: switch the missing boxes on
+    ! ashlar-00000003 does not answer
+      for 0 s: look whether it has power
+    · 4 entries heal
+      for 90 s: leave the boxes on
+    ");
+    assert!(!out.contains("trouble"), "the alerts say it: {out}");
+}
+
+#[test]
+fn why_says_what_holds_a_node_back() {
+    let (code, out, _) = Agent::saying([in_trouble()]).ctl(&["why"]);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!(out, @r"
+    ring      the ring daemon is silent
+    pki       no certificate yet
+    doing     start glusterd
+    doing     join the ring
+    waits     the Swarm waits: until the volume can be written (rule one-swarm)
+    silent    ring for 5 min: it hangs
+    ✘ clusterfs takes no writes
+      for 60 s: switch the missing boxes on
+    ! ashlar-00000003 does not answer
+      for 0 s: look whether it has power
+    · 4 entries heal
+      for 90 s: leave the boxes on
+    ");
+    let (_, out, _) = Agent::saying([in_trouble()]).ctl(&["why", "--json"]);
+    let why: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(why["alerts"], in_trouble()["alerts"]);
+    assert_eq!(why["waits"], in_trouble()["waits"]);
+    let (code, out, _) = Agent::saying([ready()]).ctl(&["why"]);
+    assert_eq!((code, out.as_str()), (0, "ready; nothing is to be done\n"));
+}
+
+#[test]
+fn history_is_what_was_done_and_what_could_not_be() {
+    let step = |step: &str, error: Value| {
+        json!({"version": 1, "at": "2026-11-25T20:00:00.123Z", "since_boot_ms": 4000,
+               "phase": "storage", "step": step, "because": "it is stopped", "error": error,
+               "took_ms": 20})
+    };
+    let both = json!([step("start it", Value::Null), step("mount it", "no brick\u{1b}".into())]);
+    let (code, out, _) = Agent::saying([both.clone()]).ctl(&["history"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out, @r"
+    2026-11-25 20:00:00 ✔ start it, because it is stopped
+    2026-11-25 20:00:00 ✘ mount it, because it is stopped: no brick�
+    ");
+    let (_, out, _) = Agent::saying([both.clone()]).ctl(&["history", "--failed", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!([both[1]]));
+    let (_, out, _) = Agent::saying([both]).ctl(&["history", "-n", "0"]);
+    assert_eq!(out, "");
+}
+
+#[test]
+fn an_agent_of_an_older_release_that_sends_no_alerts_is_understood() {
+    let mut old = joining();
+    for field in ["alerts", "waits", "parts", "now_ms"] {
+        old.as_object_mut().unwrap().remove(field);
+    }
+    let (code, out, _) = Agent::saying([old]).ctl(&["status"]);
+    assert_eq!(code, 3);
+    assert!(out.contains("trouble   glusterd.service: failed"), "{out}");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! *Act*: each step of a plan as an effect. Every one may be done twice, or
 //! again after a power cut half-way.
 
+use crate::firewall;
 use crate::host::{Host, Mount, UnitState};
-use crate::identity;
-use crate::node::{ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT};
+use crate::identity::{self, Address};
+use crate::node::{
+    AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT,
+};
 use crate::ring::{self, Ring};
 use crate::state;
 use crate::storage::Storage;
@@ -20,8 +23,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     pub(crate) async fn act(&self, step: &Step, observed: &Observed) -> Result<()> {
         let Effects { host, storage, swarm, ring } = &self.effects;
         match step {
-            Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
+            Step::MakeIdentity => {
+                if identity::assume(&self.paths, host, &self.site).await? == Address::Moves {
+                    // It looks for others on the link that it was started with.
+                    ring.stop().await;
+                }
+                Ok(())
+            }
             Step::Start { daemon } => self.start(*daemon, observed).await,
+            Step::Restart { daemon } => self.restart(*daemon).await,
             Step::JoinRing { addresses } => ring.join(addresses).await,
             Step::SetTags { tags } => ring.set_tags(tags).await,
             Step::Found => self.found(),
@@ -31,21 +41,38 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 self.take_up_certificate().await
             }
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
+            Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
+            Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
             Step::ProbePeer { address } => storage.probe(*address).await,
             Step::CreateVolume { bricks } => storage.create(bricks).await,
             Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
             Step::TuneVolume => storage.tune().await,
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
+            Step::Remount => self.remount().await,
             Step::InitSwarm => {
                 swarm.init(self.identity()?.address).await?;
                 self.record_swarm()
             }
             Step::RecordSwarm => self.record_swarm(),
             Step::JoinSwarm { role, via } => self.join_swarm(*role, via).await,
-            Step::RestartEngine => host.restart_if_running(ENGINE_UNIT).await,
-            Step::SetSwarmRole { name, role } => swarm.set_role(name, *role).await,
-            Step::DeployStack { name } => swarm.deploy(name).await,
+            Step::TrimLogs => storage.trim_logs().await,
+            Step::LeaveSwarm => swarm.leave().await,
+            Step::RestartEngine => {
+                host.restart_if_running(ENGINE_UNIT).await?;
+                self.standing.borrow_mut().forget();
+                Ok(())
+            }
+            Step::DropSwarmEntry { id, .. } => swarm.drop_entry(id).await,
+            Step::SetSwarmRole { name, role } => {
+                swarm.set_role(name, *role, self.wanted.managers).await
+            }
+            Step::DeployStack { name } => {
+                let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
+                let file = file.with_context(|| format!("the image ships no stack {name}"))?;
+                swarm.deploy(name, &file.digest).await
+            }
+            Step::RemoveStack { name } => swarm.remove(name).await,
         }
     }
 
@@ -55,12 +82,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match daemon {
             Daemon::Ring => {
                 let identity = self.identity()?;
-                let links = host.links().await?;
-                let link = identity::pick(&links, &self.site);
+                firewall::admit(&self.paths, host, &self.site, identity.address).await?;
+                let link = host.link_of(identity.address).await?;
                 let with = ring::Configuration {
                     identity: &identity,
                     site: &self.site,
-                    interface: link.map(|l| l.name.as_str()),
+                    interface: link.as_deref(),
                     rpc: Some(ring::RPC),
                 };
                 let tags = Tags::wanted(observed).context("this node has no identity yet")?;
@@ -68,6 +95,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Daemon::Storage => {
                 storage.prepare().await?;
+                self.trust()?.storage_shows_it()?;
                 host.start(STORAGE_UNIT).await
             }
             Daemon::Engine => host.start(ENGINE_UNIT).await,
@@ -94,12 +122,31 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// The storage daemon reads its certificate when it starts; its bricks and
-    /// mounts outlive the restart.
+    /// mounts outlive the restart. Noted last: one that failed is done again.
     async fn take_up_certificate(&self) -> Result<()> {
         if !self.wanted.storage {
             return Ok(());
         }
-        self.effects.host.restart_if_running(STORAGE_UNIT).await
+        self.effects.host.restart_if_running(STORAGE_UNIT).await?;
+        self.trust()?.storage_shows_it()
+    }
+
+    /// A daemon that hangs hears no polite request.
+    async fn restart(&self, daemon: Daemon) -> Result<()> {
+        let Effects { host, storage, .. } = &self.effects;
+        match daemon {
+            // A thread of this process: only a new process ends it.
+            Daemon::Ring => host.restart_if_running(AGENT_UNIT).await,
+            Daemon::Storage => {
+                storage.prepare().await?;
+                host.kill_and_start(STORAGE_UNIT).await
+            }
+            Daemon::Engine => {
+                host.kill_and_start(ENGINE_UNIT).await?;
+                self.standing.borrow_mut().forget();
+                Ok(())
+            }
+        }
     }
 
     async fn mount(&self) -> Result<()> {
@@ -110,13 +157,43 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             // take the files from every running container.
             Mount::Silent => bail!("the volume is mounted and does not answer"),
             // systemd takes a mount whose client died for active.
-            Mount::Dead => host.stop(MOUNT_UNIT).await?,
-            Mount::Absent if host.unit(MOUNT_UNIT).await? == UnitState::Active => {
+            Mount::Dead => {
+                self.stop_tasks().await?;
                 host.stop(MOUNT_UNIT).await?;
             }
-            Mount::Absent => {}
+            Mount::Absent => {
+                self.stop_tasks().await?;
+                if host.unit(MOUNT_UNIT).await? == UnitState::Active {
+                    host.stop(MOUNT_UNIT).await?;
+                }
+            }
         }
         host.start(MOUNT_UNIT).await
+    }
+
+    /// Its containers are frozen in it already.
+    async fn remount(&self) -> Result<()> {
+        let host = &self.effects.host;
+        if host.volume().await == Mount::Answers {
+            return Ok(());
+        }
+        self.stop_tasks().await?;
+        host.stop(MOUNT_UNIT).await?;
+        host.start(MOUNT_UNIT).await
+    }
+
+    /// Containers that run hold on to the mount that is gone: their engine is
+    /// stopped, and started again by the plan, which waits for the new mount.
+    /// The engine of a node that is in no Swarm yet has none.
+    async fn stop_tasks(&self) -> Result<()> {
+        let host = &self.effects.host;
+        let in_swarm = self.membership()?.is_some_and(|m| m.swarm);
+        if !in_swarm || !self.wanted.swarm || host.unit(ENGINE_UNIT).await? != UnitState::Active {
+            return Ok(());
+        }
+        tracing::warn!("the containers of this node lost their files: they start again with them");
+        host.stop(ENGINE_SOCKET).await?;
+        host.stop(ENGINE_UNIT).await
     }
 
     /// Written first: once the engine was told to join, this node can be in
@@ -179,6 +256,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_renewal_is_not_over_while_the_storage_daemon_shows_the_old_certificate() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = founded(&mut fake, root.path(), 5).await;
+        let due = || node.trust().unwrap().observe().unwrap().renewal_due;
+        let start = Step::Start { daemon: Daemon::Storage };
+        node.act(&start, &Observed::default()).await.unwrap();
+        assert!(!due());
+        // The certificate is new, and the agent died before the restart.
+        node.trust().unwrap().renew(&[]).await.unwrap();
+        assert!(due());
+        let renew = Step::RenewCertificate { via: Vec::new() };
+        node.act(&renew, &Observed::default()).await.unwrap();
+        assert!(!due());
+        assert!(fake.world().calls.contains(&"restart glusterd.service".to_owned()));
+    }
+
+    #[tokio::test]
     async fn the_swarm_is_on_record_before_the_engine_is_told_to_join() {
         let root = tempfile::tempdir().unwrap();
         let mut fake = Fake::default();
@@ -207,5 +302,35 @@ mod tests {
         fake.world().mount = Some(Mount::Dead);
         node.act(&Step::MountVolume, &Observed::default()).await.unwrap();
         assert_eq!(fake.world().calls, ["stop srv-cluster.mount", "start srv-cluster.mount"]);
+    }
+
+    #[tokio::test]
+    async fn containers_that_lost_their_files_are_stopped_before_the_volume_is_mounted_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = founded(&mut fake, root.path(), 5).await;
+        node.record_swarm().unwrap();
+        fake.world().active.insert(ENGINE_UNIT.into());
+        for mount in [Mount::Dead, Mount::Absent] {
+            fake.world().active.insert(ENGINE_UNIT.into());
+            fake.world().mount = Some(mount);
+            fake.world().calls.clear();
+            node.act(&Step::MountVolume, &Observed::default()).await.unwrap();
+            let calls = fake.world().calls.clone();
+            assert_eq!(calls[..2], ["stop docker.socket", "stop docker.service"], "{mount:?}");
+            assert_eq!(calls.last().unwrap(), "start srv-cluster.mount");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_hangs_is_killed_and_not_only_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(6));
+        for daemon in [Daemon::Storage, Daemon::Engine] {
+            node.act(&Step::Restart { daemon }, &Observed::default()).await.unwrap();
+        }
+        let calls = fake.world().calls.clone();
+        assert_eq!(calls, ["prepare storage", "kill glusterd.service", "kill docker.service"]);
     }
 }

@@ -1,9 +1,10 @@
 //! The loop: observe → plan → lint → act, on every event and every few seconds.
 
 use crate::backoff::Backoff;
-use crate::clock::since_boot;
+use crate::clock::{since_boot, since_boot_ms};
 use crate::health::{self, Pulse};
 use crate::host::Host;
+use crate::ledger::{self, Ledger};
 use crate::node::Node;
 use crate::phases::Phases;
 use crate::ring::Ring;
@@ -11,10 +12,14 @@ use crate::serve::{ClusterApi, serve_cluster};
 use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Engine, Swarm};
-use crate::work::{Lane, Outcome, Work};
-use anyhow::Context;
-use ashlar_api::Status;
-use ashlar_cluster::{Observed, Phase, Plan, Planned, RingMember, Wanted, lint, phases, plan};
+use crate::targets::{self, Holding};
+use crate::work::{Done, Lane, Outcome, Work};
+use ashlar_api::{Event, Status};
+use ashlar_cluster::{
+    Alert, Observed, Phase, Plan, Planned, RingMember, Severity, Standing, Troubles, Violation,
+    alerts, lawful, phases, plan,
+};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,9 +27,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-/// How long one observation may take: every question in it has a time-out of
-/// its own below this.
-const OBSERVE: Duration = Duration::from_secs(150);
+/// What a turn itself may take: it waits for nothing but this node's own files.
+const TURN: Duration = Duration::from_secs(30);
+
+/// How long a turn waits for the looks that it began. One that takes longer
+/// goes on, and wakes the loop when it ends.
+const GLANCE: Duration = Duration::from_millis(1_500);
 
 /// The pause between two looks: before there is storage to ask, which is cheap;
 /// while something is still to be done; and when all is settled. Events and
@@ -60,6 +68,16 @@ pub(crate) struct AgentLoop<H, R, S, W> {
     pub(crate) listener: Option<Listener>,
     /// What kept the last observation from being made.
     pub(crate) blind: Option<String>,
+    /// What this node did.
+    pub(crate) ledger: Ledger,
+    /// Since when each alert has stood.
+    pub(crate) standing: Standing,
+    /// Rules that the plan broke at the last turn.
+    pub(crate) broken: Vec<Violation>,
+    /// The last plan in words, so that the journal has each once.
+    pub(crate) planned: String,
+    /// What systemd's targets follow.
+    pub(crate) holding: watch::Sender<Holding>,
 }
 
 /// What the cluster listener needs besides this node's keys.
@@ -78,24 +96,50 @@ where
 {
     /// Goes round for ever.
     pub(crate) async fn run(&mut self) {
+        let (node, follows) = (self.node.clone(), self.holding.subscribe());
+        tokio::task::spawn_local(async move {
+            targets::follow(&node.effects.host, follows, targets::AGAIN).await;
+        });
         loop {
             let pause = self.turn().await;
-            self.pulse.promise(pause + OBSERVE);
+            self.pulse.promise(pause + TURN);
             tokio::time::sleep(LEAST).await;
             // A wake-up that came during the turn is kept by the `Notify`.
             let _ = timeout(pause, self.wake.notified()).await;
         }
     }
 
+    /// Begins a look at every part that is not being looked at, and waits for
+    /// as many as are quick.
+    async fn look(&self) {
+        let late = Rc::new(Cell::new(false));
+        let mut looks = Vec::new();
+        for part in self.node.parts().collect::<Vec<_>>() {
+            if !self.node.looking.borrow_mut().insert(part) {
+                continue;
+            }
+            let (node, wake, late) = (self.node.clone(), self.wake.clone(), late.clone());
+            looks.push(tokio::task::spawn_local(async move {
+                node.look(part).await;
+                node.looking.borrow_mut().remove(&part);
+                if late.get() {
+                    wake.notify_one();
+                }
+            }));
+        }
+        let all = futures_util::future::join_all(looks);
+        late.set(timeout(GLANCE, all).await.is_err());
+    }
+
     /// One turn; returns how long to wait before the next one.
     async fn turn(&mut self) -> Duration {
-        self.pulse.promise(OBSERVE);
+        self.pulse.promise(TURN);
         for outcome in self.work.outcomes() {
             self.note(outcome);
         }
-        let looked = timeout(OBSERVE, self.node.observe()).await;
-        let observed = match looked.context("looking at this node takes too long").flatten() {
-            Ok(observed) => Rc::new(observed),
+        self.look().await;
+        let observed = match self.node.observed().await {
+            Ok(observed) => observed,
             Err(error) => {
                 self.tell_blindness(&format!("{error:#}"));
                 return UNSETTLED;
@@ -105,15 +149,15 @@ where
         if self.node.wanted.ring && observed.identity.is_some() {
             self.listen();
         }
-        let plan = self.safe(plan(&observed, &self.node.wanted), &observed, &self.node.wanted);
-        self.backoff.keep_only(plan.steps.iter().map(|p| &p.step));
-        self.publish(&observed, &plan).await;
+        let plan = self.safe(plan(&observed, &self.node.wanted), &observed);
+        self.backoff.keep(plan.steps.iter().map(|p| &p.step), since_boot());
+        self.publish(&observed, &plan);
 
         for (lane, steps) in by_lane(plan.steps) {
             let due = |p: &Planned| self.backoff.allows(&p.step, since_boot());
             let steps: Vec<_> = steps.into_iter().filter(due).collect();
             if !steps.is_empty() && !self.work.is_busy(lane) {
-                self.work.begin(&self.node, &observed, lane, steps);
+                self.work.begin(&self.node, lane, steps);
             }
         }
         if self.tell.status.borrow().ready
@@ -137,6 +181,14 @@ where
         health::status(error);
         self.tell.status.send_modify(|status| {
             status.ready = false;
+            status.alerts = vec![Alert {
+                severity: Severity::Critical,
+                id: "state-unreadable".into(),
+                subject: "this node".into(),
+                since_ms: since_boot_ms(),
+                words: error.to_owned(),
+                cure: "nothing is done on a guess; the file that is named must be mended".into(),
+            }];
             status.trouble = Some(error.to_owned());
         });
     }
@@ -153,35 +205,59 @@ where
         ));
     }
 
-    /// The plan, or nothing of it if it breaks a rule.
-    fn safe(&self, plan: Plan, observed: &Observed, wanted: &Wanted) -> Plan {
-        let violations = lint(&plan, observed, wanted);
-        if violations.is_empty() {
-            return plan;
-        }
-        for violation in violations {
+    /// The plan without the steps that break a rule; what they broke is said
+    /// once.
+    fn safe(&mut self, plan: Plan, observed: &Observed) -> Plan {
+        let (plan, broken) = lawful(plan, observed, &self.node.wanted);
+        for violation in broken.iter().filter(|violation| !self.broken.contains(violation)) {
             tracing::error!(rule = violation.rule, "the plan breaks a rule: {violation}");
         }
-        Plan::default()
+        self.broken = broken;
+        let words = plan.to_string();
+        if words != self.planned && !plan.steps.is_empty() {
+            tracing::info!("plan:\n{words}");
+        }
+        self.planned = words;
+        plan
     }
 
     /// Notes how a step went.
     fn note(&mut self, outcome: Outcome) {
-        let Outcome { planned: Planned { step, because }, result, took } = outcome;
-        let error = result.err().map(|error| format!("{error:#}"));
-        let done = error.is_none();
-        let news = self.backoff.note(&step, error.clone(), since_boot());
-        let seconds = format!("{:.3}", took.as_secs_f64());
+        let Outcome { planned: Planned { step, because, .. }, result, took } = outcome;
         let phase = step.phase();
-        match error {
-            None if news => {
-                tracing::info!(phase = %phase, step = %step, seconds, "did: {step} ({because})");
+        let error = match result {
+            Ok(Done::Acted) => None,
+            Ok(Done::LetBe(why)) => {
+                tracing::info!(phase = %phase, step = %step, "did not {step}: {why}");
+                return;
             }
-            Some(error) if news => {
-                tracing::warn!(phase = %phase, step = %step, seconds, "cannot {step}: {error}");
+            Err(error) => Some(format!("{error:#}")),
+        };
+        let news = self.backoff.note(&step, error.clone(), since_boot());
+        let done = error.is_none();
+        if news {
+            let seconds = format!("{:.3}", took.as_secs_f64());
+            match &error {
+                None => {
+                    tracing::info!(phase = %phase, step = %step, seconds, "did: {step} ({because})");
+                }
+                Some(error) => tracing::warn!(
+                    phase = %phase, step = %step, seconds, "cannot {step} ({because}): {error}"
+                ),
             }
-            None => tracing::debug!(phase = %phase, step = %step, "did again: {step}"),
-            Some(error) => tracing::debug!(phase = %phase, step = %step, "still cannot: {error}"),
+            self.ledger.note(&Event {
+                version: ledger::VERSION,
+                at: jiff::Timestamp::now().to_string(),
+                since_boot_ms: since_boot_ms(),
+                phase,
+                step: step.to_string(),
+                because,
+                error,
+                took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            });
+        } else {
+            let error = error.unwrap_or_default();
+            tracing::debug!(phase = %phase, step = %step, "again: {step} {error}");
         }
         if done && phase == Phase::Pki {
             self.offer_certificate();
@@ -196,11 +272,17 @@ where
         }
     }
 
-    async fn publish(&mut self, observed: &Observed, plan: &Plan) {
+    fn publish(&mut self, observed: &Observed, plan: &Plan) {
         let now = self.phases.steady(phases(observed, &self.node.wanted), since_boot());
-        if let Err(error) = self.phases.tell(&self.node.effects.host, &now).await {
-            tracing::warn!("cannot show a phase to systemd: {error:#}");
+        if let Err(error) = self.phases.tell(&now) {
+            tracing::warn!("cannot write down a phase: {error:#}");
         }
+        self.holding.send_if_modified(|told| {
+            let holding = targets::holding(&now);
+            let news = *told != holding;
+            *told = holding;
+            news
+        });
         let missing = now.iter().find(|p| !p.holds && p.phase != Phase::Ready);
         health::status(&missing.map_or_else(
             || "ready".to_owned(),
@@ -208,10 +290,26 @@ where
         ));
         let mut status = self.facts.status(observed, &self.node.wanted, self.phases.view(&now));
         status.doing = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
+        status.waits.clone_from(&plan.waits);
         status.trouble = self.backoff.trouble();
+        status.alerts = self.alerts(observed);
         self.tell.status.send_replace(status);
         let members = observed.ring.as_ref().map(|ring| ring.members.clone()).unwrap_or_default();
         self.tell.members.send_replace(members);
+    }
+
+    /// What a person should know; each is written to the journal once.
+    fn alerts(&mut self, observed: &Observed) -> Vec<Alert> {
+        let failing = self.backoff.failing();
+        let troubles = Troubles { failing: &failing, broken: &self.broken };
+        let (alerts, news) = self.standing.note(alerts(observed, &self.node.wanted, troubles));
+        for Alert { id, severity, words, cure, .. } in news {
+            // Steps that fail and rules that break have lines of their own.
+            if severity < Severity::Notice && id != "step-fails" && id != "rule-broken" {
+                tracing::warn!(alert = id, "{severity}: {words} ({cure})");
+            }
+        }
+        alerts
     }
 }
 
@@ -230,6 +328,7 @@ mod tests {
     use crate::fakes::{Fake, loopback};
     use crate::release::Release;
     use ashlar_api::BootTimes;
+    use ashlar_cluster::{Part, Step};
     use tokio::task::LocalSet;
 
     /// A loop around a fake node, and what it tells.
@@ -238,7 +337,9 @@ mod tests {
         root: &std::path::Path,
         last: u8,
     ) -> (AgentLoop<Fake, Fake, Fake, Fake>, watch::Receiver<Status>) {
-        let node = Rc::new(fake.node(root, loopback(last)));
+        let mut node = fake.node(root, loopback(last));
+        node.patience = |_| Duration::from_millis(50);
+        let node = Rc::new(node);
         let release = Release { profile: "test".into(), version: "1".into() };
         let facts = Facts { release, site: None, boot: BootTimes::default() };
         let (status, seen) = watch::channel(facts.blank());
@@ -251,10 +352,15 @@ mod tests {
                 members: watch::Sender::default(),
                 server: watch::Sender::default(),
             },
-            pulse: Arc::new(Pulse::new(OBSERVE)),
+            pulse: Arc::new(Pulse::new(TURN)),
             work: Work::new(wake.clone()),
             backoff: Backoff::default(),
             blind: None,
+            ledger: Ledger::open(node.paths.history()),
+            standing: Standing::default(),
+            broken: Vec::new(),
+            planned: String::new(),
+            holding: watch::Sender::default(),
             node,
             facts,
             wake,
@@ -270,16 +376,24 @@ mod tests {
         let ready = async {
             tokio::select! {
                 () = agent_loop.run() => {}
-                found = status.wait_for(|s| s.ready) => drop(found.unwrap()),
+                () = async {
+                    drop(status.wait_for(|s| s.ready).await.unwrap());
+                    let started = || fake.world().calls.clone();
+                    while !started().contains(&"start ashlar-ready.target".to_owned()) {
+                        tokio::task::yield_now().await;
+                    }
+                } => {}
             }
         };
         timeout(Duration::from_secs(60), LocalSet::new().run_until(ready)).await.unwrap();
-        let calls = fake.world().calls.clone();
         for phase in Phase::ALL {
-            assert!(calls.contains(&format!("start ashlar-{phase}.target")), "{phase}: {calls:?}");
             assert!(agent_loop.node.paths.phases().join(phase.as_str()).exists());
         }
         assert!(status.borrow().phases.iter().all(|p| p.reached.is_some()));
+        let history = ledger::read(&agent_loop.node.paths.history()).unwrap();
+        let steps: Vec<_> = history.iter().map(|event| event.step.as_str()).collect();
+        assert_eq!(steps[0], "make this node's identity");
+        assert!(steps.contains(&"found a cluster"), "{steps:?}");
     }
 
     #[tokio::test]
@@ -288,9 +402,49 @@ mod tests {
         let mut fake = Fake::default();
         let (mut agent_loop, status) = around(&mut fake, root.path(), 51);
         std::fs::write(agent_loop.node.paths.identity(), "{").unwrap();
-        agent_loop.turn().await;
+        LocalSet::new().run_until(agent_loop.turn()).await;
         let trouble = status.borrow().trouble.clone().unwrap();
         assert!(trouble.contains("identity.json"), "{trouble}");
         assert!(fake.world().calls.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_storage_daemon_that_hangs_holds_up_nothing_and_is_killed() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, status) = around(&mut fake, root.path(), 52);
+        fake.world().active.insert(crate::node::STORAGE_UNIT.into());
+        fake.world().hung.insert(Part::Storage);
+        let story = async {
+            let mut ring = status.clone();
+            drop(ring.wait_for(|s| s.members.len() == 1).await.unwrap());
+            let mut hung = status.clone();
+            let shown = |s: &Status| s.alerts.iter().any(|a| a.id == "part-hangs");
+            drop(hung.wait_for(shown).await.unwrap());
+        };
+        let local = LocalSet::new();
+        local
+            .run_until(async {
+                tokio::select! {
+                    () = agent_loop.run() => {}
+                    () = story => {}
+                }
+            })
+            .await;
+        let part = status.borrow().parts.iter().find(|p| p.part == Part::Storage).cloned().unwrap();
+        assert_eq!(part.silent.as_deref(), Some("no answer within 0 s"));
+    }
+
+    #[tokio::test]
+    async fn a_step_that_breaks_a_rule_is_told_and_holds_up_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, _) = around(&mut fake, root.path(), 53);
+        let planned = |step| Planned { step, because: "a test says so".into(), fence: None };
+        let steps = vec![planned(Step::MakeIdentity), planned(Step::TuneVolume)];
+        let observed = Observed { site: true, ..Observed::default() };
+        let safe = agent_loop.safe(Plan { steps, ..Plan::default() }, &observed);
+        assert_eq!(safe.steps.iter().map(|p| &p.step).collect::<Vec<_>>(), [&Step::MakeIdentity]);
+        assert!(agent_loop.alerts(&observed).iter().any(|a| a.id == "rule-broken"));
     }
 }

@@ -7,7 +7,9 @@ use crate::ring::{Configuration, Member, Ring};
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
-use ashlar_cluster::{Brick, MemberStatus, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted};
+use ashlar_cluster::{
+    Brick, MemberStatus, Part, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted,
+};
 use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -26,11 +28,20 @@ pub(crate) struct World {
     pub(crate) active: BTreeSet<String>,
     pub(crate) named: Option<String>,
     pub(crate) network_reloaded: bool,
+    /// The wired links; none stands for one with a cable.
+    pub(crate) links: Vec<Link>,
+    /// Addresses for which another machine answers.
+    pub(crate) answering: BTreeSet<IpAddr>,
+    paths: Option<Paths>,
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) volume: Option<Volume>,
     pub(crate) swarm: ashlar_cluster::Swarm,
+    /// Units that do not start.
+    pub(crate) masked: BTreeSet<String>,
+    /// Parts that never answer.
+    pub(crate) hung: BTreeSet<Part>,
 }
 
 /// A handle on a [`World`]; every fake is one.
@@ -51,12 +62,20 @@ impl Fake {
         self.world().calls.push(what.into());
     }
 
+    /// Returns at once, or never.
+    async fn answers(&self, part: Part) {
+        if self.world().hung.contains(&part) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// A node below `root`, at `address`, with everything wanted.
     pub(crate) fn node(&mut self, root: &std::path::Path, address: IpAddr) -> FakeNode {
         let paths = Paths::under(root);
         std::fs::create_dir_all(paths.state()).unwrap();
         std::fs::create_dir_all(paths.run()).unwrap();
         self.paths = Some(paths.clone());
+        self.world().paths = Some(paths.clone());
         let mac = "aa:bb:cc:00:00:01".to_owned();
         let site = Site {
             version: 1,
@@ -66,15 +85,26 @@ impl Fake {
             ssh_keys: Vec::new(),
             network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
         };
-        let wanted = Wanted { settle_ms: 0, ..Wanted::default() };
+        write_site(&paths, &site);
+        let wanted = Wanted { settle_ms: 0, alone_ms: 0, ..Wanted::default() };
         let fake = || self.clone();
         let effects = Effects { host: fake(), ring: fake(), storage: fake(), swarm: fake() };
         Node::new(&paths, site, wanted, effects)
     }
 }
 
+/// Writes the site of a fake node, without the address on the loopback that no
+/// real site may give.
+pub(crate) fn write_site(paths: &Paths, site: &Site) {
+    let text = Site { network: NetworkPlan::default(), ..site.clone() }.to_toml().unwrap();
+    crate::state::write(&paths.site(), text.as_bytes(), 0o600).unwrap();
+}
+
 impl Host for Fake {
     async fn start(&self, unit: &str) -> Result<()> {
+        if self.world().masked.contains(unit) {
+            bail!("{unit} is masked");
+        }
         self.call(format!("start {unit}"));
         self.world().active.insert(unit.to_owned());
         if unit == crate::node::MOUNT_UNIT {
@@ -91,6 +121,12 @@ impl Host for Fake {
 
     async fn restart_if_running(&self, unit: &str) -> Result<()> {
         self.call(format!("restart {unit}"));
+        Ok(())
+    }
+
+    async fn kill_and_start(&self, unit: &str) -> Result<()> {
+        self.call(format!("kill {unit}"));
+        self.world().hung.clear();
         Ok(())
     }
 
@@ -114,12 +150,25 @@ impl Host for Fake {
     }
 
     async fn links(&self) -> Result<Vec<Link>> {
+        let links = self.world().links.clone();
         let (name, mac) = ("host0".into(), "aa:bb:cc:00:00:01".into());
-        Ok(vec![Link { name, mac, carrier: true, index: 2 }])
+        let one = Link { name, mac, carrier: true, index: 2 };
+        Ok(if links.is_empty() { vec![one] } else { links })
     }
 
-    async fn has_address(&self, _: IpAddr) -> Result<bool> {
-        Ok(self.world().network_reloaded)
+    /// As networkd would have it: on the link that the file names.
+    async fn link_of(&self, _: IpAddr) -> Result<Option<String>> {
+        let world = self.world();
+        let file = world.paths.as_ref().map(|p| p.networkd().join("20-ashlar-cluster.network"));
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let named = text.and_then(|text| {
+            text.lines().find_map(|line| line.strip_prefix("Name=").map(str::to_owned))
+        });
+        Ok(named.filter(|_| world.network_reloaded))
+    }
+
+    async fn answers(&self, address: IpAddr, _: &str) -> Result<bool> {
+        Ok(self.world().answering.contains(&address))
     }
 
     async fn volume(&self) -> Mount {
@@ -136,6 +185,11 @@ impl Ring for Fake {
         self.call("start the ring");
         self.world().ring = true;
         Ok(())
+    }
+
+    async fn stop(&self) {
+        self.call("stop the ring");
+        self.world().ring = false;
     }
 
     async fn members(&self) -> Result<Option<Vec<Member>>> {
@@ -162,11 +216,17 @@ impl Ring for Fake {
 
 impl Storage for Fake {
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
+        self.answers(Part::Storage).await;
         Ok(ashlar_cluster::Storage { peers: Vec::new(), volume: self.world().volume.clone() })
     }
 
     async fn prepare(&self) -> Result<()> {
         self.call("prepare storage");
+        Ok(())
+    }
+
+    async fn trim_logs(&self) -> Result<()> {
+        self.call("trim logs");
         Ok(())
     }
 
@@ -204,6 +264,7 @@ impl Storage for Fake {
 
 impl Swarm for Fake {
     async fn observe(&self) -> Result<ashlar_cluster::Swarm> {
+        self.answers(Part::Engine).await;
         self.call("ask engine");
         Ok(self.world().swarm.clone())
     }
@@ -212,6 +273,7 @@ impl Swarm for Fake {
         let mut world = self.world();
         let name = world.named.clone().unwrap_or_default();
         let node = SwarmNode {
+            id: "n1".into(),
             name,
             address: Some(own),
             up: true,
@@ -224,8 +286,7 @@ impl Swarm for Fake {
             manager: true,
             leader: true,
             nodes: vec![node],
-            stacks: Vec::new(),
-            disowned_ms: 0,
+            ..ashlar_cluster::Swarm::default()
         };
         Ok(())
     }
@@ -235,12 +296,29 @@ impl Swarm for Fake {
         Ok(())
     }
 
-    async fn set_role(&self, name: &str, role: SwarmRole) -> Result<()> {
+    async fn leave(&self) -> Result<()> {
+        self.world().swarm = ashlar_cluster::Swarm::default();
+        Ok(())
+    }
+
+    async fn set_role(&self, name: &str, role: SwarmRole, _: u8) -> Result<()> {
         bail!("{name} is no {role}")
     }
 
-    async fn deploy(&self, stack: &str) -> Result<()> {
-        self.world().swarm.stacks.push(stack.to_owned());
+    async fn drop_entry(&self, id: &str) -> Result<()> {
+        self.world().swarm.nodes.retain(|n| n.id != id);
+        Ok(())
+    }
+
+    async fn deploy(&self, stack: &str, digest: &str) -> Result<()> {
+        let (name, digest) = (stack.to_owned(), Some(digest.to_owned()));
+        let stack = Stack { name, digest, services: 1, of: 1, running: 1, desired: 1 };
+        self.world().swarm.stacks.push(stack);
+        Ok(())
+    }
+
+    async fn remove(&self, stack: &str) -> Result<()> {
+        self.world().swarm.stacks.retain(|s| s.name != stack);
         Ok(())
     }
 }

@@ -2,17 +2,19 @@
 
 use crate::host::Host;
 use crate::identity;
+use crate::observe::{self, Sight};
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::{Standing, Swarm};
 use crate::trust::Trust;
 use anyhow::{Context, Result};
-use ashlar_cluster::{Identity, RingMember, Wanted};
+use ashlar_cluster::{Identity, Part, RingMember, Wanted};
 use ashlar_site::Site;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The four effects that a node has on the world.
 pub(crate) struct Effects<H, R, S, W> {
@@ -34,8 +36,16 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) effects: Effects<H, R, S, W>,
     /// The ring's live picture, and since when it is as it is.
     pub(crate) quiet: RefCell<Quiet>,
+    /// Since when the link with the cluster address has had carrier.
+    pub(crate) carrier: RefCell<Carrier>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
+    /// What the last look at each part brought.
+    pub(crate) sight: RefCell<Sight>,
+    /// How long a look at a part may take.
+    pub(crate) patience: fn(Part) -> Duration,
+    /// Parts that are being looked at.
+    pub(crate) looking: RefCell<BTreeSet<Part>>,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -61,11 +71,37 @@ impl Quiet {
     }
 }
 
+/// A link with carrier, and since when it was seen so.
+#[derive(Debug, Default)]
+pub(crate) struct Carrier {
+    link: Option<String>,
+    since_ms: u64,
+}
+
+impl Carrier {
+    /// Notes which link carries the cluster address and has carrier at `now_ms`,
+    /// and says for how long it has been that one.
+    pub(crate) fn note(&mut self, link: Option<String>, now_ms: u64) -> Option<u64> {
+        if link != self.link {
+            self.link = link;
+            self.since_ms = now_ms;
+        }
+        self.link.as_ref().map(|_| now_ms.saturating_sub(self.since_ms))
+    }
+}
+
 /// The unit of the storage daemon.
 pub(crate) const STORAGE_UNIT: &str = "glusterd.service";
 
 /// The unit of the container engine.
 pub(crate) const ENGINE_UNIT: &str = "docker.service";
+
+/// The socket that starts the engine for whoever asks it, with or without its
+/// files: it is stopped together with it.
+pub(crate) const ENGINE_SOCKET: &str = "docker.socket";
+
+/// The unit of the agent itself.
+pub(crate) const AGENT_UNIT: &str = "ashlar-agent.service";
 
 /// The unit that mounts the cluster volume.
 pub(crate) const MOUNT_UNIT: &str = "srv-cluster.mount";
@@ -83,7 +119,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             wanted,
             effects,
             quiet: RefCell::default(),
+            carrier: RefCell::default(),
             standing: RefCell::default(),
+            sight: RefCell::default(),
+            patience: observe::patience,
+            looking: RefCell::default(),
             trust: OnceCell::new(),
         }
     }
@@ -98,7 +138,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         if let Some(trust) = self.trust.get() {
             return Ok(trust.clone());
         }
-        let opened = Trust::open(&self.paths, &self.identity()?, self.site.ring_key.as_bytes())?;
+        let opened = Trust::open(&self.paths, &self.identity()?, &self.site)?;
         Ok(self.trust.get_or_init(|| Arc::new(opened)).clone())
     }
 }
@@ -119,6 +159,18 @@ mod tests {
             ca_key: false,
             swarm: None,
         }
+    }
+
+    #[test]
+    fn carrier_counts_from_when_this_link_was_first_seen_to_have_it() {
+        let mut carrier = Carrier::default();
+        let link = |name: &str| Some(name.to_owned());
+        assert_eq!(carrier.note(None, 1_000), None);
+        assert_eq!(carrier.note(link("enp1s0"), 5_000), Some(0));
+        assert_eq!(carrier.note(link("enp1s0"), 9_000), Some(4_000));
+        assert_eq!(carrier.note(link("enp2s0"), 9_500), Some(0), "it moved");
+        assert_eq!(carrier.note(None, 9_600), None);
+        assert_eq!(carrier.note(link("enp2s0"), 9_700), Some(0), "it was pulled");
     }
 
     #[test]

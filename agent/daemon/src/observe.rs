@@ -1,8 +1,8 @@
-//! *Observe*: everything that this node knows, gathered afresh. A part that
-//! does not answer is `None`, and why is a matter for the debug log: the
-//! planner decides what follows from it.
+//! *Observe*: what this node knows. Each part is looked at by itself, within a
+//! time of its own, and what the last look brought is kept with its age: a part
+//! that hangs holds up no other, and why it is silent is known.
 
-use crate::clock::since_boot_ms;
+use crate::clock::{self, since_boot_ms};
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
 use crate::node::{ENGINE_UNIT, Node, STORAGE_UNIT};
@@ -10,90 +10,227 @@ use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
-use anyhow::Result;
-use ashlar_cluster::{Identity, Observed, RingMember};
+use anyhow::{Context, Result};
+use ashlar_cluster::{Disk, Identity, Look, Observed, Part, Place, RingMember, Seen};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a look at a part may take: longer than it takes when a peer is dead
+/// and every question runs into its time-out.
+pub(crate) const fn patience(part: Part) -> Duration {
+    match part {
+        Part::Ring => Duration::from_secs(8),
+        Part::Mount => Duration::from_secs(10),
+        Part::Engine => Duration::from_secs(30),
+        Part::Storage => Duration::from_secs(60),
+    }
+}
+
+/// How long systemd and its kin may take for an answer.
+const BUS: Duration = Duration::from_secs(10);
+
+/// What the last look at each part brought.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    ring: Seen<ashlar_cluster::Ring>,
+    storage: Seen<ashlar_cluster::Storage>,
+    mount: Seen<()>,
+    engine: Seen<ashlar_cluster::Swarm>,
+}
+
+/// What a part said, or why it said nothing and whether it runs.
+type Answer<T> = Result<T, (String, bool)>;
+
+impl Sight {
+    /// When the last look at a part ended; 0 before the first.
+    pub(crate) const fn at(&self, part: Part) -> u64 {
+        match part {
+            Part::Ring => self.ring.at_ms,
+            Part::Storage => self.storage.at_ms,
+            Part::Mount => self.mount.at_ms,
+            Part::Engine => self.engine.at_ms,
+        }
+    }
+
+    /// The ring's members as last seen; none if it is silent.
+    pub(crate) fn members(&self) -> &[RingMember] {
+        self.ring.get().map_or(&[], |ring| &ring.members)
+    }
+
+    fn looks(&self) -> BTreeMap<Part, Look> {
+        let looks = [
+            (Part::Ring, self.ring.look()),
+            (Part::Storage, self.storage.look()),
+            (Part::Mount, self.mount.look()),
+            (Part::Engine, self.engine.look()),
+        ];
+        looks.into_iter().filter_map(|(part, look)| Some((part, look?))).collect()
+    }
+}
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
-    /// Looks at everything that is wanted, at the same time.
-    pub(crate) async fn observe(&self) -> Result<Observed> {
+    /// The parts that this node has by its recipe.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
         let wanted = &self.wanted;
-        let (identity, ring, storage, mounted, mut swarm) = tokio::join!(
-            self.observe_identity(),
-            self.observe_ring(),
-            self.observe_storage(),
-            async { wanted.storage && self.effects.host.volume().await == Mount::Answers },
-            self.observe_swarm(),
-        );
-        let identity = identity?;
-        let now_ms = since_boot_ms();
-        let ring = ring.map(|members| ashlar_cluster::Ring {
-            quiet_ms: self.quiet.borrow_mut().note(&members, now_ms),
-            members,
-        });
-        if let (Some(swarm), Some(identity)) = (&mut swarm, &identity) {
-            let members = ring.as_ref().map_or(&[][..], |ring| &ring.members);
-            swarm.disowned_ms = self.disowned_ms(swarm, &identity.name, members, now_ms).await;
+        let (ring, storage, swarm) = (wanted.ring, wanted.storage, wanted.swarm);
+        Part::ALL.into_iter().filter(move |part| match part {
+            Part::Ring => ring,
+            Part::Storage | Part::Mount => storage,
+            Part::Engine => swarm,
+        })
+    }
+
+    /// Looks at one part, and keeps what it says.
+    pub(crate) async fn look(&self, part: Part) {
+        match part {
+            Part::Ring => {
+                let answer = self.within(part, false, self.observe_ring()).await;
+                self.sight.borrow_mut().ring.note(answer, since_boot_ms());
+            }
+            Part::Storage => {
+                let answer = match self.runs(STORAGE_UNIT).await {
+                    Ok(()) => self.within(part, true, self.effects.storage.observe()).await,
+                    Err(why) => Err((why, false)),
+                };
+                self.sight.borrow_mut().storage.note(answer, since_boot_ms());
+            }
+            Part::Mount => {
+                let volume = timeout((self.patience)(part), self.effects.host.volume()).await;
+                let answer = match volume.unwrap_or(Mount::Silent) {
+                    Mount::Answers => Ok(()),
+                    Mount::Absent => Err(("nothing is mounted".into(), false)),
+                    Mount::Dead => Err(("the client of the mount died".into(), false)),
+                    Mount::Silent => Err(("it is mounted and silent".into(), true)),
+                };
+                self.sight.borrow_mut().mount.note(answer, since_boot_ms());
+            }
+            Part::Engine => {
+                // Asking the socket of an engine that is stopped would start it.
+                let answer = match self.runs(ENGINE_UNIT).await {
+                    Ok(()) => self.within(part, true, self.observe_engine()).await,
+                    Err(why) => Err((why, false)),
+                };
+                self.sight.borrow_mut().engine.note(answer, since_boot_ms());
+            }
         }
+    }
+
+    /// Everything that is known now: each part as the last look at it left it,
+    /// and this node's own files as they are.
+    pub(crate) async fn observed(&self) -> Result<Observed> {
+        let (identity, place) = timeout(BUS, self.observe_identity())
+            .await
+            .context("systemd does not say what this machine is called")??;
         let pki = match &identity {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
+        let sight = self.sight.borrow();
         Ok(Observed {
-            now_ms,
+            now_ms: since_boot_ms(),
             site: true,
             membership: state::read_json(&self.paths.membership())?,
             identity,
-            ring,
+            ring: sight.ring.get().cloned(),
             pki,
-            storage,
-            mounted,
-            swarm,
+            storage: sight.storage.get().cloned(),
+            mounted: sight.mount.get().is_some(),
+            swarm: sight.engine.get().cloned(),
+            looks: sight.looks(),
+            disks: self.disks(),
+            place,
+            clock: clock::look(&self.paths, Timestamp::now()),
         })
     }
 
     /// The identity, if the machine goes by it: without its address nothing
-    /// else can work.
-    async fn observe_identity(&self) -> Result<Option<Identity>> {
-        let Some(identity) = identity::load(&self.paths)? else { return Ok(None) };
-        let holds = identity::holds(&self.effects.host, &identity).await?;
-        Ok(holds.then_some(identity))
+    /// else can work. And where the machine's cable is.
+    async fn observe_identity(&self) -> Result<(Option<Identity>, Place)> {
+        let Some(identity) = identity::load(&self.paths)? else {
+            return Ok((None, Place::default()));
+        };
+        let worn = identity::look(&self.paths, &self.effects.host, &self.site, &identity).await?;
+        let place = Place {
+            carrier_ms: self.carrier.borrow_mut().note(worn.carrier, since_boot_ms()),
+            cable_elsewhere: worn.cable_elsewhere,
+            moved: worn.moved,
+        };
+        Ok((worn.holds.then_some(identity), place))
     }
 
-    async fn observe_ring(&self) -> Option<Vec<RingMember>> {
-        let members = answered("the ring", self.effects.ring.members().await)??;
-        Some(members.into_iter().map(RingMember::from).collect())
+    async fn observe_ring(&self) -> Result<ashlar_cluster::Ring> {
+        let members = self.effects.ring.members().await?;
+        let members = members.context("this node takes no part in it yet")?;
+        let members: Vec<_> = members.into_iter().map(RingMember::from).collect();
+        let quiet_ms = self.quiet.borrow_mut().note(&members, since_boot_ms());
+        Ok(ashlar_cluster::Ring { members, quiet_ms })
     }
 
-    async fn observe_storage(&self) -> Option<ashlar_cluster::Storage> {
-        if !self.wanted.storage || !self.runs(STORAGE_UNIT).await {
-            return None;
+    async fn observe_engine(&self) -> Result<ashlar_cluster::Swarm> {
+        let mut swarm = self.effects.swarm.observe().await?;
+        self.note_standing(&mut swarm).await;
+        Ok(swarm)
+    }
+
+    async fn runs(&self, unit: &str) -> Result<(), String> {
+        match timeout(BUS, self.effects.host.unit(unit)).await {
+            Ok(Ok(UnitState::Active)) => Ok(()),
+            Ok(Ok(UnitState::Starting)) => Err(format!("{unit} starts")),
+            Ok(Ok(UnitState::Inactive)) => Err(format!("{unit} does not run")),
+            Ok(Ok(UnitState::Failed)) => Err(format!("{unit} failed")),
+            Ok(Err(error)) => Err(format!("{error:#}")),
+            Err(_) => Err(format!("systemd does not tell of {unit}")),
         }
-        answered("the storage daemon", self.effects.storage.observe().await)
     }
 
-    async fn observe_swarm(&self) -> Option<ashlar_cluster::Swarm> {
-        // Asking the socket of an engine that is stopped would start it.
-        if !self.wanted.swarm || !self.runs(ENGINE_UNIT).await {
-            return None;
+    async fn within<T>(
+        &self,
+        part: Part,
+        runs: bool,
+        look: impl Future<Output = Result<T>>,
+    ) -> Answer<T> {
+        let patience = (self.patience)(part);
+        match timeout(patience, look).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err((format!("{error:#}"), runs)),
+            Err(_) => Err((format!("no answer within {} s", patience.as_secs()), runs)),
         }
-        answered("the container engine", self.effects.swarm.observe().await)
     }
 
-    async fn runs(&self, unit: &str) -> bool {
-        let state = self.effects.host.unit(unit).await;
-        answered(unit, state) == Some(UnitState::Active)
+    fn disks(&self) -> Vec<Disk> {
+        let disks = [("state", self.paths.state()), ("data", self.paths.data())];
+        disks.into_iter().filter_map(|(name, path)| disk(name, &path)).collect()
     }
 }
 
-fn answered<T>(who: &str, answer: Result<T>) -> Option<T> {
-    answer.inspect_err(|error| tracing::debug!("{who} does not answer: {error:#}")).ok()
+fn disk(name: &str, path: &Path) -> Option<Disk> {
+    let found = nix::sys::statvfs::statvfs(path).ok()?;
+    let unit = found.fragment_size();
+    let (all, free) = (found.blocks(), found.blocks_available());
+    let used = all.saturating_sub(free).saturating_mul(100).checked_div(all)?;
+    let used_percent = u8::try_from(used).ok()?;
+    Some(Disk { name: name.to_owned(), size: all.saturating_mul(unit), used_percent })
+}
+
+#[cfg(test)]
+impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
+    /// Looks at every part, and says what is known then.
+    pub(crate) async fn observe(&self) -> Result<Observed> {
+        for part in self.parts().collect::<Vec<_>>() {
+            self.look(part).await;
+        }
+        self.observed().await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fakes::{Fake, loopback};
-    use ashlar_cluster::Step;
+    use ashlar_cluster::{Step, SwarmLocal};
 
     #[tokio::test]
     async fn a_node_has_no_identity_until_the_machine_goes_by_it() {
@@ -112,10 +249,36 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut fake = Fake::default();
         let node = fake.node(root.path(), loopback(22));
-        assert_eq!(node.observe().await.unwrap().swarm, None);
+        let observed = node.observe().await.unwrap();
+        assert_eq!(observed.swarm, None);
+        let silent = observed.looks[&Part::Engine].silent.clone().unwrap();
+        assert_eq!((silent.why.as_str(), silent.runs), ("docker.service does not run", false));
         assert!(fake.world().calls.is_empty());
         fake.world().active.insert(ENGINE_UNIT.into());
         assert!(node.observe().await.unwrap().swarm.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_part_that_hangs_is_told_from_one_that_is_stopped_and_holds_up_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let mut node = fake.node(root.path(), loopback(25));
+        node.patience = |_| Duration::from_millis(200);
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        fake.world().active.insert(STORAGE_UNIT.into());
+        fake.world().active.insert(ENGINE_UNIT.into());
+        fake.world().hung.insert(Part::Storage);
+        let looks = [Part::Storage, Part::Engine].map(|part| node.look(part));
+        let [storage, engine] = looks;
+        tokio::join!(storage, async {
+            engine.await;
+            let observed = node.observed().await.unwrap();
+            assert!(observed.swarm.is_some() && observed.storage.is_none());
+            assert!(!observed.looks.contains_key(&Part::Storage), "it is still looked at");
+        });
+        let observed = node.observed().await.unwrap();
+        let silent = observed.looks[&Part::Storage].silent.clone().unwrap();
+        assert_eq!((silent.why.as_str(), silent.runs), ("no answer within 0 s", true));
     }
 
     #[tokio::test]
@@ -130,8 +293,25 @@ mod tests {
         assert_eq!(disowned().await, 0);
         fake.world().swarm.nodes[0].up = false;
         assert!(disowned().await > 0);
+        // Its own restart is not held against it: it gets its time anew.
+        node.act(&Step::RestartEngine, &Observed::default()).await.unwrap();
+        assert_eq!(disowned().await, 1);
         fake.world().swarm.nodes.clear();
         assert_eq!(disowned().await, 0, "without quorum nobody can tell");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_get_in_is_timed() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(26));
+        fake.world().active.insert(ENGINE_UNIT.into());
+        let limbo = async || node.observe().await.unwrap().swarm.unwrap().limbo_ms;
+        assert_eq!(limbo().await, 0);
+        fake.world().swarm.local = SwarmLocal::Pending;
+        assert!(limbo().await > 0);
+        fake.world().swarm.local = SwarmLocal::Active;
+        assert_eq!(limbo().await, 0);
     }
 
     #[tokio::test]
@@ -140,5 +320,13 @@ mod tests {
         let node = Fake::default().node(root.path(), loopback(23));
         std::fs::write(node.paths.membership(), "{").unwrap();
         assert!(node.observe().await.is_err());
+    }
+
+    #[test]
+    fn a_disk_is_as_full_as_the_rest_that_may_be_used_says() {
+        let root = tempfile::tempdir().unwrap();
+        let found = disk("state", root.path()).unwrap();
+        assert!(found.size > 0 && found.used_percent <= 100);
+        assert_eq!(disk("data", &root.path().join("none")), None);
     }
 }

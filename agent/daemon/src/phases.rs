@@ -3,7 +3,6 @@
 //! reached in this boot.
 
 use crate::clock::since_boot;
-use crate::host::Host;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
@@ -28,12 +27,15 @@ pub(crate) struct Phases {
 }
 
 impl Phases {
-    /// Takes up the times of this boot that an earlier agent process wrote.
+    /// Takes up what an earlier agent process of this boot told: its restart
+    /// takes no phase away that holds.
     pub(crate) fn load(paths: &Paths) -> Result<Self> {
         state::make_public_dir(&paths.phases())?;
         // A broken file costs a time stamp, not the node.
         let reached = state::read_json(&reached_file(paths)).ok().flatten().unwrap_or_default();
-        Ok(Self { paths: paths.clone(), told: BTreeMap::new(), reached, lost: BTreeMap::new() })
+        let held = Phase::ALL.into_iter().filter(|phase| mark(paths, *phase).exists());
+        let told = held.map(|phase| (phase, true)).collect();
+        Ok(Self { paths: paths.clone(), told, reached, lost: BTreeMap::new() })
     }
 
     /// What to tell at `time` (since boot) of what was observed: a phase that
@@ -56,22 +58,26 @@ impl Phases {
         !self.lost.is_empty()
     }
 
-    /// Tells the outside about every phase that changed. A target that cannot
-    /// be started is told again at the next call.
-    pub(crate) async fn tell(&mut self, host: &impl Host, now: &[PhaseState]) -> Result<()> {
+    /// Writes down every phase that changed, for whoever looks for its file.
+    /// One that cannot be written is tried again at the next call, and holds up
+    /// no other. systemd's targets follow in [`crate::targets`].
+    pub(crate) fn tell(&mut self, now: &[PhaseState]) -> Result<()> {
+        let mut outcome = Ok(());
         for state in now {
-            if self.told.get(&state.phase) != Some(&state.holds) {
-                self.change(host, state).await?;
-                self.told.insert(state.phase, state.holds);
+            if self.told.get(&state.phase) == Some(&state.holds) {
+                continue;
+            }
+            match self.change(state) {
+                Ok(()) => drop(self.told.insert(state.phase, state.holds)),
+                Err(error) => outcome = Err(error),
             }
         }
-        Ok(())
+        outcome
     }
 
-    async fn change(&mut self, host: &impl Host, state: &PhaseState) -> Result<()> {
+    fn change(&mut self, state: &PhaseState) -> Result<()> {
         let PhaseState { phase, holds, detail } = state;
-        let target = format!("ashlar-{phase}.target");
-        let mark = self.paths.phases().join(phase.as_str());
+        let mark = mark(&self.paths, *phase);
         if *holds {
             let now = since_boot().as_secs_f64();
             let first = !self.reached.contains_key(phase);
@@ -80,7 +86,6 @@ impl Phases {
                 state::write_json(&reached_file(&self.paths), &self.reached, 0o644)?;
             }
             state::write(&mark, format!("{reached:.3}\n").as_bytes(), 0o644)?;
-            host.start(&target).await?;
             tracing::info!(phase = %phase, seconds = format!("{now:.3}"), "phase {phase} holds: {detail}");
             return Ok(());
         }
@@ -93,7 +98,7 @@ impl Phases {
         if self.told.get(phase) == Some(&true) {
             tracing::warn!(phase = %phase, "phase {phase} does not hold any more: {detail}");
         }
-        host.stop(&target).await
+        Ok(())
     }
 
     /// The phases as the API shows them.
@@ -107,6 +112,10 @@ impl Phases {
             })
             .collect()
     }
+}
+
+fn mark(paths: &Paths, phase: Phase) -> std::path::PathBuf {
+    paths.phases().join(phase.as_str())
 }
 
 fn reached_file(paths: &Paths) -> std::path::PathBuf {
@@ -137,5 +146,21 @@ mod tests {
         assert!(!phases.wavers());
         assert!(holds(&mut phases, false, 30), "the grace starts anew");
         assert!(!holds(&mut phases, false, 45));
+    }
+
+    #[test]
+    fn a_restart_of_the_agent_takes_no_phase_away() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        let mut before = Phases::load(&paths).unwrap();
+        before.tell(&seen(true)).unwrap();
+        let mut after = Phases::load(&paths).unwrap();
+        let first_look = after.steady(seen(false), Duration::from_secs(100));
+        assert!(first_look[0].holds, "it is not known yet, and held a moment ago");
+        after.tell(&first_look).unwrap();
+        assert!(paths.phases().join("swarm").exists());
+        let later = after.steady(seen(false), Duration::from_secs(116));
+        after.tell(&later).unwrap();
+        assert!(!paths.phases().join("swarm").exists());
     }
 }

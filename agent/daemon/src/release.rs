@@ -2,9 +2,10 @@
 
 use crate::paths::Paths;
 use anyhow::{Context, Result};
-use ashlar_cluster::Wanted;
+use ashlar_cluster::{StackFile, Wanted};
 use ashlar_site::{AgentSettings, Site};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::ErrorKind;
 
@@ -55,20 +56,25 @@ pub(crate) fn wanted(paths: &Paths, settings: &AgentSettings, site: &Site) -> Re
     })
 }
 
-/// Names of the stacks that the image ships, in order.
-fn stacks(paths: &Paths) -> Result<Vec<String>> {
+/// The stacks that the image ships, by name.
+fn stacks(paths: &Paths) -> Result<Vec<StackFile>> {
     let dir = paths.stacks();
     let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e).with_context(|| format!("cannot list {}", dir.display())),
     };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.strip_suffix(".yml").map(str::to_owned))
-        .collect();
-    names.sort();
-    Ok(names)
+    let mut stacks = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".yml")) else { continue };
+        let path = entry.path();
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let digest = hex::encode(&Sha256::digest(bytes)[..16]);
+        stacks.push(StackFile { name: name.to_owned(), digest });
+    }
+    stacks.sort();
+    Ok(stacks)
 }
 
 #[cfg(test)]
@@ -91,6 +97,11 @@ mod tests {
         for file in ["web.yml", "db.yml", "README"] {
             fs::write(paths.stacks().join(file), "").unwrap();
         }
-        assert_eq!(stacks(&paths).unwrap(), ["db", "web"]);
+        let found = stacks(&paths).unwrap();
+        let names: Vec<_> = found.iter().map(|stack| stack.name.as_str()).collect();
+        assert_eq!(names, ["db", "web"]);
+        assert_eq!(found[0].digest, "e3b0c44298fc1c149afbf4c8996fb924");
+        fs::write(paths.stacks().join("db.yml"), "services: {}").unwrap();
+        assert_ne!(stacks(&paths).unwrap()[0].digest, found[0].digest);
     }
 }

@@ -5,6 +5,7 @@ use crate::backoff::Backoff;
 use crate::clock::since_boot;
 use crate::health::{self, Pulse};
 use crate::host::{Host, Machine};
+use crate::ledger::Ledger;
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
 use crate::phases::Phases;
@@ -18,7 +19,7 @@ use crate::swarm::{self, Engine};
 use crate::work::Work;
 use anyhow::Result;
 use ashlar_api::{BootTimes, Status};
-use ashlar_cluster::{Observed, Wanted, phases};
+use ashlar_cluster::{Observed, Standing, Wanted, phases};
 use ashlar_site::{AgentSettings, Site};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let userspace = host.userspace_started().await.unwrap_or_default();
     let mut facts = Facts { release, site: None, boot: BootTimes { userspace, agent } };
     let (status, receiver) = watch::channel(facts.blank());
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver));
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver, paths.history()));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));
@@ -65,7 +66,7 @@ async fn live(paths: &Paths) -> Result<()> {
     health::ready();
 
     let mut phases = Phases::load(paths)?;
-    let site = site(paths, &settings, &facts, &host, &mut phases, &status, &pulse).await?;
+    let site = site(paths, &settings, &facts, &mut phases, &status, &pulse).await?;
     facts.site = Some(site.name.clone());
     let wanted = release::wanted(paths, &settings, &site)?;
 
@@ -89,6 +90,11 @@ async fn live(paths: &Paths) -> Result<()> {
         backoff: Backoff::default(),
         listener: Some(Listener { engine, members: members_seen, server: server_seen }),
         blind: None,
+        ledger: Ledger::open(paths.history()),
+        standing: Standing::default(),
+        broken: Vec::new(),
+        planned: String::new(),
+        holding: watch::Sender::default(),
     };
     agent_loop.run().await;
     Ok(())
@@ -99,7 +105,6 @@ async fn site(
     paths: &Paths,
     settings: &AgentSettings,
     facts: &Facts,
-    host: &Machine,
     phases_told: &mut Phases,
     status: &watch::Sender<Status>,
     pulse: &Pulse,
@@ -130,8 +135,8 @@ async fn site(
             told = Some(trouble.clone());
         }
         let now = phases(&Observed::default(), &wanted);
-        if let Err(error) = phases_told.tell(host, &now).await {
-            tracing::warn!("cannot show a phase to systemd: {error:#}");
+        if let Err(error) = phases_told.tell(&now) {
+            tracing::warn!("cannot write down a phase: {error:#}");
         }
         let view = phases_told.view(&now);
         let waiting = facts.status(&Observed::default(), &wanted, view);

@@ -1,8 +1,8 @@
 //! What the API tells of this node, put together from what the loop knows.
 
 use crate::release::Release;
-use ashlar_api::{BootTimes, MemberView, PhaseStatus, Status, StorageView, SwarmView};
-use ashlar_cluster::{Observed, Wanted};
+use ashlar_api::{BootTimes, MemberView, PartView, PhaseStatus, Status, StorageView, SwarmView};
+use ashlar_cluster::{Look, Observed, Part, Wanted};
 
 /// What the loop knows besides the observation.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ impl Facts {
             swarm: None,
             doing: Vec::new(),
             trouble: None,
+            alerts: Vec::new(),
+            waits: Vec::new(),
+            parts: Vec::new(),
+            now_ms: 0,
             boot: self.boot,
         }
     }
@@ -57,8 +61,20 @@ impl Facts {
             storage: storage(observed, wanted),
             swarm: swarm(observed, wanted),
             cluster,
+            parts: observed.looks.iter().map(|(part, look)| view(*part, look, observed)).collect(),
+            now_ms: observed.now_ms,
             ..self.blank()
         }
+    }
+}
+
+fn view(part: Part, look: &Look, observed: &Observed) -> PartView {
+    let since = |ms: u64| observed.now_ms.saturating_sub(ms);
+    PartView {
+        part,
+        age_ms: since(look.at_ms),
+        silent: look.silent.as_ref().map(|silent| silent.why.clone()),
+        silent_ms: look.silent.as_ref().map_or(0, |silent| since(silent.since_ms)),
     }
 }
 

@@ -1,32 +1,10 @@
 //! Rules for every step: who may do it, and on what grounds.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Phase, Step, SwarmLocal, SwarmRole};
+use crate::{Daemon, Part, Phase, Scope, Step, SwarmLocal, SwarmRole};
 
 pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
-    match step {
-        Step::ProbePeer { .. }
-        | Step::CreateVolume { .. }
-        | Step::AddBricks { .. }
-        | Step::TuneVolume
-        | Step::StartVolume
-        | Step::InitSwarm
-        | Step::SetSwarmRole { .. }
-        | Step::DeployStack { .. } => must(c.authority(), "this node does not lead the cluster"),
-        // Listed one by one, so that a new step has to be put on a side.
-        Step::MakeIdentity
-        | Step::Start { .. }
-        | Step::JoinRing { .. }
-        | Step::SetTags { .. }
-        | Step::Found
-        | Step::Enrol { .. }
-        | Step::RenewCertificate { .. }
-        | Step::FetchCaKey { .. }
-        | Step::MountVolume
-        | Step::RecordSwarm
-        | Step::RestartEngine
-        | Step::JoinSwarm { .. } => Ok(()),
-    }
+    must(step.scope() == Scope::Node || c.authority(), "this node does not lead the cluster")
 }
 
 pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
@@ -52,26 +30,34 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
     let storage = || must(c.o.storage.is_some(), "the storage could not be observed");
     let swarm = || must(c.o.swarm.is_some(), "the container engine could not be observed");
     match step {
-        Step::MakeIdentity | Step::Start { .. } => Ok(()),
+        Step::MakeIdentity
+        | Step::Start { .. }
+        | Step::Restart { .. }
+        | Step::TrimLogs
+        | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
         Step::JoinRing { .. }
         | Step::SetTags { .. }
         | Step::Found
         | Step::Enrol { .. }
-        | Step::RenewCertificate { .. } => ring(),
-        Step::FetchCaKey { .. } => ring().and(swarm()),
+        | Step::RenewCertificate { .. }
+        | Step::FetchCaKey { .. }
+        | Step::DropCaKey { .. } => ring(),
         Step::ProbePeer { .. } => ring().and(storage()),
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
         | Step::TuneVolume
         | Step::StartVolume
-        | Step::MountVolume => storage(),
-        Step::JoinSwarm { .. } => ring().and(swarm()),
+        | Step::MountVolume
+        | Step::Remount => storage(),
+        Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm
         | Step::RecordSwarm
         | Step::RestartEngine
         | Step::SetSwarmRole { .. }
-        | Step::DeployStack { .. } => swarm(),
+        | Step::DropSwarmEntry { .. }
+        | Step::DeployStack { .. }
+        | Step::RemoveStack { .. } => swarm(),
     }
 }
 
@@ -82,6 +68,7 @@ pub(super) fn certified_before_services(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
     must(c.o.site, "there is no site")?;
+    must(!c.o.place.moved, "this disk was set up in another machine")?;
     must(c.o.identity.is_some() || matches!(step, Step::MakeIdentity), "there is no identity")?;
     let wanted = match step.phase() {
         Phase::Identity | Phase::Ready => true,
@@ -94,8 +81,30 @@ pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
         Step::Start { daemon: Daemon::Ring } => c.o.ring.is_some(),
         Step::Start { daemon: Daemon::Storage } => c.o.storage.is_some(),
         Step::Start { daemon: Daemon::Engine } => c.o.swarm.is_some(),
-        Step::MakeIdentity => c.o.identity.is_some(),
+        Step::MakeIdentity => c.o.identity.is_some() && !c.o.place.cable_elsewhere,
         _ => false,
     };
     must(!running, "it is there already")
+}
+
+pub(super) fn restart_only_the_hung(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::Restart { daemon } = step else { return Ok(()) };
+    let part = match daemon {
+        Daemon::Ring => Part::Ring,
+        Daemon::Storage => Part::Storage,
+        Daemon::Engine => Part::Engine,
+    };
+    let silent = c.o.looks.get(&part).and_then(|look| look.silent.as_ref());
+    let silent = silent.ok_or_else(|| format!("the {daemon} is not known to be silent"))?;
+    must(silent.runs, format!("the {daemon} does not run"))?;
+    let long = c.o.now_ms.saturating_sub(silent.since_ms);
+    must(long >= 45_000, format!("the {daemon} has been silent for {} s only", long / 1000))
+}
+
+pub(super) fn trim_only_when_filling(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::TrimLogs) {
+        return Ok(());
+    }
+    let fills = |d: &crate::Disk| d.name == "state" && d.used_percent >= 80;
+    must(c.o.disks.iter().any(fills), "there is room for the logs")
 }

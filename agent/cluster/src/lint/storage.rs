@@ -1,7 +1,7 @@
 //! Rules of the volume.
 
 use super::{Case, Verdict, must};
-use crate::{Step, Volume};
+use crate::{Part, Step, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -85,7 +85,7 @@ pub(super) fn no_start_before_options(step: &Step, c: &Case<'_>) -> Verdict {
 }
 
 pub(super) fn no_mount_before_start(step: &Step, c: &Case<'_>) -> Verdict {
-    if !matches!(step, Step::MountVolume) {
+    if !matches!(step, Step::MountVolume | Step::Remount) {
         return Ok(());
     }
     let volume = volume(c)?;
@@ -93,4 +93,19 @@ pub(super) fn no_mount_before_start(step: &Step, c: &Case<'_>) -> Verdict {
     let own = c.o.identity.as_ref().map(|me| me.address);
     let here = volume.bricks.iter().any(|b| Some(b.address) == own);
     must(here || usize::from(volume.replicas) >= most(c), "this node's brick is still to come")
+}
+
+pub(super) fn tear_only_the_deaf(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::Remount) {
+        return Ok(());
+    }
+    let silent = c.o.looks.get(&Part::Mount).and_then(|look| look.silent.as_ref());
+    let silent = silent.filter(|s| s.runs).ok_or("the mount is not known to be silent")?;
+    let long = c.o.now_ms.saturating_sub(silent.since_ms);
+    must(long >= 90_000, format!("the mount has been silent for {} s only", long / 1000))?;
+    let (all, online) = {
+        let bricks = &volume(c)?.bricks;
+        (bricks.len(), bricks.iter().filter(|b| b.online).count())
+    };
+    must(online * 2 >= all, "too few bricks run: no mount could answer")
 }

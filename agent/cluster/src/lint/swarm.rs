@@ -1,7 +1,7 @@
 //! Rules of the Swarm.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Step, Swarm, SwarmLocal, SwarmRole};
+use crate::{Daemon, MemberStatus, Step, Swarm, SwarmLocal, SwarmRole};
 use std::collections::BTreeSet;
 
 pub(super) fn one_swarm(step: &Step, c: &Case<'_>) -> Verdict {
@@ -47,6 +47,17 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
         swarm.nodes.iter().filter(|n| n.manager).map(|n| n.name.as_str()).collect();
     let reachable: BTreeSet<_> =
         swarm.nodes.iter().filter(|n| n.manager && n.reachable).map(|n| n.name.as_str()).collect();
+    if role == SwarmRole::Worker && managers.contains(name) && !reachable.contains(name) {
+        let up = |n: &&crate::SwarmNode| n.up || n.reachable;
+        must(!swarm.nodes.iter().filter(|n| n.name == name).any(|n| up(&n)), "it is up")?;
+        let alive = |m: &&crate::RingMember| m.status == MemberStatus::Alive && m.name == name;
+        must(!c.members().iter().any(|m| alive(&m)), "it is alive in the ring")?;
+        let quiet = c.o.ring.as_ref().map_or(0, |r| r.quiet_ms);
+        must(quiet >= c.w.grace_ms, "its grace time is not over")?;
+        must(reachable.len() * 2 > managers.len(), "the others have no quorum")?;
+        let spare = swarm.nodes.iter().any(|n| n.up && !managers.contains(n.name.as_str()));
+        return must(spare, "nobody could take its place");
+    }
     must(managers == reachable, "a manager is unreachable")?;
     match role {
         SwarmRole::Manager => {
@@ -87,9 +98,46 @@ pub(super) fn restart_only_the_disowned(step: &Step, c: &Case<'_>) -> Verdict {
 }
 
 pub(super) fn no_tasks_before_their_files(step: &Step, c: &Case<'_>) -> Verdict {
-    if !matches!(step, Step::Start { daemon: Daemon::Engine }) {
+    let daemon = match step {
+        Step::Start { daemon } | Step::Restart { daemon } => Some(*daemon),
+        _ => None,
+    };
+    if daemon != Some(Daemon::Engine) {
         return Ok(());
     }
     let was = c.o.membership.as_ref().is_some_and(|m| m.swarm);
     must(!(was && c.w.storage && !c.o.mounted), "its tasks would find an empty directory")
+}
+
+pub(super) fn leave_only_a_dead_end(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::LeaveSwarm) {
+        return Ok(());
+    }
+    let Some(swarm) = &c.o.swarm else { return Ok(()) };
+    let stuck = matches!(swarm.local, SwarmLocal::Pending | SwarmLocal::Error);
+    must(stuck, "the engine is not stuck on its way into a Swarm")?;
+    must(swarm.limbo_ms >= 90_000, "it has not been stuck for long")?;
+    let keeps = |m: &crate::RingMember| {
+        m.status == MemberStatus::Alive && m.swarm == Some(SwarmRole::Manager)
+    };
+    must(c.kin().any(keeps), "nobody else is seen to keep the Swarm")
+}
+
+pub(super) fn drop_only_the_replaced(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::DropSwarmEntry { id, name } = step else { return Ok(()) };
+    let Some(swarm) = &c.o.swarm else { return Ok(()) };
+    let entry = swarm.nodes.iter().find(|n| n.id == *id && !id.is_empty());
+    let entry = entry.ok_or_else(|| format!("the Swarm has no entry {id}"))?;
+    must(entry.name == *name, format!("it is the entry of {}", entry.name))?;
+    must(!entry.up && !entry.reachable && !entry.leader, "it is alive")?;
+    let other = swarm.nodes.iter().any(|n| n.name == *name && n.id != *id && n.up);
+    must(other, format!("{name} is in the Swarm under no other entry"))
+}
+
+pub(super) fn remove_only_what_is_not_shipped(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::RemoveStack { name } = step else { return Ok(()) };
+    let Some(swarm) = &c.o.swarm else { return Ok(()) };
+    must(c.w.stacks.iter().all(|w| w.name != *name), "the recipe ships it")?;
+    let ours = swarm.stacks.iter().any(|stack| stack.name == *name);
+    must(ours, "the agent did not deploy it")
 }

@@ -1,8 +1,10 @@
 //! Storage: the pool, the volume and its bricks, the mount.
 
-use super::because;
+use super::{because, rouse, waits};
+use crate::FILLING;
 use crate::situation::Situation;
-use crate::{Daemon, Identity, Planned, Step, Storage, Volume};
+use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// For how many settle times the founder waits, in an unchanged ring, for
@@ -10,22 +12,47 @@ use std::net::IpAddr;
 /// added later; created at once the volume needs no copying.
 const PATIENCE: u64 = 3;
 
-pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
+/// For how long a mount may be silent though the volume can be written, in
+/// milliseconds. To tear it away takes the files from every running container:
+/// longer than any stall that passes.
+const DEAF: u64 = 120_000;
+
+pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some((me, _)) = s.certified().filter(|_| s.wanted.storage) else { return };
+    if s.observed.disks.iter().any(|d| d.name == "state" && d.used_percent >= FILLING) {
+        let why = "the state partition runs full, and nothing else bounds them";
+        plan.steps.push(because(Step::TrimLogs, why));
+    }
     let Some(storage) = &s.observed.storage else {
-        let why = "the storage daemon does not answer";
-        steps.push(because(Step::Start { daemon: Daemon::Storage }, why));
-        return;
+        return rouse(s, Daemon::Storage, plan);
     };
     if s.authority() {
-        probe(s, storage, steps);
+        probe(s, storage, &mut plan.steps);
         match &storage.volume {
-            None => create(s, me, storage, steps),
-            Some(volume) => upkeep(s, volume, storage, steps),
+            None => create(s, me, storage, plan),
+            Some(volume) => upkeep(s, volume, storage, plan),
         }
     }
     if s.mountable() && !s.observed.mounted {
-        steps.push(because(Step::MountVolume, "the volume runs and is not mounted here"));
+        mount(s, plan);
+    }
+}
+
+fn mount(s: &Situation<'_>, plan: &mut Plan) {
+    let Some(silent) = s.hangs(Part::Mount) else {
+        let why = "the volume runs and is not mounted here";
+        return plan.steps.push(because(Step::MountVolume, why));
+    };
+    let long = s.observed.now_ms.saturating_sub(silent.since_ms);
+    if s.volume().is_some_and(|v| !v.writable()) {
+        plan.waits.push(waits("an answer of the mount", "enough bricks run", "tear-only-the-deaf"));
+    } else if long >= DEAF {
+        let why =
+            format!("the volume can be written, and its mount is silent for {} s", long / 1000);
+        plan.steps.push(because(Step::Remount, why));
+    } else {
+        let until = format!("it has been silent for {} s, or answers", DEAF / 1000);
+        plan.waits.push(waits("a new mount", until, "tear-only-the-deaf"));
     }
 }
 
@@ -56,16 +83,20 @@ fn brick_givers(s: &Situation<'_>, storage: &Storage) -> Vec<IpAddr> {
     addresses
 }
 
-fn create(s: &Situation<'_>, me: &Identity, storage: &Storage, steps: &mut Vec<Planned>) {
+fn create(s: &Situation<'_>, me: &Identity, storage: &Storage, plan: &mut Plan) {
     if !may_create(s) {
+        let until = "this node's storage state comes back: it knew a volume once";
+        plan.waits.push(waits("the volume", until, "one-volume"));
         return;
     }
-    if awaited(s, me, storage).is_some() {
+    if let Some(name) = awaited(s, me, storage) {
+        let until = format!("{name} can give a brick, or its time is up");
+        plan.waits.push(waits("the volume", until, "bricks-only-on-open-peers"));
         return;
     }
     let bricks = first_bricks(s, me, storage);
     let why = format!("there is no volume {}", s.wanted.volume);
-    steps.push(because(Step::CreateVolume { bricks }, why));
+    plan.steps.push(because(Step::CreateVolume { bricks }, why));
 }
 
 /// Whether there was certainly never a volume. A Swarm is started only on top
@@ -101,33 +132,63 @@ pub(crate) fn awaited<'a>(s: &Situation<'a>, me: &Identity, storage: &Storage) -
 }
 
 /// Options, start, and further bricks for a volume that is there.
-fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, steps: &mut Vec<Planned>) {
+fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan) {
     if !(volume.tls && volume.tuned) {
         let why = "the volume's TLS, quorum or time-out options are not as wanted";
-        steps.push(because(Step::TuneVolume, why));
+        plan.steps.push(because(Step::TuneVolume, why));
         return;
     }
     if !volume.started {
-        steps.push(because(Step::StartVolume, "the volume is stopped"));
+        plan.steps.push(because(Step::StartVolume, "the volume is stopped"));
         return;
     }
+    revive(s, volume, &mut plan.steps);
     let copies = usize::from(volume.replicas);
     let one_set = copies > 0 && volume.bricks.len() == copies;
-    let healthy =
-        volume.bricks.iter().all(|b| b.online) && (copies == 1 || volume.pending_heals == Some(0));
-    if !(one_set && healthy) {
-        return;
-    }
-    if copies >= usize::from(s.replicas()) {
+    if !one_set || copies >= usize::from(s.replicas()) {
         return;
     }
     // One at a time: two new, still empty bricks would outvote the only full
     // one, should its node fail before they are healed.
     let here = s.observed.identity.iter().map(|me| me.address);
     let mut givers = here.chain(brick_givers(s, storage));
-    if let Some(brick) = givers.find(|a| volume.bricks.iter().all(|b| b.address != *a)) {
-        let replicas = volume.replicas + 1;
-        let why = format!("{replicas} nodes can hold a copy each");
-        steps.push(because(Step::AddBricks { replicas, bricks: vec![brick] }, why));
+    let Some(brick) = givers.find(|a| volume.bricks.iter().all(|b| b.address != *a)) else {
+        return;
+    };
+    if let Some(until) = unhealthy(volume) {
+        let rule = "add-bricks-only-when-healthy";
+        plan.waits.push(waits(format!("a brick on {brick}"), until, rule));
+        return;
     }
+    let replicas = volume.replicas + 1;
+    let why = format!("{replicas} nodes can hold a copy each");
+    plan.steps.push(because(Step::AddBricks { replicas, bricks: vec![brick] }, why));
+}
+
+/// What a volume must get over before it takes another brick.
+fn unhealthy(volume: &Volume) -> Option<String> {
+    if let Some(brick) = volume.bricks.iter().filter(|b| !b.online).map(|b| b.address).min() {
+        return Some(format!("the brick on {brick} runs"));
+    }
+    match volume.pending_heals {
+        _ if volume.replicas == 1 => None,
+        Some(0) => None,
+        Some(n) => Some(format!("{n} entries are healed")),
+        None => Some("it is known whether there is anything to heal".into()),
+    }
+}
+
+/// GlusterFS does not start a brick or a self-heal daemon again that died: it
+/// must be told to, where the node's own storage daemon runs.
+fn revive(s: &Situation<'_>, volume: &Volume, steps: &mut Vec<Planned>) {
+    let bricks = volume.bricks.iter().filter(|b| !b.online).map(|b| b.address);
+    let dead: BTreeSet<_> = bricks.filter(|a| s.stores(*a)).collect();
+    let healers: BTreeSet<_> =
+        volume.healers_down.iter().copied().filter(|a| s.stores(*a)).collect();
+    let why = match (dead.first(), healers.first()) {
+        (Some(brick), _) => format!("the brick on {brick} does not run, and its node does"),
+        (None, Some(healer)) => format!("the self-heal daemon on {healer} does not run"),
+        (None, None) => return,
+    };
+    steps.push(because(Step::StartVolume, why));
 }

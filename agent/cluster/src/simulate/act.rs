@@ -2,8 +2,8 @@
 
 use super::world::{Bricks, Raft};
 use super::{Event, Simulation};
-use crate::{ClusterId, Daemon, Membership, Planned, Step, SwarmRole};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{ClusterId, Daemon, Membership, Planned, Step, SwarmRole, judge};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// How a step ends.
@@ -41,6 +41,15 @@ impl Simulation {
             self.wake_in(node, if worked { (20, 50) } else { (500, 1_000) });
             return;
         };
+        // As the daemon does: no step acts on facts that are no more.
+        let observed = self.observe(node);
+        if !judge(&step, &observed, &self.settings.wanted).is_empty() {
+            self.say(Some(node), || format!("{step}: not any more"));
+            if let Some(run) = &mut self.nodes[node].run {
+                run.doing.pop_front();
+            }
+            return self.begin_step(node);
+        }
         let joining = matches!(step, Step::Found | Step::Enrol { .. });
         if joining || self.nodes[node].disk.steps > 0 {
             self.nodes[node].disk.steps += 1;
@@ -120,6 +129,7 @@ impl Simulation {
                 Ok(())
             }
             Step::Start { daemon } => self.start(node, *daemon),
+            Step::Restart { daemon } => self.restart(node, *daemon),
             // Everybody finds everybody by mDNS in the model.
             Step::JoinRing { .. } => Ok(()),
             Step::SetTags { tags } => {
@@ -136,6 +146,17 @@ impl Simulation {
                 self.nodes[node].disk.ca_key = ca;
                 Ok(())
             }
+            Step::DropCaKey { via } => {
+                let ca = self.nodes[node].disk.ca.clone();
+                let held = |n: &usize| ca.is_some() && self.nodes[*n].disk.ca_key == ca;
+                let keep = self.answers(node, via).filter(held).count();
+                if keep < via.len() {
+                    return Err("not all of them show the key");
+                }
+                self.nodes[node].disk.ca_key = None;
+                Ok(())
+            }
+            Step::AdoptRingKey => Ok(()),
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
@@ -146,36 +167,45 @@ impl Simulation {
             }
             Step::StartVolume => {
                 self.volume(node).ok_or("there is no volume")?.started = true;
-                self.nodes[node].disk.pool.into_iter().for_each(|pool| self.write(pool));
+                self.revive(node);
                 Ok(())
             }
-            Step::MountVolume => self.mount(node),
+            Step::MountVolume | Step::Remount => self.mount(node),
             Step::InitSwarm => self.init(node, false),
             Step::RecordSwarm => self.record(node),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, false),
-            Step::RestartEngine => {
+            Step::TrimLogs => Ok(()),
+            Step::LeaveSwarm => {
                 if let Some(run) = &mut self.nodes[node].run {
-                    run.engine = false;
+                    run.limbo = None;
                 }
-                self.start(node, Daemon::Engine)
+                Ok(())
+            }
+            Step::RestartEngine => self.restart(node, Daemon::Engine),
+            Step::DropSwarmEntry { id, .. } => {
+                let raft = self.leads(node)?;
+                self.rafts[raft].ghosts.remove(id);
+                Ok(())
             }
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
-            Step::DeployStack { name } => {
+            Step::DeployStack { name } => self.deploy(node, name, true),
+            Step::RemoveStack { name } => {
                 let raft = self.leads(node)?;
-                self.rafts[raft].stacks.push(name.clone());
+                self.rafts[raft].stacks.remove(name);
                 Ok(())
             }
         }
     }
 
     /// What is left of a step in whose middle power fails.
-    fn half(&mut self, node: usize, step: &Step) -> Effect {
+    pub(super) fn half(&mut self, node: usize, step: &Step) -> Effect {
         match step {
             Step::Found => self.found(node, true),
             Step::Enrol { cluster, via } => self.enrol(node, cluster, via, true),
             Step::ProbePeer { address } => self.probe(node, *address, false),
             Step::InitSwarm => self.init(node, true),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, true),
+            Step::DeployStack { name } => self.deploy(node, name, false),
             // The others happen or do not happen.
             _ if self.random.permille(500) => self.apply(node, step),
             _ => Err("by chance"),
@@ -183,11 +213,51 @@ impl Simulation {
     }
 
     fn start(&mut self, node: usize, daemon: Daemon) -> Effect {
+        // systemd takes a unit that hangs for started.
+        if self.nodes[node].hangs(daemon) {
+            return Ok(());
+        }
         let boot = self.nodes[node].boots;
         let fresh = self.nodes[node].run.as_mut().is_some_and(|run| run.starting.insert(daemon));
         if fresh {
             self.after((200, 4_000), Event::Up { node, boot, daemon });
         }
+        Ok(())
+    }
+
+    fn restart(&mut self, node: usize, daemon: Daemon) -> Effect {
+        if let Some(run) = &mut self.nodes[node].run {
+            run.hung.remove(&daemon);
+            run.starting.remove(&daemon);
+            match daemon {
+                Daemon::Ring => run.ring = None,
+                Daemon::Storage => run.storage = false,
+                Daemon::Engine => run.engine = false,
+            }
+        }
+        self.watch_rafts();
+        self.start(node, daemon)
+    }
+
+    /// Every brick whose storage daemon can be reached runs again.
+    fn revive(&mut self, node: usize) {
+        let Some(pool) = self.nodes[node].disk.pool else { return };
+        for other in 0..self.nodes.len() {
+            let there = self.nodes[other].disk.pool == Some(pool)
+                && self.nodes[other].stores()
+                && self.reach(node, other);
+            if let Some(run) = self.nodes[other].run.as_mut().filter(|run| there && !run.brick) {
+                run.brick = true;
+                let boot = self.nodes[other].boots;
+                self.after((3_000, 20_000), Event::Healed { pool, node: other, boot });
+            }
+        }
+        self.write(pool);
+    }
+
+    fn deploy(&mut self, node: usize, name: &str, whole: bool) -> Effect {
+        let raft = self.leads(node)?;
+        self.rafts[raft].stacks.insert(name.to_owned(), whole);
         Ok(())
     }
 
@@ -331,11 +401,11 @@ impl Simulation {
         self.rafts.push(Raft {
             cluster: self.nodes[node].disk.membership.as_ref().map(|m| m.cluster.clone()),
             seats: BTreeMap::from([(node, SwarmRole::Manager)]),
-            ghosts: BTreeSet::new(),
+            ghosts: BTreeMap::new(),
             disowned: BTreeMap::new(),
             leader: Some(node),
             electing: false,
-            stacks: Vec::new(),
+            stacks: BTreeMap::new(),
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -352,14 +422,16 @@ impl Simulation {
             })
             .ok_or("no manager with a leader answers")?;
         let raft = &mut self.rafts[asked];
-        if half {
-            raft.ghosts.insert(node);
-            return Ok(());
-        }
         // The one who gives the token decides.
         let managers = raft.seats.values().filter(|r| **r == SwarmRole::Manager).count();
         let full = managers >= usize::from(self.settings.wanted.managers);
-        raft.seats.insert(node, if full { SwarmRole::Worker } else { role });
+        let role = if full { SwarmRole::Worker } else { role };
+        if half {
+            let id = format!("ghost-{}", self.events);
+            raft.ghosts.insert(id, (node, role));
+            return Ok(());
+        }
+        raft.seats.insert(node, role);
         self.nodes[node].disk.raft = Some(asked);
         self.report_to_the_swarm(node);
         Ok(())
@@ -387,15 +459,26 @@ impl Simulation {
 /// How long a step takes, in milliseconds.
 const fn duration(step: &Step) -> (u64, u64) {
     match step {
-        Step::MakeIdentity | Step::RecordSwarm | Step::SetTags { .. } => (5, 50),
-        Step::Start { .. } | Step::JoinRing { .. } => (50, 500),
+        Step::MakeIdentity
+        | Step::RecordSwarm
+        | Step::SetTags { .. }
+        | Step::TrimLogs
+        | Step::DropCaKey { .. }
+        | Step::AdoptRingKey => (5, 50),
+        Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
-        Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } => (50, 1_000),
-        Step::ProbePeer { .. } | Step::TuneVolume | Step::MountVolume => (300, 3_000),
+        Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } | Step::DropSwarmEntry { .. } => {
+            (50, 1_000)
+        }
+        Step::ProbePeer { .. } | Step::TuneVolume | Step::MountVolume | Step::Remount => {
+            (300, 3_000)
+        }
         Step::CreateVolume { .. } | Step::AddBricks { .. } | Step::StartVolume => (500, 5_000),
         Step::InitSwarm
         | Step::JoinSwarm { .. }
+        | Step::LeaveSwarm
         | Step::RestartEngine
-        | Step::DeployStack { .. } => (500, 5_000),
+        | Step::DeployStack { .. }
+        | Step::RemoveStack { .. } => (500, 5_000),
     }
 }

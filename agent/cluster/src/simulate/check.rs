@@ -1,12 +1,16 @@
 //! What must hold after every event, and what must never be taken back.
 
 use super::Simulation;
-use crate::{ClusterId, Plan, Step, SwarmRole, plan};
+use crate::{ClusterId, Observed, Phase, Plan, Scope, SwarmRole, phases, plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a survivor may be without its other managers' word while they
 /// elect a leader, in milliseconds.
 const ELECTION: u64 = 15_000;
+
+/// How long a node may take to notice that something is gone: the ring's
+/// detection, and the age of what is known of the storage.
+const NOTICED: u64 = 20_000;
 
 /// What was seen once and must stay.
 #[derive(Default)]
@@ -124,19 +128,75 @@ impl Simulation {
         }
     }
 
+    /// What a node says of itself must be so, but for the time that it takes to
+    /// notice that it is not any more.
+    pub(super) fn honest(&mut self, node: usize, observed: &Observed) {
+        let phases = phases(observed, &self.settings.wanted);
+        let says = |phase| phases.iter().any(|p| p.phase == phase && p.holds);
+        let lie = if says(Phase::Storage) && !self.writes(node) {
+            Some("that it holds storage, and cannot write")
+        } else if says(Phase::Swarm) && !self.schedules(node) {
+            Some("that it is in the Swarm, and nothing is scheduled")
+        } else {
+            None
+        };
+        let (now, Some(run)) = (self.now, &mut self.nodes[node].run) else { return };
+        run.lies_since = lie.map(|_| run.lies_since.unwrap_or(now));
+        if let (Some(lie), Some(since)) = (lie, run.lies_since)
+            && now - since > NOTICED
+        {
+            self.breaks(format!("{} says {lie}", self.nodes[node].name));
+        }
+    }
+
+    /// Whether this node can write to the volume.
+    fn writes(&self, node: usize) -> bool {
+        let Some(pool) = self.nodes[node].disk.pool else { return false };
+        let reached: Vec<_> =
+            self.online(pool).into_iter().filter(|b| self.reach(node, *b)).collect();
+        self.pools[pool].volume.as_ref().is_some_and(|v| v.quorum(&reached))
+    }
+
+    /// Whether a leader that this node reaches could give it tasks.
+    fn schedules(&self, node: usize) -> bool {
+        let Some(raft) = self.nodes[node].disk.raft else { return false };
+        (0..self.nodes.len()).any(|n| self.reach(node, n) && self.quorate(raft, n))
+    }
+
+    /// Whether a node must stay ready without another one: of two, the one that
+    /// holds the first copy and manages does, and the other one must not.
+    pub(super) fn carries_on(&self, node: usize, without: usize) -> bool {
+        let bricks: Vec<_> = self.seen.bricks.iter().copied().filter(|b| *b != without).collect();
+        let pool = self.nodes[node].disk.pool;
+        let writes =
+            pool.and_then(|p| self.pools[p].volume.as_ref()).is_none_or(|v| v.quorum(&bricks));
+        let seats = self.nodes[node].disk.raft.map(|raft| &self.rafts[raft].seats);
+        let schedules = seats.is_none_or(|seats| {
+            let manager = |(_, role): &(&usize, &SwarmRole)| **role == SwarmRole::Manager;
+            let left = seats.iter().filter(manager).filter(|(n, _)| **n != without).count();
+            left * 2 > seats.iter().filter(manager).count()
+        });
+        writes && schedules
+    }
+
     /// The cluster whose members all nodes are, if it is one.
     pub(super) fn cluster(&self) -> Option<ClusterId> {
-        let mut clusters =
-            self.nodes.iter().map(|n| n.disk.membership.as_ref().map(|m| &m.cluster));
+        let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
+        let mut clusters = here.map(|n| self.nodes[n].disk.membership.as_ref().map(|m| &m.cluster));
         let first = clusters.next()??;
         clusters.all(|c| c == Some(first)).then(|| first.clone())
     }
 
     /// What a settled cluster of this many nodes looks like.
     pub(super) fn check_settled(&self) -> Result<(), String> {
-        let nodes = self.nodes.len();
+        let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        let holds = |n: &&super::world::Node| n.disk.ca_key.is_some() && n.disk.ca_key == n.disk.ca;
+        let keys = self.nodes.iter().filter(holds).count();
+        if keys != nodes.min(crate::KEY_COPIES) {
+            return Err(format!("{keys} nodes hold the CA key"));
+        }
         if wanted.storage {
             let copies = self.seen.bricks.len();
             let right = nodes.min(usize::from(wanted.replicas));
@@ -149,21 +209,32 @@ impl Simulation {
             let managers = raft.seats.values().filter(|r| **r == SwarmRole::Manager).count();
             let most = nodes.min(usize::from(wanted.managers));
             let right = if most % 2 == 0 { most - 1 } else { most };
-            if raft.seats.len() != nodes || managers != right {
+            if self.gone.is_empty() && (raft.seats.len() != nodes || managers != right) {
                 return Err(format!("{managers} managers of {} Swarm nodes", raft.seats.len()));
             }
+            // Who is gone for good has been replaced as far as there are boxes.
+            let live = |role: &(&usize, &SwarmRole)| !self.gone.contains(role.0);
+            let left = raft.seats.iter().filter(live).filter(|(_, r)| **r == SwarmRole::Manager);
+            if !self.gone.is_empty() && left.count() != right {
+                return Err("a manager that died for good was not replaced".into());
+            }
             let manages = |n: &usize| raft.seats.get(n) == Some(&SwarmRole::Manager);
-            if (0..nodes)
+            if (0..self.nodes.len())
+                .filter(|n| !self.gone.contains(n))
                 .filter(manages)
                 .any(|n| self.nodes[n].disk.ca_key != self.nodes[n].disk.ca)
             {
                 return Err("a manager lacks the CA key".into());
             }
-            if !raft.disowned.is_empty() {
+            if raft.disowned.keys().any(|n| !self.gone.contains(n)) {
                 return Err("the Swarm takes a node for down that is up".into());
             }
-            if raft.stacks != wanted.stacks {
+            let whole = |w: &crate::StackFile| raft.stacks.get(&w.name) == Some(&true);
+            if !wanted.stacks.iter().all(whole) || raft.stacks.len() != wanted.stacks.len() {
                 return Err(format!("stacks {:?} run", raft.stacks));
+            }
+            if !raft.ghosts.is_empty() {
+                return Err("the Swarm lists entries of nobody".into());
             }
         }
         Ok(())
@@ -171,17 +242,5 @@ impl Simulation {
 }
 
 fn cluster_wide(plan: &Plan) -> bool {
-    plan.steps.iter().any(|p| {
-        matches!(
-            p.step,
-            Step::ProbePeer { .. }
-                | Step::CreateVolume { .. }
-                | Step::AddBricks { .. }
-                | Step::TuneVolume
-                | Step::StartVolume
-                | Step::InitSwarm
-                | Step::SetSwarmRole { .. }
-                | Step::DeployStack { .. }
-        )
-    })
+    plan.steps.iter().any(|p| p.step.scope() == Scope::Cluster)
 }

@@ -3,9 +3,10 @@
 use super::Simulation;
 use super::world::Bricks;
 use crate::{
-    Brick, MemberStatus, Observed, Peer, Pki, Ring, RingMember, Storage, Swarm, SwarmLocal,
-    SwarmNode, SwarmRole, Tags, Volume,
+    Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Ring, RingMember,
+    Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
 };
+use std::collections::BTreeMap;
 
 impl Simulation {
     pub(super) fn observe(&self, n: usize) -> Observed {
@@ -21,12 +22,37 @@ impl Simulation {
                 ca: disk.ca.is_some(),
                 certificate: disk.certificate.is_some() && disk.certificate == disk.ca,
                 renewal_due: false,
+                ring_key_changed: false,
                 ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca,
             },
             storage: self.observe_storage(n),
             mounted: self.mounted(n),
             swarm: self.observe_swarm(n),
+            looks: self.looks(n),
+            disks: Vec::new(),
+            place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
+            clock: Clock::default(),
         }
+    }
+
+    /// Daemons that run and do not answer.
+    fn looks(&self, n: usize) -> BTreeMap<Part, Look> {
+        let hung = self.nodes[n].run.iter().flat_map(|run| &run.hung);
+        let look = |(daemon, since_ms): (&Daemon, &u64)| {
+            let part = match daemon {
+                Daemon::Ring => Part::Ring,
+                Daemon::Storage => Part::Storage,
+                Daemon::Engine => Part::Engine,
+            };
+            let silent = Silent { since_ms: *since_ms, why: "time is up".into(), runs: true };
+            (part, Look { at_ms: self.now, silent: Some(silent) })
+        };
+        hung.map(look).collect()
+    }
+
+    /// For how long the cable has been in.
+    fn carrier_ms(&self, n: usize) -> Option<u64> {
+        self.nodes[n].cable_since.filter(|since| *since <= self.now).map(|since| self.now - since)
     }
 
     fn observe_ring(&self, n: usize) -> Option<Ring> {
@@ -65,7 +91,11 @@ impl Simulation {
     }
 
     fn observe_volume(&self, n: usize, volume: &Bricks) -> Volume {
-        let online = |b: usize| volume.started && self.nodes[b].stores() && self.reach(n, b);
+        // A brick is known by its node's storage daemon.
+        let online = |b: usize| {
+            let node = &self.nodes[b];
+            volume.started && node.stores() && node.serves() && self.reach(n, b)
+        };
         let copies = volume.nodes.len();
         let heals = volume.lacks.values().map(|l| l.len() as u64).sum();
         Volume {
@@ -78,7 +108,12 @@ impl Simulation {
                 .iter()
                 .map(|b| Brick { address: self.nodes[*b].born.address, online: online(*b) })
                 .collect(),
-            pending_heals: (copies > 1 && volume.started).then_some(heals),
+            // A brick that is away cannot say.
+            pending_heals: (copies > 1
+                && volume.started
+                && volume.nodes.iter().all(|b| online(*b)))
+            .then_some(heals),
+            healers_down: Vec::new(),
         }
     }
 
@@ -91,6 +126,16 @@ impl Simulation {
         answers && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
     }
 
+    /// A worker asks the managers how it stands.
+    pub(super) fn ask_managers(&mut self, n: usize) {
+        let raft = self.nodes[n].disk.raft;
+        let heard = raft.is_none_or(|raft| self.told(raft, n));
+        let now = self.now;
+        if let Some(run) = &mut self.nodes[n].run {
+            run.unheard = (!heard).then(|| run.unheard.unwrap_or(now));
+        }
+    }
+
     /// Whether this node can know what the managers hold of it: any manager
     /// with a leader can tell.
     fn told(&self, raft: usize, n: usize) -> bool {
@@ -101,33 +146,57 @@ impl Simulation {
         if !self.nodes[n].engine() {
             return None;
         }
+        let limbo = self.nodes[n].run.as_ref().and_then(|run| run.limbo);
+        if let Some(since) = limbo {
+            let local = SwarmLocal::Pending;
+            return Some(Swarm { local, limbo_ms: self.now - since, ..Swarm::default() });
+        }
         let Some(raft_id) = self.nodes[n].disk.raft else { return Some(Swarm::default()) };
         let raft = &self.rafts[raft_id];
         let manager = raft.seats.get(&n) == Some(&SwarmRole::Manager);
         let told = manager && self.told(raft_id, n);
-        let node = |m: usize, role: SwarmRole, ghost: bool| SwarmNode {
+        let node = |m: usize, role: SwarmRole, ghost: Option<&String>| SwarmNode {
+            id: ghost.cloned().unwrap_or_else(|| format!("seat-{m}")),
             name: self.nodes[m].name.clone(),
             address: Some(self.nodes[m].born.address),
-            up: !ghost
+            up: ghost.is_none()
                 && self.nodes[m].engine()
                 && self.reach(n, m)
                 && !raft.disowned.contains_key(&m),
             manager: role == SwarmRole::Manager,
-            reachable: role == SwarmRole::Manager && self.nodes[m].engine() && self.reach(n, m),
-            leader: !ghost && raft.leader == Some(m),
+            reachable: ghost.is_none()
+                && role == SwarmRole::Manager
+                && self.nodes[m].engine()
+                && self.reach(n, m),
+            leader: ghost.is_none() && raft.leader == Some(m),
         };
-        let seats = raft.seats.iter().map(|(m, role)| node(*m, *role, false));
-        let ghosts = raft.ghosts.iter().map(|m| node(*m, SwarmRole::Worker, true));
+        let seats = raft.seats.iter().map(|(m, role)| node(*m, *role, None));
+        let ghosts = raft.ghosts.iter().map(|(id, (m, role))| node(*m, *role, Some(id)));
+        let stack = |(name, whole): (&String, &bool)| Stack {
+            name: name.clone(),
+            digest: whole.then(|| super::CONTENT.to_owned()),
+            services: 1 + u32::from(*whole),
+            of: 2,
+            running: 0,
+            desired: 0,
+        };
         Some(Swarm {
             local: SwarmLocal::Active,
             manager,
             leader: raft.leader == Some(n),
             nodes: if told { seats.chain(ghosts).collect() } else { Vec::new() },
-            stacks: if told { raft.stacks.clone() } else { Vec::new() },
+            stacks: if told { raft.stacks.iter().map(stack).collect() } else { Vec::new() },
             disowned_ms: match raft.disowned.get(&n) {
                 Some(since) if self.told(raft_id, n) => self.now - since,
                 _ => 0,
             },
+            unheard_ms: self.nodes[n]
+                .run
+                .as_ref()
+                .and_then(|run| run.unheard)
+                .map_or(0, |since| (self.now - since).max(1)),
+            limbo_ms: 0,
+            index: None,
         })
     }
 }

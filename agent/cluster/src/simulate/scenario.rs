@@ -1,7 +1,7 @@
 //! The stories that are played, each with thousands of seeds.
 
 use super::{CutAt, Failure, Random, Report, Settings, Simulation};
-use crate::Wanted;
+use crate::{Daemon, StackFile, Wanted};
 
 /// A virtual quarter of an hour: longer than the grace time, so that waiting
 /// for a node that failed early is over.
@@ -31,6 +31,19 @@ pub enum Scenario {
     CutOff,
     /// The ring is parted while the cluster forms; all are expected.
     PartedWhileForming,
+    /// All are ready, then a storage daemon or an engine hangs.
+    DaemonHangs,
+    /// All are ready, then the process of a brick dies.
+    BrickDies,
+    /// Agents die and start anew while the cluster forms and after.
+    AgentDies,
+    /// All are ready, then one dies for good, and a fresh box comes.
+    DiesForGood,
+    /// Cables are plugged in minutes after the power, behind a switch that takes
+    /// half a minute until it forwards; nobody is expected.
+    LateCables,
+    /// Of all but one, the founder dies for good; then the last one comes.
+    FounderGone,
     /// Storage and no Swarm, with power cuts.
     NoSwarm,
     /// A Swarm and no storage, with power cuts.
@@ -50,6 +63,12 @@ impl Scenario {
         ("one-dead", Self::OneDead),
         ("cut-off", Self::CutOff),
         ("parted-while-forming", Self::PartedWhileForming),
+        ("daemon-hangs", Self::DaemonHangs),
+        ("brick-dies", Self::BrickDies),
+        ("agent-dies", Self::AgentDies),
+        ("dies-for-good", Self::DiesForGood),
+        ("late-cables", Self::LateCables),
+        ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
         ("no-storage", Self::NoStorage),
     ];
@@ -102,7 +121,8 @@ impl Scenario {
     }
 
     fn settings(self, nodes: usize, seed: u64, dice: &mut Random) -> Settings {
-        let wanted = Wanted { stacks: vec!["portal".into()], ..Wanted::default() };
+        let portal = StackFile { name: "portal".into(), digest: super::CONTENT.into() };
+        let wanted = Wanted { stacks: vec![portal], ..Wanted::default() };
         let expected = Wanted { expect: u8::try_from(nodes).ok(), ..wanted.clone() };
         let calm = Settings {
             nodes,
@@ -117,7 +137,17 @@ impl Scenario {
         };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
         match self {
-            Self::SimultaneousPowerOn | Self::RebootOfAll | Self::OneDead | Self::CutOff => calm,
+            Self::SimultaneousPowerOn
+            | Self::RebootOfAll
+            | Self::OneDead
+            | Self::CutOff
+            | Self::DaemonHangs
+            | Self::BrickDies
+            | Self::AgentDies
+            | Self::LateCables
+            | Self::FounderGone => calm,
+            // The last one is switched on when another is dead.
+            Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
             Self::RoughWithExpect => Settings {
                 wanted: expected,
@@ -151,7 +181,14 @@ impl Scenario {
             Self::AnyBootOrder | Self::RoughWithExpect => 120_000,
             _ => 2_000,
         };
+        if self == Self::FounderGone {
+            return founder_gone(sim, nodes);
+        }
         for node in 0..nodes {
+            if self == Self::LateCables {
+                let forwards_after = dice.between(0, 31_000);
+                sim.cable_at(node, dice.between(0, 180_000), forwards_after);
+            }
             sim.power_on_at(node, dice.between(0, spread));
         }
         let some = usize::try_from(dice.next()).unwrap_or(0) % nodes;
@@ -161,9 +198,19 @@ impl Scenario {
             sim.hold(dice.between(10_000, 90_000), &[])?;
             sim.part([].into());
         }
+        if self == Self::AgentDies {
+            for _ in 0..4 {
+                sim.hold(dice.between(2_000, 20_000), &[])?;
+                sim.crash(usize::try_from(dice.next()).unwrap_or(0) % nodes);
+            }
+        }
+        if self == Self::DiesForGood {
+            sim.gone.insert(nodes);
+        }
         sim.settle(DEADLINE)?;
         let before = sim.cluster();
-        let others: Vec<_> = (0..nodes).filter(|n| *n != some).collect();
+        let others: Vec<_> =
+            (0..nodes).filter(|n| *n != some && sim.carries_on(*n, some)).collect();
         match self {
             Self::RebootOfAll => {
                 sim.hold(dice.between(0, 60_000), &[])?;
@@ -184,11 +231,50 @@ impl Scenario {
                 sim.hold(120_000, &others)?;
                 sim.part([].into());
             }
+            Self::DaemonHangs => {
+                let daemons = [Daemon::Storage, Daemon::Engine];
+                sim.hang(some, daemons[usize::from(dice.permille(500))]);
+                sim.hold(120_000, &others)?;
+            }
+            Self::BrickDies => {
+                sim.kill_brick(some);
+                sim.hold(30_000, &others)?;
+            }
+            Self::AgentDies => {
+                sim.crash(some);
+                sim.hold(60_000, &others)?;
+            }
+            Self::DiesForGood => {
+                sim.power_off(some);
+                sim.gone = [some].into();
+                sim.hold(30_000, &others)?;
+                sim.power_on_at(nodes, sim.now);
+            }
             _ => return Ok(()),
         }
         sim.settle(DEADLINE)?;
         if sim.cluster() == before { Ok(()) } else { Err("it is another cluster".into()) }
     }
+}
+
+/// The last node is admitted by those who are left, and not by the founder.
+fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
+    let last = nodes - 1;
+    for node in 0..last {
+        sim.power_on_at(node, sim.now);
+    }
+    sim.until(DEADLINE, |sim| (0..last).all(|n| sim.is_ready(n)))?;
+    let Some(founder) = (0..last).find(|n| sim.founded(*n)) else { return Ok(()) };
+    let cluster = sim.cluster_of(founder);
+    sim.hold(10_000, &[])?;
+    sim.power_off(founder);
+    sim.power_on_at(last, sim.now);
+    if last == 1 {
+        // It was alone: nobody is left who could let anybody in.
+        return sim.hold(DEADLINE, &[]);
+    }
+    sim.until(DEADLINE, |sim| sim.cluster_of(last).is_some())?;
+    if sim.cluster_of(last) == cluster { Ok(()) } else { Err("it is another cluster".into()) }
 }
 
 fn dice_step(dice: &mut Random, most: u32) -> u32 {

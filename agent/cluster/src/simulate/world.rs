@@ -13,6 +13,10 @@ pub(super) struct Node {
     /// The identity that it will write to its disk.
     pub(super) born: Identity,
     pub(super) boots: u32,
+    /// Since when it has a cable, and from when on the switch forwards what
+    /// comes by it.
+    pub(super) cable_since: Option<u64>,
+    pub(super) forwards_from: u64,
     pub(super) disk: Disk,
     /// `None` while it has no power.
     pub(super) run: Option<Run>,
@@ -49,6 +53,16 @@ pub(super) struct Run {
     pub(super) next_wake: u64,
     pub(super) ready: bool,
     pub(super) settled: bool,
+    /// Its brick runs: for as long as the storage daemon, unless it dies.
+    pub(super) brick: bool,
+    /// Daemons that run and do not answer, and since when.
+    pub(super) hung: BTreeMap<Daemon, u64>,
+    /// Since when the engine has been stuck on its way into the Swarm.
+    pub(super) limbo: Option<u64>,
+    /// Since when no manager has answered it.
+    pub(super) unheard: Option<u64>,
+    /// Since when it has claimed what is not so.
+    pub(super) lies_since: Option<u64>,
 }
 
 /// The ring as one member sees it.
@@ -97,13 +111,15 @@ impl Bricks {
 pub(super) struct Raft {
     pub(super) cluster: Option<ClusterId>,
     pub(super) seats: BTreeMap<usize, SwarmRole>,
-    /// Entries of nodes that lost power before they knew that they had joined.
-    pub(super) ghosts: BTreeSet<usize>,
+    /// Entries of nodes that lost power before they knew that they had joined,
+    /// or left without a word, by the Swarm's id: whose, and in which role.
+    pub(super) ghosts: BTreeMap<String, (usize, SwarmRole)>,
     /// Nodes that are taken for down by mistake, and since when.
     pub(super) disowned: BTreeMap<usize, u64>,
     pub(super) leader: Option<usize>,
     pub(super) electing: bool,
-    pub(super) stacks: Vec<String>,
+    /// Stacks, and whether all of each is deployed.
+    pub(super) stacks: BTreeMap<String, bool>,
 }
 
 impl Node {
@@ -112,26 +128,60 @@ impl Node {
         let name = format!("ashlar-{}", &id[..8]);
         let address = IpAddr::V4(Ipv4Addr::new(10, 83, 0, u8::try_from(n + 1).unwrap_or(u8::MAX)));
         let born = Identity { id: NodeId(id), name: name.clone(), address };
-        Self { name, born, boots: 0, disk: Disk::default(), run: None }
+        Self {
+            name,
+            born,
+            boots: 0,
+            cable_since: Some(0),
+            forwards_from: 0,
+            disk: Disk::default(),
+            run: None,
+        }
     }
 
     pub(super) fn rings(&self) -> bool {
         self.run.as_ref().is_some_and(|run| run.ring.is_some())
     }
 
+    pub(super) fn hangs(&self, daemon: Daemon) -> bool {
+        self.run.as_ref().is_some_and(|run| run.hung.contains_key(&daemon))
+    }
+
     pub(super) fn stores(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.storage)
+        self.run.as_ref().is_some_and(|run| run.storage) && !self.hangs(Daemon::Storage)
     }
 
     pub(super) fn engine(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.engine)
+        self.run.as_ref().is_some_and(|run| run.engine) && !self.hangs(Daemon::Engine)
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.brick)
     }
 }
 
 impl Simulation {
     /// Whether packets pass between two nodes.
     pub(super) fn reach(&self, a: usize, b: usize) -> bool {
-        self.apart.contains(&a) == self.apart.contains(&b)
+        let on_air = |n: usize| {
+            let node = &self.nodes[n];
+            node.cable_since.is_some_and(|since| since <= self.now)
+                && node.forwards_from <= self.now
+        };
+        a == b || (self.apart.contains(&a) == self.apart.contains(&b) && on_air(a) && on_air(b))
+    }
+
+    /// Plugs the cable of a node in at a time, behind a switch that takes a
+    /// while until it forwards.
+    pub(super) fn cable_at(&mut self, node: usize, time: u64, forwards_after: u64) {
+        self.nodes[node].cable_since = Some(time);
+        self.nodes[node].forwards_from = time + forwards_after;
+        for other in (0..self.nodes.len()).filter(|n| *n != node) {
+            for (to, about) in [(node, other), (other, node)] {
+                let heard = time + forwards_after + self.random.between(300, 5_000);
+                self.at(heard, Event::Hear { to, about });
+            }
+        }
     }
 
     /// Parts these nodes from the others, or mends the ring if there are none.
@@ -158,6 +208,53 @@ impl Simulation {
         self.touch();
     }
 
+    /// A daemon runs on and answers nobody any more.
+    pub(super) fn hang(&mut self, node: usize, daemon: Daemon) {
+        let now = self.now;
+        if let Some(run) = &mut self.nodes[node].run {
+            run.hung.insert(daemon, now);
+        }
+        self.say(Some(node), || format!("its {daemon} hangs"));
+        self.watch_rafts();
+        self.touch();
+    }
+
+    /// A brick's process dies, and its storage daemon goes on.
+    pub(super) fn kill_brick(&mut self, node: usize) {
+        if let Some(run) = &mut self.nodes[node].run {
+            run.brick = false;
+        }
+        self.say(Some(node), || "its brick dies".into());
+        self.nodes[node].disk.pool.into_iter().for_each(|pool| self.write(pool));
+        self.touch();
+    }
+
+    /// The agent dies and starts anew: its steps are cut where they stand, and
+    /// its part in the ring goes with it; its daemons go on.
+    pub(super) fn crash(&mut self, node: usize) {
+        if let Some(Planned { step, .. }) =
+            self.nodes[node].run.as_mut().and_then(|run| run.doing.pop_front())
+        {
+            // What was under way may have had its effect.
+            let _ = self.half(node, &step);
+        }
+        self.nodes[node].boots += 1;
+        if let Some(run) = &mut self.nodes[node].run {
+            run.ring = None;
+            run.doing.clear();
+            run.tried.clear();
+            run.starting.clear();
+            (run.ready, run.settled) = (false, false);
+        }
+        self.say(Some(node), || "its agent dies".into());
+        self.miss(node);
+        let boot = self.nodes[node].boots;
+        if let Some(pool) = self.nodes[node].disk.pool {
+            self.after((3_000, 20_000), Event::Healed { pool, node, boot });
+        }
+        self.wake_in(node, (1_000, 3_000));
+    }
+
     pub(super) fn up(&mut self, node: usize, daemon: Daemon) {
         match daemon {
             Daemon::Ring => self.ring_up(node),
@@ -165,6 +262,7 @@ impl Simulation {
             Daemon::Engine => {
                 if let Some(run) = &mut self.nodes[node].run {
                     run.engine = true;
+                    run.hung.remove(&daemon);
                 }
                 self.report_to_the_swarm(node);
             }
@@ -194,6 +292,8 @@ impl Simulation {
         }
         if let Some(run) = &mut self.nodes[node].run {
             run.storage = true;
+            run.brick = true;
+            run.hung.remove(&Daemon::Storage);
         }
         self.write(pool);
         let boot = self.nodes[node].boots;
@@ -251,7 +351,7 @@ impl Simulation {
     /// Nodes whose bricks run.
     pub(super) fn online(&self, pool: usize) -> Vec<usize> {
         let volume = self.pools[pool].volume.iter().filter(|v| v.started);
-        volume.flat_map(|v| &v.nodes).copied().filter(|n| self.nodes[*n].stores()).collect()
+        volume.flat_map(|v| &v.nodes).copied().filter(|n| self.nodes[*n].serves()).collect()
     }
 
     /// Managers that run and that `node` reaches.

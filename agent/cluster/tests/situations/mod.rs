@@ -3,8 +3,9 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ashlar_cluster::{
-    Brick, ClusterId, Identity, MemberStatus, Membership, NodeId, Observed, Peer, Pki, Ring,
-    RingMember, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted,
+    Brick, ClusterId, Identity, Look, MemberStatus, Membership, NodeId, Observed, Part, Peer, Pki,
+    Place, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode,
+    SwarmRole, Volume, Wanted,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -58,10 +59,11 @@ pub fn failed(member: RingMember) -> RingMember {
 /// Node `n`, in a quiet ring with these members and nothing else.
 pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
     Observed {
-        now_ms: 60_000,
+        now_ms: 600_000,
         site: true,
         identity: Some(Identity { id: id(n), name: name(n), address: address(n) }),
         ring: Some(Ring { members, quiet_ms: 60_000 }),
+        place: Place { carrier_ms: Some(60_000), ..Place::default() },
         ..Observed::default()
     }
 }
@@ -70,7 +72,7 @@ pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
 pub fn certified(n: u8, founder: bool, members: Vec<RingMember>) -> Observed {
     Observed {
         membership: Some(Membership { cluster: cluster(), founder, swarm: false }),
-        pki: Pki { ca: true, certificate: true, renewal_due: false, ca_key: founder },
+        pki: Pki { ca: true, certificate: true, ca_key: founder, ..Pki::default() },
         ..new_node(n, members)
     }
 }
@@ -101,6 +103,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         tuned: true,
         bricks: nodes.iter().map(|n| Brick { address: address(*n), online: true }).collect(),
         pending_heals: (copies > 1).then_some(0),
+        healers_down: Vec::new(),
     }
 }
 
@@ -108,11 +111,12 @@ pub fn volume(nodes: &[u8]) -> Volume {
 pub fn settled(n: u8, of: u8) -> Observed {
     let role = |m: u8| if m <= odd(of) { SwarmRole::Manager } else { SwarmRole::Worker };
     let manages = |m: u8| role(m) == SwarmRole::Manager;
-    let entry = |m: u8| RingMember { ca_key: manages(m), swarm: Some(role(m)), ..open(m) };
+    let entry = |m: u8| RingMember { ca_key: m <= 3, swarm: Some(role(m)), ..open(m) };
     let members: Vec<_> = (1..=of).map(entry).collect();
     let bricks: Vec<_> = (1..=of.min(3)).collect();
     let peers = members.iter().filter(|m| m.name != name(n)).map(peer).collect();
     let node = |m: u8| SwarmNode {
+        id: format!("entry-{m}"),
         name: name(m),
         address: Some(address(m)),
         up: true,
@@ -122,7 +126,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
     };
     Observed {
         membership: Some(Membership { cluster: cluster(), founder: n == 1, swarm: true }),
-        pki: Pki { ca: true, certificate: true, renewal_due: false, ca_key: manages(n) },
+        pki: Pki { ca: true, certificate: true, ca_key: n <= 3, ..Pki::default() },
         storage: Some(Storage { peers, volume: Some(volume(&bricks)) }),
         mounted: true,
         swarm: Some(Swarm {
@@ -132,6 +136,9 @@ pub fn settled(n: u8, of: u8) -> Observed {
             nodes: if manages(n) { (1..=of).map(node).collect() } else { Vec::new() },
             stacks: Vec::new(),
             disowned_ms: 0,
+            unheard_ms: 0,
+            limbo_ms: 0,
+            index: manages(n).then_some(17),
         }),
         ..new_node(n, members)
     }
@@ -152,6 +159,47 @@ pub fn expecting(expect: u8) -> Wanted {
 pub fn but(mut observed: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
     change(&mut observed);
     observed
+}
+
+/// A part that has run and not answered for so long.
+pub fn hangs(observed: &mut Observed, part: Part, ms: u64) {
+    match part {
+        Part::Ring => observed.ring = None,
+        Part::Storage => observed.storage = None,
+        Part::Mount => observed.mounted = false,
+        Part::Engine => observed.swarm = None,
+    }
+    let since_ms = observed.now_ms - ms;
+    let silent = Silent { since_ms, why: "no answer within 20 s".into(), runs: true };
+    observed.looks.insert(part, Look { at_ms: observed.now_ms, silent: Some(silent) });
+}
+
+/// Node `n` died ten minutes ago.
+pub fn lose(observed: &mut Observed, n: u8) {
+    let ring = observed.ring.as_mut().unwrap();
+    ring.quiet_ms = 600_000;
+    let member = ring.members.iter_mut().find(|m| m.name == name(n)).unwrap();
+    *member = failed(member.clone());
+    let entry = swarm_of(observed).nodes.iter_mut().find(|e| e.name == name(n)).unwrap();
+    (entry.up, entry.reachable) = (false, false);
+}
+
+/// A stack that is deployed and runs.
+pub fn stack(name: &str) -> Stack {
+    Stack {
+        name: name.into(),
+        digest: Some("new".into()),
+        services: 2,
+        of: 2,
+        running: 2,
+        desired: 2,
+    }
+}
+
+/// What the recipe ships.
+pub fn shipping(names: &[&str]) -> Wanted {
+    let file = |name: &&str| StackFile { name: (*name).into(), digest: "new".into() };
+    Wanted { stacks: names.iter().map(file).collect(), ..Wanted::default() }
 }
 
 pub fn volume_of(observed: &mut Observed) -> &mut Volume {

@@ -69,6 +69,27 @@ fn a_box_in_trouble_shows_the_whole_trouble() {
 }
 
 #[test]
+fn the_worst_alerts_are_on_the_screen_with_their_cures() {
+    let mut status = ready();
+    status.ready = false;
+    let alert = |severity, words: &str| ashlar_api::Alert {
+        severity,
+        id: "volume-read-only".into(),
+        subject: "clusterfs".into(),
+        since_ms: 0,
+        words: words.into(),
+        cure: "switch the missing boxes on".into(),
+    };
+    status.alerts = vec![
+        alert(Severity::Critical, "clusterfs takes no writes"),
+        alert(Severity::Warning, "ashlar-00000003 does not answer"),
+        alert(Severity::Warning, "the state partition is full to 90 %"),
+        alert(Severity::Notice, "4 entries heal"),
+    ];
+    insta::assert_snapshot!(draw(&showing(&status), 80, 25));
+}
+
+#[test]
 fn a_box_whose_agent_is_absent_says_so() {
     let silent = Some((7, "the agent does not answer on /run/ashlar/agent.sock: No such file"));
     let screen = Screen { status: None, silent, scroll: 0, can_quit: true };

@@ -14,6 +14,9 @@ use zbus::{Connection, proxy};
 /// job itself goes on.
 const JOB_PATIENCE: Duration = Duration::from_secs(90);
 
+/// What no process can ignore.
+const SIGKILL: i32 = 9;
+
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
     default_service = "org.freedesktop.systemd1",
@@ -25,6 +28,8 @@ trait Systemd {
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn try_restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
 
     #[zbus(signal)]
     fn job_removed(
@@ -74,6 +79,7 @@ pub(crate) struct Machine {
 enum Job {
     Start,
     Stop,
+    Restart,
     TryRestart,
 }
 
@@ -97,6 +103,7 @@ impl Machine {
         let path = match job {
             Job::Start => systemd.start_unit(unit, "replace").await,
             Job::Stop => systemd.stop_unit(unit, "replace").await,
+            Job::Restart => systemd.restart_unit(unit, "replace").await,
             Job::TryRestart => systemd.try_restart_unit(unit, "replace").await,
         }
         .with_context(|| format!("systemd refuses a job for {unit}"))?;
@@ -130,6 +137,15 @@ impl Host for Machine {
 
     async fn restart_if_running(&self, unit: &str) -> Result<()> {
         self.job(unit, Job::TryRestart).await
+    }
+
+    async fn kill_and_start(&self, unit: &str) -> Result<()> {
+        // Its children go on, as they do when the process crashes by itself.
+        let killed = SystemdProxy::new(&self.bus).await?.kill_unit(unit, "main", SIGKILL).await;
+        if let Err(error) = killed {
+            tracing::debug!("{unit} has no process to kill: {error}");
+        }
+        self.job(unit, Job::Restart).await
     }
 
     async fn unit(&self, unit: &str) -> Result<UnitState> {
@@ -197,8 +213,12 @@ impl Host for Machine {
         links::wired()
     }
 
-    async fn has_address(&self, address: IpAddr) -> Result<bool> {
-        links::has_address(address)
+    async fn link_of(&self, address: IpAddr) -> Result<Option<String>> {
+        links::link_of(address)
+    }
+
+    async fn answers(&self, address: IpAddr, link: &str) -> Result<bool> {
+        links::answers(address, link).await
     }
 
     async fn volume(&self) -> Mount {

@@ -1,6 +1,7 @@
 //! The API for this node's own tools, over a Unix socket whose file permissions
 //! say who may ask.
 
+use crate::ledger;
 use anyhow::{Context, Result};
 use ashlar_api::{ApiError, Refusal, Status, route};
 use axum::extract::State;
@@ -10,7 +11,7 @@ use axum::{Json, Router};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
@@ -30,22 +31,34 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
 }
 
 /// Serves until the process ends.
-pub(crate) async fn serve_local(listener: UnixListener, status: watch::Receiver<Status>) {
+pub(crate) async fn serve_local(
+    listener: UnixListener,
+    status: watch::Receiver<Status>,
+    history: PathBuf,
+) {
     // `axum::serve` returns only when its listener fails for good.
-    if let Err(error) = axum::serve(listener, router(status)).await {
+    if let Err(error) = axum::serve(listener, router(status, history)).await {
         tracing::error!(%error, "the local API is gone");
     }
 }
 
-fn router(status: watch::Receiver<Status>) -> Router {
+fn router(status: watch::Receiver<Status>, history: PathBuf) -> Router {
     Router::new()
         .route(route::STATUS, get(answer_status))
+        .route(route::HISTORY, get(move || answer_history(history.clone())))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status)
 }
 
 async fn answer_status(State(status): State<watch::Receiver<Status>>) -> Json<Status> {
     Json(status.borrow().clone())
+}
+
+async fn answer_history(history: PathBuf) -> Response {
+    match ledger::read(&history) {
+        Ok(events) => Json(events).into_response(),
+        Err(error) => refuse(&ApiError::new(Refusal::Internal, format!("{error:#}"))),
+    }
 }
 
 /// An [`ApiError`] as a response.
@@ -72,6 +85,10 @@ mod tests {
             swarm: None,
             doing: Vec::new(),
             trouble: None,
+            alerts: Vec::new(),
+            waits: Vec::new(),
+            parts: Vec::new(),
+            now_ms: 0,
             boot: BootTimes::default(),
         }
     }
@@ -83,9 +100,10 @@ mod tests {
         drop(bind(&path).unwrap());
         let listener = bind(&path).unwrap();
         let (_sender, receiver) = watch::channel(blank());
-        let server = tokio::spawn(serve_local(listener, receiver));
+        let server = tokio::spawn(serve_local(listener, receiver, dir.path().join("none")));
         let status = Client::at(&path).status().await.unwrap();
         assert_eq!(status, blank());
+        assert_eq!(Client::at(&path).history().await.unwrap(), []);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         server.abort();
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long a question may take.
-pub(super) const READ: Duration = Duration::from_secs(20);
+/// How long a question may take: a look at the storage asks up to four.
+pub(super) const READ: Duration = Duration::from_secs(15);
 
 /// How long a change may take: it is a transaction over every peer, and adding
 /// a brick alone takes five seconds between idle machines.
@@ -18,7 +18,8 @@ pub(super) const CHANGE: Duration = Duration::from_secs(120);
 pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
     let what = || format!("`gluster {}`", args.join(" "));
     let child = Command::new("gluster")
-        .args(["--mode=script", "--xml"])
+        // Its log would get lines with every look, and nothing cuts it.
+        .args(["--mode=script", "--xml", "--log-level=ERROR"])
         .args(args)
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -2,9 +2,12 @@
 
 use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
+use super::logs;
+use super::xml::Processes;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
+use ashlar_cluster::{COMMON, Options, TLS, copies};
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -30,7 +33,7 @@ const HEALED_AGE: Duration = Duration::from_secs(60);
 pub(crate) struct Gluster {
     paths: Paths,
     volume: String,
-    online: Mutex<Kept<Vec<IpAddr>>>,
+    processes: Mutex<Kept<Processes>>,
     heals: Mutex<Kept<Option<u64>>>,
 }
 
@@ -52,7 +55,7 @@ impl Gluster {
         Self {
             paths: paths.clone(),
             volume: volume.to_owned(),
-            online: Mutex::default(),
+            processes: Mutex::default(),
             heals: Mutex::default(),
         }
     }
@@ -65,41 +68,54 @@ impl Gluster {
         addresses.iter().map(|address| format!("{address}:{}", self.brick())).collect()
     }
 
-    /// Addresses of the bricks that run, of so many in all.
-    async fn online(&self, bricks: usize) -> Vec<IpAddr> {
-        if let Ok(kept) = self.online.lock()
+    /// What runs of the volume, of so many bricks in all. If that cannot be
+    /// asked for long, nobody can tell: an error, and not "nothing runs".
+    async fn processes(&self, bricks: usize) -> Result<Processes> {
+        if let Ok(kept) = self.processes.lock()
             && kept.younger_than(STATUS_AGE)
-            && kept.value.len() == bricks
+            && kept.value.bricks.len() == bricks
+            && kept.value.healers_down.is_empty()
         {
-            return kept.value.clone();
+            return Ok(kept.value.clone());
         }
-        let mut last = self.bricks_online().await;
         // Another node's question may be in the way. What was true a moment ago
-        // will do; an agent that has just started knows nothing, and asks again
-        // rather than take every brick for dead.
-        let mut tries = if self.knows_bricks() { 0 } else { 5 };
+        // will do; an agent that has just started knows nothing, and asks again.
+        let mut tries = if self.known().is_some() { 0 } else { 5 };
+        let mut last = self.ask_processes().await;
         while last.is_err() && tries > 0 {
             tokio::time::sleep(pause()).await;
-            last = self.bricks_online().await;
+            last = self.ask_processes().await;
             tries -= 1;
         }
-        let Ok(mut kept) = self.online.lock() else { return Vec::new() };
         match last {
-            Ok(online) => *kept = Kept { at: Some(Instant::now()), value: online },
-            Err(error) => tracing::debug!("{error:#}"),
+            Ok(processes) => {
+                let before = self.processes.lock().map(|mut kept| {
+                    let value = processes.clone();
+                    std::mem::replace(&mut *kept, Kept { at: Some(Instant::now()), value }).value
+                });
+                // What heals is another question when other bricks run.
+                if before.is_ok_and(|before| before.bricks != processes.bricks) {
+                    self.forget_heals();
+                }
+                Ok(processes)
+            }
+            Err(error) => self.known().ok_or(error),
         }
-        if !kept.younger_than(STATUS_GONE) {
-            kept.value.clear();
-        }
-        kept.value.clone()
     }
 
-    fn knows_bricks(&self) -> bool {
-        self.online.lock().is_ok_and(|kept| kept.younger_than(STATUS_GONE))
+    fn known(&self) -> Option<Processes> {
+        let kept = self.processes.lock().ok()?;
+        kept.younger_than(STATUS_GONE).then(|| kept.value.clone())
     }
 
-    async fn bricks_online(&self) -> Result<Vec<IpAddr>> {
-        Ok(must(&["volume", "status", &self.volume], READ).await?.bricks_online())
+    async fn ask_processes(&self) -> Result<Processes> {
+        Ok(must(&["volume", "status", &self.volume], READ).await?.processes())
+    }
+
+    fn forget_heals(&self) {
+        if let Ok(mut kept) = self.heals.lock() {
+            *kept = Kept::default();
+        }
     }
 
     async fn pending_heals(&self) -> Option<u64> {
@@ -116,7 +132,7 @@ impl Gluster {
         value
     }
 
-    async fn volume(&self) -> Result<Option<ashlar_cluster::Volume>> {
+    async fn volume(&self, own: Option<IpAddr>) -> Result<Option<ashlar_cluster::Volume>> {
         let info = run(&["volume", "info", &self.volume], READ).await?;
         if info.op_ret != 0 && info.op_errno != NO_SUCH_VOLUME {
             anyhow::bail!("glusterd does not tell of {}: {}", self.volume, info.op_errstr);
@@ -125,9 +141,12 @@ impl Gluster {
         volume.tls = has(&options, TLS);
         volume.tuned = has(&options, COMMON) && has(&options, copies(volume.replicas));
         if volume.started {
-            let online = self.online(volume.bricks.len()).await;
+            let processes = self.processes(volume.bricks.len()).await?;
             for brick in &mut volume.bricks {
-                brick.online = online.contains(&brick.address);
+                brick.online = processes.bricks.contains(&brick.address);
+            }
+            if volume.replicas > 1 {
+                volume.healers_down = processes.healers_down(own);
             }
             volume.pending_heals =
                 if volume.replicas > 1 { self.pending_heals().await } else { Some(0) };
@@ -141,30 +160,6 @@ fn pause() -> Duration {
     Duration::from_millis(rand::rng().random_range(50..400))
 }
 
-type Options = &'static [(&'static str, &'static str)];
-
-/// TLS on the data plane, both sides. The management plane has it by the file
-/// `secure-access`.
-const TLS: Options = &[("client.ssl", "on"), ("server.ssl", "on")];
-
-const COMMON: Options = &[
-    // The default of 42 s freezes every application when a box loses power.
-    ("network.ping-timeout", "10"),
-    // Bricks stop by themselves only where clients cannot judge: they do.
-    ("cluster.server-quorum-type", "none"),
-];
-
-/// Who may write: a majority of the copies, and of two the first one's side.
-/// Two copies that both took writes apart could only be settled by losing some,
-/// so the loss of the first of two stops writes until it returns.
-fn copies(replicas: u8) -> Options {
-    match replicas {
-        // glusterd refuses these for a volume without copies.
-        0..=1 => &[],
-        _ => &[("cluster.self-heal-daemon", "on"), ("cluster.quorum-type", "auto")],
-    }
-}
-
 fn has(options: &BTreeMap<String, String>, wanted: Options) -> bool {
     wanted.iter().all(|(name, value)| options.get(*name).is_some_and(|v| v == value))
 }
@@ -172,7 +167,8 @@ fn has(options: &BTreeMap<String, String>, wanted: Options) -> bool {
 impl Storage for Gluster {
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
         let peers = must(&["peer", "status"], READ).await?.peers();
-        Ok(ashlar_cluster::Storage { peers, volume: self.volume().await? })
+        let own = crate::identity::load(&self.paths)?.map(|me| me.address);
+        Ok(ashlar_cluster::Storage { peers, volume: self.volume(own).await? })
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -184,6 +180,11 @@ impl Storage for Gluster {
         let order = "option transport.socket.ssl-cert-depth 1\n";
         state::write_if_changed(&dir.join("secure-access"), order.as_bytes(), 0o600)?;
         Ok(())
+    }
+
+    async fn trim_logs(&self) -> Result<()> {
+        let dir = self.paths.storage_logs();
+        tokio::task::spawn_blocking(move || logs::trim(&dir)).await?
     }
 
     async fn probe(&self, address: IpAddr) -> Result<()> {
@@ -215,9 +216,7 @@ impl Storage for Gluster {
         args.extend(bricks.iter().map(String::as_str));
         must(&args, CHANGE).await?;
         // "Nothing to heal" was true of the old bricks only.
-        if let Ok(mut kept) = self.heals.lock() {
-            *kept = Kept::default();
-        }
+        self.forget_heals();
         // glusterd marks what the new brick lacks; this only makes the copying
         // start now instead of within ten minutes.
         if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
@@ -244,8 +243,12 @@ impl Storage for Gluster {
     }
 
     async fn start(&self) -> Result<()> {
-        // `force` also starts bricks of a started volume that do not run.
+        // `force` also starts what does not run of a started volume, on every
+        // node of the pool: bricks and self-heal daemons.
         must(&["volume", "start", &self.volume, "force"], CHANGE).await?;
+        if let Ok(mut kept) = self.processes.lock() {
+            kept.at = None;
+        }
         Ok(())
     }
 }
@@ -261,13 +264,6 @@ mod tests {
             gluster.bricks(&[IpAddr::from([10, 83, 0, 1])]),
             ["10.83.0.1:/data/bricks/clusterfs/brick"]
         );
-    }
-
-    #[test]
-    fn copies_are_written_by_a_majority_only() {
-        assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
-        assert!(copies(2).contains(&("cluster.quorum-type", "auto")));
-        assert!(copies(1).is_empty());
     }
 
     #[test]

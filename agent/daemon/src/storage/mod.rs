@@ -2,6 +2,7 @@
 
 mod cli;
 mod gluster;
+mod logs;
 mod xml;
 
 pub(crate) use gluster::Gluster;
@@ -16,6 +17,8 @@ pub(crate) trait Storage {
     /// Makes what the daemon must find when it starts: this node's brick
     /// directory, and the order to speak TLS only.
     async fn prepare(&self) -> Result<()>;
+    /// Cuts the daemons' logs to their last part.
+    async fn trim_logs(&self) -> Result<()>;
     /// Takes a node into the pool.
     async fn probe(&self, address: IpAddr) -> Result<()>;
     /// Creates the volume with a brick on each of these nodes.

@@ -141,6 +141,25 @@ struct HealBrick {
     entries: String,
 }
 
+/// What a self-heal daemon is called where a brick has its host.
+const HEALER: &str = "Self-heal Daemon";
+
+/// What runs of a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Processes {
+    /// Addresses of the bricks that run.
+    pub(super) bricks: Vec<IpAddr>,
+    /// Where a self-heal daemon should run and does not; `None` is this node.
+    pub(super) healers_down: Vec<Option<IpAddr>>,
+}
+
+impl Processes {
+    /// Addresses without a self-heal daemon; this node's own is `own`.
+    pub(super) fn healers_down(&self, own: Option<IpAddr>) -> Vec<IpAddr> {
+        self.healers_down.iter().filter_map(|address| address.or(own)).collect()
+    }
+}
+
 /// Parses an answer.
 pub(super) fn parse(text: &str) -> Result<Output, quick_xml::DeError> {
     quick_xml::de::from_str(text)
@@ -185,25 +204,25 @@ impl Output {
         Some((volume, options))
     }
 
-    /// Addresses of the bricks whose process runs. Daemons are listed beside
-    /// bricks, with a word for a host name and an address for a path.
-    pub(super) fn bricks_online(&self) -> Vec<IpAddr> {
+    /// What runs of the volume. Daemons are listed beside bricks, with a word
+    /// for a host name and an address for a path.
+    pub(super) fn processes(&self) -> Processes {
         let volumes = self.vol_status.iter().flat_map(|s| &s.volumes.volume);
-        volumes
-            .flat_map(|v| &v.node)
-            .filter(|n| n.status == 1 && n.path.starts_with('/'))
-            .filter_map(|n| n.hostname.parse().ok())
-            .collect()
+        let nodes = || volumes.clone().flat_map(|v| &v.node);
+        let bricks = nodes().filter(|n| n.status == 1 && n.path.starts_with('/'));
+        let healers = nodes().filter(|n| n.hostname == HEALER && n.status != 1);
+        Processes {
+            bricks: bricks.filter_map(|n| n.hostname.parse().ok()).collect(),
+            healers_down: healers.map(|n| n.path.parse().ok()).collect(),
+        }
     }
 
     /// Entries that await healing, over all bricks; `None` if a brick could not
     /// say (it prints a dash).
     pub(super) fn pending_heals(&self) -> Option<u64> {
         let bricks = &self.heal_info.as_ref()?.bricks.brick;
-        // Bricks that are down cannot say; what their healthy copies hold for
-        // them is listed on those.
-        let known: Vec<u64> = bricks.iter().filter_map(|b| b.entries.parse().ok()).collect();
-        (!known.is_empty()).then(|| known.iter().sum())
+        let known: Option<Vec<u64>> = bricks.iter().map(|b| b.entries.parse().ok()).collect();
+        known.filter(|known| !known.is_empty()).map(|known| known.iter().sum())
     }
 }
 
@@ -245,7 +264,27 @@ mod tests {
     #[test]
     fn the_self_heal_daemon_is_not_taken_for_a_brick() {
         let output = parse(include_str!("fixtures/status-3.xml")).unwrap();
-        assert_eq!(output.bricks_online(), [ip([100, 37]), ip([251, 215]), ip([56, 136])]);
+        let processes = output.processes();
+        assert_eq!(processes.bricks, [ip([100, 37]), ip([251, 215]), ip([56, 136])]);
+        assert!(processes.healers_down(Some(ip([100, 37]))).is_empty());
+    }
+
+    #[test]
+    fn a_self_heal_daemon_that_does_not_run_is_found_here_and_elsewhere() {
+        let text = include_str!("fixtures/status-3.xml");
+        let (bricks, healers) = text.split_at(text.find(HEALER).unwrap());
+        let dead = format!("{bricks}{}", healers.replacen("<status>1", "<status>0", 2));
+        let processes = parse(&dead).unwrap().processes();
+        assert_eq!(processes.bricks.len(), 3);
+        assert_eq!(processes.healers_down(Some(ip([100, 37]))), [ip([100, 37]), ip([251, 215])]);
+    }
+
+    #[test]
+    fn what_is_to_heal_is_unknown_while_a_brick_cannot_say() {
+        let text = include_str!("fixtures/heal-3.xml");
+        let count = "<totalNumberOfEntries>0</totalNumberOfEntries>";
+        let dash = text.replacen(count, "<totalNumberOfEntries>-</totalNumberOfEntries>", 1);
+        assert_eq!(parse(&dash).unwrap().pending_heals(), None);
     }
 
     #[test]
@@ -260,7 +299,7 @@ mod tests {
             let _ = parse(&text);
             let whole = include_str!("fixtures/volume-3.xml");
             if let Ok(output) = parse(whole.get(..cut).unwrap_or(whole)) {
-                let _ = (output.peers(), output.volume("clusterfs"), output.bricks_online());
+                let _ = (output.peers(), output.volume("clusterfs"), output.processes());
             }
         }
     }

@@ -1,6 +1,8 @@
 //! [`Swarm`] by Docker: its API on the Unix socket, and its command for what
 //! the API does not have (stacks live in the client).
 
+use super::seats::Seats;
+use super::stacks;
 use super::{Invitation, SWARM_PORT, Swarm};
 use crate::paths::Paths;
 use anyhow::{Context, Result, anyhow, bail};
@@ -8,19 +10,19 @@ use ashlar_api::{ApiError, Refusal};
 use ashlar_cluster::{SwarmLocal, SwarmNode, SwarmRole};
 use bollard::models::{
     LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
-    SwarmJoinRequest,
+    SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig,
 };
 use bollard::query_parameters::{
-    EventsOptionsBuilder, ListNodesOptions, ListServicesOptions, UpdateNodeOptionsBuilder,
+    DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListNodesOptions,
+    ListServicesOptions, ListServicesOptionsBuilder, UpdateNodeOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::process::Command;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -33,21 +35,33 @@ const READ: Duration = Duration::from_secs(10);
 /// trying behind our back.
 const CHANGE: Duration = Duration::from_secs(60);
 
-/// How long the command may take to deploy a stack.
-const DEPLOY: Duration = Duration::from_secs(120);
+/// How long a node's certificate in the Swarm lives, in nanoseconds: longer
+/// than any season that a box may be switched off for. Docker's own 90 days
+/// leave a kiosk that winters in a shed out of its Swarm for good.
+const CERTIFICATE: i64 = 2 * 365 * 24 * 3600 * 1_000_000_000;
 
-/// The label by which Docker's client marks the services of a stack.
-const STACK_LABEL: &str = "com.docker.stack.namespace";
+/// What overlay networks are cut from: a range for benchmarks between networks,
+/// which no shop's LAN and no provider uses. Docker's own choice begins at
+/// 10.0.0.0/24, a common LAN, and hides its printers from the containers. It
+/// cannot be changed once there is a Swarm.
+const POOL: &str = "198.18.0.0/16";
+const POOL_SUBNET: u32 = 24;
 
 /// The local container engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     paths: Paths,
+    seats: Arc<Seats>,
 }
 
 impl Engine {
     pub(crate) fn new(paths: &Paths) -> Self {
-        Self { paths: paths.clone() }
+        Self { paths: paths.clone(), seats: Arc::default() }
+    }
+
+    /// Where Docker's command keeps its own files.
+    fn home(&self) -> PathBuf {
+        self.paths.run().join("docker")
     }
 
     /// A client that speaks the version that the engine knows. Each call opens
@@ -59,11 +73,6 @@ impl Engine {
             .await
             .context("the container engine hangs")?
             .context("the container engine does not answer")
-    }
-
-    /// Whether the node of that name manages the Swarm; only a manager can tell.
-    pub(crate) async fn manages(&self, name: &str) -> Result<bool, ApiError> {
-        Ok(self.nodes_named(name).await?.iter().any(|n| n.manager))
     }
 
     /// Whether the Swarm takes the node of that name for up; only a manager can
@@ -86,8 +95,9 @@ impl Engine {
         Ok(nodes.into_iter().filter_map(node).filter(|n| n.name == name).collect())
     }
 
-    /// Makes out how a caller gets in, as a manager of the Swarm. While as many
-    /// managers as `most` are in Raft, whatever was asked for is a worker.
+    /// Makes out how a caller gets in, as a manager of the Swarm. Seats of
+    /// managers are given by the leader alone, one for each token; while as many
+    /// as `most` are taken or promised, whatever was asked for is a worker.
     pub(crate) async fn invite(
         &self,
         role: SwarmRole,
@@ -105,8 +115,20 @@ impl Engine {
         }
         let nodes =
             docker.list_nodes(None::<ListNodesOptions>).await.map_err(|e| fault(e.into()))?;
-        let managers = nodes.iter().filter(|n| n.manager_status.is_some()).count();
-        let role = if managers >= usize::from(most) { SwarmRole::Worker } else { role };
+        let role = match role {
+            SwarmRole::Worker => SwarmRole::Worker,
+            SwarmRole::Manager if !leads(&nodes, swarm.node_id.as_deref()) => {
+                return Err(ApiError::new(
+                    Refusal::AskAnother,
+                    "only the leader gives a manager's seat in the Swarm",
+                ));
+            }
+            SwarmRole::Manager => {
+                let taken = nodes.iter().filter(|n| is_manager(n)).count();
+                let free = self.seats.promise(taken, usize::from(most), Instant::now());
+                if free { SwarmRole::Manager } else { SwarmRole::Worker }
+            }
+        };
         let tokens = docker
             .inspect_swarm()
             .await
@@ -122,16 +144,29 @@ impl Engine {
     }
 }
 
+/// By its role, whether it is in Raft or not: one that is promised a seat takes
+/// it as soon as it comes.
+fn is_manager(node: &Node) -> bool {
+    let role = node.spec.as_ref().and_then(|s| s.role);
+    role == Some(NodeSpecRoleEnum::MANAGER) || node.manager_status.is_some()
+}
+
+/// Whether the entry of that id leads.
+fn leads(nodes: &[Node], own: Option<&str>) -> bool {
+    let leads = |n: &Node| n.manager_status.as_ref().is_some_and(|m| m.leader == Some(true));
+    own.is_some() && nodes.iter().any(|n| n.id.as_deref() == own && leads(n))
+}
+
 fn node(node: Node) -> Option<SwarmNode> {
     let manager = node.manager_status.as_ref();
-    let spec_role = node.spec.as_ref().and_then(|s| s.role);
     Some(SwarmNode {
-        name: node.description?.hostname?,
+        manager: is_manager(&node),
+        id: node.id.clone().unwrap_or_default(),
         address: node.status.as_ref().and_then(|s| s.addr.as_ref()?.parse().ok()),
         up: node.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY),
-        manager: spec_role == Some(NodeSpecRoleEnum::MANAGER),
         reachable: manager.and_then(|m| m.reachability) == Some(Reachability::REACHABLE),
         leader: manager.and_then(|m| m.leader) == Some(true),
+        name: node.description?.hostname?,
     })
 }
 
@@ -149,6 +184,7 @@ impl Swarm for Engine {
         let mut seen = ashlar_cluster::Swarm {
             local,
             manager: swarm.control_available == Some(true),
+            index: swarm.cluster.as_ref().and_then(|c| c.version.as_ref()?.index),
             ..ashlar_cluster::Swarm::default()
         };
         if !seen.manager {
@@ -157,20 +193,15 @@ impl Swarm for Engine {
         // A manager without quorum cannot tell: it then knows of nobody.
         match docker.list_nodes(None::<ListNodesOptions>).await {
             Ok(nodes) => {
-                let own = swarm.node_id.as_deref();
-                seen.leader = nodes.iter().any(|n| {
-                    n.id.as_deref() == own
-                        && n.manager_status.as_ref().is_some_and(|m| m.leader == Some(true))
-                });
+                seen.leader = leads(&nodes, swarm.node_id.as_deref());
                 seen.nodes = nodes.into_iter().filter_map(node).collect();
             }
             Err(error) => tracing::debug!("the Swarm has no quorum: {error}"),
         }
         if seen.leader {
-            let services = docker.list_services(None::<ListServicesOptions>).await?;
-            let stacks: BTreeSet<String> =
-                services.into_iter().filter_map(|s| s.spec?.labels?.remove(STACK_LABEL)).collect();
-            seen.stacks = stacks.into_iter().collect();
+            let options = ListServicesOptionsBuilder::default().status(true).build();
+            let services = docker.list_services(Some(options)).await?;
+            seen.stacks = stacks::stacks(&services, &self.shipped());
         }
         Ok(seen)
     }
@@ -180,6 +211,15 @@ impl Swarm for Engine {
             listen_addr: Some(format!("{own}:{SWARM_PORT}")),
             advertise_addr: Some(own.to_string()),
             data_path_addr: Some(own.to_string()),
+            default_addr_pool: Some(vec![POOL.into()]),
+            subnet_size: Some(POOL_SUBNET),
+            spec: Some(SwarmSpec {
+                ca_config: Some(SwarmSpecCaConfig {
+                    node_cert_expiry: Some(CERTIFICATE),
+                    ..SwarmSpecCaConfig::default()
+                }),
+                ..SwarmSpec::default()
+            }),
             ..SwarmInitRequest::default()
         };
         let docker = self.docker(CHANGE).await?;
@@ -202,15 +242,83 @@ impl Swarm for Engine {
             .with_context(|| format!("the engine does not join through {}", invitation.manager))
     }
 
-    async fn set_role(&self, name: &str, role: SwarmRole) -> Result<()> {
+    async fn leave(&self) -> Result<()> {
+        let docker = self.docker(CHANGE).await?;
+        let options = LeaveSwarmOptionsBuilder::default().force(true).build();
+        docker.leave_swarm(Some(options)).await.context("the engine does not leave the Swarm")
+    }
+
+    async fn drop_entry(&self, id: &str) -> Result<()> {
         let docker = self.docker(READ).await?;
         let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
+        let Some(node) = nodes.into_iter().find(|n| n.id.as_deref() == Some(id)) else {
+            return Ok(());
+        };
+        if node.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY) {
+            bail!("the Swarm's entry {id} is alive");
+        }
+        // Raft must know that it has one manager less before the entry goes.
+        if is_manager(&node) {
+            self.change_role(&docker, node, SwarmRole::Worker).await?;
+        }
+        let options = DeleteNodeOptionsBuilder::default().force(true).build();
+        docker
+            .delete_node(id, Some(options))
+            .await
+            .with_context(|| format!("the Swarm does not strike its entry {id}"))
+    }
+
+    async fn set_role(&self, name: &str, role: SwarmRole, most: u8) -> Result<()> {
+        let docker = self.docker(READ).await?;
+        let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
+        let managers = nodes.iter().filter(|n| is_manager(n)).count();
+        if role == SwarmRole::Manager && managers >= usize::from(most) {
+            return Ok(());
+        }
+        // One that died may be demoted; only one that lives can be promoted.
         let named = |n: &Node| {
             n.description.as_ref().and_then(|d| d.hostname.as_deref()) == Some(name)
-                && n.status.as_ref().and_then(|s| s.state) != Some(NodeState::DOWN)
+                && match role {
+                    SwarmRole::Worker => is_manager(n),
+                    SwarmRole::Manager => {
+                        n.status.as_ref().and_then(|s| s.state) != Some(NodeState::DOWN)
+                    }
+                }
         };
         let node = nodes.into_iter().find(named);
-        let node = node.with_context(|| format!("the Swarm has no live node {name}"))?;
+        let node = node.with_context(|| format!("the Swarm has no {name} to make a {role}"))?;
+        self.change_role(&docker, node, role).await
+    }
+
+    async fn deploy(&self, stack: &str, digest: &str) -> Result<()> {
+        let home = self.home();
+        let file = self.paths.stacks().join(format!("{stack}.yml"));
+        stacks::deploy(&home, &file, stack).await?;
+        let docker = self.docker(READ).await?;
+        let services = docker.list_services(None::<ListServicesOptions>).await?;
+        let services = stacks::services_of(&services, stack);
+        for service in &services {
+            stacks::mark(&home, service, digest, services.len()).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, stack: &str) -> Result<()> {
+        stacks::remove(&self.home(), stack).await
+    }
+}
+
+impl Engine {
+    /// Names of the stacks that the image ships.
+    fn shipped(&self) -> BTreeSet<String> {
+        let files = std::fs::read_dir(self.paths.stacks()).into_iter().flatten().flatten();
+        files
+            .filter_map(|f| f.file_name().to_str()?.strip_suffix(".yml").map(str::to_owned))
+            .collect()
+    }
+
+    async fn change_role(&self, docker: &Docker, node: Node, role: SwarmRole) -> Result<()> {
+        let name = node.description.and_then(|d| d.hostname).unwrap_or_default();
         let (Some(id), Some(version)) = (node.id, node.version.and_then(|v| v.index)) else {
             bail!("the engine tells no id and version of {name}");
         };
@@ -225,28 +333,6 @@ impl Swarm for Engine {
             .update_node(&id, spec, options)
             .await
             .with_context(|| format!("the Swarm does not make {name} a {role}"))
-    }
-
-    async fn deploy(&self, stack: &str) -> Result<()> {
-        let file = self.paths.stacks().join(format!("{stack}.yml"));
-        let child = Command::new("docker")
-            .args(["stack", "deploy", "--detach=true", "--compose-file"])
-            .arg(&file)
-            .arg(stack)
-            // The client keeps its own files in a home, which the agent has not.
-            .env("DOCKER_CONFIG", self.paths.run().join("docker"))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let done = timeout(DEPLOY, child)
-            .await
-            .map_err(|_| anyhow!("`docker stack deploy` of {stack} hangs"))?
-            .context("cannot run `docker stack deploy`")?;
-        if !done.status.success() {
-            let words = String::from_utf8_lossy(&done.stderr);
-            bail!("`docker stack deploy` of {}: {}", file.display(), words.trim());
-        }
-        Ok(())
     }
 }
 
@@ -284,6 +370,15 @@ mod tests {
         assert_eq!(seen.name, "ashlar-e6f3963a");
         assert_eq!(seen.address, Some(IpAddr::from([10, 83, 100, 37])));
         assert!(seen.up && seen.manager && seen.reachable && seen.leader);
+    }
+
+    #[test]
+    fn one_with_a_managers_role_is_a_manager_though_raft_does_not_know_it_yet() {
+        let mut raw: Node = serde_json::from_str(NODE).unwrap();
+        raw.manager_status = None;
+        let seen = node(raw).unwrap();
+        assert!(seen.manager && !seen.reachable, "a box whose join was cut");
+        assert_eq!(seen.id, "n1");
     }
 
     #[test]

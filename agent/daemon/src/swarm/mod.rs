@@ -1,6 +1,8 @@
 //! The container cluster.
 
 mod docker;
+mod seats;
+mod stacks;
 mod standing;
 
 pub(crate) use docker::{Engine, watch};
@@ -29,8 +31,16 @@ pub(crate) trait Swarm {
     async fn init(&self, own: IpAddr) -> Result<()>;
     /// Joins a Swarm.
     async fn join(&self, own: IpAddr, invitation: &Invitation) -> Result<()>;
-    /// Makes a node a manager or a worker.
-    async fn set_role(&self, name: &str, role: SwarmRole) -> Result<()>;
-    /// Deploys a stack that the image ships, or brings it up to date.
-    async fn deploy(&self, stack: &str) -> Result<()>;
+    /// Leaves whatever Swarm the engine is in or on its way into.
+    async fn leave(&self) -> Result<()>;
+    /// Makes a node a manager or a worker. Looks at Raft again first: there are
+    /// never more managers than `most`.
+    async fn set_role(&self, name: &str, role: SwarmRole, most: u8) -> Result<()>;
+    /// Strikes a dead entry from the list of nodes.
+    async fn drop_entry(&self, id: &str) -> Result<()>;
+    /// Deploys a stack that the image ships, or brings it up to date, and marks
+    /// it as whole, of this digest.
+    async fn deploy(&self, stack: &str, digest: &str) -> Result<()>;
+    /// Removes a stack.
+    async fn remove(&self, stack: &str) -> Result<()>;
 }

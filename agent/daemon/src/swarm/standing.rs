@@ -1,5 +1,6 @@
 //! What the Swarm's managers hold of this node, and for how long.
 
+use crate::clock::since_boot_ms;
 use crate::host::Host;
 use crate::node::Node;
 use crate::ring::Ring;
@@ -16,14 +17,15 @@ const ASK_EVERY: u64 = 30_000;
 /// and one that is taken for down so often: it is about to be ready.
 const ASK_AGAIN: u64 = 2_000;
 
-/// How long all managers together may take for an answer: everything else that
-/// this node does waits for it.
+/// How long all managers together may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Since when the managers have taken this node for down.
+/// How this node stands with the Swarm, over time.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
     down_since: Option<u64>,
+    unheard_since: Option<u64>,
+    limbo_since: Option<u64>,
     asked: Option<u64>,
 }
 
@@ -36,17 +38,18 @@ impl Standing {
             Some(false) => Some(self.down_since.unwrap_or(now_ms)),
             Some(true) | None => None,
         };
-        self.down_ms(now_ms)
+        lasting(self.down_since, now_ms)
     }
 
-    fn down_ms(&self, now_ms: u64) -> u64 {
-        // A moment is longer than none.
-        self.down_since.map_or(0, |since| now_ms.saturating_sub(since).max(1))
+    /// The engine was told to report anew: what was held before is over.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
     }
 
     /// Whether it is time to ask again, and notes that it was done.
     fn ask(&mut self, now_ms: u64) -> bool {
-        let pause = if self.down_since.is_some() { ASK_AGAIN } else { ASK_EVERY };
+        let bad = self.down_since.is_some() || self.unheard_since.is_some();
+        let pause = if bad { ASK_AGAIN } else { ASK_EVERY };
         let due = self.asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
         if due {
             self.asked = Some(now_ms);
@@ -55,37 +58,58 @@ impl Standing {
     }
 }
 
+/// For how long something has lasted. A moment is longer than none.
+fn lasting(since: Option<u64>, now_ms: u64) -> u64 {
+    since.map_or(0, |since| now_ms.saturating_sub(since).max(1))
+}
+
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
-    /// For how long the managers have taken this node for down, as far as it
-    /// can be known.
-    pub(crate) async fn disowned_ms(
-        &self,
-        swarm: &ashlar_cluster::Swarm,
-        name: &str,
-        members: &[RingMember],
-        now_ms: u64,
-    ) -> u64 {
-        if swarm.local != SwarmLocal::Active {
-            return self.standing.borrow_mut().note(None, now_ms);
+    /// Adds to what the engine says how this node stands with the Swarm, as far
+    /// as it can be known.
+    pub(crate) async fn note_standing(&self, swarm: &mut ashlar_cluster::Swarm) {
+        let now_ms = since_boot_ms();
+        {
+            let mut standing = self.standing.borrow_mut();
+            let limbo = matches!(swarm.local, SwarmLocal::Pending | SwarmLocal::Error);
+            standing.limbo_since = limbo.then(|| standing.limbo_since.unwrap_or(now_ms));
+            swarm.limbo_ms = lasting(standing.limbo_since, now_ms);
+            if swarm.local != SwarmLocal::Active {
+                standing.unheard_since = None;
+                swarm.disowned_ms = standing.note(None, now_ms);
+                return;
+            }
+            if swarm.manager {
+                standing.unheard_since = None;
+                // A node that lost power while joining is listed twice.
+                let own = self.identity().map(|me| me.name).unwrap_or_default();
+                let listed = swarm.nodes.iter().filter(|n| n.name == own).map(|n| n.up);
+                let up = listed.reduce(|one, other| one || other);
+                swarm.disowned_ms = standing.note(up, now_ms);
+                return;
+            }
         }
-        if swarm.manager {
-            // A node that lost power while joining is listed twice.
-            let listed = swarm.nodes.iter().filter(|n| n.name == name).map(|n| n.up);
-            let up = listed.reduce(|one, other| one || other);
-            return self.standing.borrow_mut().note(up, now_ms);
+        let due = self.standing.borrow_mut().ask(now_ms);
+        if due {
+            let up = self.ask_managers().await;
+            let mut standing = self.standing.borrow_mut();
+            standing.note(up, now_ms);
+            standing.unheard_since =
+                if up.is_some() { None } else { Some(standing.unheard_since.unwrap_or(now_ms)) };
         }
-        if !self.standing.borrow_mut().ask(now_ms) {
-            return self.standing.borrow().down_ms(now_ms);
-        }
-        let up = self.ask_managers(members).await;
-        self.standing.borrow_mut().note(up, now_ms)
+        let standing = self.standing.borrow();
+        swarm.disowned_ms = lasting(standing.down_since, now_ms);
+        swarm.unheard_ms = lasting(standing.unheard_since, now_ms);
     }
 
-    async fn ask_managers(&self, members: &[RingMember]) -> Option<bool> {
+    async fn ask_managers(&self) -> Option<bool> {
         let manages = |m: &&RingMember| {
             m.status == MemberStatus::Alive && m.swarm == Some(SwarmRole::Manager)
         };
-        let via: Vec<IpAddr> = members.iter().filter(manages).map(|m| m.address).collect();
+        let via: Vec<IpAddr> = {
+            let sight = self.sight.borrow();
+            let members = sight.members().iter();
+            members.filter(manages).map(|m| m.address).collect()
+        };
         let trust = self.trust().ok()?;
         let answer = timeout(PATIENCE, trust.swarm_standing(&via)).await.ok()?;
         answer.inspect_err(|error| tracing::debug!("no manager tells: {error:#}")).ok()

@@ -34,6 +34,12 @@ const DRILLS: &[Drill] = &[
         build: "test --release --locked -p serf-rs --test simulate --no-run",
         run: "test --release --locked -p serf-rs --test simulate -- --nocapture within_their_bounds",
     },
+    Drill {
+        name: "hung-daemons",
+        what: "of three lab nodes one's engine and storage daemon are stopped in their tracks",
+        build: "build --release --locked -p ashlar -p ashlar-agent -p ashlarctl -p ashlar-console",
+        run: "test --locked -p ashlar-tests --test lab -- --ignored daemons_that_hang",
+    },
 ];
 
 fn main() -> Result<ExitCode> {

@@ -1,0 +1,286 @@
+//! What a person should know, as data: what is wrong, with what, how bad it is
+//! and what to do. Console, command and metrics show the same ones.
+
+use crate::plan::may_create;
+use crate::situation::Situation;
+use crate::{MemberStatus, Observed, Part, Step, SwarmLocal, Violation, Wanted};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How bad it is; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something that the box is there for does not work.
+    Critical,
+    /// It works, and one more fault may end that.
+    Warning,
+    /// It passes by itself.
+    Notice,
+}
+
+impl Severity {
+    /// The lower-case word used in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Alert {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What kind of alert it is: a word that does not change.
+    pub id: String,
+    /// What it is about: a node, an address, a volume, a stack, a step.
+    pub subject: String,
+    /// Since when it has stood, in milliseconds since boot.
+    pub since_ms: u64,
+    /// What is wrong, in a sentence.
+    pub words: String,
+    /// What to do about it, in a sentence.
+    pub cure: String,
+}
+
+/// What the agent knows besides what it observed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Troubles<'a> {
+    /// Steps that fail, with their last error.
+    pub failing: &'a [(Step, String)],
+    /// Rules that a step of the plan breaks.
+    pub broken: &'a [Violation],
+}
+
+/// From what part of it on a disk is worth a word, and from what part on
+/// things stop to work, in a hundred parts.
+pub(crate) const FILLING: u8 = 85;
+const FULL: u8 = 95;
+
+/// Every alert that stands now, the worst first, as if each began now.
+#[must_use]
+pub fn alerts(observed: &Observed, wanted: &Wanted, troubles: Troubles<'_>) -> Vec<Alert> {
+    let s = Situation::new(observed, wanted);
+    let mut found = Found { now_ms: observed.now_ms, alerts: BTreeSet::new() };
+    if wanted.ring {
+        members(&s, &mut found);
+    }
+    parts(&s, &mut found);
+    if wanted.ring && wanted.storage {
+        storage(&s, &mut found);
+    }
+    if wanted.ring && wanted.swarm {
+        swarm(&s, &mut found);
+    }
+    disks(observed, &mut found);
+    for (step, error) in troubles.failing {
+        let words = format!("{step}: {error}");
+        let cure = "it is tried again with growing pauses; `ashlarctl logs` has more";
+        found.warning("step-fails", &step.to_string(), words, cure);
+    }
+    for broken in troubles.broken {
+        let cure = "nothing was done; this is a fault of the agent: report it with its journal";
+        found.warning("rule-broken", broken.rule, broken.to_string(), cure);
+    }
+    found.alerts.into_iter().collect()
+}
+
+/// Since when each alert has stood.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    since: BTreeMap<(String, String), u64>,
+}
+
+impl Standing {
+    /// Gives the alerts that stood before their first time, and forgets those
+    /// that stand no more. Also says which are new.
+    pub fn note(&mut self, mut found: Vec<Alert>) -> (Vec<Alert>, Vec<Alert>) {
+        let mut since = BTreeMap::new();
+        let mut news = Vec::new();
+        for alert in &mut found {
+            let key = (alert.id.clone(), alert.subject.clone());
+            match self.since.get(&key) {
+                Some(first) => alert.since_ms = *first,
+                None => news.push(alert.clone()),
+            }
+            since.insert(key, alert.since_ms);
+        }
+        self.since = since;
+        (found, news)
+    }
+}
+
+struct Found {
+    now_ms: u64,
+    alerts: BTreeSet<Alert>,
+}
+
+impl Found {
+    fn add(&mut self, severity: Severity, id: &str, subject: &str, words: String, cure: &str) {
+        self.alerts.insert(Alert {
+            severity,
+            id: id.into(),
+            subject: subject.into(),
+            since_ms: self.now_ms,
+            words,
+            cure: cure.into(),
+        });
+    }
+
+    fn critical(&mut self, id: &str, subject: &str, words: impl Into<String>, cure: &str) {
+        self.add(Severity::Critical, id, subject, words.into(), cure);
+    }
+
+    fn warning(&mut self, id: &str, subject: &str, words: impl Into<String>, cure: &str) {
+        self.add(Severity::Warning, id, subject, words.into(), cure);
+    }
+
+    fn notice(&mut self, id: &str, subject: &str, words: impl Into<String>, cure: &str) {
+        self.add(Severity::Notice, id, subject, words.into(), cure);
+    }
+}
+
+fn members(s: &Situation<'_>, found: &mut Found) {
+    let clusters: BTreeSet<_> = s.strangers().filter_map(|m| m.cluster.as_ref()).collect();
+    for cluster in clusters {
+        let names: BTreeSet<_> = s
+            .strangers()
+            .filter(|m| m.cluster.as_ref() == Some(cluster))
+            .map(|m| m.name.as_str())
+            .collect();
+        let names: Vec<_> = names.into_iter().collect();
+        let words = format!(
+            "another cluster of this site is in sight: {} of cluster {cluster}",
+            names.join(", ")
+        );
+        let cure = "set the boxes of the cluster that holds no data up anew: two never merge";
+        found.critical("another-cluster", &cluster.0, words, cure);
+    }
+    let id = s.observed.identity.as_ref().map(|me| &me.id);
+    if s.live().filter(|m| m.id.is_some() && m.id.as_ref() == id).count() > 1 {
+        let words = "another live node has this node's id: one is a copy of the other's disk";
+        let cure = "switch one of the two off and write the image to its disk anew";
+        found.critical(
+            "copied-node",
+            &id.map(ToString::to_string).unwrap_or_default(),
+            words,
+            cure,
+        );
+    }
+    for member in s.kin().filter(|m| m.status == MemberStatus::Failed) {
+        let words = format!("{} at {} does not answer", member.name, member.address);
+        let cure = "look whether it has power and its cable; it comes back by itself";
+        found.warning("member-lost", &member.name, words, cure);
+    }
+}
+
+fn parts(s: &Situation<'_>, found: &mut Found) {
+    for part in Part::ALL {
+        if part == Part::Mount && !s.mountable() {
+            continue;
+        }
+        if let Some(silent) = s.hangs(part) {
+            let words = format!("the {part} runs and does not answer: {}", silent.why);
+            let cure = "it is started anew when it stays silent; `ashlarctl logs` has more";
+            found.warning("part-hangs", &part.to_string(), words, cure);
+        }
+    }
+}
+
+fn storage(s: &Situation<'_>, found: &mut Found) {
+    let name = &s.wanted.volume;
+    let Some(volume) = s.volume() else {
+        if s.authority() && s.observed.storage.is_some() && !may_create(s) {
+            let words = "this node no longer knows the cluster's volume";
+            let cure = "do not write this box's disk: its brick may hold the only copy";
+            found.critical("storage-state-lost", name, words, cure);
+        }
+        return;
+    };
+    if volume.started && !volume.writable() {
+        let away: Vec<_> =
+            volume.bricks.iter().filter(|b| !b.online).map(|b| b.address.to_string()).collect();
+        let words = format!("{name} takes no writes: no brick runs on {}", away.join(", "));
+        let cure = if volume.bricks.len() == 2 {
+            "switch the box with the first copy on: of two, its side alone may write"
+        } else {
+            "switch the missing boxes on"
+        };
+        found.critical("volume-read-only", name, words, cure);
+    }
+    for brick in volume.bricks.iter().filter(|b| volume.started && !b.online) {
+        let subject = brick.address.to_string();
+        let words = format!("the copy of {name} on {subject} is out of reach");
+        let cure = "switch that box on; a brick that died on a running box is started again";
+        found.warning("copy-offline", &subject, words, cure);
+    }
+    for healer in &volume.healers_down {
+        let subject = healer.to_string();
+        let words = format!("nothing heals the copy of {name} on {subject}");
+        let cure = "its self-heal daemon is started again by the leader";
+        found.warning("self-heal-off", &subject, words, cure);
+    }
+    if let Some(n) = volume.pending_heals.filter(|n| *n > 0) {
+        let words = format!("{n} entries of {name} await healing");
+        let cure = "leave the boxes on until it is done";
+        found.notice("healing", name, words, cure);
+    }
+}
+
+fn swarm(s: &Situation<'_>, found: &mut Found) {
+    let Some(swarm) = &s.observed.swarm else { return };
+    let recorded = s.observed.membership.as_ref().is_some_and(|m| m.swarm);
+    match swarm.local {
+        SwarmLocal::Error => {
+            let words = "the container engine cannot work with what it knows of the Swarm";
+            let cure = "it joins anew while other managers are there; else see `docker info`";
+            found.critical("swarm-broken", "swarm", words, cure);
+        }
+        SwarmLocal::Active if swarm.manager && swarm.nodes.is_empty() => {
+            let words = "the Swarm's managers have no quorum: nothing new is scheduled";
+            found.critical("swarm-without-quorum", "swarm", words, "switch the missing boxes on");
+        }
+        SwarmLocal::Active
+            if !swarm.manager && recorded && !(s.others_schedule() && swarm.unheard_ms == 0) =>
+        {
+            let words = "too few managers of the Swarm answer: nothing new is scheduled";
+            let cure = "switch the missing boxes on; an engine that hangs is started anew";
+            found.critical("swarm-without-managers", "swarm", words, cure);
+        }
+        _ => {}
+    }
+    for stack in &swarm.stacks {
+        if stack.running < stack.desired {
+            let words =
+                format!("of stack {} {} of {} tasks run", stack.name, stack.running, stack.desired);
+            let cure = "`docker stack ps` on this box says why, most often a missing image";
+            found.warning("stack-incomplete", &stack.name, words, cure);
+        }
+    }
+}
+
+fn disks(observed: &Observed, found: &mut Found) {
+    for disk in &observed.disks {
+        let words = format!("the {} partition is full to {} %", disk.name, disk.used_percent);
+        let cure = match disk.name.as_str() {
+            "data" => "remove files below /srv/cluster, images or volumes; or take a larger disk",
+            _ => "`journalctl --vacuum-size=100M` frees some; report what filled it",
+        };
+        match disk.used_percent {
+            FULL.. => found.critical("disk-full", &disk.name, words, cure),
+            FILLING.. => found.warning("disk-filling", &disk.name, words, cure),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Who may write when bricks are missing: the options that the volume is given
+//! and what they mean, in one place.
+
+use crate::Volume;
+
+/// Options of the volume, name and value.
+pub type Options = &'static [(&'static str, &'static str)];
+
+/// TLS on the data plane, both sides. The management plane has it by a file.
+pub const TLS: Options = &[("client.ssl", "on"), ("server.ssl", "on")];
+
+/// Options of every volume.
+pub const COMMON: Options = &[
+    // The default of 42 s freezes every application when a box loses power.
+    ("network.ping-timeout", "10"),
+    // Bricks stop by themselves only where clients cannot judge: they do.
+    ("cluster.server-quorum-type", "none"),
+    // Nothing rotates these logs, and at INFO they grow by megabytes a day.
+    ("diagnostics.brick-log-level", "WARNING"),
+    ("diagnostics.client-log-level", "WARNING"),
+];
+
+/// Who may write: a majority of the copies, and of two the first one's side.
+/// Two copies that both took writes apart could only be settled by losing some,
+/// so the loss of the first of two stops writes until it returns.
+#[must_use]
+pub const fn copies(replicas: u8) -> Options {
+    match replicas {
+        // GlusterFS refuses these for a volume without copies.
+        0..=1 => &[],
+        _ => &[("cluster.self-heal-daemon", "on"), ("cluster.quorum-type", "auto")],
+    }
+}
+
+impl Volume {
+    /// Whether the bricks that run may take writes, by the rule of
+    /// [`copies`]. Without that GlusterFS answers not even a read.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        let online = self.bricks.iter().filter(|b| b.online).count();
+        let (twice, all) = (online * 2, self.bricks.len());
+        let first = self.bricks.first().is_some_and(|b| b.online);
+        self.started && (twice > all || (twice == all && first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Brick;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn writable(online: &[bool]) -> bool {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let bricks = online.iter().map(|online| Brick { address, online: *online }).collect();
+        Volume { started: true, bricks, ..Volume::default() }.writable()
+    }
+
+    #[test]
+    fn of_two_copies_the_first_decides_and_of_three_the_majority() {
+        assert!(writable(&[true]) && !writable(&[false]) && !writable(&[]));
+        assert!(writable(&[true, false]) && !writable(&[false, true]));
+        assert!(writable(&[false, true, true]) && !writable(&[true, false, false]));
+    }
+
+    #[test]
+    fn copies_are_written_by_a_majority_only() {
+        assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
+        assert!(copies(2).contains(&("cluster.quorum-type", "auto")));
+        assert!(copies(1).is_empty());
+    }
+}

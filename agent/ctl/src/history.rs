@@ -1,0 +1,34 @@
+//! `ashlarctl history`.
+
+use crate::cli;
+use crate::style::{bad, faint, good, plain};
+use anyhow::Result;
+use ashlar_api::{Client, Event};
+use std::io::Write;
+use std::process::ExitCode;
+
+pub(crate) async fn run(client: &Client, options: &cli::History) -> Result<ExitCode> {
+    let mut events = client.history().await?;
+    events.retain(|event| !options.failed || event.error.is_some());
+    let last = &events[events.len().saturating_sub(options.lines)..];
+    let text = if options.json {
+        serde_json::to_string(last)? + "\n"
+    } else {
+        last.iter().map(line).collect()
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(event: &Event) -> String {
+    // The second will do, and the zone is always UTC.
+    let at = event.at.get(..19).unwrap_or(&event.at).replace('T', " ");
+    let (step, because) =
+        (plain(&event.step), faint(&format!("because {}", plain(&event.because))));
+    match &event.error {
+        None => format!("{} {} {step}, {because}\n", plain(&at), good("✔")),
+        Some(error) => {
+            format!("{} {} {step}, {because}: {}\n", plain(&at), bad("✘"), bad(&plain(error)))
+        }
+    }
+}
