@@ -114,6 +114,7 @@ fn fetch_through(
     cancel: &Cancel,
     events: &dyn Events,
 ) -> Result<Vec<Lost>> {
+    store.make()?;
     let wanted = missing(lock, store);
     if wanted.is_empty() {
         return Ok(Vec::new());
