@@ -76,7 +76,9 @@ impl Moving {
     }
 
     fn store(&self, name: &str) -> Store {
-        Store::open(Some(&self.directory.path().join(name))).unwrap()
+        let store = Store::open(Some(&self.directory.path().join(name))).unwrap();
+        store.make().unwrap();
+        store
     }
 
     fn package(&self, name: &str) -> &LockedPackage {
