@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_flipped_byte_a_mode_a_link_and_an_extra_file_are_noticed() {
-        let damages: [(&str, fn(&Path)); 5] = [
+        type Damage = fn(&Path);
+        let damages: [(&str, Damage); 5] = [
             ("etc/passwd", |at| {
                 // The same size, and the old time of writing.
                 let path = at.join("etc/passwd");

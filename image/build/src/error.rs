@@ -43,12 +43,14 @@ pub enum BuildError {
         directory: PathBuf,
     },
 
-    /// A package in the cache is not what was locked; it was removed from there.
-    #[error("{name} in the cache is not the package that the lock names")]
-    #[diagnostic(help("build again: it is fetched anew"))]
-    DamagedPackage {
+    /// A package in the cache is not what it was.
+    #[error("the package {name} {version} was damaged in the cache, and is removed from it")]
+    #[diagnostic(help("build again: it is fetched anew. Check the disk if this happens twice"))]
+    Damaged {
         /// The package.
         name: String,
+        /// Its version.
+        version: String,
     },
 
     /// Hardware sets name modules that the kernel does not have.

@@ -84,7 +84,10 @@ pub(crate) fn link(store: &Store, package: &LockedPackage, to: &Path) -> Result<
     let deb = store.deb(&package.sha256);
     if digest::file(&deb)? != package.sha256 {
         std::fs::remove_file(&deb).at("removed", &deb)?;
-        return Err(BuildError::DamagedPackage { name: package.name.clone() });
+        return Err(BuildError::Damaged {
+            name: package.name.clone(),
+            version: package.version.clone(),
+        });
     }
     if std::fs::hard_link(&deb, to).is_err() {
         std::fs::copy(&deb, to).at("copied", &deb)?;
@@ -111,6 +114,7 @@ fn fetch_through(
     lock: &Lock,
     events: &dyn Events,
 ) -> Result<Vec<Lost>> {
+    store.make()?;
     let wanted = missing(lock, store);
     if wanted.is_empty() {
         return Ok(Vec::new());

@@ -294,7 +294,7 @@ pub fn lock_tools(
     let known = ToolsLock::of(Some(project)).ok();
     let place = known.map(|lock| Toolbox::place(&store, &lock).join("root"));
     let apt = match place.filter(|root| root.is_dir()) {
-        Some(root) => Sandbox::new(&root),
+        Some(root) => Sandbox::new(&root).logging_to(store.logs()).traced(events.trace()),
         None => {
             host::check(&["bwrap", "apt-get", "dpkg-deb"])?;
             Sandbox::host()

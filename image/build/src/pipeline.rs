@@ -133,7 +133,7 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
                 built = Some((version, published, timings));
                 break;
             }
-            Err(BuildError::DamagedPackage { name }) if fresh => {
+            Err(BuildError::Damaged { name, .. }) if fresh => {
                 events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
                 let recipes = request.project.recipes();
                 lock =

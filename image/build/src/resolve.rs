@@ -34,6 +34,7 @@ pub(crate) fn resolve(
     question: &Question<'_>,
     events: &dyn Events,
 ) -> Result<Lock> {
+    store.make()?;
     let activity = events.begin("asking the archives");
     let lock = Asking::new(apt, store, question).and_then(|asking| asking.lock());
     drop(activity);

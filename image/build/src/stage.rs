@@ -104,13 +104,13 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// The locked packages: `sha256 name architecture`, a line each.
+    /// The locked packages: `sha256 name architecture version`, a line each.
     pub(crate) fn packages(&mut self) {
         let Some(lock) = self.sources.lock else {
             return self.unknown("the packages, before they are locked");
         };
         let line = |p: &ashlar_recipe::LockedPackage| {
-            format!("{} {} {}\n", p.sha256, p.name, p.architecture)
+            format!("{} {} {} {}\n", p.sha256, p.name, p.architecture, p.version)
         };
         self.value("packages", lock.packages.iter().map(line).collect::<String>());
     }
@@ -260,7 +260,10 @@ impl Work<'_> {
                 .at("read", &deb)?;
             if digest::file(&to)? != sha256 {
                 std::fs::remove_file(&deb).at("removed", &deb)?;
-                return Err(BuildError::DamagedPackage { name });
+                return Err(BuildError::Damaged {
+                    name,
+                    version: words.next().unwrap_or_default(),
+                });
             }
             // Downloaded under another umask, tools could not read it.
             if to.metadata().at("read", &to)?.permissions().mode() & 0o777 != 0o644 {
@@ -327,7 +330,7 @@ mod tests {
         };
         let pool = || work.pool(store.draft("repo").unwrap().path());
         std::fs::write(store.deb(&sum), &whole[..7]).unwrap();
-        assert!(matches!(pool(), Err(BuildError::DamagedPackage { name }) if name == "bash"));
+        assert!(matches!(pool(), Err(BuildError::Damaged { name, .. }) if name == "bash"));
         assert!(!store.deb(&sum).exists(), "fetching would take it for the package");
         std::fs::write(store.deb(&sum), whole).unwrap();
         assert_eq!(pool().unwrap(), ["bash"]);

@@ -80,13 +80,19 @@ impl Store {
     ///
     /// When the cache cannot be written, or the wait is cancelled.
     pub fn lock(&self, events: &dyn Events) -> Result<BuildLock> {
+        self.make()?;
+        let lock = self.hold("build", events)?;
+        self.drafts.sweep()?;
+        Ok(lock)
+    }
+
+    /// Makes the directories that others write into.
+    pub(crate) fn make(&self) -> Result<()> {
         for directory in ["steps", "debs", "apt/lists/partial", "apt/state", "last", "tmp"] {
             let path = self.root.join(directory);
             std::fs::create_dir_all(&path).at("made", path)?;
         }
-        let lock = self.hold("build", events)?;
-        self.drafts.sweep()?;
-        Ok(lock)
+        Ok(())
     }
 
     /// Waits for a lock of the cache; with a word, if another process has it.

@@ -40,9 +40,16 @@ impl Context {
         Self { output: Output::new(global.json, global.quiet), project: global.project.clone() }
     }
 
-    /// The token that Ctrl-C cancels.
+    /// The token that Ctrl-C cancels from now on.
     pub(crate) fn cancel(&self) -> Cancel {
-        crate::signals::cancel(&self.output)
+        crate::signals::watch(&self.output);
+        self.token()
+    }
+
+    /// The same token; until something calls [`Self::cancel`], Ctrl-C ends the
+    /// process.
+    pub(crate) fn token(&self) -> Cancel {
+        crate::signals::token()
     }
 
     /// The output, for something that Ctrl-C ends in an orderly way; `verbose`

@@ -5,19 +5,24 @@ use ashlar_sandbox::Cancel;
 use nix::sys::signal::{SigSet, Signal};
 use std::sync::OnceLock;
 
-/// The token that the first signal cancels; a second signal ends the process at
-/// once. Signals are caught from the first call on.
-pub(crate) fn cancel(output: &Output) -> Cancel {
-    static CANCEL: OnceLock<Cancel> = OnceLock::new();
-    let begin = || {
-        let cancel = Cancel::default();
+/// The token that the first signal cancels, once signals are caught.
+pub(crate) fn token() -> Cancel {
+    static TOKEN: OnceLock<Cancel> = OnceLock::new();
+    TOKEN.get_or_init(Cancel::default).clone()
+}
+
+/// Catches signals from now on: the first one cancels the token, a second one
+/// ends the process at once.
+pub(crate) fn watch(output: &Output) {
+    static WATCHED: OnceLock<()> = OnceLock::new();
+    WATCHED.get_or_init(|| {
         let signals: SigSet =
             [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
         // Threads that begin from now on inherit it; children do not.
         if signals.thread_block().is_err() {
-            return cancel;
+            return;
         }
-        let (token, output) = (cancel.clone(), output.clone());
+        let (token, output) = (token(), output.clone());
         std::thread::spawn(move || {
             while signals.wait().is_ok() {
                 if token.is_cancelled() {
@@ -27,7 +32,5 @@ pub(crate) fn cancel(output: &Output) -> Cancel {
                 token.cancel();
             }
         });
-        cancel
-    };
-    CANCEL.get_or_init(begin).clone()
+    });
 }
