@@ -19,6 +19,7 @@ pub mod simulate;
 mod situation;
 mod step;
 mod tags;
+mod trust;
 mod wanted;
 mod words;
 
@@ -32,4 +33,5 @@ pub use quorum::*;
 pub use seen::*;
 pub use step::*;
 pub use tags::*;
+pub use trust::*;
 pub use wanted::*;

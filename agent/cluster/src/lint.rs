@@ -57,7 +57,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "found-only-when-alone",
         invariant: 1,
-        says: "found only if no ring member that has not left shows a cluster, and all live ones say who they are",
+        says: "found only if no ring member that has not left shows a cluster, and all live ones say who they are or were waited for",
         check: founding::only_when_alone,
     },
     Rule {
@@ -79,6 +79,12 @@ pub const RULES: &[Rule] = &[
         check: founding::waits_until_settled,
     },
     Rule {
+        name: "found-only-with-a-cable",
+        invariant: 1,
+        says: "found only once the port has had carrier for the settle time, and for longer if nobody else is seen or expected",
+        check: founding::hears_the_others,
+    },
+    Rule {
         name: "no-second-membership",
         invariant: 1,
         says: "a node with a membership never founds, and never enrols with another cluster",
@@ -89,6 +95,18 @@ pub const RULES: &[Rule] = &[
         invariant: 1,
         says: "certificates and the CA key come only from live members of the cluster that show the CA key",
         check: founding::ask_only_signers,
+    },
+    Rule {
+        name: "sign-only-by-a-clock-that-can-be-right",
+        invariant: 9,
+        says: "nobody founds or signs whose clock is before its release was made",
+        check: founding::signs_by_a_clock_that_can_be_right,
+    },
+    Rule {
+        name: "ca-key-on-three",
+        invariant: 9,
+        says: "the CA key is fetched only while fewer than three others hold it, and dropped only while three others do",
+        check: founding::ca_key_on_three,
     },
     Rule {
         name: "cluster-wide-steps-by-authority-only",

@@ -37,6 +37,12 @@ pub struct Observed {
     /// The partitions that can run full.
     #[serde(default)]
     pub disks: Vec<Disk>,
+    /// Where this node stands in the world: its machine and its cable.
+    #[serde(default)]
+    pub place: Place,
+    /// What is known of the wall clock.
+    #[serde(default)]
+    pub clock: Clock,
 }
 
 /// A partition that can run full.
@@ -48,6 +54,29 @@ pub struct Disk {
     pub size: u64,
     /// What is used of it, of a hundred parts.
     pub used_percent: u8,
+}
+
+/// The machine and the cable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Milliseconds for which the link that carries the cluster address has had
+    /// carrier; `None` while it has none.
+    pub carrier_ms: Option<u64>,
+    /// That link has no carrier, or is not the one that the address belongs on,
+    /// and another could carry it.
+    pub cable_elsewhere: bool,
+    /// This disk was set up in another machine: it was copied or moved, and the
+    /// node that it stands for may be running there.
+    pub moved: bool,
+}
+
+/// The wall clock, by which certificates are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// It shows a time before this image was made, which cannot be.
+    pub before_build: bool,
+    /// A time server has set it in this boot.
+    pub synchronised: bool,
 }
 
 /// Who this node is, for life.
@@ -153,8 +182,12 @@ pub struct Pki {
     pub certificate: bool,
     /// The certificate has passed two thirds of its life.
     pub renewal_due: bool,
-    /// The CA's private key is here (managers only), sealed at rest.
+    /// The CA's private key is here, and its seal opens.
     pub ca_key: bool,
+    /// The ring's primary key is another than the site's: it was changed, and
+    /// site and seal have to follow.
+    #[serde(default)]
+    pub ring_key_changed: bool,
 }
 
 /// GlusterFS, seen from this node's daemon.

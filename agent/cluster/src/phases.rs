@@ -59,6 +59,12 @@ fn identity(s: &Situation<'_>) -> Stand {
             "no site yet: put one on the seed partition, or pass the credential ashlar.site",
         );
     }
+    if s.observed.place.moved {
+        return no(
+            "this disk was set up in another machine: a copy must be set up anew; if it was moved \
+             on purpose, run `ashlar-agent accept-machine` here",
+        );
+    }
     match &s.observed.identity {
         Some(me) => Ok(format!("{} at {}", me.name, me.address)),
         None => no("making this node's identity"),

@@ -27,9 +27,17 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     if !observed.site {
         return plan;
     }
+    // What runs under this node's name may be the node itself.
+    if observed.place.moved {
+        return plan;
+    }
     if observed.identity.is_none() {
         plan.steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
         return plan;
+    }
+    if observed.place.cable_elsewhere {
+        let why = "the cable is in another port than the address";
+        plan.steps.push(because(Step::MakeIdentity, why));
     }
     if !wanted.ring {
         return plan;

@@ -216,6 +216,37 @@ impl Simulation {
         Ok(())
     }
 
+    /// Runs until something is so; fails at the deadline.
+    pub(crate) fn until(
+        &mut self,
+        within_ms: u64,
+        so: impl Fn(&Self) -> bool,
+    ) -> Result<(), String> {
+        let deadline = self.now + within_ms;
+        while !so(self) {
+            if self.now >= deadline {
+                return Err(format!("nothing came of it after {within_ms} ms\n{}", self.stand()));
+            }
+            self.next(deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a node is on and ready.
+    pub(crate) fn is_ready(&self, node: usize) -> bool {
+        self.nodes[node].run.as_ref().is_some_and(|run| run.ready && run.settled)
+    }
+
+    /// Whether a node is the founder.
+    pub(crate) fn founded(&self, node: usize) -> bool {
+        self.nodes[node].disk.membership.as_ref().is_some_and(|m| m.founder)
+    }
+
+    /// The cluster that a node belongs to.
+    pub(crate) fn cluster_of(&self, node: usize) -> Option<crate::ClusterId> {
+        self.nodes[node].disk.membership.as_ref().map(|m| m.cluster.clone())
+    }
+
     /// Runs for a time in which these nodes must stay ready, a change of
     /// leader aside.
     pub(crate) fn hold(&mut self, for_ms: u64, ready: &[usize]) -> Result<(), String> {

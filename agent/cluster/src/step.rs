@@ -149,11 +149,19 @@ pub enum Step {
         /// Members to ask, in order; empty when the key is here.
         via: Vec<IpAddr>,
     },
-    /// Fetch the CA key over mutual TLS and seal it (managers only).
+    /// Fetch the CA key over mutual TLS and seal it.
     FetchCaKey {
         /// Members to ask, in order.
         via: Vec<IpAddr>,
     },
+    /// Give up the CA key, once each of these members has shown that it holds
+    /// the key by signing with it.
+    DropCaKey {
+        /// The members that keep it.
+        via: Vec<IpAddr>,
+    },
+    /// Make the ring's primary key the site's, and seal the CA key with it.
+    AdoptRingKey,
     /// Add a node to the trusted storage pool (leader only).
     ProbePeer {
         /// Its cluster address.
@@ -249,7 +257,9 @@ impl Step {
             Self::Found
             | Self::Enrol { .. }
             | Self::RenewCertificate { .. }
-            | Self::FetchCaKey { .. } => Phase::Pki,
+            | Self::FetchCaKey { .. }
+            | Self::DropCaKey { .. }
+            | Self::AdoptRingKey => Phase::Pki,
             Self::Start { daemon: Daemon::Storage }
             | Self::Restart { daemon: Daemon::Storage }
             | Self::ProbePeer { .. }
@@ -298,6 +308,8 @@ impl Step {
             | Self::Enrol { .. }
             | Self::RenewCertificate { .. }
             | Self::FetchCaKey { .. }
+            | Self::DropCaKey { .. }
+            | Self::AdoptRingKey
             | Self::MountVolume
             | Self::Remount
             | Self::TrimLogs

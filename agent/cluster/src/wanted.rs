@@ -17,6 +17,10 @@ pub struct Wanted {
     /// How long the ring must have been unchanged before a node founds, in
     /// milliseconds.
     pub settle_ms: u64,
+    /// How long a node that sees nobody must have had carrier before it founds
+    /// without `expect`, in milliseconds: a switch with spanning tree forwards
+    /// nothing for half a minute after a cable was plugged in.
+    pub alone_ms: u64,
     /// How long a member that failed before it showed a cluster is waited for,
     /// in milliseconds: it may have founded one just before its power went.
     pub grace_ms: u64,
@@ -50,6 +54,7 @@ impl Default for Wanted {
             swarm: true,
             expect: None,
             settle_ms: 10_000,
+            alone_ms: 45_000,
             grace_ms: 300_000,
             join: Vec::new(),
             volume: "clusterfs".into(),

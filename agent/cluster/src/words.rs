@@ -36,6 +36,8 @@ impl Display for Step {
                 write!(f, "renew this node's certificate by way of {}", list(via))
             }
             Self::FetchCaKey { via } => write!(f, "fetch the CA key from {}", list(via)),
+            Self::DropCaKey { via } => write!(f, "leave the CA key to {}", all(via)),
+            Self::AdoptRingKey => f.write_str("take the ring's new key for the site's"),
             Self::ProbePeer { address } => write!(f, "bring {address} into the storage pool"),
             Self::CreateVolume { bricks } => {
                 write!(f, "create the volume with bricks on {}", all(bricks))

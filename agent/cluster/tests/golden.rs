@@ -58,6 +58,53 @@ golden! {
     a_node_alone_settles_first:
         but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().quiet_ms = 3_000);
     a_node_alone_founds: new_node(1, vec![member(1)]);
+    without_a_cable_nothing_is_founded:
+        but(new_node(1, vec![member(1)]), |o| o.place.carrier_ms = None);
+    a_node_that_sees_nobody_gives_the_switch_time:
+        but(new_node(1, vec![member(1)]), |o| o.place.carrier_ms = Some(44_999));
+    a_node_that_was_told_how_many_to_expect_needs_less:
+        but(new_node(1, vec![member(1)]), |o| o.place.carrier_ms = Some(10_000)), expecting(1);
+    a_node_that_sees_another_needs_less:
+        but(new_node(1, vec![member(1), member(2)]), |o| o.place.carrier_ms = Some(10_000));
+    a_clock_before_the_release_founds_nothing:
+        but(new_node(1, vec![member(1)]), |o| o.clock.before_build = true);
+    a_disk_from_another_machine_does_nothing:
+        but(settled(1, 3), |o| {
+            o.identity = None;
+            o.place.moved = true;
+        });
+    an_address_follows_the_cable_and_all_else_goes_on:
+        but(settled(1, 3), |o| o.place.cable_elsewhere = true);
+    a_laptop_in_the_ring_is_not_waited_for_for_ever:
+        but(new_node(1, vec![member(1), RingMember { id: None, ..member(9) }]), |o| {
+            o.ring.as_mut().unwrap().quiet_ms = 300_000;
+        });
+    a_static_address_where_nobody_answers_is_let_be:
+        but(settled(2, 3), |o| o.ring.as_mut().unwrap().quiet_ms = 300_000),
+        Wanted { join: vec!["192.168.7.2".into()], ..Wanted::default() };
+    the_survivor_of_two_renews_by_itself:
+        but(settled(2, 2), |o| {
+            o.ring.as_mut().unwrap().members[0].status = MemberStatus::Failed;
+            o.pki.renewal_due = true;
+        });
+    the_second_of_two_fetches_the_ca_key_though_it_manages_nothing:
+        but(settled(2, 2), |o| {
+            o.ring.as_mut().unwrap().members[1].ca_key = false;
+            o.pki.ca_key = false;
+        });
+    a_fourth_copy_of_the_ca_key_is_given_up:
+        but(settled(4, 5), |o| {
+            o.ring.as_mut().unwrap().members[3].ca_key = true;
+            o.pki.ca_key = true;
+        });
+    a_holder_that_is_away_for_a_moment_is_not_replaced:
+        but(settled(4, 5), |o| o.ring.as_mut().unwrap().members[2].status = MemberStatus::Failed);
+    a_holder_that_is_gone_is_replaced:
+        but(settled(4, 5), |o| {
+            o.ring.as_mut().unwrap().members[2].status = MemberStatus::Failed;
+            o.ring.as_mut().unwrap().quiet_ms = 300_000;
+        });
+    a_changed_ring_key_is_taken_up: but(settled(2, 3), |o| o.pki.ring_key_changed = true);
     a_node_waits_for_the_expected_ones: new_node(1, vec![member(1), member(2)]), expecting(3);
     the_smallest_of_three_founds:
         new_node(1, vec![member(3), member(1), member(2)]), expecting(3);

@@ -4,9 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    Brick, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer, Phase, Pki, Ring,
-    RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume,
-    Wanted, alerts, lint, phases, plan,
+    Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer, Phase, Pki,
+    Place, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags,
+    Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -50,7 +50,7 @@ fn member() -> impl Strategy<Value = RingMember> {
 fn ring() -> impl Strategy<Value = Ring> {
     let quiet = prop_oneof![Just(0), Just(9_999), Just(10_000), Just(30_000), Just(600_000)];
     let alone = prop_oneof![2 => Just(false), 1 => Just(true)];
-    (vec(member(), 0..7), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
+    (vec(member(), 0..9), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
         if alone {
             members.iter_mut().for_each(|m| m.cluster = None);
         }
@@ -129,20 +129,40 @@ fn observed() -> impl Strategy<Value = Observed> {
     let membership =
         membership.prop_map(|(cluster, founder, swarm)| Membership { cluster, founder, swarm });
     let likely = || prop::bool::weighted(0.9);
-    let pki = (likely(), likely(), any::<bool>(), any::<bool>());
-    let pki = pki.prop_map(|(ca, certificate, renewal_due, ca_key)| Pki {
+    let pki = (likely(), likely(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
+    let pki = pki.prop_map(|(ca, certificate, renewal_due, ca_key, ring_key_changed)| Pki {
         ca,
         certificate,
         renewal_due,
         ca_key,
+        ring_key_changed,
     });
+    let carrier = prop_oneof![8 => Just(Some(600_000)), 1 => Just(None), 1 => of(0..60_000_u64)];
+    let place = (carrier, prop::bool::weighted(0.05), prop::bool::weighted(0.02));
+    let place = place.prop_map(|(carrier_ms, cable_elsewhere, moved)| Place {
+        carrier_ms,
+        cable_elsewhere,
+        moved,
+    });
+    let clock = (prop::bool::weighted(0.05), any::<bool>());
+    let clock = clock.prop_map(|(before_build, synchronised)| Clock { before_build, synchronised });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
     let part = prop_oneof![Just(Part::Storage), Just(Part::Mount), Just(Part::Engine)];
     let hung = vec((part, prop_oneof![Just(0), Just(50_000), Just(300_000_u64)]), 0..2);
-    let all = (node, weighted(0.7, membership), pki, parts, hung, prop::bool::weighted(0.1));
-    all.prop_map(|(node, membership, pki, parts, hung, fills)| {
-        let identity = situations::new_node(1, Vec::new()).identity.filter(|_| node.1);
+    let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
+    let bad = (hung, prop::bool::weighted(0.1));
+    let all = (node, weighted(0.7, membership), pki, parts, machine, bad);
+    all.prop_map(|(node, membership, pki, mut parts, (place, clock, me), (hung, fills))| {
+        if me != 1
+            && let Some(ring) = &mut parts.0
+        {
+            // Beside three that hold the CA key.
+            let settled = situations::settled(me, me).ring.unwrap();
+            ring.members.retain(|m| m.address > address(me));
+            ring.members.extend(settled.members);
+        }
+        let identity = situations::new_node(me, Vec::new()).identity.filter(|_| node.1);
         let mut observed = Observed {
             site: node.0,
             identity,
@@ -153,6 +173,8 @@ fn observed() -> impl Strategy<Value = Observed> {
             mounted: node.2,
             swarm: parts.2,
             now_ms: 600_000,
+            place,
+            clock,
             ..Observed::default()
         };
         if fills {
@@ -226,8 +248,10 @@ fn the_observations_reach_every_kind_of_step() {
     let kinds: Vec<_> = kinds.iter().map(|k| k.trim()).collect();
     insta::assert_snapshot!(kinds.join("\n"), @r"
     add-bricks
+    adopt-ring-key
     create-volume
     deploy-stack
+    drop-ca-key
     drop-swarm-entry
     enrol
     fetch-ca-key

@@ -89,6 +89,16 @@ fn a_fresh_box_comes_in_after_another_died_for_good() {
 }
 
 #[test]
+fn cables_that_come_late_and_a_slow_switch_still_form_one_cluster() {
+    play(Scenario::LateCables, RUNS);
+}
+
+#[test]
+fn those_who_are_left_when_the_founder_died_admit_newcomers() {
+    play(Scenario::FounderGone, &[(3, 200), (4, 50), (5, 50)]);
+}
+
+#[test]
 fn storage_without_a_swarm_is_led_by_the_founder() {
     play(Scenario::NoSwarm, RUNS);
 }

@@ -1,8 +1,9 @@
 //! *Act*: each step of a plan as an effect. Every one may be done twice, or
 //! again after a power cut half-way.
 
+use crate::firewall;
 use crate::host::{Host, Mount, UnitState};
-use crate::identity;
+use crate::identity::{self, Address};
 use crate::node::{
     AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT,
 };
@@ -22,7 +23,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     pub(crate) async fn act(&self, step: &Step, observed: &Observed) -> Result<()> {
         let Effects { host, storage, swarm, ring } = &self.effects;
         match step {
-            Step::MakeIdentity => identity::assume(&self.paths, host, &self.site).await.map(drop),
+            Step::MakeIdentity => {
+                if identity::assume(&self.paths, host, &self.site).await? == Address::Moves {
+                    // It looks for others on the link that it was started with.
+                    ring.stop().await;
+                }
+                Ok(())
+            }
             Step::Start { daemon } => self.start(*daemon, observed).await,
             Step::Restart { daemon } => self.restart(*daemon).await,
             Step::JoinRing { addresses } => ring.join(addresses).await,
@@ -34,6 +41,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 self.take_up_certificate().await
             }
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
+            Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
+            Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
             Step::ProbePeer { address } => storage.probe(*address).await,
             Step::CreateVolume { bricks } => storage.create(bricks).await,
             Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
@@ -73,12 +82,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         match daemon {
             Daemon::Ring => {
                 let identity = self.identity()?;
-                let links = host.links().await?;
-                let link = identity::pick(&links, &self.site);
+                firewall::admit(&self.paths, host, &self.site, identity.address).await?;
+                let link = host.link_of(identity.address).await?;
                 let with = ring::Configuration {
                     identity: &identity,
                     site: &self.site,
-                    interface: link.map(|l| l.name.as_str()),
+                    interface: link.as_deref(),
                     rpc: Some(ring::RPC),
                 };
                 let tags = Tags::wanted(observed).context("this node has no identity yet")?;
@@ -86,6 +95,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Daemon::Storage => {
                 storage.prepare().await?;
+                self.trust()?.storage_shows_it()?;
                 host.start(STORAGE_UNIT).await
             }
             Daemon::Engine => host.start(ENGINE_UNIT).await,
@@ -112,12 +122,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// The storage daemon reads its certificate when it starts; its bricks and
-    /// mounts outlive the restart.
+    /// mounts outlive the restart. Noted last: one that failed is done again.
     async fn take_up_certificate(&self) -> Result<()> {
         if !self.wanted.storage {
             return Ok(());
         }
-        self.effects.host.restart_if_running(STORAGE_UNIT).await
+        self.effects.host.restart_if_running(STORAGE_UNIT).await?;
+        self.trust()?.storage_shows_it()
     }
 
     /// A daemon that hangs hears no polite request.
@@ -242,6 +253,24 @@ mod tests {
         std::fs::remove_file(node.paths.membership()).unwrap();
         node.act(&Step::Found, &Observed::default()).await.unwrap();
         assert_eq!(node.membership().unwrap().unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_renewal_is_not_over_while_the_storage_daemon_shows_the_old_certificate() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = founded(&mut fake, root.path(), 5).await;
+        let due = || node.trust().unwrap().observe().unwrap().renewal_due;
+        let start = Step::Start { daemon: Daemon::Storage };
+        node.act(&start, &Observed::default()).await.unwrap();
+        assert!(!due());
+        // The certificate is new, and the agent died before the restart.
+        node.trust().unwrap().renew(&[]).await.unwrap();
+        assert!(due());
+        let renew = Step::RenewCertificate { via: Vec::new() };
+        node.act(&renew, &Observed::default()).await.unwrap();
+        assert!(!due());
+        assert!(fake.world().calls.contains(&"restart glusterd.service".to_owned()));
     }
 
     #[tokio::test]

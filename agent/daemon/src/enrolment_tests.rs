@@ -4,17 +4,23 @@ use crate::fakes::{Fake, FakeNode, loopback};
 use crate::paths::Paths;
 use crate::serve::{ClusterApi, serve_cluster};
 use crate::swarm::Engine;
-use ashlar_cluster::{Observed, Step};
-use std::net::IpAddr;
+use ashlar_api::{Connection, route};
+use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
+use ashlar_pki::enrolment::{Channel, Newcomer};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio_rustls::TlsConnector;
 
 /// A founder that serves the cluster API on its own loopback address.
 struct Founder {
     node: FakeNode,
     address: IpAddr,
     server: AbortHandle,
+    ring: watch::Sender<Vec<RingMember>>,
     _root: tempfile::TempDir,
 }
 
@@ -34,16 +40,49 @@ impl Founder {
         }
         let trust = node.trust().unwrap();
         let (_, configuration) = watch::channel(trust.server().unwrap());
-        let (_, members) = watch::channel(Vec::new());
+        let (ring, members) = watch::channel(Vec::new());
         let engine = Engine::new(&Paths::under(root.path()));
         let api = Arc::new(ClusterApi { trust, engine, managers: 3, members });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
-        Self { node, address, server, _root: root }
+        Self { node, address, server, ring, _root: root }
+    }
+
+    fn cluster(&self) -> ClusterId {
+        self.node.membership().unwrap().unwrap().cluster
     }
 
     fn enrol(&self) -> Step {
-        let cluster = self.node.membership().unwrap().unwrap().cluster;
-        Step::Enrol { cluster, via: vec![self.address] }
+        Step::Enrol { cluster: self.cluster(), via: vec![self.address] }
+    }
+
+    fn renew(&self) -> Step {
+        Step::RenewCertificate { via: vec![self.address] }
+    }
+
+    /// The ring shows it this node, alive, as a member of its cluster.
+    fn sees(&self, node: &FakeNode) {
+        let identity = node.identity().unwrap();
+        self.ring.send_modify(|members| {
+            members.retain(|m| m.name != identity.name);
+            members.push(RingMember {
+                id: Some(identity.id),
+                name: identity.name,
+                address: identity.address,
+                status: MemberStatus::Alive,
+                cluster: Some(self.cluster()),
+                storage_open: false,
+                ca_key: false,
+                swarm: None,
+            });
+        });
+    }
+
+    /// A node with the site, seen in the ring.
+    async fn newcomer(&self, root: &std::path::Path, number: u8) -> FakeNode {
+        let node = Fake::default().node(root, loopback(number));
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        self.sees(&node);
+        node
     }
 }
 
@@ -67,8 +106,7 @@ async fn persist(node: &FakeNode, step: &Step) -> anyhow::Result<()> {
 async fn a_newcomer_with_the_site_s_key_enrols_and_may_then_renew() {
     let founder = Founder::new(110).await;
     let root = tempfile::tempdir().unwrap();
-    let newcomer = Fake::default().node(root.path(), loopback(112));
-    newcomer.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+    let newcomer = founder.newcomer(root.path(), 112).await;
     persist(&newcomer, &founder.enrol()).await.unwrap();
 
     let membership = newcomer.membership().unwrap().unwrap();
@@ -78,8 +116,7 @@ async fn a_newcomer_with_the_site_s_key_enrols_and_may_then_renew() {
     assert!(pki.ca && pki.certificate && !pki.ca_key);
 
     let before = std::fs::read(newcomer.paths.pki().join("node.pem")).unwrap();
-    let renew = Step::RenewCertificate { via: vec![founder.address] };
-    newcomer.act(&renew, &Observed::default()).await.unwrap();
+    newcomer.act(&founder.renew(), &Observed::default()).await.unwrap();
     let after = std::fs::read(newcomer.paths.pki().join("node.pem")).unwrap();
     assert_ne!(before, after);
 }
@@ -88,8 +125,7 @@ async fn a_newcomer_with_the_site_s_key_enrols_and_may_then_renew() {
 async fn a_node_that_lost_power_while_joining_finishes_joining() {
     let founder = Founder::new(120).await;
     let root = tempfile::tempdir().unwrap();
-    let newcomer = Fake::default().node(root.path(), loopback(122));
-    newcomer.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+    let newcomer = founder.newcomer(root.path(), 122).await;
     persist(&newcomer, &founder.enrol()).await.unwrap();
     std::fs::remove_file(newcomer.paths.membership()).unwrap();
     std::fs::remove_file(newcomer.paths.pki().join("node.pem")).unwrap();
@@ -101,10 +137,119 @@ async fn a_node_that_lost_power_while_joining_finishes_joining() {
 async fn an_outsider_with_another_key_is_not_let_in() {
     let founder = Founder::new(130).await;
     let root = tempfile::tempdir().unwrap();
-    let mut outsider = Fake::default().node(root.path(), loopback(132));
-    outsider.site.ring_key = ashlar_recipe::RingKey::new([8; 32]);
-    outsider.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+    let outsider = node_with_key(root.path(), loopback(132), [8; 32]).await;
+    founder.sees(&outsider);
     let error = persist(&outsider, &founder.enrol()).await.unwrap_err();
     assert!(format!("{error:#}").contains("ring key"), "{error:#}");
     assert_eq!(outsider.membership().unwrap(), None);
+}
+
+/// A node whose site has another ring key.
+async fn node_with_key(root: &std::path::Path, address: IpAddr, key: [u8; 32]) -> FakeNode {
+    let mut node = Fake::default().node(root, address);
+    node.site.ring_key = ashlar_recipe::RingKey::new(key);
+    crate::fakes::write_site(&node.paths, &node.site);
+    node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+    node
+}
+
+#[tokio::test]
+async fn a_certificate_away_from_the_ring_is_worth_no_other_and_no_key() {
+    let founder = Founder::new(140).await;
+    let root = tempfile::tempdir().unwrap();
+    let stolen = founder.newcomer(root.path(), 142).await;
+    persist(&stolen, &founder.enrol()).await.unwrap();
+    let fetch = Step::FetchCaKey { via: vec![founder.address] };
+
+    founder.ring.send_modify(|members| members[0].status = MemberStatus::Failed);
+    for step in [founder.renew(), fetch.clone()] {
+        let refused = stolen.act(&step, &Observed::default()).await.unwrap_err();
+        assert!(format!("{refused:#}").contains("not alive in the ring"), "{refused:#}");
+    }
+    founder.sees(&stolen);
+    stolen.act(&founder.renew(), &Observed::default()).await.unwrap();
+    stolen.act(&fetch, &Observed::default()).await.unwrap();
+    assert!(stolen.trust().unwrap().observe().unwrap().ca_key);
+}
+
+#[tokio::test]
+async fn who_was_struck_off_gets_nothing_though_the_ring_shows_it() {
+    let founder = Founder::new(150).await;
+    let root = tempfile::tempdir().unwrap();
+    let thief = founder.newcomer(root.path(), 152).await;
+    persist(&thief, &founder.enrol()).await.unwrap();
+    let list = format!(r#"{{"version":1,"nodes":["{}"]}}"#, thief.identity().unwrap().id);
+    std::fs::write(founder.node.paths.struck_off(), list).unwrap();
+    let fetch = Step::FetchCaKey { via: vec![founder.address] };
+    for step in [founder.renew(), fetch, founder.enrol()] {
+        let refused = thief.act(&step, &Observed::default()).await.unwrap_err();
+        assert!(format!("{refused:#}").contains("struck off"), "{refused:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_gives_up_the_ca_key_only_to_those_that_show_it() {
+    let founder = Founder::new(160).await;
+    let root = tempfile::tempdir().unwrap();
+    let member = founder.newcomer(root.path(), 162).await;
+    persist(&member, &founder.enrol()).await.unwrap();
+    let fetch = Step::FetchCaKey { via: vec![founder.address] };
+    member.act(&fetch, &Observed::default()).await.unwrap();
+
+    let pretender = Step::DropCaKey { via: vec![founder.address, loopback(169)] };
+    assert!(member.act(&pretender, &Observed::default()).await.is_err());
+    assert!(member.trust().unwrap().observe().unwrap().ca_key);
+    let holder = Step::DropCaKey { via: vec![founder.address] };
+    member.act(&holder, &Observed::default()).await.unwrap();
+    assert!(!member.trust().unwrap().observe().unwrap().ca_key);
+}
+
+#[tokio::test]
+async fn a_box_with_the_ring_s_new_key_enrols_and_one_with_the_old_key_does_not() {
+    let founder = Founder::new(170).await;
+    let key = |byte| BASE64_STANDARD.encode([byte; 32]);
+    let keyring = founder.node.paths.keyring();
+    std::fs::create_dir_all(keyring.parent().unwrap()).unwrap();
+    // As `serf keys` leaves it when the new key was installed and is used.
+    std::fs::write(&keyring, format!(r#"["{}","{}"]"#, key(9), key(7))).unwrap();
+    let trust = founder.node.trust().unwrap();
+    assert!(trust.observe().unwrap().ring_key_changed);
+    founder.node.act(&Step::AdoptRingKey, &Observed::default()).await.unwrap();
+    let pki = trust.observe().unwrap();
+    assert!(!pki.ring_key_changed && pki.ca_key);
+
+    let root = tempfile::tempdir().unwrap();
+    let newcomer = node_with_key(root.path(), loopback(172), [9; 32]).await;
+    founder.sees(&newcomer);
+    persist(&newcomer, &founder.enrol()).await.unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let late = founder.newcomer(root.path(), 173).await;
+    let refused = persist(&late, &founder.enrol()).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("ring key"), "{refused:#}");
+}
+
+#[tokio::test]
+async fn a_session_carries_one_hello() {
+    let founder = Founder::new(180).await;
+    let address = SocketAddr::new(founder.address, ashlar_api::CLUSTER_PORT);
+    let stream = loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let config = Arc::new(ashlar_pki::tls::enrolment_client().unwrap());
+    let name = ashlar_pki::tls::server_name(founder.address);
+    let stream = TlsConnector::from(config).connect(name, stream).await.unwrap();
+    let server = stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
+    let channel = Channel::of(stream.get_ref().1).unwrap();
+    let (_, hello) = Newcomer::hello(&[7; 32], &channel, &server).unwrap();
+    let mut session = Connection::over(stream).await.unwrap();
+    founder.node.trust().unwrap().observe().unwrap();
+    let mut say = async || {
+        let bytes = hello.encode().unwrap();
+        session.post_message(route::ENROL_HELLO, route::ENROL_TYPE, bytes).await
+    };
+    say().await.unwrap();
+    assert!(say().await.unwrap_err().to_string().contains("one hello"));
 }

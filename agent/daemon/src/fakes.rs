@@ -28,6 +28,11 @@ pub(crate) struct World {
     pub(crate) active: BTreeSet<String>,
     pub(crate) named: Option<String>,
     pub(crate) network_reloaded: bool,
+    /// The wired links; none stands for one with a cable.
+    pub(crate) links: Vec<Link>,
+    /// Addresses for which another machine answers.
+    pub(crate) answering: BTreeSet<IpAddr>,
+    paths: Option<Paths>,
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
     pub(crate) tags: BTreeMap<String, String>,
@@ -70,6 +75,7 @@ impl Fake {
         std::fs::create_dir_all(paths.state()).unwrap();
         std::fs::create_dir_all(paths.run()).unwrap();
         self.paths = Some(paths.clone());
+        self.world().paths = Some(paths.clone());
         let mac = "aa:bb:cc:00:00:01".to_owned();
         let site = Site {
             version: 1,
@@ -79,11 +85,19 @@ impl Fake {
             ssh_keys: Vec::new(),
             network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
         };
-        let wanted = Wanted { settle_ms: 0, ..Wanted::default() };
+        write_site(&paths, &site);
+        let wanted = Wanted { settle_ms: 0, alone_ms: 0, ..Wanted::default() };
         let fake = || self.clone();
         let effects = Effects { host: fake(), ring: fake(), storage: fake(), swarm: fake() };
         Node::new(&paths, site, wanted, effects)
     }
+}
+
+/// Writes the site of a fake node, without the address on the loopback that no
+/// real site may give.
+pub(crate) fn write_site(paths: &Paths, site: &Site) {
+    let text = Site { network: NetworkPlan::default(), ..site.clone() }.to_toml().unwrap();
+    crate::state::write(&paths.site(), text.as_bytes(), 0o600).unwrap();
 }
 
 impl Host for Fake {
@@ -136,12 +150,25 @@ impl Host for Fake {
     }
 
     async fn links(&self) -> Result<Vec<Link>> {
+        let links = self.world().links.clone();
         let (name, mac) = ("host0".into(), "aa:bb:cc:00:00:01".into());
-        Ok(vec![Link { name, mac, carrier: true, index: 2 }])
+        let one = Link { name, mac, carrier: true, index: 2 };
+        Ok(if links.is_empty() { vec![one] } else { links })
     }
 
-    async fn has_address(&self, _: IpAddr) -> Result<bool> {
-        Ok(self.world().network_reloaded)
+    /// As networkd would have it: on the link that the file names.
+    async fn link_of(&self, _: IpAddr) -> Result<Option<String>> {
+        let world = self.world();
+        let file = world.paths.as_ref().map(|p| p.networkd().join("20-ashlar-cluster.network"));
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let named = text.and_then(|text| {
+            text.lines().find_map(|line| line.strip_prefix("Name=").map(str::to_owned))
+        });
+        Ok(named.filter(|_| world.network_reloaded))
+    }
+
+    async fn answers(&self, address: IpAddr, _: &str) -> Result<bool> {
+        Ok(self.world().answering.contains(&address))
     }
 
     async fn volume(&self) -> Mount {
@@ -158,6 +185,11 @@ impl Ring for Fake {
         self.call("start the ring");
         self.world().ring = true;
         Ok(())
+    }
+
+    async fn stop(&self) {
+        self.call("stop the ring");
+        self.world().ring = false;
     }
 
     async fn members(&self) -> Result<Option<Vec<Member>>> {

@@ -1,70 +1,194 @@
 //! Who this node is: a random id, made once and kept in state, and what derives
 //! from it: the host name and the cluster address.
 
+use crate::clock::since_boot;
 use crate::host::{Host, Link};
+use crate::machine::Machine;
 use crate::paths::Paths;
 use crate::state;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ashlar_cluster::{Identity, NodeId};
 use ashlar_recipe::Site;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use std::cmp::Reverse;
 use std::fmt::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long after power-on a port that the site names is waited for: one on USB
+/// comes late, and an address that was taken instead stays for life.
+const NAMED: Duration = Duration::from_secs(60);
+
+/// How long after power-on every port may take for its link: of two with a cable
+/// the faster one is not the better one.
+const LINKS: Duration = Duration::from_secs(15);
 
 /// The identity in this node's state, if one was made.
 pub(crate) fn load(paths: &Paths) -> Result<Option<Identity>> {
     state::read_json(&paths.identity())
 }
 
-/// Whether the machine goes by that identity: its name is set and its cluster
-/// address is on an interface.
-pub(crate) async fn holds(host: &impl Host, identity: &Identity) -> Result<bool> {
-    Ok(host.is_named(&identity.name).await? && host.has_address(identity.address).await?)
+/// How the machine goes by its identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Worn {
+    /// Its name is set and its address is on a link.
+    pub(crate) holds: bool,
+    /// The link with its address, if that has carrier.
+    pub(crate) carrier: Option<String>,
+    /// The address belongs on another link now.
+    pub(crate) cable_elsewhere: bool,
+    /// The disk was set up in another machine.
+    pub(crate) moved: bool,
+}
+
+/// Looks at the machine of a node with an identity.
+pub(crate) async fn look(
+    paths: &Paths,
+    host: &impl Host,
+    site: &Site,
+    identity: &Identity,
+) -> Result<Worn> {
+    let links = host.links().await?;
+    let recorded = Machine::load(paths)?;
+    if recorded.as_ref().is_some_and(|m| m.is_another(&Machine::here(paths, &links))) {
+        return Ok(Worn { moved: true, ..Worn::default() });
+    }
+    let on = host.link_of(identity.address).await?;
+    let home = recorded.as_ref().and_then(Machine::home);
+    let belongs = belongs_on(&links, home, on.as_deref(), site);
+    let holds = on.is_some() && host.is_named(&identity.name).await?;
+    let here = links.iter().find(|link| Some(&link.name) == on.as_ref());
+    Ok(Worn {
+        holds,
+        carrier: here.filter(|link| link.carrier).map(|link| link.name.clone()),
+        cable_elsewhere: holds
+            && belongs.is_some_and(|link| link.carrier && Some(&link.name) != on.as_ref()),
+        moved: false,
+    })
+}
+
+/// What became of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// It is where it was.
+    Stays,
+    /// It went from one link to another.
+    Moves,
 }
 
 /// Makes an identity unless there is one, and makes the machine go by it.
 /// The address then arrives when networkd has set it.
-pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Result<Identity> {
+pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Result<Address> {
     let links = host.links().await?;
+    if links.is_empty() {
+        bail!("this machine has no wired network link to carry its cluster address");
+    }
+    let here = Machine::here(paths, &links);
+    let mut machine = Machine::load(paths)?.unwrap_or_else(|| here.clone());
+    if machine.is_another(&here) {
+        bail!("this disk was set up in another machine");
+    }
+    if machine.home().is_none() && links.iter().any(|l| !l.carrier) && since_boot() < LINKS {
+        bail!("waiting a moment for every network port to come up");
+    }
+    let on = match load(paths)? {
+        Some(identity) => host.link_of(identity.address).await?,
+        None => None,
+    };
+    let link = belongs_on(&links, machine.home(), on.as_deref(), site)
+        .context("this machine has no wired network link to carry its cluster address")?;
     let identity = match load(paths)? {
         Some(identity) => identity,
         None => {
             let macs: Vec<&str> = links.iter().map(|l| l.mac.as_str()).collect();
-            let identity = make(site, &macs)?;
+            await_named(site, &macs, since_boot())?;
+            let identity = make(site, &macs, host, link).await?;
             state::write_json(&paths.identity(), &identity, 0o600)?;
             tracing::info!(id = %identity.id, name = identity.name, address = %identity.address,
                 "this node has an identity");
             identity
         }
     };
+    if machine.learn(&here, link.carrier.then_some(link.mac.as_str())) || !paths.machine().exists()
+    {
+        machine.keep(paths)?;
+    }
     if !host.is_named(&identity.name).await? {
         host.set_hostname(&identity.name).await?;
     }
-    if !host.has_address(identity.address).await? {
-        let link = pick(&links, site)
-            .context("this machine has no wired network link to carry its cluster address")?;
-        let file = paths.networkd().join("20-ashlar-cluster.network");
-        state::make_public_dir(&paths.networkd())?;
-        // networkd runs as a user of its own and must be able to read it.
-        state::write_if_changed(&file, network(link, &identity, site).as_bytes(), 0o644)?;
-        host.reload_network().await?;
+    if on.as_ref() == Some(&link.name) {
+        return Ok(Address::Stays);
     }
-    Ok(identity)
+    let file = paths.networkd().join("20-ashlar-cluster.network");
+    state::make_public_dir(&paths.networkd())?;
+    // networkd runs as a user of its own and must be able to read it.
+    state::write_if_changed(&file, network(link, &identity, site).as_bytes(), 0o644)?;
+    host.reload_network().await?;
+    let Some(from) = on else { return Ok(Address::Stays) };
+    tracing::info!(from, to = link.name, "the cluster address follows the cable to {}", link.name);
+    Ok(Address::Moves)
 }
 
-fn make(site: &Site, macs: &[&str]) -> Result<Identity> {
+/// A site that gives boxes fixed addresses by their ports is not answered before
+/// such a port had its time to appear.
+fn await_named(site: &Site, macs: &[&str], up: Duration) -> Result<()> {
+    let nodes = &site.network.node;
+    let here = nodes.iter().any(|n| macs.iter().any(|mac| mac.eq_ignore_ascii_case(&n.mac)));
+    if nodes.is_empty() || here || up >= NAMED {
+        return Ok(());
+    }
+    let seconds = NAMED.saturating_sub(up).as_secs() + 1;
+    bail!(
+        "the site gives fixed addresses to network ports, and none of them is here yet: waiting \
+         {seconds} s for one"
+    )
+}
+
+async fn make(site: &Site, macs: &[&str], host: &impl Host, link: &Link) -> Result<Identity> {
     let mut bytes = [0_u8; 16];
     OsRng.try_fill_bytes(&mut bytes).context("the kernel gives no random numbers")?;
     let id = hex::encode(bytes);
-    let address = site.address_for(&id, macs);
+    let address = free_address(site, &id, macs, host, link).await?;
     Ok(Identity { name: format!("ashlar-{}", &id[..8]), id: NodeId(id), address })
 }
 
-/// The link that the site names, else the first one.
-pub(crate) fn pick<'a>(links: &'a [Link], site: &Site) -> Option<&'a Link> {
+/// The first address that nobody answers for.
+async fn free_address(
+    site: &Site,
+    id: &str,
+    macs: &[&str],
+    host: &impl Host,
+    link: &Link,
+) -> Result<IpAddr> {
+    for address in site.address_candidates(id, macs) {
+        // Without a cable nobody can tell.
+        if !link.carrier || !host.answers(address, &link.name).await? {
+            return Ok(address);
+        }
+        tracing::warn!(%address, "another machine answers at {address}: it is not taken");
+    }
+    bail!(
+        "another machine answers at every address that this node may have in {}: check \
+         `network.cluster` and `network.node` of the site",
+        site.network.cluster
+    )
+}
+
+/// The link that the address belongs on: one with a cable, and of those its home,
+/// else the one where it is, else one that the site names, else the first.
+fn belongs_on<'a>(
+    links: &'a [Link],
+    home: Option<&str>,
+    on: Option<&str>,
+    site: &Site,
+) -> Option<&'a Link> {
     let named =
-        |link: &&Link| site.network.node.iter().any(|n| n.mac.eq_ignore_ascii_case(&link.mac));
-    links.iter().find(named).or_else(|| links.first())
+        |link: &Link| site.network.node.iter().any(|n| n.mac.eq_ignore_ascii_case(&link.mac));
+    links.iter().max_by_key(|link| {
+        let (home, here) = (Some(link.mac.as_str()) == home, Some(link.name.as_str()) == on);
+        (link.carrier, home, here, named(link), Reverse(link.index))
+    })
 }
 
 /// The `.network` file that puts the cluster address on `link`.
@@ -75,7 +199,8 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
     // The multicast route: mDNS has to work on a network without a way out.
     // No duplicate detection: the first question by mDNS goes out by IPv6 as
     // well and fails while the link-local address, made from the MAC, is
-    // tentative.
+    // tentative. That of IPv4 was the agent's, once: networkd's own would take
+    // the address away whenever somebody claims it.
     // ConfigureWithoutCarrier: a node that is alone, or whose cable was pulled,
     // keeps its address, because everything on it is bound to that address.
     let _ = write!(
@@ -94,33 +219,162 @@ fn network(link: &Link, identity: &Identity, site: &Site) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ashlar_recipe::{NetworkPlan, RingKey, SiteNode};
+    use crate::fakes::{Fake, FakeNode, loopback};
+    use ashlar_recipe::SiteNode;
 
-    fn site(node: Vec<SiteNode>) -> Site {
-        Site {
-            version: 1,
-            name: "demo".into(),
-            ring_key: RingKey::new([7; 32]),
-            expect: None,
-            ssh_keys: Vec::new(),
-            network: NetworkPlan { node, ..NetworkPlan::default() },
+    const PORT_1: &str = "aa:bb:cc:00:00:01";
+    const PORT_2: &str = "aa:bb:cc:00:00:02";
+
+    /// Two ports, with a cable or without.
+    fn ports(first: bool, second: bool) -> Vec<Link> {
+        let link = |name: &str, mac: &str, carrier, index| Link {
+            name: name.into(),
+            mac: mac.into(),
+            carrier,
+            index,
+        };
+        vec![link("enp1s0", PORT_1, first, 2), link("enp2s0", PORT_2, second, 3)]
+    }
+
+    struct Box {
+        fake: Fake,
+        node: FakeNode,
+        _root: tempfile::TempDir,
+    }
+
+    impl Box {
+        /// A box with these ports, of a site without fixed addresses.
+        fn new(ports: Vec<Link>) -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let mut fake = Fake::default();
+            let mut node = fake.node(root.path(), loopback(30));
+            node.site.network.node.clear();
+            fake.world().links = ports;
+            Self { fake, node, _root: root }
+        }
+
+        async fn assume(&self) -> Result<Address> {
+            assume(&self.node.paths, &self.fake, &self.node.site).await
+        }
+
+        async fn link(&self) -> Option<String> {
+            let identity = load(&self.node.paths).unwrap().unwrap();
+            self.fake.link_of(identity.address).await.unwrap()
+        }
+
+        async fn look(&self) -> Worn {
+            let identity = load(&self.node.paths).unwrap().unwrap();
+            look(&self.node.paths, &self.fake, &self.node.site, &identity).await.unwrap()
+        }
+
+        fn plug(&self, first: bool, second: bool) {
+            self.fake.world().links = ports(first, second);
         }
     }
 
-    #[test]
-    fn two_nodes_of_a_site_have_different_ids_and_addresses_inside_its_network() {
-        let site = site(Vec::new());
-        let (a, b) = (make(&site, &[]).unwrap(), make(&site, &[]).unwrap());
+    #[tokio::test]
+    async fn two_nodes_of_a_site_have_different_ids_and_addresses_inside_its_network() {
+        let (one, other) = (Box::new(ports(true, false)), Box::new(ports(true, false)));
+        for node in [&one, &other] {
+            node.assume().await.unwrap();
+        }
+        let [a, b] = [&one, &other].map(|b| load(&b.node.paths).unwrap().unwrap());
         assert_ne!(a.id, b.id);
         assert!(a.name.starts_with("ashlar-") && a.name.len() == 15);
         let std::net::IpAddr::V4(address) = a.address else { panic!("IPv4") };
-        assert!(site.network.cluster.contains(&address));
+        assert!(one.node.site.network.cluster.contains(&address));
+    }
+
+    #[tokio::test]
+    async fn the_address_goes_where_the_cable_is_and_follows_it() {
+        let node = Box::new(ports(false, true));
+        node.assume().await.unwrap();
+        assert_eq!(node.link().await.as_deref(), Some("enp2s0"));
+        assert_eq!(node.look().await.carrier.as_deref(), Some("enp2s0"));
+
+        node.plug(false, false);
+        let pulled = node.look().await;
+        assert!(pulled.holds && pulled.carrier.is_none() && !pulled.cable_elsewhere);
+
+        node.plug(true, false);
+        assert!(node.look().await.cable_elsewhere);
+        assert_eq!(node.assume().await.unwrap(), Address::Moves);
+        assert_eq!(node.link().await.as_deref(), Some("enp1s0"));
+        assert!(!node.look().await.cable_elsewhere);
+    }
+
+    #[tokio::test]
+    async fn a_first_look_before_any_link_is_up_does_not_bind_the_address_to_a_dead_port() {
+        let node = Box::new(ports(false, false));
+        node.assume().await.unwrap();
+        assert_eq!(node.link().await.as_deref(), Some("enp1s0"));
+        node.plug(false, true);
+        assert!(node.look().await.cable_elsewhere);
+        node.assume().await.unwrap();
+        assert_eq!(node.link().await.as_deref(), Some("enp2s0"));
+        // It is at home there, and a second cable elsewhere changes nothing.
+        node.plug(true, true);
+        assert!(!node.look().await.cable_elsewhere);
+    }
+
+    #[tokio::test]
+    async fn an_address_comes_home_when_its_own_port_has_a_cable_again() {
+        let node = Box::new(ports(true, true));
+        node.assume().await.unwrap();
+        node.plug(false, true);
+        node.assume().await.unwrap();
+        assert_eq!(node.link().await.as_deref(), Some("enp2s0"));
+        node.plug(true, true);
+        assert!(node.look().await.cable_elsewhere);
+    }
+
+    #[tokio::test]
+    async fn an_address_for_which_somebody_answers_is_not_taken() {
+        let node = Box::new(ports(true, false));
+        let id = "3f0c8f7e5d2b4a6f9e1d0c7b8a695847";
+        let macs: [&str; 0] = [];
+        let wanted: Vec<_> = node.node.site.address_candidates(id, &macs).take(3).collect();
+        node.fake.world().answering = wanted[..2].iter().copied().collect();
+        let links = ports(true, false);
+        let took = free_address(&node.node.site, id, &[], &node.fake, &links[0]).await.unwrap();
+        assert_eq!(took, wanted[2]);
+    }
+
+    #[tokio::test]
+    async fn a_fixed_address_for_which_somebody_answers_is_an_error_and_nothing_is_written() {
+        let mut node = Box::new(ports(true, false));
+        let address = loopback(30);
+        node.node.site.network.node = vec![SiteNode { mac: PORT_1.into(), address }];
+        node.fake.world().answering.insert(address);
+        assert!(node.assume().await.unwrap_err().to_string().contains("another machine answers"));
+        assert_eq!(load(&node.node.paths).unwrap(), None);
+        node.fake.world().answering.clear();
+        node.assume().await.unwrap();
+        assert_eq!(load(&node.node.paths).unwrap().unwrap().address, address);
     }
 
     #[test]
-    fn a_box_that_the_site_names_gets_the_address_written_there() {
-        let address = std::net::IpAddr::from([10, 83, 0, 7]);
-        let site = site(vec![SiteNode { mac: "aa:bb:cc:00:00:01".into(), address }]);
-        assert_eq!(make(&site, &["aa:bb:cc:00:00:01"]).unwrap().address, address);
+    fn a_port_that_the_site_names_and_that_comes_late_is_waited_for() {
+        let node = Box::new(ports(true, false));
+        let mut site = node.node.site.clone();
+        let early = Duration::from_secs(4);
+        await_named(&site, &[PORT_1], early).unwrap();
+        site.network.node = vec![SiteNode { mac: PORT_2.into(), address: loopback(30) }];
+        assert!(await_named(&site, &[PORT_1], early).is_err());
+        await_named(&site, &[PORT_1, &PORT_2.to_uppercase()], early).unwrap();
+        await_named(&site, &[PORT_1], NAMED).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_copied_disk_does_not_go_by_its_twin_s_identity() {
+        let node = Box::new(ports(true, false));
+        node.assume().await.unwrap();
+        let other = |mac: &str| Link { mac: mac.into(), ..ports(true, false).remove(0) };
+        node.fake.world().links = vec![other("aa:bb:cc:00:00:99")];
+        let twin = node.look().await;
+        assert!(twin.moved && !twin.holds);
+        assert!(node.assume().await.is_err());
+        crate::machine::accept(&node.node.paths, &node.fake.links().await.unwrap()).unwrap();
+        assert!(!node.look().await.moved, "a person said that it was moved");
     }
 }

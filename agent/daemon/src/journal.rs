@@ -20,6 +20,10 @@ pub(crate) fn init() {
     });
     let registry = tracing_subscriber::registry().with(filter);
     let journal = connected_to_journal().then(JournalLog::empty).and_then(Result::ok);
+    // Libraries that know `log` alone: what they warn of would reach nobody.
+    if log::set_logger(&Bridge).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     // `try_init` fails only if a subscriber exists already: then it stays.
     let _ = match journal {
         Some(log) => {
@@ -28,6 +32,26 @@ pub(crate) fn init() {
         }
         None => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
     };
+}
+
+/// Makes `tracing` events of `log` records.
+struct Bridge;
+
+impl log::Log for Bridge {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let (library, words) = (record.target(), record.args());
+        match record.level() {
+            log::Level::Error => tracing::error!(library, "{words}"),
+            log::Level::Warn => tracing::warn!(library, "{words}"),
+            _ => tracing::debug!(library, "{words}"),
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 struct JournalLayer {
@@ -110,6 +134,21 @@ mod tests {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             event.record(&mut *self.0.lock().unwrap());
         }
+    }
+
+    #[test]
+    fn what_a_library_logs_reaches_the_journal() {
+        let seen = Arc::new(Mutex::new(Entry::default()));
+        let subscriber = tracing_subscriber::registry().with(Capture(seen.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            let words = format_args!("the name is too long");
+            let level = log::Level::Error;
+            let record = log::Record::builder().args(words).level(level).target("mdns_sd").build();
+            log::Log::log(&Bridge, &record);
+        });
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.message, "the name is too long");
+        assert_eq!(seen.fields, [("ASHLAR_LIBRARY".into(), "mdns_sd".into())]);
     }
 
     #[test]

@@ -8,11 +8,13 @@ mod clock;
 mod enrolment_tests;
 #[cfg(test)]
 mod fakes;
+mod firewall;
 mod health;
 mod host;
 mod identity;
 mod journal;
 mod ledger;
+mod machine;
 mod node;
 mod observe;
 mod paths;
@@ -22,6 +24,7 @@ mod ring;
 mod run;
 mod seed;
 mod serve;
+mod site_store;
 mod state;
 mod status;
 mod storage;
@@ -33,6 +36,7 @@ mod work;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use paths::Paths;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The agent of an Ashlar node. systemd runs it; people use `ashlarctl`.
@@ -49,7 +53,20 @@ enum Command {
     Run,
     /// Take the site from the seed partition or the credential `ashlar.site`,
     /// once, and wipe the seed. Does nothing on a node that has its site.
-    ImportSeed,
+    ///
+    /// A node that has a site takes one of the same name with another ring key: so
+    /// a box that was away while the key was changed is given the new one.
+    ImportSeed {
+        /// Take the site from this file instead, which is left as it is.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
+    /// Take this machine for the node's own.
+    ///
+    /// A disk that finds itself in another machine than it was set up in may be a
+    /// copy, and takes no part. If it was moved on purpose, and the other machine
+    /// will never run it again, this lets it go on.
+    AcceptMachine,
 }
 
 fn main() -> ExitCode {
@@ -57,7 +74,10 @@ fn main() -> ExitCode {
     journal::init();
     let outcome = match cli.command {
         Command::Run => run(),
-        Command::ImportSeed => import_seed(),
+        Command::ImportSeed { file } => import_seed(file),
+        Command::AcceptMachine => {
+            host::wired().and_then(|links| machine::accept(&Paths::system(), &links))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,17 +91,20 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     // One thread does everything but what may block in the kernel: the work is
     // waiting, and stacks are most of what a small agent keeps in memory.
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .thread_stack_size(512 * 1024)
         .build()
-        .context("cannot start the runtime")?
-        .block_on(run::run(Paths::system()))
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(run::run(Paths::system()));
+    // A question to a mount that hangs must not hold up the shutdown.
+    runtime.shutdown_background();
+    outcome
 }
 
-fn import_seed() -> Result<()> {
-    match seed::import(&Paths::system(), &seed::Sources::system(), &seed::read_seed)? {
+fn import_seed(file: Option<PathBuf>) -> Result<()> {
+    match seed::import(&Paths::system(), &seed::Sources::system(file), &seed::read_seed)? {
         seed::Imported::Now => {}
         seed::Imported::Before => tracing::info!("this node has its site"),
         seed::Imported::Nothing => tracing::warn!(

@@ -36,6 +36,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) effects: Effects<H, R, S, W>,
     /// The ring's live picture, and since when it is as it is.
     pub(crate) quiet: RefCell<Quiet>,
+    /// Since when the link with the cluster address has had carrier.
+    pub(crate) carrier: RefCell<Carrier>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
     /// What the last look at each part brought.
@@ -69,6 +71,25 @@ impl Quiet {
     }
 }
 
+/// A link with carrier, and since when it was seen so.
+#[derive(Debug, Default)]
+pub(crate) struct Carrier {
+    link: Option<String>,
+    since_ms: u64,
+}
+
+impl Carrier {
+    /// Notes which link carries the cluster address and has carrier at `now_ms`,
+    /// and says for how long it has been that one.
+    pub(crate) fn note(&mut self, link: Option<String>, now_ms: u64) -> Option<u64> {
+        if link != self.link {
+            self.link = link;
+            self.since_ms = now_ms;
+        }
+        self.link.as_ref().map(|_| now_ms.saturating_sub(self.since_ms))
+    }
+}
+
 /// The unit of the storage daemon.
 pub(crate) const STORAGE_UNIT: &str = "glusterd.service";
 
@@ -98,6 +119,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             wanted,
             effects,
             quiet: RefCell::default(),
+            carrier: RefCell::default(),
             standing: RefCell::default(),
             sight: RefCell::default(),
             patience: observe::patience,
@@ -116,7 +138,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         if let Some(trust) = self.trust.get() {
             return Ok(trust.clone());
         }
-        let opened = Trust::open(&self.paths, &self.identity()?, self.site.ring_key.as_bytes())?;
+        let opened = Trust::open(&self.paths, &self.identity()?, &self.site)?;
         Ok(self.trust.get_or_init(|| Arc::new(opened)).clone())
     }
 }
@@ -137,6 +159,18 @@ mod tests {
             ca_key: false,
             swarm: None,
         }
+    }
+
+    #[test]
+    fn carrier_counts_from_when_this_link_was_first_seen_to_have_it() {
+        let mut carrier = Carrier::default();
+        let link = |name: &str| Some(name.to_owned());
+        assert_eq!(carrier.note(None, 1_000), None);
+        assert_eq!(carrier.note(link("enp1s0"), 5_000), Some(0));
+        assert_eq!(carrier.note(link("enp1s0"), 9_000), Some(4_000));
+        assert_eq!(carrier.note(link("enp2s0"), 9_500), Some(0), "it moved");
+        assert_eq!(carrier.note(None, 9_600), None);
+        assert_eq!(carrier.note(link("enp2s0"), 9_700), Some(0), "it was pulled");
     }
 
     #[test]

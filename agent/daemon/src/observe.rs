@@ -2,7 +2,7 @@
 //! time of its own, and what the last look brought is kept with its age: a part
 //! that hangs holds up no other, and why it is silent is known.
 
-use crate::clock::since_boot_ms;
+use crate::clock::{self, since_boot_ms};
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
 use crate::node::{ENGINE_UNIT, Node, STORAGE_UNIT};
@@ -11,7 +11,8 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
-use ashlar_cluster::{Disk, Identity, Look, Observed, Part, RingMember, Seen};
+use ashlar_cluster::{Disk, Identity, Look, Observed, Part, Place, RingMember, Seen};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -120,7 +121,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// Everything that is known now: each part as the last look at it left it,
     /// and this node's own files as they are.
     pub(crate) async fn observed(&self) -> Result<Observed> {
-        let identity = timeout(BUS, self.observe_identity())
+        let (identity, place) = timeout(BUS, self.observe_identity())
             .await
             .context("systemd does not say what this machine is called")??;
         let pki = match &identity {
@@ -140,15 +141,24 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             swarm: sight.engine.get().cloned(),
             looks: sight.looks(),
             disks: self.disks(),
+            place,
+            clock: clock::look(&self.paths, Timestamp::now()),
         })
     }
 
     /// The identity, if the machine goes by it: without its address nothing
-    /// else can work.
-    async fn observe_identity(&self) -> Result<Option<Identity>> {
-        let Some(identity) = identity::load(&self.paths)? else { return Ok(None) };
-        let holds = identity::holds(&self.effects.host, &identity).await?;
-        Ok(holds.then_some(identity))
+    /// else can work. And where the machine's cable is.
+    async fn observe_identity(&self) -> Result<(Option<Identity>, Place)> {
+        let Some(identity) = identity::load(&self.paths)? else {
+            return Ok((None, Place::default()));
+        };
+        let worn = identity::look(&self.paths, &self.effects.host, &self.site, &identity).await?;
+        let place = Place {
+            carrier_ms: self.carrier.borrow_mut().note(worn.carrier, since_boot_ms()),
+            cable_elsewhere: worn.cable_elsewhere,
+            moved: worn.moved,
+        };
+        Ok((worn.holds.then_some(identity), place))
     }
 
     async fn observe_ring(&self) -> Result<ashlar_cluster::Ring> {

@@ -29,6 +29,21 @@ impl Paths {
         self.root.join("usr/lib/ashlar/release.json")
     }
 
+    /// Its time is when the release was made; systemd lets no clock be earlier.
+    pub(crate) fn clock_epoch(&self) -> PathBuf {
+        self.root.join("usr/lib/clock-epoch")
+    }
+
+    /// There once a time server has set the clock.
+    pub(crate) fn clock_synchronised(&self) -> PathBuf {
+        self.root.join("run/systemd/timesync/synchronized")
+    }
+
+    /// The machine's own number, as its firmware tells it.
+    pub(crate) fn machine_uuid(&self) -> PathBuf {
+        self.root.join("sys/class/dmi/id/product_uuid")
+    }
+
     /// Compose files of the stacks that the image ships.
     pub(crate) fn stacks(&self) -> PathBuf {
         self.root.join("usr/lib/ashlar/stacks")
@@ -54,6 +69,16 @@ impl Paths {
         self.state().join("identity.json")
     }
 
+    /// The machine that this node was set up on.
+    pub(crate) fn machine(&self) -> PathBuf {
+        self.state().join("machine.json")
+    }
+
+    /// Nodes that were struck off the cluster.
+    pub(crate) fn struck_off(&self) -> PathBuf {
+        self.state().join("struck-off.json")
+    }
+
     /// The cluster that this node belongs to.
     pub(crate) fn membership(&self) -> PathBuf {
         self.state().join("membership.json")
@@ -67,6 +92,22 @@ impl Paths {
     /// The ring's keyring and snapshot.
     pub(crate) fn ring(&self) -> PathBuf {
         self.state().join("ring")
+    }
+
+    /// The ring's keys, the primary one first; the ring rewrites them when they
+    /// are changed.
+    pub(crate) fn keyring(&self) -> PathBuf {
+        self.ring().join("keyring.json")
+    }
+
+    /// The certificate that the storage daemon read when it was started last.
+    pub(crate) fn shown_certificate(&self) -> PathBuf {
+        self.run().join("storage-certificate.pem")
+    }
+
+    /// What the packet filter reads besides its own rules.
+    pub(crate) fn firewall(&self) -> PathBuf {
+        self.run().join("firewall")
     }
 
     /// State of this boot.

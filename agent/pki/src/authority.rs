@@ -1,4 +1,5 @@
-//! The cluster's CA: minted once by the founder, held by managers.
+//! The cluster's CA: minted once by the founder, held by as many nodes as the
+//! cluster can lose.
 
 use crate::key::PrivateKey;
 use crate::subject::{CLUSTER_URI, NODE_URI, check_id};
@@ -23,9 +24,11 @@ const DAY: u64 = 24 * HOUR;
 /// days), short enough that no revocation list is needed.
 pub const NODE_LIFE: Duration = Duration::from_secs(30 * DAY);
 
-/// How far in the past a node certificate starts. A box whose hardware clock
-/// keeps local time, and whose network has no time server, is wrong by up to 14
-/// hours; it must still be able to join. A start in the past gives nobody
+/// How far in the past a CA starts at least. It starts when the founder's release
+/// was made if that is earlier, and every certificate starts with its CA: a box
+/// without a battery or a time server goes by the time at which its release was
+/// made, and must still be able to join; and a founder whose clock was ahead
+/// must not leave a CA that begins next year. A start in the past gives nobody
 /// anything: the key did not exist then.
 pub const BACKDATE: Duration = Duration::from_secs(DAY);
 
@@ -41,12 +44,13 @@ pub struct ClusterCa {
 }
 
 impl ClusterCa {
-    /// Mints the CA of a new cluster.
+    /// Mints the CA of a new cluster. `build` is when the founder's release was
+    /// made, before which no clock of the site can be right.
     ///
     /// # Errors
     /// [`PkiError::Subject`] for an id that no certificate can carry,
     /// [`PkiError::Crypto`] when the system gives no random numbers.
-    pub fn mint(cluster: &str, now: Timestamp) -> Result<Self, PkiError> {
+    pub fn mint(cluster: &str, now: Timestamp, build: Timestamp) -> Result<Self, PkiError> {
         let cluster = check_id("cluster id", cluster.to_owned())?;
         let key = PrivateKey::generate()?;
         let mut params = CertificateParams::default();
@@ -54,7 +58,12 @@ impl ClusterCa {
         params.distinguished_name = common_name(&format!("Ashlar cluster {cluster}"));
         params.subject_alt_names = vec![uri(&format!("{CLUSTER_URI}{cluster}"))?];
         params.serial_number = Some(serial()?);
-        set_life(&mut params, now, CA_LIFE);
+        set_life(
+            &mut params,
+            seconds(now).saturating_sub(BACKDATE).min(seconds(build)),
+            now,
+            CA_LIFE,
+        );
         // Signs nodes, and nothing that signs.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -117,7 +126,7 @@ impl ClusterCa {
             SanType::IpAddress(subject.address()),
         ];
         params.serial_number = Some(serial()?);
-        set_life(&mut params, now, NODE_LIFE);
+        set_life(&mut params, seconds(self.certificate.not_before()), now, NODE_LIFE);
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Every node serves and calls, in our API and in GlusterFS.
@@ -168,10 +177,14 @@ fn serial() -> Result<SerialNumber, PkiError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-/// From a day ago until `life` from now, and never before 1970.
-fn set_life(params: &mut CertificateParams, now: Timestamp, life: Duration) {
-    let now = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0));
+/// Since 1970, and never before.
+fn seconds(time: Timestamp) -> Duration {
+    Duration::from_secs(u64::try_from(time.as_second()).unwrap_or(0))
+}
+
+/// From `start` until `life` from now.
+fn set_life(params: &mut CertificateParams, start: Duration, now: Timestamp, life: Duration) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + now.saturating_sub(BACKDATE);
-    params.not_after = epoch + now.saturating_add(life);
+    params.not_before = epoch + start;
+    params.not_after = epoch + seconds(now).saturating_add(life);
 }

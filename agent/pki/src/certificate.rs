@@ -1,7 +1,7 @@
 //! Reading certificates: the CA's and a node's.
 
 use crate::subject::{CLUSTER_URI, NODE_URI, check_id};
-use crate::{NodeKey, NodeSubject, PkiError};
+use crate::{NODE_LIFE, NodeKey, NodeSubject, PkiError};
 use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls::server::ParsedCertificate;
@@ -16,6 +16,7 @@ pub struct CaCertificate {
     der: CertificateDer<'static>,
     cluster: String,
     public_key: Vec<u8>,
+    not_before: Timestamp,
 }
 
 impl CaCertificate {
@@ -38,6 +39,7 @@ impl CaCertificate {
         Ok(Self {
             cluster: check_id("cluster id", cluster)?,
             public_key: x509.public_key().raw.to_vec(),
+            not_before: time(x509.validity().not_before, EXPECTED)?,
             der: CertificateDer::from(der).into_owned(),
         })
     }
@@ -66,6 +68,12 @@ impl CaCertificate {
     #[must_use]
     pub fn cluster(&self) -> &str {
         &self.cluster
+    }
+
+    /// When it starts, and with it every certificate that it issues.
+    #[must_use]
+    pub const fn not_before(&self) -> Timestamp {
+        self.not_before
     }
 
     pub(crate) fn public_key(&self) -> &[u8] {
@@ -120,15 +128,11 @@ impl NodeCertificate {
                 _ => None,
             })
             .ok_or_else(missing("cluster address"))?;
-        let time = |t: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(t.timestamp())
-                .map_err(|_| PkiError::malformed(EXPECTED, "a date out of range"))
-        };
         Ok(Self {
             subject: NodeSubject::new(id, name, address)?,
             public_key: x509.public_key().raw.to_vec(),
-            not_before: time(x509.validity().not_before)?,
-            not_after: time(x509.validity().not_after)?,
+            not_before: time(x509.validity().not_before, EXPECTED)?,
+            not_after: time(x509.validity().not_after, EXPECTED)?,
             der: CertificateDer::from(der).into_owned(),
         })
     }
@@ -166,16 +170,21 @@ impl NodeCertificate {
         self.not_after
     }
 
-    /// When two thirds of its life are over and it should be renewed.
+    /// When it should be renewed: two thirds of [`NODE_LIFE`] after it was
+    /// issued, and up to two days before that, so that nodes that formed together
+    /// do not all renew in one minute.
     #[must_use]
     pub fn renewal(&self) -> Timestamp {
-        let (start, end) = (self.not_before.as_second(), self.not_after.as_second());
-        let due = start + (end - start) / 3 * 2;
-        // Between two valid times, so itself valid.
-        Timestamp::from_second(due).unwrap_or(self.not_after)
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.der);
+        let number = digest.as_ref().iter().take(4).fold(0, |n: u64, b| (n << 8) | u64::from(*b));
+        let early = number % (NODE_LIFE.as_secs() / 15);
+        let before_the_end = Duration::from_secs(NODE_LIFE.as_secs() / 3 + early);
+        // Out of range only for a date that no certificate has.
+        let due = self.not_after.checked_sub(before_the_end).unwrap_or(self.not_after);
+        due.max(self.not_before)
     }
 
-    /// Two thirds of its life are over.
+    /// It is time to renew it.
     #[must_use]
     pub fn renewal_due(&self, now: Timestamp) -> bool {
         now >= self.renewal()
@@ -219,6 +228,11 @@ fn parse<'a>(der: &'a [u8], expected: &'static str) -> Result<X509Certificate<'a
         Ok(_) => Err(PkiError::malformed(expected, "something follows it")),
         Err(e) => Err(PkiError::malformed(expected, e)),
     }
+}
+
+fn time(time: x509_parser::time::ASN1Time, of: &'static str) -> Result<Timestamp, PkiError> {
+    Timestamp::from_second(time.timestamp())
+        .map_err(|_| PkiError::malformed(of, "a date out of range"))
 }
 
 fn general_names<'a>(

@@ -53,7 +53,7 @@ pub enum PkiError {
     /// The sealed CA key cannot be opened.
     #[error(
         "the sealed CA key cannot be opened: it was sealed under another ring key or for another \
-         CA, or the file was changed; fetch the key again from another manager"
+         CA, or the file was changed; fetch the key again from another member"
     )]
     Sealed,
     /// This node holds a CA certificate without its key, so it joined a

@@ -15,8 +15,8 @@
 //! No sockets, and no clock but the one that rustls reads to check a peer:
 //! callers pass `now`.
 //!
-//! There is no revocation list. A lost box keeps its power until the site's
-//! ring key is changed or its certificate ends, at most [`NODE_LIFE`] later.
+//! There is no revocation list in certificates: members serve only whom the ring
+//! shows alive, so a certificate outlives its owner by at most [`NODE_LIFE`].
 
 mod authority;
 mod certificate;

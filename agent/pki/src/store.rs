@@ -53,9 +53,9 @@ pub struct Holdings {
     pub cluster: Option<String>,
     /// A certificate is here that fits the key and the CA and holds now.
     pub certificate: bool,
-    /// It has passed two thirds of its life.
+    /// It should be renewed.
     pub renewal_due: bool,
-    /// The CA's key is here, sealed.
+    /// The CA's key is here, and its seal opens.
     pub ca_key: bool,
 }
 
@@ -119,17 +119,18 @@ impl Store {
         Ok(fits.then_some(Credentials { ca, certificate, key }))
     }
 
-    /// What is here, for the planner.
+    /// What is here, for the planner. A seal that does not open is no key: it
+    /// has to be fetched again.
     ///
     /// # Errors
     /// As [`Store::credentials`].
-    pub fn holdings(&self, now: Timestamp) -> Result<Holdings, PkiError> {
+    pub fn holdings(&self, ring_key: &RingKey, now: Timestamp) -> Result<Holdings, PkiError> {
         let Some(ca) = self.ca()? else { return Ok(Holdings::default()) };
         let certificate = self.credentials()?.map(|c| c.certificate);
         Ok(Holdings {
             certificate: certificate.as_ref().is_some_and(|c| c.valid_at(now)),
             renewal_due: certificate.as_ref().is_some_and(|c| c.renewal_due(now)),
-            ca_key: self.read(CA_KEY, parse_seal)?.is_some_and(|seal| seal.is_of(&ca)),
+            ca_key: self.authority(ring_key).is_ok_and(|authority| authority.is_some()),
             cluster: Some(ca.cluster().to_owned()),
         })
     }
@@ -137,7 +138,7 @@ impl Store {
     /// Founds a cluster: mints its CA and this node's certificate. Taken up
     /// again after a power cut, it goes on with the CA that is already here,
     /// whose [`CaCertificate::cluster`] then differs from `cluster`: use the
-    /// id of the CA that is returned.
+    /// id of the CA that is returned. `build` is when this release was made.
     ///
     /// # Errors
     /// [`PkiError::AlreadyEnrolled`] when this node joined a cluster, else as
@@ -148,6 +149,7 @@ impl Store {
         subject: &NodeSubject,
         ring_key: &RingKey,
         now: Timestamp,
+        build: Timestamp,
     ) -> Result<CaCertificate, PkiError> {
         let ca = match (self.ca()?, self.authority(ring_key)?) {
             (_, Some(ca)) => ca,
@@ -155,7 +157,7 @@ impl Store {
                 return Err(PkiError::AlreadyEnrolled { cluster: ca.cluster().to_owned() });
             }
             (None, None) => {
-                let ca = ClusterCa::mint(cluster, now)?;
+                let ca = ClusterCa::mint(cluster, now, build)?;
                 self.keep_authority(&ca, ring_key)?;
                 self.write(CA, ca.certificate().to_pem().as_bytes(), 0o644)?;
                 ca
@@ -202,7 +204,7 @@ impl Store {
     }
 
     /// Seals and keeps the CA's key. The founder does so before it keeps the
-    /// CA's certificate; a manager that fetched the key, after.
+    /// CA's certificate; a member that fetched the key, after.
     ///
     /// # Errors
     /// [`PkiError::Mismatch`] when this node belongs to another CA.
@@ -217,6 +219,20 @@ impl Store {
         let json =
             serde_json::to_vec(&seal).map_err(|e| PkiError::malformed("a sealed CA key", e))?;
         self.write(CA_KEY, &json, 0o600)
+    }
+
+    /// Gives up the CA's key.
+    ///
+    /// # Errors
+    /// [`PkiError::File`].
+    pub fn drop_authority(&self) -> Result<(), PkiError> {
+        let path = self.dir.join(CA_KEY);
+        let gone = match std::fs::remove_file(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        gone.and_then(|()| File::open(&self.dir)?.sync_all())
+            .map_err(|source| PkiError::File { path, source })
     }
 
     fn content(&self, name: &str, problem: PkiError) -> PkiError {

@@ -17,9 +17,10 @@ pub(super) fn only_when_alone(step: &Step, c: &Case<'_>) -> Verdict {
     if let Some(m) = there.find(|m| m.cluster.is_some()) {
         return Err(format!("{} shows a cluster", m.name));
     }
+    let quiet = c.o.ring.as_ref().map_or(0, |r| r.quiet_ms);
     match c.members().iter().filter(alive).find(|m| m.id.is_none()) {
-        Some(m) => Err(format!("{} does not say who it is", m.name)),
-        None => Ok(()),
+        Some(m) if quiet < c.w.grace_ms => Err(format!("{} does not say who it is", m.name)),
+        _ => Ok(()),
     }
 }
 
@@ -56,6 +57,46 @@ pub(super) fn waits_until_settled(step: &Step, c: &Case<'_>) -> Verdict {
     }
 }
 
+pub(super) fn hears_the_others(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::Found) {
+        return Ok(());
+    }
+    let Some(carrier) = c.o.place.carrier_ms else { return Err("the port has no link".into()) };
+    must(carrier >= c.w.settle_ms, "the cable was plugged in within the settle time")?;
+    let ids: BTreeSet<_> = c.members().iter().filter(alive).filter_map(|m| m.id.as_ref()).collect();
+    let guesses = ids.len() < 2 && c.w.expect.is_none();
+    must(!guesses || carrier >= c.w.alone_ms, "the switch may not forward yet")
+}
+
+pub(super) fn signs_by_a_clock_that_can_be_right(step: &Step, c: &Case<'_>) -> Verdict {
+    let signs = match step {
+        Step::Found => true,
+        Step::RenewCertificate { via } => via.is_empty(),
+        _ => false,
+    };
+    must(!(signs && c.o.clock.before_build), "the clock is before the release was made")
+}
+
+pub(super) fn ca_key_on_three(step: &Step, c: &Case<'_>) -> Verdict {
+    let own = c.o.identity.as_ref().map(|me| &me.id);
+    let held: BTreeSet<_> = c
+        .kin()
+        .filter(|m| m.status == MemberStatus::Alive && m.ca_key && m.id.as_ref() != own)
+        .map(|m| m.address)
+        .collect();
+    match step {
+        Step::FetchCaKey { .. } => {
+            must(!c.o.pki.ca_key, "the key is here")?;
+            must(held.len() < 3, "three others hold it")
+        }
+        Step::DropCaKey { via } => {
+            let keep: BTreeSet<_> = via.iter().filter(|a| held.contains(a)).collect();
+            must(keep.len() >= 3, "fewer than three others are seen to hold it")
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn no_second_membership(step: &Step, c: &Case<'_>) -> Verdict {
     match (step, &c.o.membership) {
         (Step::Found, Some(own)) => Err(format!("this node belongs to {}", own.cluster)),
@@ -77,7 +118,7 @@ pub(super) fn ask_only_signers(step: &Step, c: &Case<'_>) -> Verdict {
     let (cluster, via, may_be_empty) = match step {
         Step::Enrol { cluster, via } => (Some(cluster), via, false),
         Step::RenewCertificate { via } => (own, via, c.o.pki.ca_key),
-        Step::FetchCaKey { via } => (own, via, false),
+        Step::FetchCaKey { via } | Step::DropCaKey { via } => (own, via, false),
         _ => return Ok(()),
     };
     must(may_be_empty || !via.is_empty(), "there is nobody to ask")?;

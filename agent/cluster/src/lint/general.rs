@@ -30,14 +30,19 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
     let storage = || must(c.o.storage.is_some(), "the storage could not be observed");
     let swarm = || must(c.o.swarm.is_some(), "the container engine could not be observed");
     match step {
-        Step::MakeIdentity | Step::Start { .. } | Step::Restart { .. } | Step::TrimLogs => Ok(()),
+        Step::MakeIdentity
+        | Step::Start { .. }
+        | Step::Restart { .. }
+        | Step::TrimLogs
+        | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
         Step::JoinRing { .. }
         | Step::SetTags { .. }
         | Step::Found
         | Step::Enrol { .. }
-        | Step::RenewCertificate { .. } => ring(),
-        Step::FetchCaKey { .. } => ring().and(swarm()),
+        | Step::RenewCertificate { .. }
+        | Step::FetchCaKey { .. }
+        | Step::DropCaKey { .. } => ring(),
         Step::ProbePeer { .. } => ring().and(storage()),
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
@@ -63,6 +68,7 @@ pub(super) fn certified_before_services(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
     must(c.o.site, "there is no site")?;
+    must(!c.o.place.moved, "this disk was set up in another machine")?;
     must(c.o.identity.is_some() || matches!(step, Step::MakeIdentity), "there is no identity")?;
     let wanted = match step.phase() {
         Phase::Identity | Phase::Ready => true,
@@ -75,7 +81,7 @@ pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
         Step::Start { daemon: Daemon::Ring } => c.o.ring.is_some(),
         Step::Start { daemon: Daemon::Storage } => c.o.storage.is_some(),
         Step::Start { daemon: Daemon::Engine } => c.o.swarm.is_some(),
-        Step::MakeIdentity => c.o.identity.is_some(),
+        Step::MakeIdentity => c.o.identity.is_some() && !c.o.place.cable_elsewhere,
         _ => false,
     };
     must(!running, "it is there already")

@@ -39,14 +39,21 @@ pub(crate) fn joining(s: &Situation<'_>) -> Joining {
             member.name
         ));
     }
-    if let Some(member) = s.live().find(|m| m.id.is_none()) {
+    // A laptop that looks at the ring never will say so: it is waited for no
+    // longer than one that stopped answering.
+    if let Some(member) = s.live().find(|m| m.id.is_none())
+        && ring.quiet_ms < s.wanted.grace_ms
+    {
         return wait(format!("waiting for {} to say who it is", member.name));
     }
     let candidates: BTreeSet<_> = s.live().filter_map(|m| m.id.as_ref()).collect();
     if let Some(expect) = s.wanted.expect.filter(|n| candidates.len() < usize::from(*n)) {
         return wait(format!("{} of {expect} expected nodes present", candidates.len()));
     }
-    if let Some(smaller) = s.live().find(|m| m.id < me.id) {
+    if let Some(why) = deaf(s, candidates.len()) {
+        return wait(why);
+    }
+    if let Some(smaller) = s.live().find(|m| m.id.is_some() && m.id < me.id) {
         return wait(format!("waiting for {} to found the cluster", smaller.name));
     }
     if ring.quiet_ms < s.wanted.settle_ms {
@@ -61,6 +68,27 @@ pub(crate) fn joining(s: &Situation<'_>) -> Joining {
         return wait(format!("waiting up to {grace} s for {}, which stopped answering", gone.name));
     }
     Joining::Found
+}
+
+/// Why this node may not have heard of others that are there, or may not found
+/// anything by its clock.
+fn deaf(s: &Situation<'_>, candidates: usize) -> Option<String> {
+    let Some(carrier_ms) = s.observed.place.carrier_ms else {
+        return Some("waiting for a network cable: the port has no link".into());
+    };
+    if s.observed.clock.before_build {
+        return Some(
+            "waiting for the right time: this box's clock is before its release was made".into(),
+        );
+    }
+    // Whoever sees another node has a switch that forwards, and whoever was told
+    // how many to expect need not guess.
+    let alone = candidates < 2 && s.wanted.expect.is_none();
+    let least = if alone { s.wanted.alone_ms.max(s.wanted.settle_ms) } else { s.wanted.settle_ms };
+    (carrier_ms < least).then(|| {
+        let seconds = least / 1000;
+        format!("founding the cluster once the cable has been in for {seconds} s")
+    })
 }
 
 /// The live cluster to enrol with and its members that can enrol, by id: the

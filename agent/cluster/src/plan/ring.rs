@@ -11,7 +11,7 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
         return;
     }
     let addresses = not_in_the_ring(s);
-    if !addresses.is_empty() {
+    if !addresses.is_empty() && still_looking(s) {
         let why = "the site names them and they are not in the ring";
         steps.push(because(Step::JoinRing { addresses }, why));
     }
@@ -20,6 +20,20 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
     if shown != (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm) {
         steps.push(because(Step::SetTags { tags }, "the others should see where this node stands"));
     }
+}
+
+/// For how long in each period a member that sees nobody else asks again, in
+/// milliseconds.
+const ASKS: u64 = 30_000;
+
+/// Whether there may be somebody to find: an address at which nobody ever
+/// answers, or only under another one, is not asked for ever.
+fn still_looking(s: &Situation<'_>) -> bool {
+    let quiet_ms = s.observed.ring.as_ref().map_or(0, |ring| ring.quiet_ms);
+    let alone = s.live().count() < 2;
+    s.observed.membership.is_none()
+        || quiet_ms < s.wanted.grace_ms
+        || (alone && s.observed.now_ms % s.wanted.grace_ms.max(1) < ASKS)
 }
 
 /// The site's static addresses at which nobody of the ring lives.

@@ -146,6 +146,17 @@ impl Simulation {
                 self.nodes[node].disk.ca_key = ca;
                 Ok(())
             }
+            Step::DropCaKey { via } => {
+                let ca = self.nodes[node].disk.ca.clone();
+                let held = |n: &usize| ca.is_some() && self.nodes[*n].disk.ca_key == ca;
+                let keep = self.answers(node, via).filter(held).count();
+                if keep < via.len() {
+                    return Err("not all of them show the key");
+                }
+                self.nodes[node].disk.ca_key = None;
+                Ok(())
+            }
+            Step::AdoptRingKey => Ok(()),
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
@@ -349,6 +360,13 @@ impl Simulation {
     fn add(&mut self, node: usize, bricks: &[IpAddr]) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let nodes = self.givers(node, pool, bricks)?;
+        // GlusterFS itself refuses, so that a copy that missed something and an
+        // empty one never outvote the full one.
+        let online = self.online(pool);
+        let old = self.pools[pool].volume.iter().flat_map(|v| &v.nodes);
+        if old.into_iter().any(|n| !online.contains(n) || !self.reach(node, *n)) {
+            return Err("a brick is down");
+        }
         for new in &nodes {
             let boot = self.nodes[*new].boots;
             self.after((3_000, 20_000), Event::Healed { pool, node: *new, boot });
@@ -448,7 +466,12 @@ impl Simulation {
 /// How long a step takes, in milliseconds.
 const fn duration(step: &Step) -> (u64, u64) {
     match step {
-        Step::MakeIdentity | Step::RecordSwarm | Step::SetTags { .. } | Step::TrimLogs => (5, 50),
+        Step::MakeIdentity
+        | Step::RecordSwarm
+        | Step::SetTags { .. }
+        | Step::TrimLogs
+        | Step::DropCaKey { .. }
+        | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } | Step::DropSwarmEntry { .. } => {

@@ -3,8 +3,8 @@
 use super::Simulation;
 use super::world::Bricks;
 use crate::{
-    Brick, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Ring, RingMember, Silent, Stack,
-    Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
+    Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Ring, RingMember,
+    Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
 };
 use std::collections::BTreeMap;
 
@@ -22,6 +22,7 @@ impl Simulation {
                 ca: disk.ca.is_some(),
                 certificate: disk.certificate.is_some() && disk.certificate == disk.ca,
                 renewal_due: false,
+                ring_key_changed: false,
                 ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca,
             },
             storage: self.observe_storage(n),
@@ -29,7 +30,14 @@ impl Simulation {
             swarm: self.observe_swarm(n),
             looks: self.looks(n),
             disks: Vec::new(),
+            place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
+            clock: Clock::default(),
         }
+    }
+
+    /// For how long the cable has been in.
+    fn carrier_ms(&self, n: usize) -> Option<u64> {
+        self.nodes[n].cable_since.filter(|since| *since <= self.now).map(|since| self.now - since)
     }
 
     /// Daemons that run and do not answer.

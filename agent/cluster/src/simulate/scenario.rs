@@ -39,6 +39,11 @@ pub enum Scenario {
     AgentDies,
     /// All are ready, then one dies for good, and a fresh box comes.
     DiesForGood,
+    /// Cables are plugged in minutes after the power, behind a switch that takes
+    /// half a minute until it forwards; nobody is expected.
+    LateCables,
+    /// Of all but one, the founder dies for good; then the last one comes.
+    FounderGone,
     /// Storage and no Swarm, with power cuts.
     NoSwarm,
     /// A Swarm and no storage, with power cuts.
@@ -62,6 +67,8 @@ impl Scenario {
         ("brick-dies", Self::BrickDies),
         ("agent-dies", Self::AgentDies),
         ("dies-for-good", Self::DiesForGood),
+        ("late-cables", Self::LateCables),
+        ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
         ("no-storage", Self::NoStorage),
     ];
@@ -136,7 +143,9 @@ impl Scenario {
             | Self::CutOff
             | Self::DaemonHangs
             | Self::BrickDies
-            | Self::AgentDies => calm,
+            | Self::AgentDies
+            | Self::LateCables
+            | Self::FounderGone => calm,
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -172,7 +181,14 @@ impl Scenario {
             Self::AnyBootOrder | Self::RoughWithExpect => 120_000,
             _ => 2_000,
         };
+        if self == Self::FounderGone {
+            return founder_gone(sim, nodes);
+        }
         for node in 0..nodes {
+            if self == Self::LateCables {
+                let forwards_after = dice.between(0, 31_000);
+                sim.cable_at(node, dice.between(0, 180_000), forwards_after);
+            }
             sim.power_on_at(node, dice.between(0, spread));
         }
         let some = usize::try_from(dice.next()).unwrap_or(0) % nodes;
@@ -239,6 +255,26 @@ impl Scenario {
         sim.settle(DEADLINE)?;
         if sim.cluster() == before { Ok(()) } else { Err("it is another cluster".into()) }
     }
+}
+
+/// The last node is admitted by those who are left, and not by the founder.
+fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
+    let last = nodes - 1;
+    for node in 0..last {
+        sim.power_on_at(node, sim.now);
+    }
+    sim.until(DEADLINE, |sim| (0..last).all(|n| sim.is_ready(n)))?;
+    let Some(founder) = (0..last).find(|n| sim.founded(*n)) else { return Ok(()) };
+    let cluster = sim.cluster_of(founder);
+    sim.hold(10_000, &[])?;
+    sim.power_off(founder);
+    sim.power_on_at(last, sim.now);
+    if last == 1 {
+        // It was alone: nobody is left who could let anybody in.
+        return sim.hold(DEADLINE, &[]);
+    }
+    sim.until(DEADLINE, |sim| sim.cluster_of(last).is_some())?;
+    if sim.cluster_of(last) == cluster { Ok(()) } else { Err("it is another cluster".into()) }
 }
 
 fn dice_step(dice: &mut Random, most: u32) -> u32 {

@@ -13,6 +13,10 @@ pub(super) struct Node {
     /// The identity that it will write to its disk.
     pub(super) born: Identity,
     pub(super) boots: u32,
+    /// Since when it has a cable, and from when on the switch forwards what
+    /// comes by it.
+    pub(super) cable_since: Option<u64>,
+    pub(super) forwards_from: u64,
     pub(super) disk: Disk,
     /// `None` while it has no power.
     pub(super) run: Option<Run>,
@@ -124,7 +128,15 @@ impl Node {
         let name = format!("ashlar-{}", &id[..8]);
         let address = IpAddr::V4(Ipv4Addr::new(10, 83, 0, u8::try_from(n + 1).unwrap_or(u8::MAX)));
         let born = Identity { id: NodeId(id), name: name.clone(), address };
-        Self { name, born, boots: 0, disk: Disk::default(), run: None }
+        Self {
+            name,
+            born,
+            boots: 0,
+            cable_since: Some(0),
+            forwards_from: 0,
+            disk: Disk::default(),
+            run: None,
+        }
     }
 
     pub(super) fn rings(&self) -> bool {
@@ -151,7 +163,25 @@ impl Node {
 impl Simulation {
     /// Whether packets pass between two nodes.
     pub(super) fn reach(&self, a: usize, b: usize) -> bool {
-        self.apart.contains(&a) == self.apart.contains(&b)
+        let on_air = |n: usize| {
+            let node = &self.nodes[n];
+            node.cable_since.is_some_and(|since| since <= self.now)
+                && node.forwards_from <= self.now
+        };
+        a == b || (self.apart.contains(&a) == self.apart.contains(&b) && on_air(a) && on_air(b))
+    }
+
+    /// Plugs the cable of a node in at a time, behind a switch that takes a
+    /// while until it forwards.
+    pub(super) fn cable_at(&mut self, node: usize, time: u64, forwards_after: u64) {
+        self.nodes[node].cable_since = Some(time);
+        self.nodes[node].forwards_from = time + forwards_after;
+        for other in (0..self.nodes.len()).filter(|n| *n != node) {
+            for (to, about) in [(node, other), (other, node)] {
+                let heard = time + forwards_after + self.random.between(300, 5_000);
+                self.at(heard, Event::Hear { to, about });
+            }
+        }
     }
 
     /// Parts these nodes from the others, or mends the ring if there are none.

@@ -4,8 +4,8 @@
 
 use ashlar_cluster::{
     Brick, ClusterId, Identity, Look, MemberStatus, Membership, NodeId, Observed, Part, Peer, Pki,
-    Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole,
-    Volume, Wanted,
+    Place, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode,
+    SwarmRole, Volume, Wanted,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -63,6 +63,7 @@ pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
         site: true,
         identity: Some(Identity { id: id(n), name: name(n), address: address(n) }),
         ring: Some(Ring { members, quiet_ms: 60_000 }),
+        place: Place { carrier_ms: Some(60_000), ..Place::default() },
         ..Observed::default()
     }
 }
@@ -71,7 +72,7 @@ pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
 pub fn certified(n: u8, founder: bool, members: Vec<RingMember>) -> Observed {
     Observed {
         membership: Some(Membership { cluster: cluster(), founder, swarm: false }),
-        pki: Pki { ca: true, certificate: true, renewal_due: false, ca_key: founder },
+        pki: Pki { ca: true, certificate: true, ca_key: founder, ..Pki::default() },
         ..new_node(n, members)
     }
 }
@@ -110,7 +111,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
 pub fn settled(n: u8, of: u8) -> Observed {
     let role = |m: u8| if m <= odd(of) { SwarmRole::Manager } else { SwarmRole::Worker };
     let manages = |m: u8| role(m) == SwarmRole::Manager;
-    let entry = |m: u8| RingMember { ca_key: manages(m), swarm: Some(role(m)), ..open(m) };
+    let entry = |m: u8| RingMember { ca_key: m <= 3, swarm: Some(role(m)), ..open(m) };
     let members: Vec<_> = (1..=of).map(entry).collect();
     let bricks: Vec<_> = (1..=of.min(3)).collect();
     let peers = members.iter().filter(|m| m.name != name(n)).map(peer).collect();
@@ -125,7 +126,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
     };
     Observed {
         membership: Some(Membership { cluster: cluster(), founder: n == 1, swarm: true }),
-        pki: Pki { ca: true, certificate: true, renewal_due: false, ca_key: manages(n) },
+        pki: Pki { ca: true, certificate: true, ca_key: n <= 3, ..Pki::default() },
         storage: Some(Storage { peers, volume: Some(volume(&bricks)) }),
         mounted: true,
         swarm: Some(Swarm {

@@ -4,8 +4,19 @@ use anyhow::{Context, Result};
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::libc::ARPHRD_ETHER;
 use nix::net::if_::InterfaceFlags;
-use std::net::IpAddr;
+use nix::sys::socket::{setsockopt, sockopt::DontRoute};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, interval};
+
+/// How long a machine may take to answer for its address: the kernel asks at once
+/// and once more after a second.
+const PROBE: Duration = Duration::from_millis(1_300);
+
+/// How often the kernel's table is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A wired link that could carry the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,16 +68,51 @@ fn is_wired(sys: &Path, name: &str) -> bool {
     (named || has("device")) && !other
 }
 
-/// Whether any interface carries `address`.
-pub(crate) fn has_address(address: IpAddr) -> Result<bool> {
-    let found = interfaces()?
-        .filter_map(|entry| entry.address)
-        .filter_map(|socket| {
-            let v4 = socket.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            v4.or_else(|| socket.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-        })
-        .any(|one| one == address);
-    Ok(found)
+/// The interface that carries `address`.
+pub(crate) fn link_of(address: IpAddr) -> Result<Option<String>> {
+    let carries = |entry: &InterfaceAddress| {
+        let socket = entry.address.as_ref()?;
+        let v4 = socket.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+        v4.or_else(|| socket.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+    };
+    let found = interfaces()?.find(|entry| carries(entry) == Some(address));
+    Ok(found.map(|entry| entry.interface_name))
+}
+
+/// Whether another machine on that link answers for `address`, which this one
+/// does not have yet. A datagram that nobody needs makes the kernel ask by ARP,
+/// from no address of its own, and its table tells whether anybody said "mine".
+pub(crate) async fn answers(address: IpAddr, link: &str) -> Result<bool> {
+    let IpAddr::V4(address) = address else { return Ok(false) };
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    socket.bind_device(Some(link.as_bytes())).with_context(|| format!("cannot use {link}"))?;
+    // Not by way of a gateway: the question is who is on this very link.
+    setsockopt(&socket, DontRoute, &true)?;
+    let end = Instant::now() + PROBE;
+    let mut look = interval(LOOK);
+    while Instant::now() < end {
+        // Port "discard". That nobody is there is an error or none, as the kernel
+        // likes.
+        let _ = socket.send_to(&[], (address, 9)).await;
+        look.tick().await;
+        let table =
+            std::fs::read_to_string("/proc/net/arp").context("cannot read the ARP table")?;
+        if resolved(&table, address, link) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the kernel's ARP table has a machine at that address.
+fn resolved(table: &str, address: Ipv4Addr, link: &str) -> bool {
+    table.lines().any(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let [at, _, flags, _, _, device] = columns[..] else { return false };
+        let complete = flags.strip_prefix("0x").and_then(|f| u32::from_str_radix(f, 16).ok());
+        let here = at.parse() == Ok(address) && device == link;
+        here && complete.is_some_and(|flags| flags & 0x2 != 0)
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +139,53 @@ mod tests {
 
     #[test]
     fn the_loopback_address_is_found_and_a_foreign_one_is_not() {
-        assert!(has_address(IpAddr::from([127, 0, 0, 1])).unwrap());
-        assert!(!has_address(IpAddr::from([192, 0, 2, 77])).unwrap());
+        assert_eq!(link_of(IpAddr::from([127, 0, 0, 1])).unwrap().as_deref(), Some("lo"));
+        assert_eq!(link_of(IpAddr::from([192, 0, 2, 77])).unwrap(), None);
+    }
+
+    #[test]
+    fn only_an_answered_entry_of_the_link_counts() {
+        let table = "IP address       HW type     Flags       HW address            Mask     Device\n\
+            10.83.0.9        0x1         0x2         52:54:00:00:00:09     *        enp1s0\n\
+            10.83.0.8        0x1         0x0         00:00:00:00:00:00     *        enp1s0\n";
+        let at = |last, link| resolved(table, Ipv4Addr::new(10, 83, 0, last), link);
+        assert!(at(9, "enp1s0"));
+        assert!(!at(8, "enp1s0") && !at(9, "enp2s0") && !at(7, "enp1s0"));
+    }
+
+    /// Runs in network namespaces that it makes: two ends of a cable, the far one
+    /// with an address.
+    #[test]
+    fn an_address_that_somebody_answers_for_is_not_free() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: needs root to make network namespaces");
+            return;
+        }
+        // The kernel needs a local table to tell a neighbour from a broadcast.
+        let script = r#"set -e
+            unshare -n sleep 60 & far=$!; trap 'kill $far' EXIT
+            own=$(readlink /proc/self/ns/net)
+            until [ "$(readlink /proc/$far/ns/net)" != "$own" ]; do :; done
+            ip link set lo up
+            ip link add near type veth peer name far netns $far
+            nsenter -t $far -n ip address add 10.83.0.9/16 dev far
+            nsenter -t $far -n ip link set far up
+            ip link set near up
+            "$0" --ignored --exact host::links::tests::on_the_cable --nocapture"#;
+        let test = std::env::current_exe().unwrap();
+        let run = std::process::Command::new("unshare")
+            .args(["-n", "sh", "-c", script])
+            .arg(test)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{run:?}");
+    }
+
+    #[tokio::test]
+    #[ignore = "run by the test above, at one end of a cable"]
+    async fn on_the_cable() {
+        assert!(answers(IpAddr::from([10, 83, 0, 9]), "near").await.unwrap());
+        assert!(!answers(IpAddr::from([10, 83, 0, 8]), "near").await.unwrap());
     }
 }

@@ -4,7 +4,7 @@ mod links;
 mod mounts;
 mod systemd;
 
-pub(crate) use links::Link;
+pub(crate) use links::{Link, wired};
 pub(crate) use mounts::Mount;
 pub(crate) use systemd::Machine;
 
@@ -45,8 +45,10 @@ pub(crate) trait Host: Send + Sync {
     async fn reload_network(&self) -> Result<()>;
     /// The wired links, the most likely one first.
     async fn links(&self) -> Result<Vec<Link>>;
-    /// Whether an interface carries `address`.
-    async fn has_address(&self, address: IpAddr) -> Result<bool>;
+    /// The link that carries `address`.
+    async fn link_of(&self, address: IpAddr) -> Result<Option<String>>;
+    /// Whether another machine on that link answers for `address`.
+    async fn answers(&self, address: IpAddr, link: &str) -> Result<bool>;
     /// What the cluster volume's mount does.
     async fn volume(&self) -> Mount;
     /// When userspace started, in seconds since boot.

@@ -213,8 +213,12 @@ impl Host for Machine {
         links::wired()
     }
 
-    async fn has_address(&self, address: IpAddr) -> Result<bool> {
-        links::has_address(address)
+    async fn link_of(&self, address: IpAddr) -> Result<Option<String>> {
+        links::link_of(address)
+    }
+
+    async fn answers(&self, address: IpAddr, link: &str) -> Result<bool> {
+        links::answers(address, link).await
     }
 
     async fn volume(&self) -> Mount {

@@ -2,12 +2,11 @@
 //! password of its RPC.
 
 use crate::paths::Paths;
-use crate::state;
+use crate::{site_store, state};
 use anyhow::{Context, Result};
 use ashlar_api::RING_PORT;
 use ashlar_cluster::{Identity, Tags};
 use ashlar_recipe::Site;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serf_rs::Config;
@@ -40,14 +39,8 @@ pub(super) fn agent_config(
     with: &Configuration<'_>,
     tags: &Tags,
 ) -> Result<AgentConfig> {
-    state::make_private_dir(&paths.ring())?;
-    let keyring = paths.ring().join("keyring.json");
-    if !holds_keys(&keyring) {
-        // Only where none is: the ring rewrites its keyring when keys are changed.
-        let key = Zeroizing::new(BASE64_STANDARD.encode(with.site.ring_key.as_bytes()));
-        let json = Zeroizing::new(serde_json::to_vec(&[key.as_str()])?);
-        state::write(&keyring, &json, 0o600)?;
-    }
+    site_store::make_keyring(paths, with.site.ring_key.as_bytes())?;
+    let keyring = paths.keyring();
     let address = SocketAddr::new(with.identity.address, RING_PORT);
     let mut node = Config::new(with.identity.name.clone(), address);
     node.keyring = Some(read_keyring(&keyring)?);
@@ -64,14 +57,6 @@ pub(super) fn agent_config(
         config.rpc = Some((rpc, Some(rpc_auth(paths)?.to_string())));
     }
     Ok(config)
-}
-
-/// Whether the keyring is there and whole; one cut short by a power failure is
-/// replaced, because with it the node would be dead.
-fn holds_keys(keyring: &std::path::Path) -> bool {
-    let keys = std::fs::read(keyring).ok().map(Zeroizing::new);
-    keys.and_then(|bytes| serde_json::from_slice::<Vec<String>>(&bytes).ok())
-        .is_some_and(|keys| !keys.is_empty())
 }
 
 /// The RPC's password: random, made once a boot.
@@ -96,6 +81,7 @@ mod tests {
     use super::*;
     use ashlar_cluster::NodeId;
     use ashlar_recipe::{NetworkPlan, RingKey};
+    use base64::{Engine, prelude::BASE64_STANDARD};
     use std::fs;
 
     fn configured(paths: &Paths) -> AgentConfig {
@@ -138,22 +124,6 @@ mod tests {
         assert_eq!(key, BASE64_STANDARD.encode([7; 32]));
         assert_eq!(config.node.tags["id"], "ab");
         assert_eq!(config.discover.unwrap().cluster, "demo");
-    }
-
-    #[test]
-    fn a_changed_keyring_is_kept_and_a_broken_one_replaced() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = Paths::under(root.path());
-        configured(&paths);
-        let keyring = paths.ring().join("keyring.json");
-        let first = fs::read_to_string(&keyring).unwrap();
-        let changed = format!("[\"{}\"]", BASE64_STANDARD.encode([9; 32]));
-        fs::write(&keyring, &changed).unwrap();
-        configured(&paths);
-        assert_eq!(fs::read_to_string(&keyring).unwrap(), changed);
-        fs::write(&keyring, "[\"ne").unwrap();
-        configured(&paths);
-        assert_eq!(fs::read_to_string(&keyring).unwrap(), first);
     }
 
     #[test]

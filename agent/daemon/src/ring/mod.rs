@@ -28,6 +28,8 @@ pub(crate) struct Member {
 pub(crate) trait Ring {
     /// Takes part in the ring, if this node does not yet.
     async fn start(&self, with: &Configuration<'_>, tags: &Tags) -> Result<()>;
+    /// Takes no part any more, without leaving: the plan starts it anew.
+    async fn stop(&self);
     /// Every member known, this node included; none while it takes no part.
     async fn members(&self) -> Result<Option<Vec<Member>>>;
     /// Asks the members at `addresses` to let this node in; succeeds if one does.

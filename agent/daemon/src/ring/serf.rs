@@ -12,6 +12,7 @@ use ashlar_cluster::{MemberStatus, Tags};
 use serf_rs::Status;
 use serf_rs::agent::{Agent, AgentConfig};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -28,13 +29,15 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Serf {
     paths: Paths,
     agent: Arc<Mutex<Option<Agent>>>,
+    /// A start that took longer than anybody waited for it.
+    starting: Arc<AtomicBool>,
     wake: Arc<Notify>,
 }
 
 impl Serf {
     /// A part that is not taken yet; `wake` is told of every change in the ring.
     pub(crate) fn new(paths: &Paths, wake: Arc<Notify>) -> Self {
-        Self { paths: paths.clone(), agent: Arc::default(), wake }
+        Self { paths: paths.clone(), agent: Arc::default(), starting: Arc::default(), wake }
     }
 
     fn agent(&self) -> Option<Agent> {
@@ -47,6 +50,10 @@ impl Serf {
 
     /// Runs an agent until it ends, in a thread of its own.
     fn spawn(&self, config: AgentConfig) -> Result<oneshot::Receiver<Result<()>>> {
+        if self.starting.swap(true, Ordering::AcqRel) {
+            bail!("the ring is still starting");
+        }
+        let under_way = Starting(Arc::clone(&self.starting));
         let (started, starting) = oneshot::channel();
         let (shared, wake) = (Arc::clone(&self.agent), Arc::clone(&self.wake));
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -54,7 +61,8 @@ impl Serf {
             .build()
             .context("cannot start the ring's runtime")?;
         let work = async move {
-            let agent = match Agent::start(config).await {
+            let start = Agent::start(config).await;
+            let agent = match start {
                 Ok(agent) => agent,
                 Err(error) => {
                     // Whoever waits may have given up.
@@ -66,6 +74,7 @@ impl Serf {
             if let Ok(mut shared) = shared.lock() {
                 *shared = Some(agent.clone());
             }
+            drop(under_way);
             let _ = started.send(Ok(()));
             let follow = async {
                 // What changed is read by the next observation, all of it.
@@ -92,6 +101,15 @@ impl Serf {
     }
 }
 
+/// A start under way, until it is dropped: however it ends.
+struct Starting(Arc<AtomicBool>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl Ring for Serf {
     async fn start(&self, with: &Configuration<'_>, tags: &Tags) -> Result<()> {
         if self.agent().is_some() {
@@ -99,6 +117,12 @@ impl Ring for Serf {
         }
         let starting = self.spawn(agent_config(&self.paths, with, tags)?)?;
         timeout(PATIENCE, starting).await.context("the ring does not start")??
+    }
+
+    async fn stop(&self) {
+        if let Some(agent) = self.agent() {
+            agent.shutdown().await;
+        }
     }
 
     async fn members(&self) -> Result<Option<Vec<Member>>> {

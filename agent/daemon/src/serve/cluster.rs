@@ -1,5 +1,6 @@
 //! The listener for other agents: mutual TLS 1.3 on the cluster address.
 
+use super::doors::{Doors, Place};
 use super::handlers::{Session, router};
 use crate::swarm::Engine;
 use crate::trust::Trust;
@@ -14,18 +15,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-
-/// Sessions at the same time; a shop has a dozen nodes that call now and then.
-const SESSIONS: usize = 64;
 
 /// How long a caller may take to get through the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// How long a session may last: the longest exchange is an enrolment.
+/// How long a session of a member may last,
 const SESSION: Duration = Duration::from_secs(60);
+
+/// and one of a stranger, who may enrol and do nothing else.
+const STRANGER: Duration = Duration::from_secs(20);
 
 /// What answering other agents takes.
 pub(crate) struct ClusterApi {
@@ -49,9 +50,9 @@ pub(crate) async fn serve_cluster(
         return;
     }
     let address = SocketAddr::new(api.trust.subject().address(), CLUSTER_PORT);
-    let sessions = Arc::new(Semaphore::new(SESSIONS));
+    let doors = Doors::default();
     loop {
-        if let Err(error) = accept(&api, address, &configuration, &sessions).await {
+        if let Err(error) = accept(&api, address, &configuration, &doors).await {
             tracing::warn!("the cluster API does not listen: {error:#}");
         }
         // Not a wait for something: the pause between two attempts to listen.
@@ -63,22 +64,24 @@ async fn accept(
     api: &Arc<ClusterApi>,
     address: SocketAddr,
     configuration: &watch::Receiver<Option<Arc<ServerConfig>>>,
-    sessions: &Arc<Semaphore>,
+    doors: &Doors,
 ) -> Result<()> {
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot bind {address}"))?;
     loop {
-        let permit = sessions.clone().acquire_owned().await?;
         let (stream, remote) = listener.accept().await?;
+        // Whoever finds the house full is sent away: others must not wait for
+        // those who only hold a door.
+        let Some(stranger) = doors.stranger(remote.ip()) else { continue };
         let Some(config) = configuration.borrow().clone() else { continue };
-        let api = api.clone();
+        let (api, doors) = (api.clone(), doors.clone());
         tokio::spawn(async move {
-            match timeout(SESSION, session(api, config, stream, remote)).await {
+            let session = session(api, config, stream, remote, stranger, doors);
+            match timeout(SESSION, session).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(peer = %remote, "a session failed: {error:#}"),
                 Err(_) => tracing::debug!(peer = %remote, "a session took too long"),
             }
-            drop(permit);
         });
     }
 }
@@ -88,23 +91,29 @@ async fn session(
     config: Arc<ServerConfig>,
     stream: TcpStream,
     remote: SocketAddr,
+    stranger: Place,
+    doors: Doors,
 ) -> Result<()> {
     let stream = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream))
         .await
         .context("the handshake takes too long")??;
     let (_, tls) = stream.get_ref();
-    let session = Session::new(
-        api,
-        remote.ip(),
-        ashlar_pki::tls::peer(tls.peer_certificates())?,
-        Channel::of(tls)?,
-    );
+    let peer = ashlar_pki::tls::peer(tls.peer_certificates())?;
+    let channel = Channel::of(tls)?;
+    // Members do not stand in line with strangers.
+    let (_place, longest) = match &peer {
+        Some(_) => (doors.member(stranger).context("too many members call at once")?, SESSION),
+        None => (stranger, STRANGER),
+    };
+    let session = Session::new(api, remote.ip(), peer, channel);
     let service = TowerToHyperService::new(router(Arc::new(session)));
-    hyper::server::conn::http1::Builder::new()
+    let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HANDSHAKE)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), service);
+    timeout(longest, served)
         .await
+        .context("the session took too long")?
         .context("the session broke")
 }

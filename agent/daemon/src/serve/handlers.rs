@@ -8,7 +8,9 @@ use ashlar_api::cluster::{
     SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{ApiError, MAX_REQUEST, Refusal, Secret, route};
-use ashlar_cluster::{MemberStatus, RingMember};
+use ashlar_cluster::{
+    Caller, ClusterId, NotServed, RingMember, may_be_served, may_enrol, may_hold_ca_key,
+};
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
 use axum::body::Bytes;
@@ -28,7 +30,17 @@ pub(super) struct Session {
     remote: IpAddr,
     peer: Option<NodeSubject>,
     channel: Channel,
-    challenged: Mutex<Option<Challenged>>,
+    enrolment: Mutex<Enrolment>,
+}
+
+/// How far an enrolment in this session has come.
+enum Enrolment {
+    /// No hello was said.
+    Awaited,
+    /// A hello was answered.
+    Challenged(Box<Challenged>),
+    /// A proof was taken; there is no second one.
+    Over,
 }
 
 impl Session {
@@ -38,7 +50,7 @@ impl Session {
         peer: Option<NodeSubject>,
         channel: Channel,
     ) -> Self {
-        Self { api, remote, peer, channel, challenged: Mutex::new(None) }
+        Self { api, remote, peer, channel, enrolment: Mutex::new(Enrolment::Awaited) }
     }
 
     /// The caller, who must have shown a node certificate of this cluster.
@@ -49,12 +61,57 @@ impl Session {
         })
     }
 
-    fn authority(&self) -> Result<ClusterCa, ApiError> {
-        self.api.trust.authority().map_err(internal)?.ok_or_else(|| {
-            ApiError::new(Refusal::AskAnother, "this node does not hold the CA key")
-                .hint("ask a member whose ring tag `ca` is `key`")
+    /// The caller as the cluster's rules see it.
+    fn caller<'a>(&self, subject: &'a NodeSubject) -> Result<Caller<'a>, ApiError> {
+        Ok(Caller {
+            id: subject.id(),
+            name: subject.name(),
+            address: subject.address(),
+            from: self.remote,
+            struck_off: self.api.trust.is_struck_off(subject.id()).map_err(internal)?,
         })
     }
+
+    /// The caller, if a rule lets it have what it asks: its certificate alone is
+    /// not enough, because it outlives its owner's place in the cluster.
+    fn member(
+        &self,
+        rule: fn(&Caller<'_>, &[RingMember], &ClusterId) -> Result<(), NotServed>,
+    ) -> Result<&NodeSubject, ApiError> {
+        let subject = self.peer()?;
+        let ca = self.api.trust.store().ca().map_err(internal)?;
+        let cluster = ClusterId(ca.ok_or_else(|| internal("no CA"))?.cluster().to_owned());
+        let caller = self.caller(subject)?;
+        rule(&caller, &self.api.members.borrow(), &cluster).map_err(refused)?;
+        Ok(subject)
+    }
+
+    /// Does something with the CA's key, off the thread that the loop runs on.
+    async fn sign<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&ClusterCa, Timestamp) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let trust = self.api.trust.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let authority = trust.authority().map_err(internal)?.ok_or_else(no_key)?;
+            // Another member may have the right time.
+            let now = trust.now().map_err(|error| {
+                ApiError::new(Refusal::AskAnother, error.to_string()).hint("set its clock")
+            })?;
+            work(&authority, now)
+        });
+        work.await.map_err(internal)?
+    }
+}
+
+fn no_key() -> ApiError {
+    ApiError::new(Refusal::AskAnother, "this node does not hold the CA key")
+        .hint("ask a member whose ring tag `ca` is `key`")
+}
+
+fn refused(why: NotServed) -> ApiError {
+    tracing::warn!("another agent is refused: {why}");
+    ApiError::new(Refusal::Forbidden, why.to_string())
 }
 
 type Asked = State<Arc<Session>>;
@@ -111,88 +168,62 @@ async fn hello(State(session): Asked, body: Bytes) -> Answer {
     let hello = Hello::decode(&body).map_err(bad)?;
     let trust = &session.api.trust;
     // Only a holder of the CA key can finish what begins here.
-    let authority = session.authority()?;
-    let (challenged, challenge) =
-        Member::challenge(trust.ring_key(), &session.channel, authority.certificate(), &hello)
-            .map_err(internal)?;
-    if let Ok(mut slot) = session.challenged.lock() {
-        *slot = Some(challenged);
+    if !trust.signs() {
+        return Err(no_key().into());
     }
+    let ca = trust.store().ca().map_err(internal)?.ok_or_else(no_key)?;
+    let key = trust.ring_key().map_err(internal)?;
+    let (challenged, challenge) =
+        Member::challenge(&key, &session.channel, &ca, &hello).map_err(internal)?;
+    let mut slot = session.enrolment.lock().map_err(internal)?;
+    if !matches!(*slot, Enrolment::Awaited) {
+        return Err(bad("a session carries one hello").into());
+    }
+    *slot = Enrolment::Challenged(Box::new(challenged));
     Ok(message(challenge.encode().map_err(internal)?))
 }
 
 async fn proof(State(session): Asked, body: Bytes) -> Answer {
     let proof = Proof::decode(&body).map_err(bad)?;
     // Taken, not read: a challenge is answered once.
-    let challenged = session.challenged.lock().ok().and_then(|mut slot| slot.take());
-    let challenged = challenged.ok_or_else(|| bad("a proof needs a hello first"))?;
+    let slot = session.enrolment.lock().ok();
+    let taken = slot.map(|mut slot| std::mem::replace(&mut *slot, Enrolment::Over));
+    let Some(Enrolment::Challenged(challenged)) = taken else {
+        return Err(bad("a proof needs a hello first").into());
+    };
     let admission = challenged.admit(&proof).map_err(|error| {
         tracing::warn!(peer = %session.remote, "an enrolment is refused: {error}");
         ApiError::new(Refusal::Unauthenticated, error.to_string())
     })?;
     let subject = admission.subject();
-    may_enrol(subject, session.remote, &session.api.members.borrow())?;
+    let caller = session.caller(subject)?;
+    may_enrol(&caller, &session.api.members.borrow()).map_err(refused)?;
     tracing::info!(peer = subject.name(), "{} enrols from {}", subject.name(), session.remote);
-    let grant = admission.grant(&session.authority()?, Timestamp::now()).map_err(bad)?;
+    let grant = session.sign(|ca, now| admission.grant(ca, now).map_err(bad)).await?;
     Ok(message(grant.encode().map_err(internal)?))
 }
 
-/// A newcomer has proved the ring key, not its name: it must call from the
-/// address that it claims, and nobody else alive may have its name, id or
-/// address.
-fn may_enrol(
-    subject: &NodeSubject,
-    remote: IpAddr,
-    members: &[RingMember],
-) -> Result<(), ApiError> {
-    if subject.address() != remote {
-        return Err(ApiError::new(
-            Refusal::Forbidden,
-            format!("{} calls from {remote}, not from {}", subject.name(), subject.address()),
-        ));
-    }
-    let alive = members.iter().filter(|m| m.status == MemberStatus::Alive);
-    let other = alive.into_iter().find(|m| {
-        let same_id = m.id.as_ref().map(|id| id.0 == subject.id());
-        let (name, address) = (m.name == subject.name(), m.address == subject.address());
-        let itself = name && address && same_id != Some(false);
-        (name || address || same_id == Some(true)) && !itself
-    });
-    match other {
-        None => Ok(()),
-        Some(other) => Err(ApiError::new(
-            Refusal::Forbidden,
-            format!("{} has the name, id or address of {}", other.name, subject.name()),
-        )
-        .hint("reset one of the two nodes")),
-    }
-}
-
 async fn certificate(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.peer()?;
+    let subject = session.member(may_be_served)?.clone();
     let request: CertificateRequest = json(&body)?;
-    let authority = session.authority()?;
-    let certificate =
-        authority.issue_pem(&request.csr, subject, Timestamp::now()).map_err(bad)?.to_pem();
-    tracing::info!(peer = subject.name(), "{} has a new certificate", subject.name());
+    let name = subject.name().to_owned();
+    let issue = move |ca: &ClusterCa, now| ca.issue_pem(&request.csr, &subject, now).map_err(bad);
+    let certificate = session.sign(issue).await?.to_pem();
+    tracing::info!(peer = name, "{name} has a new certificate");
     Ok(Json(CertificateAnswer { certificate }).into_response())
 }
 
 async fn ca_key(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.peer()?;
+    let subject = session.member(may_hold_ca_key)?;
     let CaKeyRequest {} = json(&body)?;
-    let authority = session.authority()?;
-    if !session.api.engine.manages(subject.name()).await? {
-        return Err(ApiError::new(Refusal::Forbidden, "only managers hold the CA key").into());
-    }
+    let parts = |ca: &ClusterCa, _| Ok((ca.certificate().to_pem(), Secret::new(ca.key().to_vec())));
+    let (certificate, key) = session.sign(parts).await?;
     tracing::info!(peer = subject.name(), "{} takes the CA key", subject.name());
-    let certificate = authority.certificate().to_pem();
-    let key = Secret::new(authority.key().to_vec());
     Ok(Json(CaKeyAnswer { certificate, key }).into_response())
 }
 
 async fn swarm_join(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.peer()?;
+    let subject = session.member(may_be_served)?;
     let request: SwarmJoinRequest = json(&body)?;
     let api = &session.api;
     let own = api.trust.subject().address();
@@ -203,48 +234,8 @@ async fn swarm_join(State(session): Asked, body: Bytes) -> Answer {
 }
 
 async fn swarm_standing(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.peer()?;
+    let subject = session.member(may_be_served)?;
     let SwarmStandingRequest {} = json(&body)?;
     let up = session.api.engine.takes_for_up(subject.name()).await?;
     Ok(Json(SwarmStandingAnswer { up }).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ashlar_cluster::NodeId;
-
-    fn subject() -> NodeSubject {
-        NodeSubject::new("ab12", "ashlar-ab12", IpAddr::from([10, 83, 0, 1])).unwrap()
-    }
-
-    fn member(id: &str, name: &str, last: u8) -> RingMember {
-        RingMember {
-            id: Some(NodeId(id.into())),
-            name: name.into(),
-            address: IpAddr::from([10, 83, 0, last]),
-            status: MemberStatus::Alive,
-            cluster: None,
-            storage_open: false,
-            ca_key: false,
-            swarm: None,
-        }
-    }
-
-    #[test]
-    fn a_newcomer_that_is_itself_in_the_ring_may_enrol() {
-        let ring = [member("ab12", "ashlar-ab12", 1), member("cd34", "ashlar-cd34", 2)];
-        assert!(may_enrol(&subject(), subject().address(), &ring).is_ok());
-        assert!(may_enrol(&subject(), subject().address(), &[]).is_ok());
-    }
-
-    #[test]
-    fn a_newcomer_that_claims_another_s_name_or_address_is_refused() {
-        let other = IpAddr::from([10, 83, 0, 9]);
-        assert!(may_enrol(&subject(), other, &[]).is_err(), "another address");
-        for taken in [member("ef56", "ashlar-ab12", 9), member("ef56", "ashlar-ef56", 1)] {
-            let refused = may_enrol(&subject(), subject().address(), &[taken]).unwrap_err();
-            assert_eq!(refused.refusal, Refusal::Forbidden);
-        }
-    }
 }

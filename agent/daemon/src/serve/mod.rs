@@ -2,6 +2,7 @@
 //! agents.
 
 mod cluster;
+mod doors;
 mod handlers;
 mod local;
 

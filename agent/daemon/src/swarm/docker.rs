@@ -75,11 +75,6 @@ impl Engine {
             .context("the container engine does not answer")
     }
 
-    /// Whether the node of that name manages the Swarm; only a manager can tell.
-    pub(crate) async fn manages(&self, name: &str) -> Result<bool, ApiError> {
-        Ok(self.nodes_named(name).await?.iter().any(|n| n.manager))
-    }
-
     /// Whether the Swarm takes the node of that name for up; only a manager can
     /// tell.
     pub(crate) async fn takes_for_up(&self, name: &str) -> Result<bool, ApiError> {

@@ -93,7 +93,7 @@ pub(super) async fn enrol(trust: &Trust, cluster: &ClusterId, via: IpAddr) -> Re
     };
     let mut connection = Connection::over(stream).await?.deadline(ANSWER);
 
-    let (newcomer, hello) = Newcomer::hello(trust.ring_key(), &channel, &server)?;
+    let (newcomer, hello) = Newcomer::hello(&*trust.ring_key()?, &channel, &server)?;
     let kind = route::ENROL_TYPE;
     let answer = connection.post_message(route::ENROL_HELLO, kind, hello.encode()?).await?;
     let key = trust.store().node_key()?;

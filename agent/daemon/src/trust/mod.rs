@@ -1,37 +1,48 @@
 //! This node's part in the PKI: what it holds, and what it asks of others.
 
 mod calls;
+mod struck_off;
 
+use crate::clock;
 use crate::paths::Paths;
-use anyhow::{Context, Result};
+use crate::site_store::SiteStore;
+use crate::state;
+use anyhow::{Context, Result, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, SwarmJoinAnswer,
     SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::route;
 use ashlar_cluster::{ClusterId, Identity, Pki, SwarmRole};
-use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, Store};
+use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
+use ashlar_recipe::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 /// Keys and certificates of this node.
 #[derive(Debug)]
 pub(crate) struct Trust {
+    paths: Paths,
     store: Store,
-    ring_key: Zeroizing<[u8; 32]>,
+    site: SiteStore,
     subject: NodeSubject,
+    /// Whether the CA's key was here when last looked at.
+    signs: AtomicBool,
 }
 
 impl Trust {
     /// Opens the store for a node with an identity and a site.
-    pub(crate) fn open(paths: &Paths, identity: &Identity, ring_key: &[u8; 32]) -> Result<Self> {
+    pub(crate) fn open(paths: &Paths, identity: &Identity, site: &Site) -> Result<Self> {
         Ok(Self {
+            paths: paths.clone(),
             store: Store::open(paths.pki())?,
-            ring_key: Zeroizing::new(*ring_key),
+            site: SiteStore::open(paths, site.ring_key.as_bytes())?,
             subject: NodeSubject::new(identity.id.0.as_str(), &identity.name, identity.address)?,
+            signs: AtomicBool::new(false),
         })
     }
 
@@ -40,9 +51,19 @@ impl Trust {
         &self.store
     }
 
-    /// The site's ring key.
-    pub(crate) fn ring_key(&self) -> &[u8; 32] {
-        &self.ring_key
+    /// The key by which this node proves itself: the ring's primary one.
+    pub(crate) fn ring_key(&self) -> Result<Zeroizing<RingKey>> {
+        self.site.ring_key()
+    }
+
+    /// Whether this node holds the CA's key, as last looked at.
+    pub(crate) fn signs(&self) -> bool {
+        self.signs.load(Ordering::Relaxed)
+    }
+
+    /// Whether that node was struck off the cluster.
+    pub(crate) fn is_struck_off(&self, id: &str) -> Result<bool> {
+        struck_off::contains(&self.paths, id)
     }
 
     /// This node as certificates name it.
@@ -52,21 +73,61 @@ impl Trust {
 
     /// What this node holds, in the planner's words.
     pub(crate) fn observe(&self) -> Result<Pki> {
-        let holdings = self.store.holdings(Timestamp::now())?;
+        let ring_key_changed = self.site.look()?;
+        let holdings = self.store.holdings(&*self.ring_key()?, Timestamp::now())?;
+        // The seal may still be under the key that the ring had before.
+        let ca_key = holdings.ca_key || self.site.authority(&self.store).is_ok_and(|a| a.is_some());
+        self.signs.store(ca_key, Ordering::Relaxed);
         Ok(Pki {
             ca: holdings.cluster.is_some(),
             certificate: holdings.certificate,
-            renewal_due: holdings.renewal_due,
-            ca_key: holdings.ca_key,
+            renewal_due: holdings.renewal_due || self.storage_shows_another()?,
+            ca_key,
+            ring_key_changed,
         })
     }
 
     /// Founds a cluster, or goes on with a founding that lost power: the id of
     /// the CA that is here wins.
     pub(crate) fn found(&self, cluster: &ClusterId) -> Result<ClusterId> {
-        let now = Timestamp::now();
-        let ca = self.store.found(&cluster.0, &self.subject, &self.ring_key, now)?;
+        let (now, build) = (self.now()?, clock::build_time(&self.paths));
+        let ca = self.store.found(&cluster.0, &self.subject, &*self.ring_key()?, now, build)?;
+        self.signs.store(true, Ordering::Relaxed);
         Ok(ClusterId(ca.cluster().to_owned()))
+    }
+
+    /// The time by which this node signs: a clock before the release was made is
+    /// wrong, and what it signs may have ended before it was issued.
+    pub(crate) fn now(&self) -> Result<Timestamp> {
+        let now = Timestamp::now();
+        if clock::look(&self.paths, now).before_build {
+            bail!(
+                "this box's clock says {now}, which is before its release was made: it signs nothing"
+            );
+        }
+        Ok(now)
+    }
+
+    /// Notes that the storage daemon reads the certificate that is here.
+    pub(crate) fn storage_shows_it(&self) -> Result<()> {
+        let Some(credentials) = self.store.credentials()? else { return Ok(()) };
+        let pem = credentials.certificate.to_pem();
+        state::write(&self.paths.shown_certificate(), pem.as_bytes(), 0o644)
+    }
+
+    /// Whether the storage daemon was started with another certificate than is
+    /// here: a renewal is over only once that is not so.
+    fn storage_shows_another(&self) -> Result<bool> {
+        let Ok(shown) = std::fs::read(self.paths.shown_certificate()) else { return Ok(false) };
+        let here = self.store.credentials()?.map(|c| c.certificate.to_pem());
+        Ok(here.is_some_and(|here| here.as_bytes() != shown))
+    }
+
+    /// Makes the ring's key the site's and the seal's.
+    pub(crate) fn adopt_ring_key(&self) -> Result<()> {
+        self.site.adopt(&self.store)?;
+        tracing::info!("this node's site has the ring's new key");
+        Ok(())
     }
 
     /// Enrols with the first of these members that lets this node in.
@@ -80,23 +141,44 @@ impl Trust {
     /// Renews this node's certificate: by itself if it holds the CA key, else
     /// through the first of these members that does.
     pub(crate) async fn renew(&self, via: &[IpAddr]) -> Result<()> {
-        let now = Timestamp::now();
-        if let Some(authority) = self.authority()? {
+        if let Some(authority) = self.authority()?
+            && let Ok(now) = self.now()
+        {
             let request = self.store.node_key()?.request(&self.subject)?;
             let certificate = authority.issue(&request, &self.subject, now)?;
             self.store.install(authority.certificate(), &certificate, now)?;
             return Ok(());
         }
         let caller = self.caller()?;
-        let request =
-            CertificateRequest { csr: self.store.node_key()?.request_pem(&self.subject)? };
-        let answer: CertificateAnswer = first_that(via, async |address| {
-            caller.post(address, route::CERTIFICATE, &request).await
-        })
-        .await?;
         let ca = self.store.ca()?.context("this node has no CA certificate")?;
-        let certificate = NodeCertificate::from_pem(answer.certificate.as_bytes())?;
-        self.store.install(&ca, &certificate, now)?;
+        let certificate =
+            first_that(via, async |address| self.certificate_from(&caller, address).await).await?;
+        self.store.install(&ca, &certificate, Timestamp::now())?;
+        Ok(())
+    }
+
+    /// A certificate for this node's key from one member.
+    async fn certificate_from(&self, caller: &Caller, member: IpAddr) -> Result<NodeCertificate> {
+        let csr = self.store.node_key()?.request_pem(&self.subject)?;
+        let answer: CertificateAnswer =
+            caller.post(member, route::CERTIFICATE, &CertificateRequest { csr }).await?;
+        Ok(NodeCertificate::from_pem(answer.certificate.as_bytes())?)
+    }
+
+    /// Gives up the CA's key, if each of these members has it: what the ring says
+    /// of them is a hint, what they sign is a proof.
+    pub(crate) async fn drop_ca_key(&self, via: &[IpAddr]) -> Result<()> {
+        let caller = self.caller()?;
+        let ca = self.store.ca()?.context("this node has no CA certificate")?;
+        for member in via {
+            let signed = self.certificate_from(&caller, *member).await;
+            signed
+                .and_then(|certificate| Ok(certificate.verify(&ca, Timestamp::now())?))
+                .with_context(|| format!("{member} does not show that it holds the CA key"))?;
+        }
+        self.store.drop_authority()?;
+        self.signs.store(false, Ordering::Relaxed);
+        tracing::info!("this node gave up the CA key: {} others hold it", via.len());
         Ok(())
     }
 
@@ -109,7 +191,7 @@ impl Trust {
         .await?;
         let certificate = CaCertificate::from_pem(answer.certificate.as_bytes())?;
         let ca = ClusterCa::from_parts(certificate, answer.key.expose())?;
-        self.store.keep_authority(&ca, &self.ring_key)?;
+        self.store.keep_authority(&ca, &*self.ring_key()?)?;
         Ok(())
     }
 
@@ -138,7 +220,7 @@ impl Trust {
 
     /// The CA with its key, if this node holds it.
     pub(crate) fn authority(&self) -> Result<Option<ClusterCa>> {
-        Ok(self.store.authority(&self.ring_key)?)
+        self.site.authority(&self.store)
     }
 
     /// rustls' configuration of the cluster listener; `None` before this node

@@ -197,7 +197,7 @@ fn a_member_cannot_grant_from_another_ca_than_it_showed() {
     let (newcomer, hello) = attempt.newcomer_hello().unwrap();
     let (challenged, challenge) = attempt.member_challenge(&hello).unwrap();
     let (_, proof) = attempt.newcomer_proof(newcomer, &challenge).unwrap();
-    let other = ClusterCa::mint(CLUSTER, Timestamp::now()).unwrap();
+    let other = ClusterCa::mint(CLUSTER, Timestamp::now(), Timestamp::now()).unwrap();
     let refused = challenged.admit(&proof).unwrap().grant(&other, Timestamp::now());
     assert!(matches!(refused, Err(EnrolError::Pki(PkiError::Mismatch(_)))));
 }

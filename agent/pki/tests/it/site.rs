@@ -36,7 +36,9 @@ impl Node {
 
     pub(crate) fn founder_of(cluster: &str) -> Self {
         let node = Self::new(1);
-        node.store.found(cluster, &node.subject, &RING_KEY, Timestamp::now()).unwrap();
+        node.store
+            .found(cluster, &node.subject, &RING_KEY, Timestamp::now(), Timestamp::now())
+            .unwrap();
         node
     }
 

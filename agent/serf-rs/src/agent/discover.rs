@@ -8,7 +8,7 @@
 use super::AgentError;
 use super::handle::Agent;
 use super::journal::Level;
-use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct Discover {
 
 pub(super) struct Discovery {
     daemon: ServiceDaemon,
+    /// What the daemon, which works in a thread of its own, could not do.
+    trouble: mdns_sd::Receiver<DaemonEvent>,
     found: mdns_sd::Receiver<ServiceEvent>,
 }
 
@@ -41,10 +43,11 @@ pub(super) fn start(
     address: SocketAddr,
 ) -> Result<Discovery, AgentError> {
     let failed = |error: mdns_sd::Error| AgentError::Discovery(error.to_string());
-    let service = format!("_serf_{}._tcp.local.", config.cluster);
+    let service = service(&config.cluster);
     let daemon = ServiceDaemon::new().map_err(failed)?;
+    let trouble = daemon.monitor().map_err(failed)?;
     // A service type of more than 15 bytes breaks a rule that Serf never kept.
-    daemon.set_service_name_len_max(30).map_err(failed)?;
+    daemon.set_service_name_len_max(LONGEST_SERVICE).map_err(failed)?;
     let interface = match &config.interface {
         Some(interface) => IfKind::Name(interface.clone()),
         None => IfKind::Addr(address.ip()),
@@ -58,7 +61,27 @@ pub(super) fn start(
         .map_err(failed)?;
     daemon.register(info).map_err(failed)?;
     let found = daemon.browse(&service).map_err(failed)?;
-    Ok(Discovery { daemon, found })
+    Ok(Discovery { daemon, trouble, found })
+}
+
+/// The longest name of a service, without its underscore, that the mDNS library
+/// announces. A longer one it would refuse in its own thread.
+const LONGEST_SERVICE: u8 = 30;
+
+/// The service by which the nodes of a cluster find each other. HashiCorp's agent
+/// takes the name as it is; one that is too long keeps its beginning and gets a
+/// checksum of all of it.
+fn service(cluster: &str) -> String {
+    let most = usize::from(LONGEST_SERVICE) - "serf_".len();
+    if cluster.len() <= most {
+        return format!("_serf_{cluster}._tcp.local.");
+    }
+    let sum = format!("-{:08x}", crc32fast::hash(cluster.as_bytes()));
+    let mut keep = most - sum.len();
+    while !cluster.is_char_boundary(keep) {
+        keep -= 1;
+    }
+    format!("_serf_{}{sum}._tcp.local.", &cluster[..keep])
 }
 
 impl Discovery {
@@ -83,6 +106,14 @@ impl Discovery {
                             }
                         }
                         Ok(_) => {}
+                        Err(_) => break,
+                    },
+                    event = self.trouble.recv_async() => match event {
+                        Ok(DaemonEvent::Error(error)) => {
+                            journal.note(Level::Warn, format_args!("mDNS: {error}"));
+                            continue;
+                        }
+                        Ok(_) => continue,
                         Err(_) => break,
                     },
                     () = tokio::time::sleep(pause) => {}
@@ -129,5 +160,25 @@ async fn attempt(agent: &Agent, waiting: &mut BTreeMap<SocketAddr, Waiting>, rep
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_makes_a_service_that_is_announced_and_no_two_the_same() {
+        let mut seen = std::collections::BTreeSet::new();
+        for length in 1..=48 {
+            for last in ["a", "b"] {
+                let service = service(&format!("{}{last}", "n".repeat(length - 1)));
+                let name = service.strip_prefix('_').and_then(|s| s.strip_suffix("._tcp.local."));
+                assert!(name.is_some_and(|name| name.len() <= 30), "{service}");
+                assert!(seen.insert(service), "{length}");
+            }
+        }
+        assert_eq!(service("shop"), "_serf_shop._tcp.local.");
+        service(&"ü".repeat(40));
     }
 }

@@ -1,5 +1,5 @@
-# The serf command asks the agent with this key; only root can read it.
-if [ -r /run/ashlar/serf-rpc-auth ]; then
-    SERF_RPC_AUTH=$(cat /run/ashlar/serf-rpc-auth)
-    export SERF_RPC_AUTH
-fi
+# The serf command asks the agent with this key, and nothing else has to know it;
+# only root can read it.
+serf() {
+    SERF_RPC_AUTH=$(cat /run/ashlar/serf-rpc-auth 2>/dev/null) command serf "$@"
+}

@@ -3,15 +3,22 @@
 //! The order makes a power cut harmless at every point: the site is checked
 //! whole, then written and synced, and only then is the seed wiped. A cut
 //! before the wipe leaves a seed whose site is already here; the next boot
-//! sees that both say the same and wipes it.
+//! sees that both say the same and wipes it. A cut during it leaves a mark.
+//! What is neither is not ours to wipe, and is left alone.
+
+mod partition;
+
+pub(crate) use partition::Disks;
 
 use crate::paths::Paths;
+use crate::site_store;
 use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_recipe::Site;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use partition::State;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -23,17 +30,27 @@ const LONGEST: u64 = 1024 * 1024;
 pub(crate) struct Sources {
     /// The credential `ashlar.site`, as systemd passes it.
     pub(crate) credential: Option<PathBuf>,
-    /// The seed partition.
-    pub(crate) partition: PathBuf,
+    /// A file that a person named.
+    pub(crate) file: Option<PathBuf>,
+    /// This node's seed partition.
+    pub(crate) partition: Option<PathBuf>,
 }
 
 impl Sources {
     /// Those of a real node.
-    pub(crate) fn system() -> Self {
+    pub(crate) fn system(file: Option<PathBuf>) -> Self {
+        let (partition, foreign) = Disks::system().seed();
+        for other in foreign {
+            tracing::warn!(
+                "{} is a seed on another disk than this node was booted from, and is left alone",
+                other.display()
+            );
+        }
         Self {
+            file,
             credential: std::env::var_os("CREDENTIALS_DIRECTORY")
                 .map(|dir| PathBuf::from(dir).join("ashlar.site")),
-            partition: "/dev/disk/by-partlabel/seed".into(),
+            partition,
         }
     }
 }
@@ -52,51 +69,111 @@ pub(crate) enum Imported {
 /// How a site is read from the seed partition; tests have no FAT to mount.
 pub(crate) type ReadSeed<'a> = &'a dyn Fn(&Path) -> Result<Option<Zeroizing<String>>>;
 
-/// Imports a site if this node has none, and wipes the seed that brought it.
+/// Imports a site if this node has none, or the same site with another ring key,
+/// and wipes the seed that brought it.
 pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported> {
-    let here = read_site(&paths.site())?;
-    let mut outcome = if here.is_some() { Imported::Before } else { Imported::Nothing };
-    if here.is_none()
+    let outcome = take(paths, sources, read);
+    // Whatever became of the seed, the site that is here says who may log in.
+    admit_keys(paths)?;
+    outcome
+}
+
+fn take(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported> {
+    if let Some(file) = &sources.file {
+        let text = read_site(file)?.with_context(|| format!("there is no {}", file.display()))?;
+        return match offer(paths, &text, file)? {
+            Offer::Taken => Ok(Imported::Now),
+            Offer::Known => Ok(Imported::Before),
+            Offer::Foreign => bail!(
+                "{} is of another site than this node's: a node keeps its site for life; set the \
+                 box up anew to move it",
+                file.display()
+            ),
+        };
+    }
+    let mut outcome = if paths.site().exists() { Imported::Before } else { Imported::Nothing };
+    if outcome == Imported::Nothing
         && let Some(credential) = &sources.credential
         && let Some(text) = read_site(credential)?
     {
-        keep(paths, &text, credential)?;
+        offer(paths, &text, credential)?;
         outcome = Imported::Now;
     }
-    let seed = take_seed(paths, sources.partition.as_path(), read)?;
-    admit_keys(paths)?;
-    Ok(seed.unwrap_or(outcome))
+    let seed = sources.partition.as_deref().map(|seed| take_seed(paths, seed, read)).transpose()?;
+    Ok(seed.flatten().unwrap_or(outcome))
 }
 
-/// Takes what the seed partition brings, and wipes it; `None` if it is not
-/// there, wiped, or not for this node.
-fn take_seed(paths: &Paths, partition: &Path, read: ReadSeed<'_>) -> Result<Option<Imported>> {
+/// Takes what the seed partition brings, and wipes it; `None` if it is wiped, or
+/// not for this node.
+fn take_seed(paths: &Paths, seed: &Path, read: ReadSeed<'_>) -> Result<Option<Imported>> {
     let mut outcome = None;
-    if !partition.exists() || is_wiped(partition)? {
-        return Ok(outcome);
-    }
-    let have = read_site(&paths.site())?;
-    match (have, read(partition)) {
-        (None, seed) => {
-            let Some(seed) = seed? else { return Ok(outcome) };
-            keep(paths, &seed, &partition.join("site.toml"))?;
-            outcome = Some(Imported::Now);
+    match partition::state(seed)? {
+        State::Wiped => return Ok(None),
+        State::Wiping => {}
+        State::Written => {
+            let text = match read(seed) {
+                Ok(Some(text)) => text,
+                Ok(None) => return Ok(None),
+                Err(error) if paths.site().exists() => {
+                    tracing::warn!("the seed cannot be read, and is left alone: {error:#}");
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.context("the seed cannot be read")),
+            };
+            match offer(paths, &text, &seed.join("site.toml"))? {
+                Offer::Taken => outcome = Some(Imported::Now),
+                // Power failed before the wipe.
+                Offer::Known => {}
+                // It is somebody's intent, and wiping it could destroy the only
+                // copy.
+                Offer::Foreign => {
+                    tracing::warn!(
+                        "the seed carries another site than this node's and is left alone: a node \
+                         keeps its site for life; set the box up anew to move it"
+                    );
+                    return Ok(None);
+                }
+            }
         }
-        // A second seed is somebody's intent that only a reset can carry out;
-        // wiping it could destroy the only copy.
-        (Some(here), Ok(Some(seed))) if *here != *seed => {
-            tracing::warn!(
-                "the seed carries another site than this node has and is left alone; \
-                 to move the node to that site, reset it first"
-            );
-            return Ok(outcome);
-        }
-        // The same site, or what a wipe that lost power left: finish the wipe.
-        (Some(_), _) => {}
     }
-    wipe(partition).with_context(|| format!("cannot wipe {}", partition.display()))?;
+    partition::wipe(seed).with_context(|| format!("cannot wipe {}", seed.display()))?;
     tracing::info!("the seed partition is wiped");
     Ok(outcome)
+}
+
+/// What becomes of a site that is offered.
+enum Offer {
+    /// It is here now.
+    Taken,
+    /// It was here.
+    Known,
+    /// This node has another one.
+    Foreign,
+}
+
+/// Checks a site as a whole and keeps it, if this node has none or the same one
+/// under another ring key: then the site was given out anew.
+fn offer(paths: &Paths, text: &str, origin: &Path) -> Result<Offer> {
+    let site = Site::parse(text, origin)?;
+    let Some(here) = read_site(&paths.site())? else {
+        state::make_private_dir(&paths.state())?;
+        state::write(&paths.site(), text.as_bytes(), 0o600)?;
+        tracing::info!(site = site.name, "site `{}` imported from {}", site.name, origin.display());
+        return Ok(Offer::Taken);
+    };
+    if *here == *text {
+        return Ok(Offer::Known);
+    }
+    let own = Site::parse(&here, &paths.site())?;
+    if own.name != site.name {
+        return Ok(Offer::Foreign);
+    }
+    if own.ring_key.as_bytes() == site.ring_key.as_bytes() {
+        return Ok(Offer::Known);
+    }
+    site_store::rekey(paths, own.ring_key.as_bytes(), site.ring_key.as_bytes(), text)?;
+    tracing::info!(site = site.name, "site `{}` has a new ring key", site.name);
+    Ok(Offer::Taken)
 }
 
 /// Lets those log in whom the site names, at every boot, so that a power cut
@@ -117,15 +194,6 @@ fn admit_keys(paths: &Paths) -> Result<()> {
         state::make_private_dir(dir)?;
     }
     state::write_if_changed(&path, (keys.join("\n") + "\n").as_bytes(), 0o600)?;
-    Ok(())
-}
-
-/// Checks the site as a whole, then writes it.
-fn keep(paths: &Paths, text: &str, origin: &Path) -> Result<()> {
-    let site = Site::parse(text, origin)?;
-    state::make_private_dir(&paths.state())?;
-    state::write(&paths.site(), text.as_bytes(), 0o600)?;
-    tracing::info!(site = site.name, "site `{}` imported from {}", site.name, origin.display());
     Ok(())
 }
 
@@ -158,38 +226,14 @@ pub(crate) fn read_seed(partition: &Path) -> Result<Option<Zeroizing<String>>> {
     text
 }
 
-/// Whether the partition begins with zeros: a wiped seed has no boot sector.
-fn is_wiped(partition: &Path) -> Result<bool> {
-    let mut sector = [0_u8; 512];
-    let read = File::open(partition).and_then(|mut file| file.read_exact(&mut sector));
-    read.with_context(|| format!("cannot read {}", partition.display()))?;
-    Ok(sector.iter().all(|byte| *byte == 0))
-}
-
-/// Zeros the whole partition, its first blocks last: a cut in between never
-/// leaves one that looks wiped while it still holds the site.
-fn wipe(partition: &Path) -> std::io::Result<()> {
-    const FIRST: u64 = 4096;
-    let mut device = OpenOptions::new().write(true).open(fs::canonicalize(partition)?)?;
-    let size = device.seek(SeekFrom::End(0))?;
-    let zeros = vec![0_u8; 256 * 1024];
-    let mut at = device.seek(SeekFrom::Start(FIRST.min(size)))?;
-    while at < size {
-        let piece = zeros.len().min(usize::try_from(size - at).unwrap_or(zeros.len()));
-        at += device.write(&zeros[..piece])? as u64;
-    }
-    device.sync_all()?;
-    device.seek(SeekFrom::Start(0))?;
-    device.write_all(&zeros[..usize::try_from(FIRST.min(size)).unwrap_or(0)])?;
-    device.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SITE: &str = "version = 1\nname = \"demo\"\n\
         ring-key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n";
+
+    const NEW_KEY: &str = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
 
     /// A partition as the tests see it: a boot sector, then the site.
     struct Node {
@@ -205,7 +249,8 @@ mod tests {
             bytes.extend_from_slice(seed.as_bytes());
             bytes.resize(600_000, 0);
             fs::write(&partition, bytes).unwrap();
-            Self { sources: Sources { credential: None, partition }, root }
+            let sources = Sources { credential: None, file: None, partition: Some(partition) };
+            Self { sources, root }
         }
 
         fn paths(&self) -> Paths {
@@ -221,8 +266,12 @@ mod tests {
             })
         }
 
+        fn seed(&self) -> &Path {
+            self.sources.partition.as_deref().unwrap()
+        }
+
         fn seed_is_zeros(&self) -> bool {
-            fs::read(&self.sources.partition).unwrap().iter().all(|b| *b == 0)
+            fs::read(self.seed()).unwrap().iter().all(|b| *b == 0)
         }
     }
 
@@ -260,11 +309,53 @@ mod tests {
 
     #[test]
     fn a_node_that_lost_power_during_the_wipe_finishes_it() {
-        let node = Node::new("");
-        state::make_private_dir(&node.paths().state()).unwrap();
-        state::write(&node.paths().site(), SITE.as_bytes(), 0o600).unwrap();
+        let node = Node::new(SITE);
+        node.import().unwrap();
+        let mut half = vec![b'#'; 600_000];
+        half[..32].copy_from_slice(b"ashlar: this seed is being wiped");
+        fs::write(node.seed(), half).unwrap();
         assert_eq!(node.import().unwrap(), Imported::Before);
         assert!(node.seed_is_zeros());
+    }
+
+    #[test]
+    fn a_second_seed_that_cannot_be_read_is_left_alone() {
+        let node = Node::new(SITE);
+        node.import().unwrap();
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3pXTB0lJ2w3pS0cP2sXzv0c5i5B3bq1o8pD4u1\
+            c7bA admin";
+        let keyed = SITE.replace("ring-key", &format!("ssh-keys = [\"{key}\"]\nring-key"));
+        fs::write(node.paths().site(), keyed).unwrap();
+        fs::write(node.seed(), vec![b'#'; 600_000]).unwrap();
+        let unreadable = |_: &Path| bail!("no FAT");
+        let imported = import(&node.paths(), &node.sources, &unreadable).unwrap();
+        assert_eq!(imported, Imported::Before);
+        let empty = |_: &Path| Ok(None);
+        assert_eq!(import(&node.paths(), &node.sources, &empty).unwrap(), Imported::Before);
+        assert!(fs::read(node.seed()).unwrap().iter().all(|b| *b == b'#'), "not a byte is gone");
+        assert!(node.paths().authorized_keys().exists(), "and it keeps nobody out");
+    }
+
+    #[test]
+    fn a_first_seed_that_cannot_be_read_is_an_error_and_left_alone() {
+        let node = Node::new(SITE);
+        let refused = import(&node.paths(), &node.sources, &|_| bail!("no FAT")).unwrap_err();
+        assert!(format!("{refused:#}").contains("no FAT"));
+        assert!(!node.seed_is_zeros());
+    }
+
+    #[test]
+    fn the_same_site_with_a_new_ring_key_is_taken_for_the_new_one() {
+        let node = Node::new(SITE);
+        node.import().unwrap();
+        let new = SITE.replace("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", NEW_KEY);
+        let file = node.root.path().join("new.toml");
+        fs::write(&file, &new).unwrap();
+        let sources = Sources { file: Some(file), ..node.sources.clone() };
+        assert_eq!(import(&node.paths(), &sources, &|_| Ok(None)).unwrap(), Imported::Now);
+        assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), new);
+        assert!(fs::read_to_string(node.paths().keyring()).unwrap().contains(NEW_KEY));
+        assert_eq!(import(&node.paths(), &sources, &|_| Ok(None)).unwrap(), Imported::Before);
     }
 
     #[test]
@@ -289,7 +380,7 @@ mod tests {
     #[test]
     fn a_credential_brings_the_site_of_a_machine_without_a_seed() {
         let mut node = Node::new(SITE);
-        fs::remove_file(&node.sources.partition).unwrap();
+        node.sources.partition = None;
         assert_eq!(node.import().unwrap(), Imported::Nothing);
         fs::write(node.root.path().join("ashlar.site"), SITE).unwrap();
         node.sources.credential = Some(node.root.path().join("ashlar.site"));

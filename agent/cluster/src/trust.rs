@@ -1,0 +1,246 @@
+//! Whom a member serves, and with what. A certificate says who calls; the ring
+//! says whether that node still has a place here.
+
+use crate::{ClusterId, MemberStatus, NodeId, RingMember};
+use std::net::IpAddr;
+
+/// On how many nodes the CA's key lies, if there are as many.
+pub const KEY_COPIES: usize = 3;
+
+/// A node that asks something of this one.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its host name.
+    pub name: &'a str,
+    /// The cluster address that it names.
+    pub address: IpAddr,
+    /// The address that it calls from.
+    pub from: IpAddr,
+    /// Whether it was struck off the cluster.
+    pub struck_off: bool,
+}
+
+/// Why a caller is not served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// It was struck off.
+    #[error("{name} was struck off this cluster; set it up anew with a new site")]
+    StruckOff {
+        /// Its host name.
+        name: String,
+    },
+    /// It calls from elsewhere.
+    #[error("{name} calls from {from}, not from {address}")]
+    Elsewhere {
+        /// Its host name.
+        name: String,
+        /// The address it should call from.
+        address: IpAddr,
+        /// The one it calls from.
+        from: IpAddr,
+    },
+    /// The ring does not show it alive at that address under that id.
+    #[error(
+        "{name} at {address} is not alive in the ring as this node sees it; it may ask again in a moment"
+    )]
+    NotInTheRing {
+        /// Its host name.
+        name: String,
+        /// Its cluster address.
+        address: IpAddr,
+    },
+    /// It belongs to no cluster or to another one.
+    #[error("{name} does not show itself as a member of cluster {cluster}")]
+    NotOfThisCluster {
+        /// Its host name.
+        name: String,
+        /// This node's cluster.
+        cluster: ClusterId,
+    },
+    /// Somebody else has its name, id or address.
+    #[error(
+        "{other} has the name, id or address of {name}: one of the two is a copy; set it up anew"
+    )]
+    Taken {
+        /// Its host name.
+        name: String,
+        /// The other's.
+        other: String,
+    },
+    /// The CA key has copies enough.
+    #[error("{held} other nodes hold the CA key, which is enough")]
+    KeyHeldEnough {
+        /// How many.
+        held: usize,
+    },
+}
+
+/// Whether a newcomer may enrol. It has proved the ring key and not its name: it
+/// must be alive in the ring under the id and at the address that it claims and
+/// calls from, and nobody else may have its name or id, dead or alive, nor its
+/// address alive. (A dead one's address may be given to the box that replaces it.)
+///
+/// # Errors
+/// [`NotServed`].
+pub fn may_enrol(caller: &Caller<'_>, members: &[RingMember]) -> Result<(), NotServed> {
+    in_the_ring(caller, members)?;
+    let there = members.iter().filter(|m| m.status != MemberStatus::Left);
+    let mut others = there.filter(|m| !is(caller, m));
+    let taken = others.find(|m| {
+        let same_id = m.id.as_ref().is_some_and(|id| id.0 == caller.id);
+        let address = m.status == MemberStatus::Alive && m.address == caller.address;
+        m.name == caller.name || same_id || address
+    });
+    taken.map_or(Ok(()), |other| {
+        Err(NotServed::Taken { name: caller.name.into(), other: other.name.clone() })
+    })
+}
+
+/// Whether a caller with a certificate may have a new one, or a token of the
+/// Swarm: only for as long as it is a live member of this cluster.
+///
+/// # Errors
+/// [`NotServed`].
+pub fn may_be_served(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+) -> Result<(), NotServed> {
+    let member = in_the_ring(caller, members)?;
+    if member.cluster.as_ref() != Some(cluster) {
+        let (name, cluster) = (caller.name.into(), cluster.clone());
+        return Err(NotServed::NotOfThisCluster { name, cluster });
+    }
+    Ok(())
+}
+
+/// Whether a caller may have the CA's key: besides, the key must not have copies
+/// enough without it.
+///
+/// # Errors
+/// [`NotServed`].
+pub fn may_hold_ca_key(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+) -> Result<(), NotServed> {
+    may_be_served(caller, members, cluster)?;
+    let holds = |m: &&RingMember| {
+        m.status == MemberStatus::Alive && m.ca_key && m.cluster.as_ref() == Some(cluster)
+    };
+    let held = members.iter().filter(holds).filter(|m| !is(caller, m)).count();
+    if held < KEY_COPIES { Ok(()) } else { Err(NotServed::KeyHeldEnough { held }) }
+}
+
+fn is(caller: &Caller<'_>, member: &RingMember) -> bool {
+    let same_id = member.id.as_ref() == Some(&NodeId(caller.id.into()));
+    same_id && member.name == caller.name && member.address == caller.address
+}
+
+fn in_the_ring<'a>(
+    caller: &Caller<'_>,
+    members: &'a [RingMember],
+) -> Result<&'a RingMember, NotServed> {
+    let Caller { name, address, from, struck_off, .. } = *caller;
+    let name = || name.to_owned();
+    if struck_off {
+        return Err(NotServed::StruckOff { name: name() });
+    }
+    if from != address {
+        return Err(NotServed::Elsewhere { name: name(), address, from });
+    }
+    members
+        .iter()
+        .find(|m| m.status == MemberStatus::Alive && is(caller, m))
+        .ok_or_else(|| NotServed::NotInTheRing { name: name(), address })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(id: &str, last: u8) -> RingMember {
+        RingMember {
+            id: Some(NodeId(id.into())),
+            name: format!("ashlar-{id}"),
+            address: IpAddr::from([10, 83, 0, last]),
+            status: MemberStatus::Alive,
+            cluster: Some(cluster()),
+            storage_open: false,
+            ca_key: false,
+            swarm: None,
+        }
+    }
+
+    fn cluster() -> ClusterId {
+        ClusterId("c0ffee".into())
+    }
+
+    fn failed(member: RingMember) -> RingMember {
+        RingMember { status: MemberStatus::Failed, ..member }
+    }
+
+    fn caller() -> Caller<'static> {
+        let address = IpAddr::from([10, 83, 0, 1]);
+        Caller { id: "ab12", name: "ashlar-ab12", address, from: address, struck_off: false }
+    }
+
+    #[test]
+    fn a_newcomer_enrols_only_while_it_is_itself_in_the_ring() {
+        let ring = [member("ab12", 1), member("cd34", 2)];
+        assert_eq!(may_enrol(&caller(), &ring), Ok(()));
+        assert!(may_enrol(&caller(), &ring[1..]).is_err());
+        assert!(may_enrol(&caller(), &[]).is_err(), "the ring is silent");
+        assert!(may_enrol(&caller(), &[failed(member("ab12", 1))]).is_err());
+        let elsewhere = Caller { from: IpAddr::from([10, 83, 0, 9]), ..caller() };
+        assert!(may_enrol(&elsewhere, &ring).is_err());
+    }
+
+    #[test]
+    fn nobody_enrols_under_the_name_or_id_of_a_member_that_is_away() {
+        let named = RingMember { name: "ashlar-ab12".into(), ..member("ef56", 9) };
+        for taken in [named.clone(), failed(named), failed(member("ab12", 9))] {
+            let refused = may_enrol(&caller(), &[member("ab12", 1), taken]).unwrap_err();
+            assert!(matches!(refused, NotServed::Taken { .. }), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_box_that_replaces_a_dead_one_may_have_its_address() {
+        let ring = |other| [member("ab12", 1), other];
+        assert_eq!(may_enrol(&caller(), &ring(failed(member("ef56", 1)))), Ok(()));
+        assert!(may_enrol(&caller(), &ring(member("ef56", 1))).is_err());
+    }
+
+    #[test]
+    fn a_stolen_certificate_is_not_renewed_away_from_the_ring() {
+        let ring = [member("ab12", 1), member("cd34", 2)];
+        assert_eq!(may_be_served(&caller(), &ring, &cluster()), Ok(()));
+        for gone in [failed(member("ab12", 1)), member("ab12", 9), member("cd34", 1)] {
+            assert!(may_be_served(&caller(), &[gone], &cluster()).is_err());
+        }
+        let outside = RingMember { cluster: None, ..member("ab12", 1) };
+        assert!(may_be_served(&caller(), &[outside], &cluster()).is_err());
+    }
+
+    #[test]
+    fn who_was_struck_off_is_served_nothing_though_it_is_in_the_ring() {
+        let struck = Caller { struck_off: true, ..caller() };
+        let ring = [member("ab12", 1)];
+        assert!(may_enrol(&struck, &ring).is_err());
+        assert!(may_be_served(&struck, &ring, &cluster()).is_err());
+        assert!(may_hold_ca_key(&struck, &ring, &cluster()).is_err());
+    }
+
+    #[test]
+    fn the_ca_key_goes_to_no_fourth_node() {
+        let holder = |id, last| RingMember { ca_key: true, ..member(id, last) };
+        let two = [member("ab12", 1), holder("b", 2), holder("c", 3)];
+        assert_eq!(may_hold_ca_key(&caller(), &two, &cluster()), Ok(()));
+        let three = [two.as_slice(), &[holder("d", 4)]].concat();
+        let refused = may_hold_ca_key(&caller(), &three, &cluster()).unwrap_err();
+        assert_eq!(refused, NotServed::KeyHeldEnough { held: 3 });
+    }
+}

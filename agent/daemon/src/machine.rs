@@ -1,0 +1,176 @@
+//! The machine below a node: which one it was set up on, and which of its ports
+//! the cluster address belongs on.
+//!
+//! A disk that was copied stands for the same node as its original. If both ran
+//! as that node, the cluster would see one member in two places; so a disk in a
+//! machine that shares neither firmware number nor any port with the recorded one
+//! takes no part until a person says that it was moved on purpose.
+
+use crate::host::Link;
+use crate::paths::Paths;
+use crate::state;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The version of the file that this release reads and writes.
+const VERSION: u32 = 1;
+
+/// Ports that are kept in mind; a machine that had more has been rebuilt often.
+const MOST: usize = 16;
+
+/// Numbers that firmware makers leave in thousands of machines.
+const EMPTY_NUMBERS: &[&str] = &[
+    "00000000-0000-0000-0000-000000000000",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "03000200-0400-0500-0006-000700080009",
+    "12345678-1234-5678-90ab-cddeefaabbcc",
+];
+
+/// `machine.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    version: u32,
+    /// The firmware's number of the machine, if it has one.
+    uuid: Option<String>,
+    /// MAC addresses of its wired ports.
+    macs: BTreeSet<String>,
+    /// The port that the cluster address belongs on: the first with a cable.
+    #[serde(default)]
+    home: Option<String>,
+}
+
+impl Machine {
+    /// The machine that this process runs on.
+    pub(crate) fn here(paths: &Paths, links: &[Link]) -> Self {
+        let uuid = std::fs::read_to_string(paths.machine_uuid()).ok();
+        let uuid = uuid.map(|text| text.trim().to_ascii_lowercase());
+        Self {
+            version: VERSION,
+            uuid: uuid.filter(|u| !u.is_empty() && !EMPTY_NUMBERS.contains(&u.as_str())),
+            macs: links.iter().map(|link| link.mac.clone()).collect(),
+            home: None,
+        }
+    }
+
+    /// The machine on record.
+    pub(crate) fn load(paths: &Paths) -> Result<Option<Self>> {
+        let recorded: Option<Self> = state::read_json(&paths.machine())?;
+        if let Some(newer) = recorded.as_ref().filter(|m| m.version > VERSION) {
+            anyhow::bail!(
+                "{} is of version {}, this release reads up to {VERSION}: go back to the newer one",
+                paths.machine().display(),
+                newer.version
+            );
+        }
+        Ok(recorded)
+    }
+
+    /// The MAC address of the port that the cluster address belongs on.
+    pub(crate) fn home(&self) -> Option<&str> {
+        self.home.as_deref()
+    }
+
+    /// Whether nothing of this machine is known of `here`. What tells nothing,
+    /// no port yet and no number, tells not that either.
+    pub(crate) fn is_another(&self, here: &Self) -> bool {
+        let (numbers, ports) =
+            ((self.uuid.as_ref(), here.uuid.as_ref()), self.macs.intersection(&here.macs));
+        match numbers {
+            (Some(one), Some(other)) if one == other => false,
+            (Some(_), Some(_)) => ports.count() == 0 && !here.macs.is_empty(),
+            _ => ports.count() == 0 && !here.macs.is_empty() && !self.macs.is_empty(),
+        }
+    }
+
+    /// Takes up what `here` has besides, and `home` if there was none; says
+    /// whether anything is new.
+    pub(crate) fn learn(&mut self, here: &Self, home: Option<&str>) -> bool {
+        let before = self.clone();
+        if here.uuid.is_some() {
+            self.uuid.clone_from(&here.uuid);
+        }
+        let room = MOST.saturating_sub(self.macs.len());
+        let new: Vec<_> = here.macs.difference(&self.macs).take(room).cloned().collect();
+        self.macs.extend(new);
+        if self.home.is_none() {
+            self.home = home.map(str::to_owned);
+        }
+        *self != before
+    }
+
+    /// Writes it down.
+    pub(crate) fn keep(&self, paths: &Paths) -> Result<()> {
+        state::write_json(&paths.machine(), self, 0o600)
+    }
+}
+
+/// Takes this machine for the node's own, because a person says so.
+pub(crate) fn accept(paths: &Paths, links: &[Link]) -> Result<()> {
+    let before = Machine::load(paths)?.context("this node was set up on no machine yet")?;
+    let here = Machine::here(paths, links);
+    if before.is_another(&here) {
+        here.keep(paths)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(uuid: Option<&str>, macs: &[&str]) -> Machine {
+        let macs = macs.iter().map(|mac| (*mac).to_owned()).collect();
+        Machine { version: VERSION, uuid: uuid.map(str::to_owned), macs, home: None }
+    }
+
+    #[test]
+    fn a_machine_with_a_new_board_or_new_ports_is_still_the_same() {
+        let recorded = machine(Some("u1"), &["a", "b"]);
+        for here in [
+            machine(Some("u1"), &["c"]),
+            machine(Some("u2"), &["b", "c"]),
+            machine(Some("u1"), &[]),
+            machine(None, &["a"]),
+            machine(None, &[]),
+            machine(Some("u2"), &[]),
+        ] {
+            assert!(!recorded.is_another(&here), "{here:?}");
+        }
+    }
+
+    #[test]
+    fn a_copied_disk_finds_itself_in_another_machine() {
+        for (recorded, here) in [
+            (machine(Some("u1"), &["a"]), machine(Some("u2"), &["b"])),
+            (machine(None, &["a"]), machine(None, &["b"])),
+            (machine(Some("u1"), &["a"]), machine(None, &["b"])),
+        ] {
+            assert!(recorded.is_another(&here), "{recorded:?} {here:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_thousands_of_machines_have_tells_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        std::fs::create_dir_all(paths.machine_uuid().parent().unwrap()).unwrap();
+        std::fs::write(paths.machine_uuid(), "03000200-0400-0500-0006-000700080009\n").unwrap();
+        assert_eq!(Machine::here(&paths, &[]).uuid, None);
+        std::fs::write(paths.machine_uuid(), "4C4C4544-0042\n").unwrap();
+        assert_eq!(Machine::here(&paths, &[]).uuid.as_deref(), Some("4c4c4544-0042"));
+    }
+
+    #[test]
+    fn what_is_on_record_can_be_read_for_ever() {
+        let golden = r#"{"version":1,"uuid":"u1","macs":["aa:bb:cc:00:00:01"],"home":null}"#;
+        let read: Machine = serde_json::from_str(golden).unwrap();
+        assert_eq!(read, machine(Some("u1"), &["aa:bb:cc:00:00:01"]));
+        assert_eq!(serde_json::to_string(&read).unwrap(), golden);
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        std::fs::create_dir_all(paths.state()).unwrap();
+        std::fs::write(paths.machine(), golden.replace(":1,", ":2,")).unwrap();
+        assert!(Machine::load(&paths).unwrap_err().to_string().contains("newer"));
+    }
+}
