@@ -45,6 +45,17 @@ pub struct Observed {
     pub clock: Clock,
 }
 
+/// A partition that can run full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// What a person calls it: `state` or `data`.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What is used of it, of a hundred parts.
+    pub used_percent: u8,
+}
+
 /// The machine and the cable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -66,17 +77,6 @@ pub struct Clock {
     pub before_build: bool,
     /// A time server has set it in this boot.
     pub synchronised: bool,
-}
-
-/// A partition that can run full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disk {
-    /// What a person calls it: `state` or `data`.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// What is used of it, of a hundred parts.
-    pub used_percent: u8,
 }
 
 /// Who this node is, for life.

@@ -36,8 +36,8 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
         return plan;
     }
     if observed.place.cable_elsewhere {
-        plan.steps
-            .push(because(Step::MakeIdentity, "the cable is in another port than the address"));
+        let why = "the cable is in another port than the address";
+        plan.steps.push(because(Step::MakeIdentity, why));
     }
     if !wanted.ring {
         return plan;

@@ -148,11 +148,11 @@ fn observed() -> impl Strategy<Value = Observed> {
     let clock = clock.prop_map(|(before_build, synchronised)| Clock { before_build, synchronised });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
-    let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
     let part = prop_oneof![Just(Part::Storage), Just(Part::Mount), Just(Part::Engine)];
     let hung = vec((part, prop_oneof![Just(0), Just(50_000), Just(300_000_u64)]), 0..2);
-    let wrong = (hung, prop::bool::weighted(0.1));
-    let all = (node, weighted(0.7, membership), pki, parts, machine, wrong);
+    let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
+    let bad = (hung, prop::bool::weighted(0.1));
+    let all = (node, weighted(0.7, membership), pki, parts, machine, bad);
     all.prop_map(|(node, membership, pki, mut parts, (place, clock, me), (hung, fills))| {
         if me != 1
             && let Some(ring) = &mut parts.0
@@ -251,8 +251,8 @@ fn the_observations_reach_every_kind_of_step() {
     adopt-ring-key
     create-volume
     deploy-stack
-    drop-swarm-entry
     drop-ca-key
+    drop-swarm-entry
     enrol
     fetch-ca-key
     found

@@ -360,6 +360,13 @@ impl Simulation {
     fn add(&mut self, node: usize, bricks: &[IpAddr]) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let nodes = self.givers(node, pool, bricks)?;
+        // GlusterFS itself refuses, so that a copy that missed something and an
+        // empty one never outvote the full one.
+        let online = self.online(pool);
+        let old = self.pools[pool].volume.iter().flat_map(|v| &v.nodes);
+        if old.into_iter().any(|n| !online.contains(n) || !self.reach(node, *n)) {
+            return Err("a brick is down");
+        }
         for new in &nodes {
             let boot = self.nodes[*new].boots;
             self.after((3_000, 20_000), Event::Healed { pool, node: *new, boot });

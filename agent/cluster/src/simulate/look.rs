@@ -35,6 +35,11 @@ impl Simulation {
         }
     }
 
+    /// For how long the cable has been in.
+    fn carrier_ms(&self, n: usize) -> Option<u64> {
+        self.nodes[n].cable_since.filter(|since| *since <= self.now).map(|since| self.now - since)
+    }
+
     /// Daemons that run and do not answer.
     fn looks(&self, n: usize) -> BTreeMap<Part, Look> {
         let hung = self.nodes[n].run.iter().flat_map(|run| &run.hung);
@@ -48,11 +53,6 @@ impl Simulation {
             (part, Look { at_ms: self.now, silent: Some(silent) })
         };
         hung.map(look).collect()
-    }
-
-    /// For how long the cable has been in.
-    fn carrier_ms(&self, n: usize) -> Option<u64> {
-        self.nodes[n].cable_since.filter(|since| *since <= self.now).map(|since| self.now - since)
     }
 
     fn observe_ring(&self, n: usize) -> Option<Ring> {
