@@ -251,8 +251,8 @@ fn the_observations_reach_every_kind_of_step() {
     adopt-ring-key
     create-volume
     deploy-stack
-    drop-swarm-entry
     drop-ca-key
+    drop-swarm-entry
     enrol
     fetch-ca-key
     found
