@@ -5,7 +5,7 @@ use crate::identity::Identity;
 use crate::layer::PROGRAMS;
 use crate::plan::{Inputs, Plan, StepId};
 use crate::tools::Toolbox;
-use crate::{digest, initrd, roles};
+use crate::{digest, initrd};
 use ashlar_recipe::{Composed, Lock};
 use std::path::Path;
 
@@ -132,7 +132,8 @@ impl Sources<'_> {
             }
             StepId::Uki => {
                 put("command line", self.command_line());
-                put("boot roles", roles::text());
+                // Root and hash tree are named by the boot disk's own links.
+                put("root by", "/dev/ashlar/by-partuuid".into());
                 put("profile", self.composed.name.clone());
                 put("version", version.to_owned());
                 put("tools", tools(&["systemd-ukify", "systemd-boot-efi"]));

@@ -31,7 +31,6 @@ mod pipeline;
 mod plan;
 mod project;
 mod publish;
-mod roles;
 pub mod sbom;
 mod space;
 mod steps;

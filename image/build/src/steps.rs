@@ -7,7 +7,6 @@ use crate::inputs::{self, Sources};
 use crate::layer::{self, Release};
 use crate::modules::{self, Modules};
 use crate::plan::{Plan, StepId};
-use crate::roles::{ROLES, Role};
 use crate::store::Store;
 use crate::{cpio, digest, initrd};
 use ashlar_sandbox::Sandbox;
@@ -198,17 +197,6 @@ impl Steps<'_> {
              systemd.verity_root_hash=/dev/ashlar/by-partuuid/{verity} {}",
             self.sources.command_line()
         );
-        let [first, others @ ..] = &ROLES;
-        for role in others {
-            self.tools()
-                .command("making a boot role", "ukify")
-                .args(["build", "--efi-arch=x64"])
-                .arg(format!("--profile={}", role.profile()))
-                .arg(format!("--cmdline={}", role.command_line(&command_line)))
-                .arg(format!("--output=/run/out/{}", role.file()))
-                .write(out, "out")
-                .run()?;
-        }
         let tools = self.tools();
         let mut ukify = tools
             .command("joining kernel and initrd", "ukify")
@@ -216,22 +204,16 @@ impl Steps<'_> {
             .args(["--os-release=@/run/out/os-release", "--no-sign-kernel"])
             .args(["--output=/run/out/uki.efi", "--efi-arch=x64"])
             .arg(format!("--uname={kernel}"))
-            .arg(format!("--profile={}", first.profile()))
-            .arg(format!("--cmdline={}", first.command_line(&command_line)))
+            .arg(format!("--cmdline={command_line}"))
             .read(&base, "base")
             .read(&initrd, "initrd")
             .write(out, "out");
-        for role in others {
-            ukify = ukify.arg(format!("--join-profile=/run/out/{}", role.file()));
-        }
         if initrd.join("microcode").is_file() {
             ukify = ukify.arg("--microcode=/run/initrd/microcode");
         }
         ukify.run()?;
-        for made in others.iter().map(Role::file).chain(["os-release".to_owned()]) {
-            let made = out.join(made);
-            std::fs::remove_file(&made).at("removed", &made)?;
-        }
+        let made = out.join("os-release");
+        std::fs::remove_file(&made).at("removed", &made)?;
         self::hash(&out.join("uki.efi"), &out.join("uki.efi.sha256"))?;
         within_budget("uki", &out.join("uki.efi"), self.sources.composed.recipe.budget.uki)
     }
