@@ -160,8 +160,7 @@ pub(crate) enum ResetWhat {
     ///
     /// Says first what would be lost, and whether the cluster can bear it. The box
     /// reboots within seconds and comes back as before its first boot; a power cut
-    /// only makes it begin again. Where the agent is broken, choose *Factory reset* in
-    /// the boot menu.
+    /// only makes it begin again.
     #[command(after_help = "\
 Examples:
   ashlarctl reset factory --dry-run               what would be lost

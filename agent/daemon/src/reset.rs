@@ -127,8 +127,8 @@ impl Effects for TheBox {
         }
         // One call of write(2), as efivarfs asks for.
         fs::write(MARK, MARK_TEXT).context(
-            "the firmware does not keep a note of the reset. Choose *Factory reset* in the boot \
-             menu instead",
+            "the firmware does not keep a note of the reset, so that a power cut could leave it half \
+             done: nothing is reset",
         )
     }
 

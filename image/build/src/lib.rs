@@ -88,7 +88,6 @@ mod project;
 mod prune;
 mod publish;
 mod resolve;
-mod roles;
 pub mod sbom;
 mod space;
 mod sparse;

@@ -3,7 +3,6 @@
 use super::{Artefact, BASE, INITRD, MODULES, ROOT, Step, StepId, UKI};
 use crate::error::{At, Result};
 use crate::layer::{self, Release};
-use crate::roles::ROLES;
 use crate::stage::{Staging, Work};
 use crate::{identity, loader};
 
@@ -51,18 +50,6 @@ impl Step for Uki {
         let unpacked = base.join("root");
         let stub = format!("--stub=/run/stub/{}", loader::file(&unpacked, loader::STUB)?);
         let stubs = unpacked.join(loader::FOLDER);
-        let [first, others @ ..] = &ROLES;
-        for role in others {
-            work.tools
-                .command("making a boot role", "ukify")
-                .args(["build", "--efi-arch=x64", &stub])
-                .arg(format!("--profile={}", role.profile()))
-                .arg(format!("--cmdline={}", role.command_line(&command_line)))
-                .arg(format!("--output=/run/uki/{}", role.file()))
-                .read(&stubs, "stub")
-                .write(described.path(), "uki")
-                .run()?;
-        }
         let mut ukify = work
             .tools
             .command("joining kernel and initrd", "ukify")
@@ -71,16 +58,12 @@ impl Step for Uki {
             .args(["--os-release=@/run/uki/os-release", "--no-sign-kernel"])
             .args(["--output=/run/out/uki.efi", "--efi-arch=x64"])
             .arg(format!("--uname={kernel}"))
-            .arg(format!("--profile={}", first.profile()))
-            .arg(format!("--cmdline={}", first.command_line(&command_line)))
+            .arg(format!("--cmdline={command_line}"))
             .read(base, "base")
             .read(&stubs, "stub")
             .read(initrd, "initrd")
             .read(described.path(), "uki")
             .write(work.out, "out");
-        for role in others {
-            ukify = ukify.arg(format!("--join-profile=/run/uki/{}", role.file()));
-        }
         if initrd.join("microcode").is_file() {
             ukify = ukify.arg("--microcode=/run/initrd/microcode");
         }
