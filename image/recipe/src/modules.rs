@@ -4,11 +4,13 @@ use glob::{MatchOptions, Pattern};
 use serde::Serialize;
 
 /// A module name, a glob over names, or (with a slash) a glob over paths below
-/// the kernel's `kernel/` folder.
+/// the kernel's `kernel/` folder. A name with `-` before it is kept where the
+/// kernel has it, as systemd writes what may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModulePattern {
     pattern: Pattern,
     by_path: bool,
+    may_be_missing: bool,
     written: String,
 }
 
@@ -41,17 +43,20 @@ impl ModulePattern {
     /// When it is none, or one that could match nothing.
     pub fn new(written: &str) -> Result<Self, NotAPattern> {
         let bad_char = |c: char| c.is_whitespace() || c.is_control();
-        if written.is_empty()
-            || written.contains(bad_char)
-            || written.starts_with(['/', '.'])
-            || written.starts_with("kernel/")
-            || written.contains(".ko")
+        let (may_be_missing, name) =
+            written.strip_prefix('-').map_or((false, written), |name| (true, name));
+        if name.is_empty()
+            || name.contains(bad_char)
+            || name.starts_with(['/', '.', '-'])
+            || name.starts_with("kernel/")
+            || name.contains(".ko")
         {
             return Err(NotAPattern::Form(written.to_owned()));
         }
-        let pattern = Pattern::new(&same_dashes(written))
+        let pattern = Pattern::new(&same_dashes(name))
             .map_err(|error| NotAPattern::Glob(written.to_owned(), error.msg))?;
-        Ok(Self { pattern, by_path: written.contains('/'), written: written.to_owned() })
+        let by_path = name.contains('/');
+        Ok(Self { pattern, by_path, may_be_missing, written: written.to_owned() })
     }
 
     /// Whether it means the module with this path below `/lib/modules/<version>`
@@ -74,10 +79,11 @@ impl ModulePattern {
         &self.written
     }
 
-    /// Whether it names exactly one module, so that its absence can be told.
+    /// Whether it names exactly one module that must be there, so that its absence
+    /// can be told.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        !self.written.contains(['*', '?', '['])
+        !self.may_be_missing && !self.written.contains(['*', '?', '['])
     }
 }
 
@@ -128,6 +134,17 @@ pub(crate) fn read_set(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_may_be_missing_matches_like_any_other_and_is_not_missed() {
+        let pattern = ModulePattern::new("-usb-storage").unwrap();
+        assert!(pattern.matches("kernel/drivers/usb/storage/usb-storage.ko.xz"));
+        assert!(!pattern.is_exact());
+        assert!(ModulePattern::new("usb-storage").unwrap().is_exact());
+        for wrong in ["-", "--usb"] {
+            assert!(ModulePattern::new(wrong).is_err(), "{wrong}");
+        }
+    }
     use proptest::prelude::*;
 
     fn matches(pattern: &str, path: &str) -> bool {
