@@ -57,13 +57,16 @@ fn the_seed_is_wiped_after_its_import() -> Result<()> {
 
 #[test]
 fn state_and_data_are_on_the_disk_that_was_booted_from() -> Result<()> {
-    for node in THREE.borrow()?.fleet.nodes() {
-        node.sh("disk=$(basename $(realpath /dev/ashlar/disk)) && \
-             for mount in /var /data; do \
-                 test \"$(lsblk --noheadings --output PKNAME $(findmnt -no SOURCE $mount))\" = $disk || exit 1; \
-             done && test \"$(ls /run/ashlar/boot-disk)\" = $disk")?;
-    }
-    Ok(())
+    THREE.lend(|three| {
+        three.fleet.nodes().try_for_each(|node| {
+            node.sh("disk=$(basename $(realpath /dev/ashlar/disk)) && \
+                 for mount in /var /data; do \
+                     source=$(findmnt -no SOURCE $mount) && \
+                     test \"$(lsblk --noheadings --output PKNAME $source)\" = $disk || exit 1; \
+                 done && test \"$(ls /run/ashlar/boot-disk)\" = $disk")
+                .map(drop)
+        })
+    })
 }
 
 #[test]

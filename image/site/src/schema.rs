@@ -18,7 +18,7 @@ mod tests {
         assert!(
             published == super::schema(),
             "recipes/site.schema.json is out of date; make it anew with\n  \
-             cargo run -p ashlar-site --features schema --example schema > recipes/site.schema.json"
+             cargo run -p ashlar-site --features schema --example site-schema > recipes/site.schema.json"
         );
     }
 }

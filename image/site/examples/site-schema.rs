@@ -1,5 +1,5 @@
 //! Prints the JSON Schema of a site:
-//! `cargo run -p ashlar-site --features schema --example schema > recipes/site.schema.json`
+//! `cargo run -p ashlar-site --features schema --example site-schema > recipes/site.schema.json`
 
 fn main() -> std::io::Result<()> {
     use std::io::Write;
