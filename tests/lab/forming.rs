@@ -2,8 +2,9 @@
 
 use super::{PATIENCE, THREE};
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::{Ashlar, program};
+use ashlar_tests::command::Ashlar;
 use ashlar_tests::fleet::{Fleet, always};
+use ashlar_tests::project::programs;
 use ashlar_tests::site;
 use std::collections::BTreeSet;
 
@@ -80,9 +81,8 @@ fn nobody_founds_before_the_expected_number_is_there() -> Result<()> {
 
 #[test]
 fn the_demo_ends_with_one_object_when_three_are_ready() -> Result<()> {
-    let agents = program()?;
     let ran = Ashlar::new(["demo", "--headless", "--json", "--backend", "lab", "--agent-dir"])?
-        .arg(agents.parent().context("a directory")?)
+        .arg(programs()?)
         .succeeds()?;
     let result = ran.json()?;
     ensure!(result["ready"] == 3 && result["image_bytes"].is_u64(), "{result}");

@@ -50,7 +50,7 @@
 //! 5. The artefacts of the [`Target`]s are measured against the recipe's budgets
 //!    and published (`publish`) with a manifest and bills of materials.
 //!
-//! [`explain`] tells what would happen and why, and writes nothing at all.
+//! [`explain()`] tells what would happen and why, and writes nothing at all.
 //!
 //! # The same bytes
 //!

@@ -5,7 +5,7 @@ use crate::error::{At, BuildError, Result};
 use crate::execute::Build;
 use crate::layer::PROGRAMS;
 use crate::plan::shown;
-use crate::sbom::{Format, Gather, SbomInput, render};
+use crate::sbom::{Format, Gather, SbomInput, crates, render};
 use crate::step::{ALL, BASE, DISK, MODULES, ROOT, StepId};
 use crate::tools::Toolbox;
 use crate::{digest, loader, programs};
@@ -95,9 +95,8 @@ pub(crate) fn documents(
     lock: &Lock,
     name: &str,
     made: &BTreeMap<String, Made>,
-    project: &Path,
 ) -> Result<Vec<(String, String)>> {
-    let bill = bill(build, composed, lock, project)?;
+    let bill = bill(build, composed, lock)?;
     Ok(vec![
         ("manifest.json".to_owned(), json(&manifest(build, composed, lock, made)?)?),
         (format!("{name}.spdx.json"), render(&bill, Format::Spdx)?),
@@ -182,7 +181,7 @@ fn staged_program<'a>(build: &'a Build<'_>, name: &str) -> Result<&'a Path> {
 }
 
 /// What is in the root: the unpacked packages, and all that is laid over them.
-fn bill(build: &Build<'_>, composed: &Composed, lock: &Lock, project: &Path) -> Result<SbomInput> {
+fn bill(build: &Build<'_>, composed: &Composed, lock: &Lock) -> Result<SbomInput> {
     let mut gather = Gather::new(&composed.name, build.version);
     gather.root(&build.output(BASE).join("root"))?;
     gather.hashes(lock);
@@ -194,7 +193,9 @@ fn bill(build: &Build<'_>, composed: &Composed, lock: &Lock, project: &Path) -> 
     for program in PROGRAMS {
         gather.file(staged_program(build, program)?, &format!("/usr/bin/{program}"), true)?;
     }
-    gather.crates(project)?;
+    if let Some(crates) = staged.and_then(|staged| staged.place(crates::LIST)) {
+        gather.listed_crates(crates)?;
+    }
     Ok(gather.finish())
 }
 

@@ -13,6 +13,7 @@ use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::layer::PROGRAMS;
 use crate::project::Project;
+use crate::sbom::crates;
 use crate::store::{Store, write_whole};
 use crate::tools::{Toolbox, ToolsLock};
 use crate::workspace::packages;
@@ -262,6 +263,7 @@ fn compile(
         let compiled = Compiled { programs: workshop.fingerprints()?, sources };
         let text = serde_json::to_vec_pretty(&compiled).unwrap_or_default();
         write_whole(&workshop.place.join("compiled.json"), &text)?;
+        write_whole(&workshop.out().join(crates::LIST), &crates::list(project.root())?)?;
     }
     store.touch(&workshop.place);
     Ok(workshop.out())

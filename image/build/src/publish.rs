@@ -192,9 +192,7 @@ pub(crate) fn publish(
             made.insert(name, Made { bytes, sha256 });
         }
     }
-    for (name, text) in
-        manifest::documents(build, composed, lock, &name, &made, request.project.root())?
-    {
+    for (name, text) in manifest::documents(build, composed, lock, &name, &made)? {
         let path = draft.path().join(&name);
         std::fs::write(&path, &text).at("written", &path)?;
         made.insert(name, Made { bytes: text.len() as u64, sha256: digest::text(&text) });

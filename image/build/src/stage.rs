@@ -8,6 +8,7 @@
 use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
 use crate::plan::Inputs;
+use crate::sbom::crates;
 use crate::step::{self, Step, StepId};
 use crate::store::Store;
 use crate::tools::Toolbox;
@@ -121,7 +122,9 @@ impl<'a> Staging<'a> {
             self.unknown("our programs, before they are compiled");
             return Ok(());
         };
-        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.join(name)))
+        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.join(name)))?;
+        let crates = programs.join(crates::LIST);
+        if crates.is_file() { self.file(crates::LIST, &crates) } else { Ok(()) }
     }
 
     fn unknown(&mut self, what: &str) {

@@ -45,12 +45,32 @@ impl Package {
 
 #[derive(Deserialize)]
 struct Manifest {
-    packages: Vec<Package>,
+    packages: Vec<Locked>,
+}
+
+/// A package as a lock has it: its source is always said.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Locked {
+    name: String,
+    version: String,
+    architecture: String,
+    source: String,
+    source_version: String,
+}
+
+impl From<Locked> for Package {
+    fn from(it: Locked) -> Self {
+        let own = it.source == it.name && it.source_version == it.version;
+        let source = (!own).then_some(Source { name: it.source, version: it.source_version });
+        Self { name: it.name, version: it.version, architecture: it.architecture, source }
+    }
 }
 
 /// The list in a build's `manifest.json`.
 pub fn from_manifest(text: &str) -> Result<Vec<Package>, serde_json::Error> {
-    let mut packages = serde_json::from_str::<Manifest>(text)?.packages;
+    let packages = serde_json::from_str::<Manifest>(text)?.packages;
+    let mut packages: Vec<Package> = packages.into_iter().map(Package::from).collect();
     packages.sort();
     Ok(packages)
 }
@@ -124,7 +144,7 @@ fn merged(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_dpkg_status, merged};
+    use super::{from_dpkg_status, from_manifest, merged};
     use proptest::prelude::*;
 
     #[test]
@@ -147,6 +167,21 @@ mod tests {
         let packages = from_dpkg_status(status);
         let sources: Vec<_> = packages.iter().map(super::Package::source).collect();
         assert_eq!(sources, [("bash", "5"), ("glibc", "2.41-12"), ("systemd", "257")]);
+    }
+
+    #[test]
+    fn a_manifest_tells_the_same_of_a_package_as_its_root() {
+        let one = |name: &str, source: &str, source_version: &str| {
+            format!(
+                r#"{{"name":"{name}","version":"5","architecture":"all","source":"{source}",
+                "source-version":"{source_version}","suite":"trixie"}}"#
+            )
+        };
+        let list = [one("bash", "bash", "5"), one("udev", "systemd", "5")].join(",");
+        let packages = from_manifest(&format!(r#"{{"packages":[{list}]}}"#)).unwrap();
+        let status = "Package: udev\nSource: systemd\nVersion: 5\nArchitecture: all\n\n\
+                      Package: bash\nVersion: 5\nArchitecture: all\n";
+        assert_eq!(packages, from_dpkg_status(status));
     }
 
     #[test]

@@ -249,7 +249,7 @@ fn a_package_that_was_damaged_in_the_cache_is_not_linked_and_is_fetched_anew() {
     std::fs::write(&cached, bytes).unwrap();
     let to = moving.directory.path().join("linked.deb");
     let error = link(&store, package, &to).unwrap_err();
-    assert!(error.to_string().contains("beta in the cache"), "{error}");
+    assert!(error.to_string().contains("the package beta 2.0+b1 was damaged"), "{error}");
     assert!(!to.exists());
     assert!(moving.fetch(&store, moving.archive(&[], None)).is_empty());
     link(&store, package, &to).unwrap();

@@ -1,7 +1,7 @@
 //! The crates that our programs are made of, by cargo's own account.
 
 use super::SbomCrate;
-use crate::error::{BuildError, Result};
+use crate::error::{At, BuildError, Result};
 use crate::layer::PROGRAMS;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,23 @@ struct Dependency {
 #[derive(Deserialize)]
 struct Kind {
     kind: Option<String>,
+}
+
+/// The file beside compiled programs that lists their crates: who is handed the
+/// programs may have neither their sources nor cargo.
+pub(crate) const LIST: &str = "crates.json";
+
+/// The text of that file, for the programs of a workspace.
+pub(crate) fn list(workspace: &Path) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec_pretty(&of(workspace)?).unwrap_or_default())
+}
+
+/// Reads that file.
+pub(super) fn read(path: &Path) -> Result<Vec<SbomCrate>> {
+    let text = std::fs::read(path).at("read", path)?;
+    serde_json::from_slice(&text).map_err(|error| BuildError::Unexpected {
+        what: format!("{} is no list of crates: {error}", path.display()),
+    })
 }
 
 /// Asks cargo in a workspace; nothing where there is none, or no cargo.

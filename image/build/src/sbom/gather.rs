@@ -108,6 +108,15 @@ impl Gather {
         Ok(())
     }
 
+    /// The crates of compiled programs, by the list that lies beside them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn listed_crates(&mut self, list: &Path) -> Result<()> {
+        self.input.crates.extend(crates::read(list)?);
+        Ok(())
+    }
+
     /// All that was gathered.
     #[must_use]
     pub fn finish(mut self) -> SbomInput {

@@ -1,5 +1,5 @@
 //! Bills of materials: what is in an image, in the two formats that scanners
-//! read, [SPDX 2.3](spdx) and [CycloneDX 1.5](cyclonedx).
+//! read, [SPDX 2.3](mod@spdx) and [CycloneDX 1.5](mod@cyclonedx).
 //!
 //! [`Gather`] finds out what is in a root: dpkg's list, the licences of its
 //! packages, the files that no package brought, the crates of our own programs.
@@ -10,7 +10,7 @@
 //! their unique ids are taken from a hash of the content.
 
 mod copyright;
-mod crates;
+pub(crate) mod crates;
 mod cyclonedx;
 mod gather;
 mod spdx;
@@ -22,6 +22,7 @@ use cyclonedx::cyclonedx;
 use spdx::spdx;
 
 use packageurl::PackageUrl;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ pub struct SbomBinary {
 }
 
 /// One crate that is linked into a program of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SbomCrate {
     /// Its name.
     pub name: String,

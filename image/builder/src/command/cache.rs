@@ -47,11 +47,18 @@ enum Verb {
     },
     /// Read every finished step, and remove those that are not what was written;
     /// ends with 1 if there were any.
+    ///
+    ///   ashlar cache check
+    #[command(verbatim_doc_comment)]
     Check {
         #[command(flatten)]
         cache: CacheDir,
     },
     /// Remove what no build used lately, and old versions in out/.
+    ///
+    ///   ashlar cache gc
+    ///   ashlar cache gc --days 3 --versions 1
+    #[command(verbatim_doc_comment)]
     Gc {
         /// Keep what was used within this many days; 0 empties the cache of all that
         /// is not in use.
