@@ -1,5 +1,5 @@
 //! Bills of materials: what is in an image, in the two formats that scanners
-//! read, [SPDX 2.3](mod@spdx) and [CycloneDX 1.5](mod@cyclonedx).
+//! read, SPDX 2.3 and CycloneDX 1.5.
 //!
 //! [`Gather`] finds out what is in a root: dpkg's list, the licences of its
 //! packages, the files that no package brought, the crates of our own programs.
