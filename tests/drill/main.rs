@@ -1,4 +1,5 @@
 //! What `just drill` runs on clusters of its own: too long for every day.
 
 mod lab;
+mod reset;
 mod vm;

@@ -9,7 +9,6 @@ mod alone;
 mod booted;
 mod holding;
 mod power;
-mod reset;
 
 use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;

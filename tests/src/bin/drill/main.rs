@@ -43,8 +43,8 @@ const DRILLS: &[Drill] = &[
     Drill {
         name: "reset",
         what: "a VM is reset with its site, its power cut while its disk is emptied",
-        build: "build --release --locked -p ashlar",
-        run: "test --locked --workspace --test vm -- --ignored --nocapture reset::",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture reset::",
     },
 ];
 
