@@ -3,8 +3,8 @@
 //! A machine of few cores is kept busy by two lanes. The *timed* lane has one
 //! tier at most: machines and rings with clocks of their own, which wait more
 //! than they compute. The *computing* lane has as many tiers as there are cores,
-//! whose processes stand back ([`Pace::niceness`]), so that they use what the
-//! timed one leaves and do not make it late.
+//! one fewer beside a timed one; its processes stand back ([`Pace::niceness`]), so
+//! that they use what the timed one leaves and do not make it late.
 
 use crate::tier::{Pace, Tier};
 
@@ -41,12 +41,13 @@ pub(crate) fn next(tiers: &[&Tier], states: &[State], cores: usize) -> Option<Ne
     };
     let timed = running().filter(|tier| tier.pace == Pace::Timed).count();
     let computing = running().count() - timed;
+    let cores = cores.max(1);
     for (at, tier) in tiers.iter().enumerate().filter(|(at, _)| states[*at] == State::Waiting) {
         if let Some(failed) = tier.needs.iter().find(|name| state_of(name) == State::Bad) {
             return Some(Next::GiveUp(at, failed));
         }
         let lane_is_free =
-            if tier.pace == Pace::Timed { timed == 0 } else { computing < cores.max(1) };
+            if tier.pace == Pace::Timed { timed == 0 } else { computing < (cores - timed).max(1) };
         let is_held = tier.holds.is_some() && running().any(|other| other.holds == tier.holds);
         let has_all = tier.needs.iter().all(|name| state_of(name) == State::Good);
         if lane_is_free && has_all && !is_held {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn one_timed_tier_runs_beside_one_computing_tier_a_core() {
+    fn one_timed_tier_takes_a_core_and_each_other_core_has_a_computing_tier() {
         let all = [
             tier("vm", Pace::Timed),
             tier("lab", Pace::Timed),
@@ -96,9 +97,11 @@ mod tests {
         ];
         let tiers: Vec<&Tier> = all.iter().collect();
         let mut states = [State::Waiting; 5];
-        assert_eq!(started(&tiers, &mut states, 2), ["vm", "unit", "lint"]);
+        assert_eq!(started(&tiers, &mut states, 2), ["vm", "unit"]);
         states[0] = State::Bad;
         assert_eq!(started(&tiers, &mut states, 2), ["lab"]);
+        states[1] = State::Good;
+        assert_eq!(started(&tiers, &mut states, 2), ["lint"]);
     }
 
     #[test]
