@@ -8,7 +8,7 @@ use ashlar_tests::shared::Shared;
 use std::time::Duration;
 
 /// As in the vm tier.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 static THREE: Shared = Shared::new(Backend::Vm, "vm-drill", PATIENCE);
 

@@ -23,7 +23,7 @@ pub struct Composed {
     pub name: String,
     /// The merged recipe; `extends` and `remove` are spent and empty.
     pub recipe: Recipe,
-    /// Where each value comes from: by dotted key (`kernel.flavour`), and for
+    /// Where each value comes from: by dotted key (`kernel.package`), and for
     /// lists by item (`packages["docker.io"]`). Defaults have no origin.
     pub origins: BTreeMap<String, Origin>,
     /// The recipes that it extends, furthest first.
