@@ -2,6 +2,8 @@
 //! ours to wipe.
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -10,6 +12,9 @@ use std::path::Path;
 const WIPING: &[u8; 32] = b"ashlar: this seed is being wiped";
 
 const SECTOR: usize = 512;
+
+/// The largest sector that a disk may have; what starts with it is cleared in one go.
+const LARGEST_SECTOR: u64 = 4096;
 
 /// What the first sector of a seed says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +52,43 @@ pub(super) fn wipe(partition: &Path) -> std::io::Result<()> {
     device.seek(SeekFrom::Start(0))?;
     device.write_all(&first)?;
     device.sync_all()?;
-    let zeros = vec![0_u8; 256 * 1024];
-    let mut at = SECTOR as u64;
-    while at < size {
-        let piece = zeros.len().min(usize::try_from(size - at).unwrap_or(zeros.len()));
-        at += device.write(&zeros[..piece])? as u64;
+    let behind = LARGEST_SECTOR.min(size);
+    write_zeros(&mut device, SECTOR as u64, behind)?;
+    if !zero_by_the_disk(&device, behind, size)? {
+        write_zeros(&mut device, behind, size)?;
     }
     device.sync_all()?;
     device.seek(SeekFrom::Start(0))?;
     device.write_all(&[0_u8; SECTOR])?;
     device.sync_all()
+}
+
+/// Lets the disk write the zeros, which takes a moment where writing them from
+/// here takes seconds; false if it cannot.
+fn zero_by_the_disk(device: &File, start: u64, end: u64) -> std::io::Result<bool> {
+    let (Ok(at), Ok(length)) = (i64::try_from(start), i64::try_from(end - start)) else {
+        return Ok(false);
+    };
+    if length == 0 {
+        return Ok(true);
+    }
+    let flags = FallocateFlags::FALLOC_FL_ZERO_RANGE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    match fallocate(device, flags, at, length) {
+        Ok(()) => Ok(true),
+        Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_zeros(device: &mut File, start: u64, end: u64) -> std::io::Result<()> {
+    let zeros = vec![0_u8; 256 * 1024];
+    device.seek(SeekFrom::Start(start))?;
+    let mut at = start;
+    while at < end {
+        let piece = zeros.len().min(usize::try_from(end - at).unwrap_or(zeros.len()));
+        at += device.write(&zeros[..piece])? as u64;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

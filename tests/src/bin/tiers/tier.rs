@@ -17,7 +17,7 @@ pub(crate) struct Tier {
     /// its lock, or be refused.
     pub(crate) holds: Option<&'static str>,
     /// When to give up: well above what it takes on two cores without KVM, with
-    /// other tiers beside it.
+    /// other tiers beside it, of which the timed ones go before it.
     pub(crate) minutes: u64,
     /// Why it cannot run here, if it cannot.
     pub(crate) skip: fn() -> Option<&'static str>,
@@ -43,7 +43,7 @@ impl Pace {
         match self {
             Self::Timed => 0,
             Self::First => 3,
-            Self::Filling => 7,
+            Self::Filling => 5,
         }
     }
 }
