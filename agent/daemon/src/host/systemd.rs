@@ -23,7 +23,6 @@ const SIGKILL: i32 = 9;
     default_path = "/org/freedesktop/systemd1"
 )]
 trait Systemd {
-    fn subscribe(&self) -> zbus::Result<()>;
     fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
@@ -87,15 +86,12 @@ impl Machine {
     /// Connects to the system bus; `volume` is where the cluster volume is mounted.
     pub(crate) async fn connect(volume: PathBuf) -> Result<Self> {
         let bus = Connection::system().await.context("cannot connect to the system bus")?;
-        SystemdProxy::new(&bus)
-            .await?
-            .subscribe()
-            .await
-            .context("systemd does not let the agent subscribe to its jobs")?;
         Ok(Self { bus, volume: FuseMount::new(volume), name: OnceLock::new() })
     }
 
-    /// Queues a job and waits for its result, by systemd's signal.
+    /// Queues a job and waits for its result, by systemd's signal. It is sent to
+    /// whoever queued the job; who subscribes, as the manual advises, is told of every
+    /// change of every unit instead, which costs PID 1 seconds of a boot.
     async fn job(&self, unit: &str, job: Job) -> Result<()> {
         let systemd = SystemdProxy::new(&self.bus).await?;
         // Subscribed before the job exists, so that its end cannot be missed.
