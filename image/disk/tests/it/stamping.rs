@@ -2,7 +2,7 @@
 
 use crate::medium::quiet;
 use crate::small_image::{self, SITE};
-use ashlar_disk::{Image, stamp};
+use ashlar_disk::{Image, Start, stamp};
 use std::os::unix::fs::MetadataExt;
 
 #[test]
@@ -12,7 +12,7 @@ fn a_copy_differs_from_its_image_in_the_seed_only() {
     let image = Image::open(&path).unwrap();
     let copy = directory.path().join("shop.raw");
     for _ in 0..2 {
-        stamp(&image, SITE.as_bytes(), &copy, quiet(&|| false)).unwrap();
+        stamp(&image, SITE.as_bytes(), Start::Run, &copy, quiet(&|| false)).unwrap();
         let file = std::fs::File::open(&copy).unwrap();
         assert_eq!(small_image::seed(&file), ("ASHLARSEED".to_owned(), SITE.to_owned()));
     }
@@ -33,6 +33,6 @@ fn nothing_half_made_is_left_where_a_copy_should_be() {
     let path = small_image::write(directory.path(), "6.12.1-amd64");
     let image = Image::open(&path).unwrap();
     let copy = directory.path().join("shop.raw");
-    assert!(stamp(&image, SITE.as_bytes(), &copy, quiet(&|| true)).is_err());
+    assert!(stamp(&image, SITE.as_bytes(), Start::Run, &copy, quiet(&|| true)).is_err());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
