@@ -100,6 +100,9 @@ impl Consoles {
     pub(crate) fn line(&mut self, within: Option<Duration>) -> Result<Option<String>> {
         let listening = |console: &&mut Console| !console.ended;
         loop {
+            if let Some(line) = self.all.iter_mut().find_map(Console::finished) {
+                return Ok(Some(line));
+            }
             let mut open: Vec<_> = self.all.iter_mut().filter(listening).collect();
             if open.is_empty() && within.is_none() {
                 bail!("nobody is here to answer");
@@ -121,17 +124,15 @@ impl Consoles {
             }
             let which: Vec<_> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
             for (console, _) in open.iter_mut().zip(which).filter(|(_, ready)| *ready) {
-                if let Some(line) = console.take()? {
-                    return Ok(Some(line));
-                }
+                console.fill()?;
             }
         }
     }
 }
 
 impl Console {
-    /// The line that is finished now, if one is.
-    fn take(&mut self) -> Result<Option<String>> {
+    /// Takes in what was typed.
+    fn fill(&mut self) -> Result<()> {
         let mut bytes = [0; LONGEST];
         match nix::unistd::read(&self.read, &mut bytes) {
             Ok(0) | Err(nix::errno::Errno::EIO) => self.ended = true,
@@ -139,14 +140,19 @@ impl Console {
             Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
             Err(error) => return Err(error).context("cannot read what was typed"),
         }
+        Ok(())
+    }
+
+    /// The first line that is finished, if one is.
+    fn finished(&mut self) -> Option<String> {
         let Some(end) = self.typed.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
             if self.typed.len() > LONGEST {
                 self.typed.clear();
             }
-            return Ok(None);
+            return None;
         };
         let line = self.typed.drain(..=end).collect::<Vec<_>>();
-        Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+        Some(String::from_utf8_lossy(&line).trim().to_owned())
     }
 }
 
@@ -169,6 +175,8 @@ mod tests {
         assert_eq!(consoles.line(Some(Duration::ZERO)).unwrap(), None);
         second.write_all(b"sda\nsdb\n").unwrap();
         assert_eq!(consoles.line(None).unwrap().as_deref(), Some("sda"));
+        // Nothing more is typed: what was typed at once is not forgotten.
+        assert_eq!(consoles.line(None).unwrap().as_deref(), Some("sdb"));
     }
 
     #[test]

@@ -143,9 +143,7 @@ fn fat_end(disk: &File, start: u64) -> std::io::Result<Option<u64>> {
     let clusters = (long(32).saturating_sub(data) / cluster) as usize;
     // The upper four bits of an entry mean nothing.
     let used = |entry: &[u8]| entry.iter().zip([0xFF, 0xFF, 0xFF, 0x0F]).any(|(b, m)| b & m != 0);
-    let entries = table.chunks_exact(4).take(clusters + 2);
-    let last = entries.enumerate().filter(|(_, entry)| used(entry)).last();
-    let last = last.map_or(2, |(number, _)| number.max(2)) as u64;
+    let last = table.chunks_exact(4).take(clusters + 2).rposition(used).unwrap_or(2).max(2) as u64;
     Ok(Some(start + (data + (last - 1) * cluster) * sector))
 }
 
