@@ -82,7 +82,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     };
     let image = Image::open(&image)?;
     let (site_name, site, start) = read_site(context, site, args.installer)?;
-    let target = Target::open(disk, needed(&image), image.length())?;
+    // A stick that only installs makes nothing on itself.
+    let needs = if start == Start::Run { needed(&image) } else { image.length() };
+    let target = Target::open(disk, needs, image.length())?;
     if target.drive.is_fixed() && !args.allow_fixed {
         return Err(miette!(
             help = "if it is the right one, add --allow-fixed",
