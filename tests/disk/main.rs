@@ -4,6 +4,7 @@
 
 mod flashing;
 mod held;
+mod installing;
 mod loop_device;
 mod refused;
 mod stopped;

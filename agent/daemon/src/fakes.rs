@@ -84,6 +84,7 @@ impl Fake {
             expect: None,
             ssh_keys: Vec::new(),
             network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
+            install: None,
         };
         write_site(&paths, &site);
         let wanted = Wanted { settle_ms: 0, alone_ms: 0, ..Wanted::default() };

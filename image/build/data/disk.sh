@@ -7,6 +7,18 @@ cp /run/loader.efi $esp/EFI/BOOT/BOOTX64.EFI
 cp /run/loader.efi $esp/EFI/systemd/systemd-bootx64.efi
 cp /run/uki/uki.efi "$esp/EFI/Linux/$UKI_NAME"
 cp /run/loader.conf $esp/loader/loader.conf
+# The other ways to start. The loader hides an entry whose file is not there: a UKI
+# loses its counter once it was good, and from then on the second kind shows.
+mkdir $esp/loader/entries
+entry() {
+    printf 'title %s\nsort-key z%s\nefi /EFI/Linux/%s\n' "$3" "$1" "$4" >"$esp/loader/entries/ashlar-$2.conf"
+}
+good=${UKI_NAME%+*}.efi
+entry 1 install "Install to this box" "$UKI_NAME"
+for kind in "-first=$UKI_NAME" "=$good"; do
+    entry 2 "try${kind%%=*}" "Try without touching a disk" "${kind#*=}"
+    entry 3 "reset${kind%%=*}" "Factory reset: erase this box's site and data" "${kind#*=}"
+done
 find $esp -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 # The label by which a node knows its seed has to be the file system's.

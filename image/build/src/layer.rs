@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A program of ours that goes into `/usr/bin`.
-pub const PROGRAMS: [&str; 3] = ["ashlar-agent", "ashlarctl", "ashlar-console"];
+pub const PROGRAMS: [&str; 4] = ["ashlar-agent", "ashlarctl", "ashlar-console", "ashlar-install"];
 
 /// What the image says about itself.
 #[derive(Clone, Debug, serde::Serialize)]

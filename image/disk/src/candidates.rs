@@ -1,6 +1,6 @@
 //! The disks of this host, as people know them.
 
-use crate::{holder, signatures};
+use crate::{FlashError, holder, signatures};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
@@ -90,6 +90,27 @@ impl Drive {
         }
     }
 
+    /// A disk by its device, with who uses it and what is on it.
+    ///
+    /// # Errors
+    /// When it is no disk.
+    pub fn of(path: &Path) -> Result<Self, FlashError> {
+        let no = || FlashError::NotADisk { path: path.to_owned() };
+        let device = fs::canonicalize(path).map_err(|_| no())?;
+        let name = device.file_name().ok_or_else(no)?;
+        let sys = fs::canonicalize(Path::new("/sys/block").join(name)).map_err(|_| no())?;
+        Ok(Self::looked_at(&sys))
+    }
+
+    fn looked_at(sys: &Path) -> Self {
+        let mut drive = Self::read(sys);
+        drive.in_use = in_use(&drive.path, sys);
+        if let Ok(file) = File::open(&drive.path) {
+            drive.contents = Some(signatures::of(&file, drive.size));
+        }
+        drive
+    }
+
     /// Writing it needs a second word: it cannot be pulled, so it may well be the
     /// disk of this machine.
     #[must_use]
@@ -156,15 +177,10 @@ pub fn candidates() -> Vec<Drive> {
         if !sys.join("device").exists() || odd || name.starts_with("sr") || name.starts_with("fd") {
             continue;
         }
-        let mut drive = Drive::read(&sys);
-        if drive.size == 0 {
-            continue;
+        let drive = Drive::looked_at(&sys);
+        if drive.size > 0 {
+            drives.push(drive);
         }
-        drive.in_use = in_use(&drive.path, &sys);
-        if let Ok(file) = File::open(&drive.path) {
-            drive.contents = Some(signatures::of(&file, drive.size));
-        }
-        drives.push(drive);
     }
     drives.sort_by(|a, b| (a.is_fixed(), &a.path).cmp(&(b.is_fixed(), &b.path)));
     drives

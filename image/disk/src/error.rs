@@ -138,6 +138,22 @@ pub enum FlashError {
         /// The image.
         path: PathBuf,
     },
+    /// An image without a boot menu of ours.
+    #[error("{} has no boot menu with an installer in it", path.display())]
+    #[diagnostic(help("build the image anew, with this release of Ashlar"))]
+    NoMenu {
+        /// The image.
+        path: PathBuf,
+    },
+    /// A disk that cannot be installed from.
+    #[error("{} cannot be installed from: {why}", path.display())]
+    #[diagnostic(help("flash a stick anew: sudo ashlar flash /dev/sdX --site SITE --installer"))]
+    BadMedium {
+        /// The disk.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// A person stopped it.
     #[error("stopped by you")]
     Cancelled,

@@ -1,6 +1,8 @@
 //! An image: a raw file with holes, or one packed with zstd.
 
 use crate::error::Doing;
+use crate::menu::Menu;
+use crate::source_disk::OnDisk;
 use crate::{CHUNK, FlashError, Job, SECTOR, Sectors, Stage, SumsFile, Table, kernel};
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
@@ -22,6 +24,7 @@ pub struct Image {
     file: File,
     packed: bool,
     table: Table,
+    on_disk: Option<OnDisk>,
 }
 
 /// What was learnt by reading an image from one end to the other.
@@ -33,6 +36,8 @@ pub struct Examined {
     pub checked: bool,
     /// The version of the kernel that it boots, where that can be told.
     pub kernel: Option<String>,
+    /// The boot menu's settings.
+    pub(crate) menu: Option<Menu>,
 }
 
 impl Image {
@@ -57,7 +62,7 @@ impl Image {
         };
         head.truncate(read);
         let table = Table::read(&head).map_err(bad)?;
-        let image = Self { path: path.to_owned(), file, packed, table };
+        let image = Self { path: path.to_owned(), file, packed, table, on_disk: None };
         let length = image.file.metadata().doing("looking at", path)?.len();
         if !packed && length < image.table.length {
             return Err(bad(format!(
@@ -66,6 +71,11 @@ impl Image {
             )));
         }
         Ok(image)
+    }
+
+    /// A disk in the place of a file.
+    pub(crate) fn of_disk(path: &Path, file: File, table: Table, on_disk: OnDisk) -> Self {
+        Self { path: path.to_owned(), file, packed: false, table, on_disk: Some(on_disk) }
     }
 
     /// As it was named.
@@ -109,8 +119,10 @@ impl Image {
         let esp = self.table.labelled("esp");
         let kept = esp.map_or(0..0, |esp| esp.start..esp.end.min(esp.start + PEEK));
         let mut boot = Sectors::new(esp.map_or(0, |esp| esp.end - esp.start));
-        let mut data = 0;
-        if self.packed {
+        let (mut data, mut menu) = (0, None);
+        // A disk is slow, and is read as a whole; a file's data lie side by side.
+        let slow = self.packed || self.on_disk.is_some();
+        if slow {
             job.events.begin(Stage::Examine, self.length());
         }
         let mut chunks = self.chunks()?;
@@ -123,17 +135,18 @@ impl Image {
             if from < to {
                 let piece = buffer.get((from - at) as usize..(to - at) as usize).unwrap_or(&[]);
                 boot.put(from - kept.start, piece).doing("reading", &self.path)?;
+                menu = menu.or_else(|| Menu::find(piece, from));
             }
-            if self.packed {
+            if slow {
                 job.events.advance(at + buffer.len() as u64 - seen);
                 seen = at + buffer.len() as u64;
             }
         }
-        if self.packed {
+        if slow {
             job.events.end();
         }
         let kernel = kernel::version(boot);
-        Ok(Examined { data, checked: sums.is_some(), kernel })
+        Ok(Examined { data, checked: sums.is_some(), kernel, menu })
     }
 
     fn compare(&self, sums: &SumsFile, job: Job<'_>) -> Result<(), FlashError> {
@@ -161,11 +174,13 @@ impl Image {
 
     /// The pieces of it that are not all zeros, in order.
     pub(crate) fn chunks(&self) -> Result<Chunks<'_>, FlashError> {
-        let source = if self.packed {
-            let bad = |why| FlashError::BadImage { path: self.path.clone(), why };
-            Source::Packed(Box::new(Unpacked::new(&self.file).map_err(bad)?))
-        } else {
-            Source::Raw
+        let source = match &self.on_disk {
+            Some(on_disk) => Source::Disk(on_disk),
+            None if self.packed => {
+                let bad = |why| FlashError::BadImage { path: self.path.clone(), why };
+                Source::Packed(Box::new(Unpacked::new(&self.file).map_err(bad)?))
+            }
+            None => Source::Raw,
         };
         Ok(Chunks { image: self, source, at: 0 })
     }
@@ -181,6 +196,7 @@ pub(crate) struct Chunks<'a> {
 enum Source<'a> {
     Raw,
     Packed(Box<Unpacked<'a>>),
+    Disk(&'a OnDisk),
 }
 
 impl Chunks<'_> {
@@ -189,9 +205,11 @@ impl Chunks<'_> {
         let (image, length) = (self.image, self.image.length());
         let path = &image.path;
         loop {
-            if let Source::Raw = self.source {
-                self.at = data_from(&image.file, self.at, length).doing("reading", path)?;
-            }
+            self.at = match &self.source {
+                Source::Raw => data_from(&image.file, self.at, length).doing("reading", path)?,
+                Source::Disk(disk) => disk.next_from(self.at, length),
+                Source::Packed(_) => self.at,
+            };
             if self.at >= length {
                 return Ok(None);
             }
@@ -199,6 +217,9 @@ impl Chunks<'_> {
             buffer.resize(CHUNK.min(length - at) as usize, 0);
             match &mut self.source {
                 Source::Raw => image.file.read_exact_at(buffer, at).doing("reading", path)?,
+                Source::Disk(disk) => {
+                    disk.read(&image.file, at, buffer).doing("reading", path)?;
+                }
                 Source::Packed(unpacked) => {
                     let read = fill(unpacked, buffer).map_err(|error| FlashError::BadImage {
                         path: path.clone(),

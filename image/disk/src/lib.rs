@@ -13,11 +13,15 @@
 //! bytes on their way to the disk. [`candidates()`] lists the disks of this host,
 //! [`signatures`] tells what is on them.
 //!
+//! An installer copies the disk that it was started from, which is an [`Image`] as
+//! well; [`choose()`] says onto which one.
+//!
 //! Nothing here prints. Progress goes to [`Events`], and a [`Job`] can be
 //! cancelled.
 
 mod block_device;
 mod candidates;
+mod choose;
 mod error;
 mod first_boot;
 mod flash;
@@ -25,21 +29,26 @@ mod holder;
 mod image;
 mod kernel;
 mod medium;
+mod menu;
 mod patch;
 mod sectors;
 mod seed;
 pub mod signatures;
+mod source_disk;
 mod stamp;
 mod sums;
 mod table;
 mod target;
+mod window;
 
 pub use candidates::{Bus, Drive, candidates};
+pub use choose::{Disk, Refusal, Unfit, choose};
 pub use error::{DiskNow, Failure, FlashError};
 pub use first_boot::needed;
 pub use flash::{Written, flash};
 pub use image::{Examined, Image};
 pub use medium::Medium;
+pub use menu::Start;
 pub use patch::Patch;
 pub use sectors::Sectors;
 pub use seed::SEED_LABEL;

@@ -1,7 +1,7 @@
 //! What is laid over an image on its way to a disk.
 
-use crate::image::Image;
-use crate::{FlashError, SECTOR, Sectors, seed};
+use crate::image::{Examined, Image};
+use crate::{FlashError, SECTOR, Sectors, Start, seed};
 use std::ops::Range;
 
 /// Sectors that take the place of the image's, and ranges of the image that count
@@ -23,6 +23,32 @@ impl Patch {
         let mut patch = Self { sectors, blank: vec![image.table().backup()] };
         patch.seed(image, site)?;
         Ok(patch)
+    }
+
+    /// Sets what the disk starts by itself.
+    ///
+    /// # Errors
+    /// When the image has no menu in which that could be set.
+    pub fn start(
+        &mut self,
+        image: &Image,
+        examined: &Examined,
+        start: Start,
+    ) -> Result<(), FlashError> {
+        let path = || image.path().to_owned();
+        let sector = examined.menu.as_ref().and_then(|menu| Some((menu.at, menu.starting(start)?)));
+        match (sector, start) {
+            (Some((at, sector)), _) => {
+                let bad = |error: std::io::Error| FlashError::BadImage {
+                    path: path(),
+                    why: format!("its boot menu cannot be changed: {error}"),
+                };
+                self.sectors.put(at, &sector).map_err(bad)
+            }
+            // An older image does nothing else.
+            (None, Start::Run) => Ok(()),
+            (None, _) => Err(FlashError::NoMenu { path: path() }),
+        }
     }
 
     /// For a copy of the image: the site in its seed, and nothing else.

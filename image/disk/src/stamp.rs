@@ -2,20 +2,30 @@
 
 use crate::error::Doing;
 use crate::image::is_zeros;
-use crate::{CHUNK, FlashError, Image, Job, Patch, Stage, block_device};
+use crate::{CHUNK, FlashError, Image, Job, Patch, Stage, Start, block_device};
 use nix::fcntl::{FallocateFlags, fallocate};
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Copies an image without its holes and writes the site into the seed of the
-/// copy. The copy is its owner's alone, because it is a key now; it appears whole
+/// Copies an image without its holes and writes the site, and what it starts by
+/// itself, into the copy. The copy is its owner's alone, because it is a key now; it appears whole
 /// or not at all, and takes the place of a file that is there.
 ///
 /// # Errors
 /// When the image has no seed, the disk has no room, or on cancelling.
-pub fn stamp(image: &Image, site: &[u8], copy: &Path, job: Job<'_>) -> Result<(), FlashError> {
-    let patch = Patch::for_copy(image, site)?;
+pub fn stamp(
+    image: &Image,
+    site: &[u8],
+    start: Start,
+    copy: &Path,
+    job: Job<'_>,
+) -> Result<(), FlashError> {
+    let mut patch = Patch::for_copy(image, site)?;
+    // Only an installer's menu differs from the image's, and is looked for.
+    if start != Start::Run {
+        patch.start(image, &image.examine(None, job)?, start)?;
+    }
     let name = copy.file_name().unwrap_or_default().to_string_lossy();
     let draft = copy.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
     let made = copy_to(image, &patch, &draft, job)

@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// Protective MBR, header, and 128 entries.
 const HEAD: u64 = 34 * SECTOR;
+/// Bytes of the header that its checksum covers.
+const HEADER: usize = 92;
 /// Partitions that are this one box's: their ids are drawn anew for each disk.
 /// Those of root and hash tree are halves of the root hash, and stay.
 const OWN: [&str; 2] = ["esp", "seed"];
@@ -68,6 +70,9 @@ impl Table {
         if word(84) != 128 || word(80) != 128 {
             return Err("its partition table has another number of entries than 128".into());
         }
+        if word(12) as usize != HEADER {
+            return Err("its partition table has a header of another length than 92".into());
+        }
         let disk = open(head, HEAD)?;
         let header = disk.primary_header().map_err(|error| error.to_string())?;
         let bytes = |sectors: u64| sectors.checked_mul(SECTOR).ok_or("it ends beyond any disk");
@@ -100,6 +105,29 @@ impl Table {
     /// Where the table's second copy lies on the disk that it was made for.
     pub(crate) fn backup(&self) -> Range<u64> {
         self.length.saturating_sub(33 * SECTOR)..self.length
+    }
+
+    /// Takes the disk for a shorter one, which its partitions fit on.
+    pub(crate) fn shorten(&mut self, length: u64) {
+        let last = (length / SECTOR).saturating_sub(1);
+        let Some(header) = self.head.get_mut(SECTOR as usize..(2 * SECTOR) as usize) else {
+            return;
+        };
+        let mut put = |at: usize, bytes: &[u8]| {
+            if let Some(field) = header.get_mut(at..at + bytes.len()) {
+                field.copy_from_slice(bytes);
+            }
+        };
+        // The other copy's place, and the last sector of partitions; then the
+        // checksum, over a header in which it is zero.
+        put(32, &last.to_le_bytes());
+        put(48, &last.saturating_sub(33).to_le_bytes());
+        put(16, &[0; 4]);
+        let sum = crc32fast::hash(header.get(..HEADER).unwrap_or_default());
+        if let Some(field) = header.get_mut(16..20) {
+            field.copy_from_slice(&sum.to_le_bytes());
+        }
+        self.length = length;
     }
 
     /// The same partitions on a disk of another size, with ids of its own: the

@@ -1,7 +1,7 @@
 //! What a site's values must be beyond their types.
 
 use crate::error::{Problem, Step};
-use crate::{NetworkPlan, Site, check_ssh_key};
+use crate::{InstallRules, NetworkPlan, Site, check_ssh_key};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -36,6 +36,7 @@ impl Site {
             return Err(Problem::new(&[Step::Key("name")], reason));
         }
         self.network.check()?;
+        self.install.as_ref().map_or(Ok(()), InstallRules::check)?;
         if self.ring_key.as_bytes() == &[0; 32] {
             let reason = "this key is all zeros; expected 32 random bytes in base64";
             return Err(Problem::new(&[Step::Key("ring-key")], reason));

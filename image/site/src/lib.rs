@@ -8,6 +8,7 @@
 mod address;
 mod check;
 mod error;
+mod install;
 #[cfg(feature = "schema")]
 mod schema;
 mod settings;
@@ -17,6 +18,7 @@ pub mod whole_file;
 
 pub use check::is_name;
 pub use error::SiteError;
+pub use install::{DiskBus, InstallRules, Take};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
@@ -48,6 +50,9 @@ pub struct Site {
     /// Addresses and how nodes get them.
     #[serde(default)]
     pub network: NetworkPlan,
+    /// How an installer of this site chooses a box's disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<InstallRules>,
 }
 
 /// `[network]`.
@@ -103,7 +108,8 @@ impl Site {
         let SiteOptions { expect, ssh_keys, network } = options;
         let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
         let name = name.to_owned();
-        let site = Self { version: Self::VERSION, name, ring_key, expect, ssh_keys, network };
+        let version = Self::VERSION;
+        let site = Self { version, name, ring_key, expect, ssh_keys, network, install: None };
         site.check().map_err(|problem| problem.without_file())?;
         Ok(site)
     }

@@ -1,7 +1,7 @@
 //! Every version of the format that was ever on a node: it stays readable, and
 //! means what it meant.
 
-use ashlar_site::Site;
+use ashlar_site::{DiskBus, Site, Take};
 use std::path::Path;
 
 #[test]
@@ -16,6 +16,18 @@ fn version_1_is_read_and_written_as_it_was() {
     assert_eq!(site.network.join, ["10.9.0.1:7946"]);
     let address = site.address_for("any", &["52:54:00:AA:BB:CC"]);
     assert_eq!(address.to_string(), "10.20.0.11");
+    assert_eq!(*site.to_toml().unwrap(), text);
+}
+
+#[test]
+fn the_rules_of_an_installer_are_read_and_written_as_they_were() {
+    let text = include_str!("golden/site-v1-install.toml");
+    let site = Site::parse(text, Path::new("site-v1-install.toml")).unwrap();
+    let rules = site.install.clone().unwrap();
+    assert!(rules.unattended && !rules.allow_foreign);
+    assert_eq!(rules.bus, [DiskBus::Nvme, DiskBus::Sata]);
+    assert_eq!((rules.at_least_gb, rules.at_most_gb), (Some(60), Some(2000)));
+    assert_eq!((rules.serial.as_deref(), rules.take), (Some("S64FNX0"), Some(Take::Smallest)));
     assert_eq!(*site.to_toml().unwrap(), text);
 }
 

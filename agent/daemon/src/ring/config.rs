@@ -97,6 +97,7 @@ mod tests {
             expect: None,
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
+            install: None,
         };
         let with = Configuration {
             identity: &identity,

@@ -186,6 +186,7 @@ mod tests {
             expect: None,
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
+            install: None,
         };
         let mut rings = Vec::new();
         let mut roots = Vec::new();

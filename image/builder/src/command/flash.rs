@@ -5,7 +5,8 @@ use crate::context::Context;
 use crate::images::{self, site_file};
 use crate::output::Output;
 use ashlar_disk::{
-    Events, Examined, Image, Job, Medium, Patch, Stage, SumsFile, Target, Written, flash, needed,
+    Events, Examined, Image, Job, Medium, Patch, Stage, Start, SumsFile, Target, Written, flash,
+    needed,
 };
 use ashlar_sandbox::Cancel;
 use ashlar_site::Site;
@@ -26,13 +27,17 @@ use zeroize::Zeroizing;
 ///   sudo ashlar flash /dev/sdb --site shop
 ///   sudo ashlar flash /dev/sdb --image shop.raw.zst --site ./site.toml
 ///   sudo ashlar flash /dev/sdb --site shop --profile minimal --yes
+///   sudo ashlar flash /dev/sdb --site shop --installer
 ///
 /// Everything on the disk is lost. A disk that anything uses is refused, and so
 /// is one that is too small for the first boot. The image is compared with the
 /// SHA256SUMS beside it before, and the disk with the image after writing. With
 /// --image and the path of a site it needs no project, no cache and no tools.
 ///
-/// One stick is one box: its first start makes the stick that box's disk.
+/// One stick is one box: its first start makes the stick that box's disk. With
+/// --installer it is any number of boxes: each is started from it once, and it
+/// copies itself onto the box's own disk. A site that says `unattended = true`
+/// under [install] has that done without a word; else the boot menu waits.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -52,6 +57,9 @@ pub(crate) struct Args {
     /// that names it.
     #[arg(long, value_name = "FILE")]
     sha256sums: Option<PathBuf>,
+    /// Make an installer of it, which copies itself onto the disks of boxes.
+    #[arg(long)]
+    installer: bool,
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
@@ -73,8 +81,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         None => images::newest(context, &args.profile, images::DISK)?,
     };
     let image = Image::open(&image)?;
-    let (site_name, site) = read_site(context, site)?;
-    let target = Target::open(disk, needed(&image), image.length())?;
+    let (site_name, site, start) = read_site(context, site, args.installer)?;
+    // A stick that only installs makes nothing on itself.
+    let needs = if start == Start::Run { needed(&image) } else { image.length() };
+    let target = Target::open(disk, needs, image.length())?;
     if target.drive.is_fixed() && !args.allow_fixed {
         return Err(miette!(
             help = "if it is the right one, add --allow-fixed",
@@ -98,14 +108,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     // Until here Ctrl-C may end it at once, which also leaves the question.
     let _ = cancel.set(context.cancel());
 
-    let patch = Patch::for_disk(&image, target.size(), site.as_bytes())?;
+    let mut patch = Patch::for_disk(&image, target.size(), site.as_bytes())?;
+    patch.start(&image, &examined, start)?;
     let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;
     target.reread_table();
-    report(disk, &site_name, written, &progress, context);
+    report(disk, &site_name, start, written, &progress, context);
     context.output.json(&json!({
         "disk": disk,
         "image": image.path(),
         "site": site_name,
+        "installer": start != Start::Run,
         "bytes_sent": written.sent,
         "bytes_read": written.read,
         "checksum": examined.checked,
@@ -116,17 +128,26 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A site's name and its file's text, after all of it was checked.
+/// A site's name and its file's text, after all of it was checked, and what a
+/// medium with it starts by itself.
 pub(crate) fn read_site(
     context: &Context,
     site: &str,
-) -> miette::Result<(String, Zeroizing<String>)> {
+    installer: bool,
+) -> miette::Result<(String, Zeroizing<String>, Start)> {
     let path = site_file(context, site)?;
-    let name = Site::load(&path)?.name;
+    let parsed = Site::load(&path)?;
+    let alone = parsed.install.is_some_and(|rules| rules.unattended);
+    let start = match (installer, alone) {
+        (false, _) => Start::Run,
+        (true, false) => Start::Ask,
+        (true, true) => Start::Install,
+    };
+    let name = parsed.name;
     let text = std::fs::read_to_string(&path)
         .into_diagnostic()
         .wrap_err_with(|| format!("{} cannot be read", path.display()))?;
-    Ok((name, Zeroizing::new(text)))
+    Ok((name, Zeroizing::new(text), start))
 }
 
 /// Debian's kernel for clouds has few of a real machine's drivers.
@@ -176,20 +197,45 @@ fn confirm(yes: bool, disk: &Path, target: &Target, context: &Context) -> miette
     Err(miette!("{name} was not confirmed; nothing was written"))
 }
 
-fn report(disk: &Path, site: &str, written: Written, progress: &Progress<'_>, context: &Context) {
+/// Whose disk it is, and what its next start does.
+fn outlook(start: Start, site: &str) -> String {
+    let key = format!("whoever has the stick has the key of `{site}`");
+    match start {
+        Start::Run => format!(
+            "It is one box's disk: that box's first start from it takes in the site, wipes it \
+             from the seed and\nmakes the stick its own. Flash one for each box. Until then {key}."
+        ),
+        Start::Ask => format!(
+            "It installs any number of boxes: start each from it, choose *Install to this box*, \
+             and pull it\nwhen the screen says so. It keeps the site: {key}."
+        ),
+        Start::Install => format!(
+            "Whatever is started from it is installed by itself, as [install] of the site says. \
+             It keeps the\nsite: {key}."
+        ),
+    }
+}
+
+fn report(
+    disk: &Path,
+    site: &str,
+    start: Start,
+    written: Written,
+    progress: &Progress<'_>,
+    context: &Context,
+) {
     let rate = |bytes: u64, stage| {
         let seconds = progress.spent(stage).as_secs_f64().max(0.001);
         format!("{:.0} MB/s", bytes as f64 / 1e6 / seconds)
     };
     context.output.line(format_args!(
         "{disk} is ready: {:.0} MB written at {}, read back at {}.\n\
-         It is one box's disk: that box's first start from it takes in the site, wipes it from \
-         the seed and\nmakes the stick its own. Flash one for each box. Until then whoever has \
-         the stick has the key of `{site}`.",
+         {outlook}",
         written.sent as f64 / 1e6,
         rate(written.sent, Stage::Write),
         rate(written.read, Stage::Verify),
         disk = disk.display(),
+        outlook = outlook(start, site),
     ));
 }
 

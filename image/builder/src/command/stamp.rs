@@ -2,7 +2,7 @@
 
 use crate::command::flash::{Progress, read_site};
 use crate::context::Context;
-use ashlar_disk::{Image, Job, stamp};
+use ashlar_disk::{Image, Job, Start, stamp};
 use miette::miette;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// The site: a name in keys/, or the path of a site.toml.
     #[arg(long, value_name = "SITE")]
     site: String,
+    /// Make an installer of it, as `ashlar flash --installer` does.
+    #[arg(long)]
+    installer: bool,
     /// Where to write the copy. Default: beside the image, with the site's name.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -34,7 +37,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let cancel = context.cancel();
     let image = Image::open(&args.image)?;
-    let (name, site) = read_site(context, &args.site)?;
+    let (name, site, start) = read_site(context, &args.site, args.installer)?;
     let copy = args.output.clone().unwrap_or_else(|| beside(&args.image, &name));
     if same(&args.image, &copy) {
         return Err(miette!(
@@ -45,9 +48,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     }
     let progress = Progress::new(&context.output);
     let cancelled = || cancel.is_cancelled();
-    stamp(&image, site.as_bytes(), &copy, Job { events: &progress, cancelled: &cancelled })?;
+    let job = Job { events: &progress, cancelled: &cancelled };
+    stamp(&image, site.as_bytes(), start, &copy, job)?;
+    let boxes = if start == Start::Run { "one box" } else { "any number of boxes" };
     context.output.line(format_args!(
-        "{} holds the key of `{name}`: flash it for one box, then keep or delete it like a key",
+        "{} holds the key of `{name}`: flash it for {boxes}, then keep or delete it like a key",
         copy.display()
     ));
     context.output.json(&json!({ "image": copy, "site": name, "bytes": image.length() }))?;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod flashing;
+mod installing;
 mod medium;
 mod misbehaving;
 mod small_image;

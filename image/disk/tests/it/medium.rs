@@ -1,6 +1,6 @@
 //! A disk in a file, with the faults that real ones have.
 
-use ashlar_disk::{Events, Examined, Failure, Image, Job, Medium, Patch, Stage, Written, flash};
+use ashlar_disk::{Events, Failure, Image, Job, Medium, Patch, Stage, Start, Written, flash};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -69,10 +69,22 @@ impl Disk {
         site: &str,
         cancelled: &dyn Fn() -> bool,
     ) -> std::result::Result<Written, Failure> {
-        let image = Image::open(image).unwrap();
-        let Examined { data, .. } = image.examine(None, quiet(&|| false)).unwrap();
-        let patch = Patch::for_disk(&image, self.size, site.as_bytes()).unwrap();
-        flash(&image, patch, self, Path::new("/dev/test"), data, Some(7), quiet(cancelled))
+        self.write(&Image::open(image).unwrap(), site, Start::Run, cancelled)
+    }
+
+    /// Writes an image that is open, so that the disk starts something.
+    pub(crate) fn write(
+        &self,
+        image: &Image,
+        site: &str,
+        start: Start,
+        cancelled: &dyn Fn() -> bool,
+    ) -> std::result::Result<Written, Failure> {
+        let examined = image.examine(None, quiet(&|| false)).unwrap();
+        let mut patch = Patch::for_disk(image, self.size, site.as_bytes()).unwrap();
+        patch.start(image, &examined, start).unwrap();
+        let path = Path::new("/dev/test");
+        flash(image, patch, self, path, examined.data, Some(7), quiet(cancelled))
     }
 
     pub(crate) fn bytes(&self, at: u64, length: usize) -> Vec<u8> {

@@ -61,6 +61,22 @@ fn boot(file: &File, at: u64, size: u64, kernel: &str) {
     let linux = volume.root_dir().create_dir("EFI").unwrap().create_dir("Linux").unwrap();
     let mut uki = linux.create_file("ashlar_1.efi").unwrap();
     uki.write_all(&unified(kernel)).unwrap();
+    let loader = volume.root_dir().create_dir("loader").unwrap();
+    let mut settings = loader.create_file("loader.conf").unwrap();
+    settings.write_all(include_bytes!("../../../build/data/loader.conf")).unwrap();
+}
+
+/// The boot menu's settings on a disk.
+pub(crate) fn menu(disk: &File) -> String {
+    let table = GptConfig::new().open_from_device(disk.try_clone().unwrap()).unwrap();
+    let esp = table.partitions().values().find(|part| part.name == "esp").unwrap();
+    let size = (esp.last_lba + 1 - esp.first_lba) * 512;
+    let part = Part::new(disk.try_clone().unwrap(), esp.first_lba * 512, size);
+    let volume = FileSystem::new(part, FsOptions::new()).unwrap();
+    let mut text = String::new();
+    let mut file = volume.root_dir().open_file("loader/loader.conf").unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// A PE file with a `.uname`.

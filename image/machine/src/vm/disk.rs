@@ -3,7 +3,7 @@
 use crate::error::{Doing, Error, Result};
 use crate::process::run;
 use crate::{Spec, Tools};
-use ashlar_disk::{Image, Job, Unwatched, stamp};
+use ashlar_disk::{Image, Job, Start, Unwatched, stamp};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -15,7 +15,8 @@ pub(super) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
     let base = dir.join("base.raw");
     let site = Zeroizing::new(std::fs::read(site).doing("reading", site)?);
     let job = Job { events: &Unwatched, cancelled: &|| false };
-    let stamped = Image::open(&spec.image).and_then(|image| stamp(&image, &site, &base, job));
+    let stamped =
+        Image::open(&spec.image).and_then(|image| stamp(&image, &site, Start::Run, &base, job));
     stamped.map_err(Error::Stamp)?;
     Ok(base)
 }

@@ -167,3 +167,22 @@ fn an_address_to_join_is_one_that_another_node_can_have_and_stands_there_once() 
         assert!(words.contains("site.toml:5") && words.contains(reason), "{address}: {words}");
     }
 }
+
+#[test]
+fn rules_of_an_installer_that_make_no_sense_are_refused_at_their_line() {
+    for (rules, line, words) in [
+        ("bus = ['nvme', 'nvme']", 5, "`install.bus[1]`: it is in the list already"),
+        ("at-least-gb = 0", 5, "`install.at-least-gb`: expected 1 or more"),
+        ("at-least-gb = 64\nat-most-gb = 32", 6, "`install.at-most-gb`: expected 64"),
+        ("at-most-gb = 0", 5, "`install.at-most-gb`: expected 1 or more"),
+        ("unattended = true\nserial = ' '", 6, "`install.serial`: expected a serial number"),
+        ("take = 'first'", 5, "`smallest` or `largest`"),
+        ("bus = ['floppy']", 5, "unknown variant `floppy`"),
+        ("allow-foriegn = true", 5, "unknown field `allow-foriegn`"),
+        ("unattended = 'yes'", 5, "`install.unattended`"),
+    ] {
+        let (message, _) = refusal(&shop(&format!("[install]\n{rules}\n")));
+        let place = format!("site.toml:{line}: ");
+        assert!(message.contains(&place) && message.contains(words), "{rules}: {message}");
+    }
+}

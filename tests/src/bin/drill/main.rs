@@ -46,6 +46,12 @@ const DRILLS: &[Drill] = &[
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture reset::",
     },
+    Drill {
+        name: "install",
+        what: "a stick installs a VM over another site's disk and stays in; needs root",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::",
+    },
 ];
 
 fn main() -> Result<ExitCode> {

@@ -63,7 +63,7 @@ pub(crate) const TIERS: &[Tier] = &[
             // In one command, and without `-p`, or each would compile what all
             // depend on with features of its own.
             step(Run::Prepare(
-                "cargo build --release --locked --bin ashlar --bin costs --example serf-rs",
+                "cargo build --release --locked --bin ashlar --bin ashlar-install --bin costs --example serf-rs",
             )),
         ],
     },
@@ -132,7 +132,7 @@ pub(crate) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "disk",
-        what: "flashing loop devices: in use, too small, failing, stopped",
+        what: "flashing and installing loop devices: in use, too small, failing, stopped",
         needs: &["compile", "programs"],
         pace: Pace::Filling,
         holds: None,

@@ -1,0 +1,117 @@
+//! What the screen says.
+
+use ashlar_disk::{Bus, Disk, Drive, Failure, FlashError, Refusal, Stage};
+use miette::Diagnostic;
+use std::path::Path;
+
+/// A disk's short name, which is typed.
+pub(crate) fn name(drive: &Drive) -> String {
+    drive.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A disk in one line.
+pub(crate) fn about(drive: &Drive) -> String {
+    let bus = match drive.bus {
+        Bus::Usb => "USB",
+        Bus::Sd => "SD card",
+        Bus::Emmc => "eMMC",
+        Bus::Nvme => "NVMe",
+        Bus::Sata => "SATA",
+        Bus::Virtio => "virtual",
+        Bus::Loop => "a file",
+        Bus::Other => "other",
+    };
+    let mut text = format!("{}  {:.0} GB  {bus}", name(drive), drive.size as f64 / 1e9);
+    for word in [&drive.model, &drive.serial] {
+        if !word.is_empty() {
+            text.push_str("  ");
+            text.push_str(word);
+        }
+    }
+    text
+}
+
+/// A disk with what is on it.
+fn with_contents(disk: &Disk) -> String {
+    let mut text = format!("  {}\n", about(&disk.drive));
+    match &disk.drive.contents {
+        Some(contents) if contents.is_empty() => text.push_str("      nothing known is on it\n"),
+        Some(contents) => {
+            for line in contents {
+                text.push_str(&format!("      {line}\n"));
+            }
+        }
+        None => text.push_str("      what is on it cannot be read\n"),
+    }
+    text
+}
+
+/// Why it does not go on by itself, and what to type.
+pub(crate) fn refusal(refusal: &Refusal<'_>) -> String {
+    match refusal {
+        Refusal::None(unfit) => {
+            let mut text = "No disk of this box can be installed onto:\n".to_owned();
+            for (disk, why) in unfit {
+                text.push_str(&format!("  {}\n      {why}\n", about(&disk.drive)));
+            }
+            if unfit.is_empty() {
+                text.push_str("  it has none\n");
+            }
+            text + "It is looked for again every few seconds."
+        }
+        Refusal::Equal(disks) => {
+            let mut text = "Several disks could be installed onto:\n".to_owned();
+            text.extend(disks.iter().map(|disk| with_contents(disk)));
+            text + "Everything on the one that you choose will be lost. Type its name to install:"
+        }
+        Refusal::Foreign(disk) => format!(
+            "Something is on the disk of this box:\n{}Everything on it will be lost. Type {} to \
+             install:",
+            with_contents(disk),
+            name(&disk.drive)
+        ),
+        Refusal::Installed(disk) => format!(
+            "This box was installed already: its firmware starts from\n{}Pull the stick and switch \
+             the box off and on to start from it.\nOr, to lose everything on it and install \
+             again, type {}:",
+            with_contents(disk),
+            name(&disk.drive)
+        ),
+    }
+}
+
+/// The disk that an answer names, of those that were offered.
+pub(crate) fn named<'a>(refusal: &Refusal<'a>, answer: &str) -> Option<&'a Disk> {
+    let offered = match refusal {
+        Refusal::None(_) => return None,
+        Refusal::Equal(disks) => disks.clone(),
+        Refusal::Foreign(disk) | Refusal::Installed(disk) => vec![*disk],
+    };
+    let is = |disk: &&Disk| answer == name(&disk.drive) || Path::new(answer) == disk.drive.path;
+    offered.into_iter().find(is)
+}
+
+/// What a stage does.
+pub(crate) fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Examine => "Reading the stick",
+        Stage::Write => "Writing",
+        Stage::Verify => "Reading back",
+    }
+}
+
+/// A failure with what to do.
+pub(crate) fn failure(failure: &Failure) -> String {
+    let now = match failure.now {
+        ashlar_disk::DiskNow::Untouched => "nothing was written to it",
+        ashlar_disk::DiskNow::NotBootable => "it does not start, and is written whole next time",
+        ashlar_disk::DiskNow::Unknown => "whether it starts is not known",
+    };
+    format!("It failed: {failure}\n{}: {now}.", failure.disk.display())
+}
+
+/// An error with its help.
+pub(crate) fn error(error: &FlashError) -> String {
+    let help = error.help().map(|help| format!("\n{help}")).unwrap_or_default();
+    format!("{error}{help}")
+}
