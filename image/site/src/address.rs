@@ -91,7 +91,7 @@ mod tests {
     fn site(network: NetworkPlan) -> Site {
         let ring_key = RingKey::new([7; 32]);
         let (name, ssh_keys) = ("shop".into(), Vec::new());
-        Site { version: 1, name, ring_key, expect: None, ssh_keys, network }
+        Site { version: 1, name, ring_key, expect: None, grace_seconds: None, ssh_keys, network }
     }
 
     fn network(cluster: &str) -> NetworkPlan {

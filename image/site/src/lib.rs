@@ -42,6 +42,10 @@ pub struct Site {
     /// How many nodes must be present before the cluster is founded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<u8>,
+    /// For how many seconds a box that is lost keeps its place, before another one
+    /// may take it; three days unless it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u64>,
     /// Public keys that may log in as root. Empty: SSH stays off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<String>,
@@ -103,7 +107,8 @@ impl Site {
         let SiteOptions { expect, ssh_keys, network } = options;
         let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
         let name = name.to_owned();
-        let site = Self { version: Self::VERSION, name, ring_key, expect, ssh_keys, network };
+        let version = Self::VERSION;
+        let site = Self { version, name, ring_key, expect, grace_seconds: None, ssh_keys, network };
         site.check().map_err(|problem| problem.without_file())?;
         Ok(site)
     }
