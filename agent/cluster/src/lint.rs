@@ -233,7 +233,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "start-anew-only-when-told",
         invariant: 5,
-        says: "a node forgets its cluster only if a member of it said that its place was given away",
+        says: "a node forgets its cluster only if a member of it said that its place was given away, and then does nothing else",
         check: removal::start_anew_only_when_told,
     },
     Rule {

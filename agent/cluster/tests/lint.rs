@@ -477,6 +477,11 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         ("strike-off-only-the-retired", settled(2, 3), Step::StrikeOff { nodes: [id(3)].into() }),
         ("start-anew-only-when-told", settled(2, 3), Step::StartAnew),
+        (
+            "start-anew-only-when-told",
+            but(settled(2, 3), |o| o.retired = true),
+            start(Daemon::Storage),
+        ),
         ("nothing-unwanted", alone(), Step::MakeIdentity),
         ("nothing-unwanted", alone(), start(Daemon::Ring)),
     ]

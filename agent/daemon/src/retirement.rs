@@ -164,6 +164,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             tracing::debug!("the others find out by themselves: {error:#}");
         }
         remove_file(&self.paths.ring().join("snapshot"))?;
+        remove_file(&self.paths.shown_certificate())?;
         remove_dir(&self.paths.pki())?;
         remove_file(&self.paths.membership())?;
         // From here on there is nobody left who could go on with this.

@@ -132,5 +132,5 @@ pub(super) fn strike_off_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict 
 
 pub(super) fn start_anew_only_when_told(step: &Step, c: &Case<'_>) -> Verdict {
     let anew = matches!(step, Step::StartAnew);
-    must(!anew || c.o.retired, "this node has its place")
+    must(anew == c.o.retired, if anew { "this node has its place" } else { "it has no place" })
 }
