@@ -6,6 +6,7 @@
 mod forming;
 mod holding;
 mod power;
+mod replacing;
 
 use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;

@@ -6,6 +6,8 @@
 use crate::Secret;
 use ashlar_cluster::SwarmRole;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Body of [`CERTIFICATE`](crate::route::CERTIFICATE): a caller that holds a
 /// valid certificate asks for its successor.
@@ -54,6 +56,30 @@ pub struct SwarmJoinAnswer {
     pub token: Secret,
     /// A manager's `ip:port` to join through.
     pub address: String,
+}
+
+/// Body of [`PLACES`](crate::route::PLACES).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacesRequest {}
+
+/// Who has no place in the cluster any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacesAnswer {
+    /// Ids of nodes whose place was given away: the caller's may be among them.
+    pub retired: BTreeSet<String>,
+}
+
+/// Body of [`COPIES`](crate::route::COPIES).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopiesRequest {}
+
+/// What the answering node's copy of the volume holds against the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiesAnswer {
+    /// Nodes whose copy lacks something that this one has.
+    pub lacking: BTreeSet<IpAddr>,
 }
 
 /// Body of [`SWARM_STANDING`](crate::route::SWARM_STANDING): workers are not

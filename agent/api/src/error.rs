@@ -42,6 +42,8 @@ pub enum Refusal {
     Unauthenticated,
     /// The caller is known, and may not.
     Forbidden,
+    /// The caller lost its place in this cluster for good.
+    Retired,
     /// No such address.
     NotFound,
     /// The body is longer than the server reads.
@@ -66,6 +68,7 @@ impl Refusal {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Retired => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AskAnother => StatusCode::MISDIRECTED_REQUEST,

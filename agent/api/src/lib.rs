@@ -27,7 +27,7 @@ pub use status::*;
 // need no other crate.
 pub use ashlar_cluster::{
     Alert, ClusterId, Identity, MemberStatus, NodeId, Part, Phase, Severity, SwarmLocal, SwarmRole,
-    Wait,
+    Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

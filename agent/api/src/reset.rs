@@ -114,7 +114,8 @@ mod tests {
     use crate::{BootTimes, ClusterId, Identity, MemberView, NodeId, PhaseStatus, StorageView};
 
     fn member(name: &str, status: MemberStatus) -> MemberView {
-        MemberView { name: name.into(), address: [10, 83, 0, 1].into(), status, same_cluster: true }
+        let (name, address) = (name.into(), [10, 83, 0, 1].into());
+        MemberView { name, address, status, same_cluster: true, tenure: None }
     }
 
     /// One of three whose volume has three healthy copies.

@@ -43,6 +43,16 @@ pub const CA_KEY: &str = "/v1/ca-key";
 /// a node certificate.
 pub const SWARM_JOIN: &str = "/v1/swarm/join";
 
+/// `POST` [`PlacesRequest`](crate::cluster::PlacesRequest) →
+/// [`PlacesAnswer`](crate::cluster::PlacesAnswer). Cluster listener, with a node
+/// certificate, that of a node without a place included.
+pub const PLACES: &str = "/v1/places";
+
+/// `POST` [`CopiesRequest`](crate::cluster::CopiesRequest) →
+/// [`CopiesAnswer`](crate::cluster::CopiesAnswer). Cluster listener, with a node
+/// certificate.
+pub const COPIES: &str = "/v1/copies";
+
 /// `POST` [`SwarmStandingRequest`](crate::cluster::SwarmStandingRequest) →
 /// [`SwarmStandingAnswer`](crate::cluster::SwarmStandingAnswer). Cluster
 /// listener, with a node certificate.

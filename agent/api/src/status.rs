@@ -1,6 +1,6 @@
 //! `GET /v1/status`: where this node stands.
 
-use ashlar_cluster::{Alert, ClusterId, Identity, MemberStatus, Part, Phase, Wait};
+use ashlar_cluster::{Alert, ClusterId, Identity, MemberStatus, Part, Phase, Tenure, Wait};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -117,6 +117,9 @@ pub struct MemberView {
     pub status: MemberStatus,
     /// It belongs to the same cluster as this node.
     pub same_cluster: bool,
+    /// How it stands in this node's cluster, if it is of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenure: Option<Tenure>,
 }
 
 /// Storage in short.

@@ -1,9 +1,11 @@
 //! What a person should know, as data: what is wrong, with what, how bad it is
 //! and what to do. Console, command and metrics show the same ones.
 
-use crate::plan::may_create;
+use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
-use crate::{MemberStatus, Observed, Part, Step, SwarmLocal, Violation, Wanted};
+use crate::{
+    MemberStatus, Observed, Part, Record, Roster, Step, SwarmLocal, Tenure, Violation, Wanted,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,10 +180,54 @@ fn members(s: &Situation<'_>, found: &mut Found) {
             cure,
         );
     }
+    if s.observed.retired {
+        let words =
+            "this box was gone for longer than its grace time, and its place was given away";
+        let cure = "it sets its copy aside and joins as a new box by itself";
+        found.warning("retired", "this node", words, cure);
+    }
+    lost(s, found);
     for member in s.kin().filter(|m| m.status == MemberStatus::Failed) {
         let words = format!("{} at {} does not answer", member.name, member.address);
         let cure = "look whether it has power and its cable; it comes back by itself";
         found.warning("member-lost", &member.name, words, cure);
+    }
+}
+
+/// Boxes that are about to lose their place: the leader and the other managers
+/// know since when.
+fn lost(s: &Situation<'_>, found: &mut Found) {
+    match s.observed.swarm.as_ref().map(|swarm| &swarm.record) {
+        Some(Record::Unreadable(why)) => {
+            let words = format!("this release cannot read the cluster's record: {why}");
+            let cure = "bring this box to the release of the others: until then it changes nothing";
+            found.warning("record-unreadable", "cluster", words, cure);
+        }
+        Some(Record::Known(_)) => {}
+        Some(Record::Unknown) | None => return,
+    }
+    for lost in Roster::of(s.observed).boxes {
+        let Tenure::Lost { since: Some(since) } = lost.tenure else { continue };
+        let name = &lost.name;
+        let when = match leaves_at(s, since) {
+            Some(0) => "will be removed as soon as its copy is whole elsewhere".to_owned(),
+            Some(seconds) => format!("will be removed in {}", span(seconds)),
+            None => "is not removed while the clock of this box cannot be right".to_owned(),
+        };
+        let gone = s.observed.clock.unix.map(|now| span(now.saturating_sub(since)));
+        let gone = gone.map_or_else(String::new, |gone| format!(" for {gone}"));
+        let words = format!("{name} has been lost{gone}, and {when}");
+        let cure = "switch it on; or switch a new box on, which takes its place";
+        found.warning("box-lost", name, words, cure);
+    }
+}
+
+/// Seconds in words that do not change with every second.
+fn span(seconds: u64) -> String {
+    match seconds {
+        7_200.. => format!("{} hours", seconds / 3_600),
+        120.. => format!("{} minutes", seconds / 60),
+        _ => "less than two minutes".to_owned(),
     }
 }
 

@@ -8,12 +8,14 @@
 //! no clock and draws no random number.
 
 mod alerts;
+mod intent;
 mod lint;
 mod observed;
 mod phase;
 mod phases;
 mod plan;
 mod quorum;
+mod roster;
 mod seen;
 pub mod simulate;
 mod situation;
@@ -24,12 +26,14 @@ mod wanted;
 mod words;
 
 pub use alerts::*;
+pub use intent::*;
 pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
-pub use plan::{fence, plan};
+pub use plan::{fence, gives_up_copies, plan};
 pub use quorum::*;
+pub use roster::*;
 pub use seen::*;
 pub use step::*;
 pub use tags::*;

@@ -10,10 +10,12 @@
 
 mod founding;
 mod general;
+mod removal;
 mod storage;
 mod swarm;
 
 use crate::{MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Wanted};
+use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};
 use std::net::IpAddr;
 
@@ -183,7 +185,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "drop-only-the-replaced",
         invariant: 4,
-        says: "an entry is struck from the Swarm only if it is dead and its box is up under another one",
+        says: "an entry is struck from the Swarm only if it is dead and its box is up under another one, or lost its place",
         check: swarm::drop_only_the_replaced,
     },
     Rule {
@@ -191,6 +193,48 @@ pub const RULES: &[Rule] = &[
         invariant: 2,
         says: "a stack is removed only if the agent deployed it and the recipe ships it no more",
         check: swarm::remove_only_what_is_not_shipped,
+    },
+    Rule {
+        name: "only-by-a-record-it-reads",
+        invariant: 2,
+        says: "nothing cluster-wide is changed while the cluster's record is of a release that this one cannot read",
+        check: removal::only_by_a_record_it_reads,
+    },
+    Rule {
+        name: "retire-only-the-lost",
+        invariant: 5,
+        says: "a box loses its place only if ring and Swarm have not seen it for long, and its copy is whole elsewhere; and never has it back",
+        check: removal::retire_only_the_lost,
+    },
+    Rule {
+        name: "give-up-only-what-is-whole-elsewhere",
+        invariant: 3,
+        says: "a brick is replaced or given up only if it is a retired box's and out of reach, all others run and are whole, and two copies are left",
+        check: removal::give_up_only_what_is_whole_elsewhere,
+    },
+    Rule {
+        name: "detach-only-the-retired",
+        invariant: 5,
+        says: "only a retired box that is out of reach and gives no brick leaves the storage pool",
+        check: removal::detach_only_the_retired,
+    },
+    Rule {
+        name: "forget-only-the-retired",
+        invariant: 5,
+        says: "the ring forgets only retired boxes that are not alive",
+        check: removal::forget_only_the_retired,
+    },
+    Rule {
+        name: "strike-off-only-the-retired",
+        invariant: 10,
+        says: "only boxes that lost their place are refused",
+        check: removal::strike_off_only_the_retired,
+    },
+    Rule {
+        name: "start-anew-only-when-told",
+        invariant: 5,
+        says: "a node forgets its cluster only if a member of it said that its place was given away, and then does nothing else",
+        check: removal::start_anew_only_when_told,
     },
     Rule {
         name: "restart-only-the-hung",
@@ -278,14 +322,18 @@ impl<'a> Case<'a> {
         self.o.ring.as_ref().map_or(&[], |ring| &ring.members)
     }
 
-    /// Other members of this node's cluster that have not left.
+    /// Other members of this node's cluster that have not left or lost their place.
     fn kin(&self) -> impl Iterator<Item = &'a RingMember> + use<'a> {
         let own = self.o.identity.as_ref().map(|me| &me.id);
         let cluster = self.o.membership.as_ref().map(|m| &m.cluster);
+        let noted = self.o.swarm.as_ref().and_then(|s| s.record.intent());
+        let noted = noted.into_iter().flat_map(|intent| intent.retired.keys());
+        let retired: BTreeSet<_> = noted.chain(&self.o.pki.struck_off).collect();
         self.members().iter().filter(move |m| {
             let other = m.id.is_some() && m.id.as_ref() != own;
             let same = cluster.is_some() && m.cluster.as_ref() == cluster;
-            other && same && m.status != MemberStatus::Left
+            let gone = m.id.as_ref().is_some_and(|id| retired.contains(&id));
+            other && same && !gone && m.status != MemberStatus::Left
         })
     }
 

@@ -4,9 +4,9 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{Look, Part, SwarmRole};
+use crate::{Look, Part, Record, SwarmRole};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Everything one node knows at one moment.
@@ -43,6 +43,9 @@ pub struct Observed {
     /// What is known of the wall clock.
     #[serde(default)]
     pub clock: Clock,
+    /// The others say that this node lost its place in the cluster.
+    #[serde(default)]
+    pub retired: bool,
 }
 
 /// A partition that can run full.
@@ -77,6 +80,9 @@ pub struct Clock {
     pub before_build: bool,
     /// A time server has set it in this boot.
     pub synchronised: bool,
+    /// What it shows, in seconds since 1970; `None` when that cannot be right.
+    #[serde(default)]
+    pub unix: Option<u64>,
 }
 
 /// Who this node is, for life.
@@ -188,6 +194,9 @@ pub struct Pki {
     /// site and seal have to follow.
     #[serde(default)]
     pub ring_key_changed: bool,
+    /// Boxes that this node serves no more, by its own list.
+    #[serde(default)]
+    pub struck_off: BTreeSet<NodeId>,
 }
 
 /// GlusterFS, seen from this node's daemon.
@@ -230,6 +239,11 @@ pub struct Volume {
     /// run, though the volume has copies to heal.
     #[serde(default)]
     pub healers_down: Vec<IpAddr>,
+    /// Of the bricks that run, those that lack something which another one that
+    /// runs has: asked of every one of them, and only while a brick does not run.
+    /// `None` if one could not say.
+    #[serde(default)]
+    pub behind: Option<BTreeSet<IpAddr>>,
 }
 
 /// A brick.
@@ -271,6 +285,12 @@ pub struct Swarm {
     /// was planned on an older one is told apart; managers only.
     #[serde(default)]
     pub index: Option<u64>,
+    /// The record that the cluster keeps in Raft.
+    #[serde(default)]
+    pub record: Record,
+    /// Boxes of which a manager told this worker that they lost their place.
+    #[serde(default)]
+    pub told_retired: BTreeSet<NodeId>,
 }
 
 /// A stack that the agent deployed, as its services tell it.

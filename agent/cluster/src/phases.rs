@@ -89,6 +89,9 @@ fn ring(s: &Situation<'_>) -> Stand {
 }
 
 fn pki(s: &Situation<'_>) -> Stand {
+    if s.observed.retired {
+        return no("its place was given away while it was gone: it begins anew as another box");
+    }
     let Some(membership) = &s.observed.membership else {
         return match joining(s) {
             Joining::Found => no("founding the cluster"),

@@ -5,15 +5,18 @@
 
 mod joining;
 mod pki;
+mod removal;
 mod ring;
 mod storage;
 mod swarm;
 
 pub(crate) use joining::{Joining, joining};
+pub use removal::gives_up_copies;
+pub(crate) use removal::leaves_at;
 pub(crate) use storage::{awaited, may_create};
 
 use crate::situation::Situation;
-use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Scope, Step, Wait, Wanted};
+use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, Wait, Wanted};
 
 /// How long a daemon may run and not answer, in milliseconds. Longer than any
 /// start, election or time-out on a dead peer takes.
@@ -35,6 +38,11 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
         plan.steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
         return plan;
     }
+    if observed.retired {
+        let why = "the others gave this node's place away while it was gone";
+        plan.steps.push(because(Step::StartAnew, why));
+        return plan;
+    }
     if observed.place.cable_elsewhere {
         let why = "the cable is in another port than the address";
         plan.steps.push(because(Step::MakeIdentity, why));
@@ -54,11 +62,23 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
+    removal::plan(&situation, &mut plan);
+    unreadable(observed, &mut plan);
     let fence = fence(observed);
     for planned in plan.steps.iter_mut().filter(|p| p.step.scope() == Scope::Cluster) {
         planned.fence.clone_from(&fence);
     }
     plan
+}
+
+/// What a newer release decided must not be undone by one that cannot read it.
+fn unreadable(observed: &Observed, plan: &mut Plan) {
+    let record = observed.swarm.as_ref().map(|swarm| &swarm.record);
+    if let Some(Record::Unreadable(why)) = record {
+        plan.steps.retain(|planned| planned.step.scope() == Scope::Node);
+        let until = format!("this release can read the cluster's record: {why}");
+        plan.waits.push(waits("every change of the cluster", until, "only-by-a-record-it-reads"));
+    }
 }
 
 /// The leadership under which a cluster-wide step acts now: another one than it

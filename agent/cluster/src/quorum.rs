@@ -2,6 +2,7 @@
 //! and what they mean, in one place.
 
 use crate::Volume;
+use std::net::IpAddr;
 
 /// Options of the volume, name and value.
 pub type Options = &'static [(&'static str, &'static str)];
@@ -42,13 +43,35 @@ impl Volume {
         let first = self.bricks.first().is_some_and(|b| b.online);
         self.started && (twice > all || (twice == all && first))
     }
+
+    /// Whether everything that was ever written stays in full on every other
+    /// brick when the one at this address, which does not run, is given up.
+    ///
+    /// # Errors
+    /// What must come about first.
+    pub fn can_spare(&self, address: IpAddr) -> Result<(), String> {
+        let mut others = self.bricks.iter().filter(|b| b.address != address).peekable();
+        if others.peek().is_none() {
+            return Err("another box has a copy".into());
+        }
+        if let Some(brick) = others.filter(|b| !b.online).map(|b| b.address).min() {
+            return Err(format!("the brick on {brick} runs"));
+        }
+        match &self.behind {
+            None => Err("every other copy is known to be whole".into()),
+            Some(behind) => match behind.first() {
+                Some(brick) => Err(format!("the copy on {brick} is whole")),
+                None => Ok(()),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Brick;
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     fn writable(online: &[bool]) -> bool {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -12,10 +12,12 @@ mod check;
 mod gossip;
 mod look;
 mod random;
+mod removal;
 mod scenario;
 mod world;
 
 pub use random::Random;
+pub use removal::Fault;
 pub use scenario::Scenario;
 
 use crate::{Plan, Step, Wanted, lint, phases, plan};
@@ -42,6 +44,12 @@ pub struct Settings {
     pub most_cuts: u32,
     /// A power cut at one chosen step.
     pub cut_at: Option<CutAt>,
+    /// How long it takes until a brick has what it lacks, in milliseconds.
+    pub heal: (u64, u64),
+    /// Whether nothing may be left of a box that is gone once all is settled.
+    pub clears: bool,
+    /// A fault that is planted.
+    pub fault: Option<Fault>,
     /// Whether two clusters would be a fault of the planner: not if the ring
     /// may hide a node from another for longer than the settle time and no
     /// number of nodes is expected.
@@ -116,6 +124,10 @@ pub(crate) struct Simulation {
     apart: BTreeSet<usize>,
     /// Nodes that will never come back.
     gone: BTreeSet<usize>,
+    /// As which node a box goes on that begins anew.
+    reborn: BTreeMap<usize, usize>,
+    /// Nodes whose brick was given up by a step.
+    given_up: BTreeSet<usize>,
     clusters_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
@@ -141,6 +153,8 @@ impl Simulation {
             rafts: Vec::new(),
             apart: BTreeSet::new(),
             gone: BTreeSet::new(),
+            reborn: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             clusters_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
@@ -235,6 +249,11 @@ impl Simulation {
     /// Whether a node is on and ready.
     pub(crate) fn is_ready(&self, node: usize) -> bool {
         self.nodes[node].run.as_ref().is_some_and(|run| run.ready && run.settled)
+    }
+
+    /// Whether a node has power.
+    pub(crate) fn is_on(&self, node: usize) -> bool {
+        self.nodes[node].run.is_some()
     }
 
     /// Whether a node is the founder.

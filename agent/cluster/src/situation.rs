@@ -1,6 +1,7 @@
 //! One observation beside what is wanted, with the questions that planner and
 //! phases both ask.
 
+use crate::roster::is_retired;
 use crate::{
     Brick, Identity, MemberStatus, Membership, Observed, Part, RingMember, Silent, SwarmLocal,
     SwarmRole, Volume, Wanted,
@@ -50,7 +51,8 @@ impl<'a> Situation<'a> {
         (self.observed.pki.ca && self.observed.pki.certificate).then_some((identity, membership))
     }
 
-    /// The other members of this node's cluster that have not left.
+    /// The other members of this node's cluster that have not left, and have
+    /// not lost their place.
     pub(crate) fn kin(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {
         let membership = self.observed.membership.as_ref();
         let me = self.observed.identity.as_ref();
@@ -59,6 +61,7 @@ impl<'a> Situation<'a> {
                 && m.id.is_some()
                 && m.id.as_ref() != me.map(|me| &me.id)
                 && membership.is_some_and(|own| m.cluster.as_ref() == Some(&own.cluster))
+                && !m.id.as_ref().is_some_and(|id| is_retired(self.observed, id))
         })
     }
 

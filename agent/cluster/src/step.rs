@@ -1,8 +1,9 @@
 //! What a plan can contain. Each step may be repeated: done twice, or again
 //! after a power cut half-way, it ends in the same state.
 
-use crate::{ClusterId, NodeId, Part, Phase, Tags};
+use crate::{ClusterId, Intent, NodeId, Part, Phase, Tags};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// What to do, and what is waited for.
@@ -231,6 +232,45 @@ pub enum Step {
         /// The box's host name.
         name: String,
     },
+    /// Write the cluster's record into Raft, if it is still the one that this
+    /// was planned on (leader only).
+    Record {
+        /// All of it, as it shall be.
+        intent: Intent,
+    },
+    /// Give the place of a retired box's brick to another box, and start to copy
+    /// (leader only).
+    ReplaceBrick {
+        /// The retired box's address.
+        from: IpAddr,
+        /// The box that takes the copy.
+        to: IpAddr,
+    },
+    /// Give up the brick of a retired box, and with it one copy (leader only).
+    DropBrick {
+        /// The retired box's address.
+        brick: IpAddr,
+        /// Replica count afterwards.
+        replicas: u8,
+    },
+    /// Strike a retired box off the storage pool (leader only).
+    DetachPeer {
+        /// Its address.
+        address: IpAddr,
+    },
+    /// Let the whole ring forget a retired box (leader only).
+    ForgetMember {
+        /// Its ring name.
+        name: String,
+    },
+    /// Serve these boxes no more, whatever certificate they show.
+    StrikeOff {
+        /// All that lost their place.
+        nodes: BTreeSet<NodeId>,
+    },
+    /// Set this node's copy aside, forget the cluster and everything that came
+    /// of it, and begin anew under a new id.
+    StartAnew,
     /// Deploy a stack, or bring it up to date (leader only).
     DeployStack {
         /// Its name.
@@ -249,22 +289,27 @@ impl Step {
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self {
-            Self::MakeIdentity => Phase::Identity,
+            Self::MakeIdentity | Self::StartAnew => Phase::Identity,
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
+            | Self::ForgetMember { .. }
             | Self::SetTags { .. } => Phase::Ring,
             Self::Found
             | Self::Enrol { .. }
             | Self::RenewCertificate { .. }
             | Self::FetchCaKey { .. }
             | Self::DropCaKey { .. }
+            | Self::StrikeOff { .. }
             | Self::AdoptRingKey => Phase::Pki,
             Self::Start { daemon: Daemon::Storage }
             | Self::Restart { daemon: Daemon::Storage }
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::ReplaceBrick { .. }
+            | Self::DropBrick { .. }
+            | Self::DetachPeer { .. }
             | Self::TuneVolume
             | Self::StartVolume
             | Self::MountVolume
@@ -279,6 +324,7 @@ impl Step {
             | Self::RestartEngine
             | Self::SetSwarmRole { .. }
             | Self::DropSwarmEntry { .. }
+            | Self::Record { .. }
             | Self::DeployStack { .. }
             | Self::RemoveStack { .. } => Phase::Swarm,
         }
@@ -292,9 +338,14 @@ impl Step {
             Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::ReplaceBrick { .. }
+            | Self::DropBrick { .. }
+            | Self::DetachPeer { .. }
+            | Self::ForgetMember { .. }
             | Self::TuneVolume
             | Self::StartVolume
             | Self::InitSwarm
+            | Self::Record { .. }
             | Self::SetSwarmRole { .. }
             | Self::DropSwarmEntry { .. }
             | Self::DeployStack { .. }
@@ -310,6 +361,8 @@ impl Step {
             | Self::FetchCaKey { .. }
             | Self::DropCaKey { .. }
             | Self::AdoptRingKey
+            | Self::StrikeOff { .. }
+            | Self::StartAnew
             | Self::MountVolume
             | Self::Remount
             | Self::TrimLogs
@@ -326,6 +379,7 @@ impl Step {
     pub const fn rests_on(&self) -> &'static [Part] {
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],
+            (Phase::Ring, Scope::Cluster) => &[Part::Ring, Part::Engine],
             (Phase::Ring | Phase::Pki, _) => &[Part::Ring],
             (Phase::Storage, Scope::Node) => &[Part::Ring, Part::Storage, Part::Mount],
             (Phase::Storage, Scope::Cluster) => &[Part::Ring, Part::Storage, Part::Engine],

@@ -26,7 +26,9 @@ pub struct Caller<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
     /// It was struck off.
-    #[error("{name} was struck off this cluster; set it up anew with a new site")]
+    #[error(
+        "{name} was struck off this cluster: its place was given away; it begins anew as another box"
+    )]
     StruckOff {
         /// Its host name.
         name: String,

@@ -24,6 +24,8 @@ pub struct Wanted {
     /// How long a member that failed before it showed a cluster is waited for,
     /// in milliseconds: it may have founded one just before its power went.
     pub grace_ms: u64,
+    /// How long a box that is lost keeps its place, in milliseconds.
+    pub removal_ms: u64,
     /// Ring addresses (`ip` or `ip:port`) from the site to join besides those
     /// that mDNS finds.
     pub join: Vec<String>,
@@ -56,6 +58,7 @@ impl Default for Wanted {
             settle_ms: 10_000,
             alone_ms: 45_000,
             grace_ms: 300_000,
+            removal_ms: 72 * 3_600_000,
             join: Vec::new(),
             volume: "clusterfs".into(),
             replicas: 3,

@@ -61,6 +61,22 @@ impl Display for Step {
             Self::DropSwarmEntry { id, name } => {
                 write!(f, "strike the dead entry {id} of {name} from the Swarm")
             }
+            Self::Record { .. } => f.write_str("write the cluster's record"),
+            Self::ReplaceBrick { from, to } => {
+                write!(f, "give the copy of {from} to {to}")
+            }
+            Self::DropBrick { brick, replicas } => {
+                write!(f, "give up the copy of {brick} and go on with {replicas}")
+            }
+            Self::DetachPeer { address } => write!(f, "strike {address} off the storage pool"),
+            Self::ForgetMember { name } => write!(f, "let the ring forget {name}"),
+            Self::StrikeOff { nodes } => {
+                let nodes: Vec<_> = nodes.iter().collect();
+                write!(f, "serve {} no more", all(&nodes))
+            }
+            Self::StartAnew => {
+                f.write_str("set this node's copy aside, and begin anew under a new id")
+            }
             Self::RemoveStack { name } => write!(f, "remove stack {name}"),
             Self::DeployStack { name } => write!(f, "deploy stack {name}"),
         }

@@ -104,6 +104,42 @@ golden! {
             o.ring.as_mut().unwrap().members[2].status = MemberStatus::Failed;
             o.ring.as_mut().unwrap().quiet_ms = 300_000;
         });
+    a_box_that_is_not_seen_is_put_on_record: but(settled(1, 4), |o| lose(o, 3));
+    a_box_that_has_a_place_is_put_on_record:
+        but(settled(1, 3), |o| drop(intent_of(o).boxes.remove(&id(3))));
+    a_box_that_is_lost_keeps_its_place_for_the_grace_time:
+        but(settled(1, 4), |o| lose_for(o, 3, 71));
+    a_box_that_is_lost_for_the_grace_time_loses_its_place:
+        but(settled(1, 4), |o| lose_for(o, 3, 72));
+    a_box_whose_copy_is_not_whole_elsewhere_keeps_its_place:
+        but(settled(1, 4), |o| {
+            lose_for(o, 3, 80);
+            volume_of(o).behind = Some([address(2)].into());
+        });
+    the_second_of_two_keeps_its_place_until_another_box_is_there:
+        but(settled(1, 2), |o| lose_for(o, 2, 80));
+    a_clock_that_jumped_ends_no_place_by_itself:
+        but(settled(1, 4), |o| {
+            lose_for(o, 3, 8_000);
+            o.ring.as_mut().unwrap().quiet_ms = 60_000;
+        });
+    a_spare_box_takes_the_place_of_a_retired_one: but(settled(1, 4), |o| retire(o, 3));
+    without_a_spare_box_two_copies_go_on: but(settled(1, 3), |o| retire(o, 3));
+    a_retired_box_without_a_brick_leaves_the_pool: but(settled(1, 4), |o| retire(o, 4));
+    a_retired_box_that_is_back_sets_its_copy_aside_first:
+        but(settled(1, 4), |o| {
+            retire(o, 3);
+            o.ring.as_mut().unwrap().members[2].status = MemberStatus::Alive;
+            o.storage.as_mut().unwrap().peers[1].connected = true;
+        });
+    a_worker_that_is_told_of_a_retired_box_serves_it_no_more:
+        but(settled(4, 4), |o| swarm_of(o).told_retired = [id(3)].into());
+    a_box_that_lost_its_place_begins_anew: but(settled(2, 3), |o| o.retired = true);
+    a_record_of_a_newer_release_stops_every_change_of_the_cluster:
+        but(settled(1, 3), |o| {
+            swarm_of(o).record = ashlar_cluster::Record::Unreadable("version 2".into());
+            volume_of(o).tuned = false;
+        });
     a_changed_ring_key_is_taken_up: but(settled(2, 3), |o| o.pki.ring_key_changed = true);
     a_node_waits_for_the_expected_ones: new_node(1, vec![member(1), member(2)]), expecting(3);
     the_smallest_of_three_founds:

@@ -46,6 +46,17 @@ fn add(replicas: u8, bricks: &[u8]) -> Step {
     Step::AddBricks { replicas, bricks: bricks.iter().map(|n| address(*n)).collect() }
 }
 
+fn replace(from: u8, to: u8) -> Step {
+    Step::ReplaceBrick { from: address(from), to: address(to) }
+}
+
+/// The record of four, of whom `n` lost its place.
+fn without(n: u8) -> Step {
+    let retired = but(settled(1, 4), |o| retire(o, n));
+    let intent = retired.swarm.unwrap().record.intent().cloned().unwrap();
+    Step::Record { intent }
+}
+
 fn join(role: SwarmRole, via: &[u8]) -> Step {
     Step::JoinSwarm { role, via: via.iter().map(|n| address(*n)).collect() }
 }
@@ -377,6 +388,100 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         ("nothing-unwanted", but(alone(), |o| o.site = false), Step::Found),
         ("nothing-unwanted", but(alone(), |o| o.identity = None), start(Daemon::Ring)),
+        (
+            "only-by-a-record-it-reads",
+            but(settled(1, 3), |o| {
+                swarm_of(o).record = ashlar_cluster::Record::Unreadable("version 2".into());
+            }),
+            Step::TuneVolume,
+        ),
+        ("retire-only-the-lost", settled(1, 4), without(3)),
+        (
+            "retire-only-the-lost",
+            but(settled(1, 4), |o| {
+                lose_for(o, 3, 80);
+                o.ring.as_mut().unwrap().quiet_ms = 299_999;
+            }),
+            without(3),
+        ),
+        (
+            "retire-only-the-lost",
+            but(settled(1, 4), |o| {
+                lose_for(o, 3, 80);
+                volume_of(o).behind = Some([address(2)].into());
+            }),
+            without(3),
+        ),
+        (
+            "retire-only-the-lost",
+            but(settled(1, 4), |o| retire(o, 3)),
+            Step::Record { intent: known(4) },
+        ),
+        ("give-up-only-what-is-whole-elsewhere", settled(1, 4), replace(3, 4)),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(settled(1, 4), |o| lose_for(o, 3, 80)),
+            replace(3, 4),
+        ),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(settled(1, 4), |o| {
+                retire(o, 3);
+                volume_of(o).behind = None;
+            }),
+            replace(3, 4),
+        ),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(settled(1, 4), |o| {
+                retire(o, 3);
+                volume_of(o).bricks[1].online = false;
+            }),
+            replace(3, 4),
+        ),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(settled(1, 2), |o| retire(o, 2)),
+            Step::DropBrick { brick: address(2), replicas: 1 },
+        ),
+        (
+            "bricks-only-on-open-peers",
+            but(settled(1, 4), |o| {
+                retire(o, 3);
+                o.ring.as_mut().unwrap().members[3].storage_open = false;
+            }),
+            replace(3, 4),
+        ),
+        (
+            "detach-only-the-retired",
+            but(settled(1, 4), |o| retire(o, 3)),
+            Step::DetachPeer { address: address(3) },
+        ),
+        (
+            "detach-only-the-retired",
+            but(settled(1, 4), |o| lose_for(o, 4, 80)),
+            Step::DetachPeer { address: address(4) },
+        ),
+        (
+            "drop-only-the-replaced",
+            but(settled(1, 4), |o| {
+                retire(o, 3);
+                swarm_of(o).nodes[1].reachable = false;
+            }),
+            drop_entry("entry-3", 3),
+        ),
+        (
+            "forget-only-the-retired",
+            but(settled(1, 3), |o| lose_for(o, 3, 80)),
+            Step::ForgetMember { name: name(3) },
+        ),
+        ("strike-off-only-the-retired", settled(2, 3), Step::StrikeOff { nodes: [id(3)].into() }),
+        ("start-anew-only-when-told", settled(2, 3), Step::StartAnew),
+        (
+            "start-anew-only-when-told",
+            but(settled(2, 3), |o| o.retired = true),
+            start(Daemon::Storage),
+        ),
         ("nothing-unwanted", alone(), Step::MakeIdentity),
         ("nothing-unwanted", alone(), start(Daemon::Ring)),
     ]
@@ -452,6 +557,13 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(1, 3), |o| o.swarm = None), start(Daemon::Engine)),
         (but(settled(1, 4), |o| lose(o, 3)), role(3, SwarmRole::Worker)),
         (settled(1, 3), Step::DeployStack { name: "portal".into() }),
+        (but(settled(1, 4), |o| lose_for(o, 3, 80)), without(3)),
+        (but(settled(1, 4), |o| retire(o, 3)), replace(3, 4)),
+        (but(settled(1, 3), |o| retire(o, 3)), Step::DropBrick { brick: address(3), replicas: 2 }),
+        (but(settled(1, 4), |o| retire(o, 4)), Step::DetachPeer { address: address(4) }),
+        (but(settled(1, 4), |o| retire(o, 3)), drop_entry("entry-3", 3)),
+        (but(settled(1, 4), |o| retire(o, 3)), Step::ForgetMember { name: name(3) }),
+        (but(settled(2, 3), |o| o.retired = true), Step::StartAnew),
         (but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000)), restart(Daemon::Storage)),
         (but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000)), Step::Remount),
         (stuck(2, 3, 120_000), Step::LeaveSwarm),

@@ -5,8 +5,8 @@ mod situations;
 
 use ashlar_cluster::{
     Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer, Phase, Pki,
-    Place, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags,
-    Troubles, Volume, Wanted, alerts, lint, phases, plan,
+    Place, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole,
+    Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -79,6 +79,7 @@ fn storage() -> impl Strategy<Value = Storage> {
             tuned,
             bricks,
             pending_heals,
+            behind: None,
         },
     );
     (vec(peer, 0..5), of(volume)).prop_map(|(peers, volume)| Storage { peers, volume })
@@ -120,11 +121,63 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             unheard_ms: disowned_ms,
             limbo_ms: disowned_ms,
             index: None,
+            record: Record::Unknown,
+            told_retired: std::collections::BTreeSet::new(),
         },
     )
 }
 
+/// A leader that has lost a box, or is done with it but for some traces.
+fn removal() -> impl Strategy<Value = Observed> {
+    let maybe = || any::<bool>();
+    let box_ = (3_u8..6, 2_u8..6, maybe(), prop_oneof![Just(1_u64), Just(71), Just(73)]);
+    let traces = (maybe(), maybe(), maybe(), prop::bool::weighted(0.2));
+    let odd = (weighted(0.8, Just(0)), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let own = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    (box_, traces, odd, own).prop_map(|((of, n, retired, hours), traces, odd, own)| {
+        let n = n.min(of);
+        let mut observed = situations::settled(1, of);
+        if retired {
+            situations::retire(&mut observed, n);
+        } else {
+            situations::lose_for(&mut observed, n, hours);
+        }
+        let (brick, peer, seat, back) = traces;
+        if !brick {
+            situations::volume_of(&mut observed).bricks.retain(|b| b.address != address(n));
+            let left = situations::volume_of(&mut observed).bricks.len();
+            situations::volume_of(&mut observed).replicas = u8::try_from(left).unwrap();
+        }
+        if !peer {
+            observed.storage.as_mut().unwrap().peers.retain(|p| p.address != address(n));
+        }
+        if !seat {
+            situations::swarm_of(&mut observed).nodes.retain(|e| e.name != name(n));
+        }
+        if back {
+            let mut members = situations::settled(1, of).ring.unwrap().members;
+            std::mem::swap(&mut members, &mut observed.ring.as_mut().unwrap().members);
+        }
+        let (behind, unreadable, newer) = odd;
+        situations::volume_of(&mut observed).behind =
+            behind.map(|_| (newer && n != 1).then(|| address(1)).into_iter().collect());
+        if unreadable {
+            situations::swarm_of(&mut observed).record = Record::Unreadable("version 2".into());
+        }
+        let (is_retired, not_listed) = own;
+        observed.retired = is_retired;
+        if not_listed {
+            observed.pki.struck_off.clear();
+        }
+        observed
+    })
+}
+
 fn observed() -> impl Strategy<Value = Observed> {
+    prop_oneof![6 => anything(), 1 => removal()]
+}
+
+fn anything() -> impl Strategy<Value = Observed> {
     let membership = (cluster(), any::<bool>(), any::<bool>());
     let membership =
         membership.prop_map(|(cluster, founder, swarm)| Membership { cluster, founder, swarm });
@@ -136,6 +189,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         renewal_due,
         ca_key,
         ring_key_changed,
+        struck_off: std::collections::BTreeSet::new(),
     });
     let carrier = prop_oneof![8 => Just(Some(600_000)), 1 => Just(None), 1 => of(0..60_000_u64)];
     let place = (carrier, prop::bool::weighted(0.05), prop::bool::weighted(0.02));
@@ -145,7 +199,11 @@ fn observed() -> impl Strategy<Value = Observed> {
         moved,
     });
     let clock = (prop::bool::weighted(0.05), any::<bool>());
-    let clock = clock.prop_map(|(before_build, synchronised)| Clock { before_build, synchronised });
+    let clock = clock.prop_map(|(before_build, synchronised)| Clock {
+        before_build,
+        synchronised,
+        unix: (!before_build).then_some(situations::NOW),
+    });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
     let part = prop_oneof![Just(Part::Storage), Just(Part::Mount), Just(Part::Engine)];
@@ -251,10 +309,13 @@ fn the_observations_reach_every_kind_of_step() {
     adopt-ring-key
     create-volume
     deploy-stack
+    detach-peer
+    drop-brick
     drop-ca-key
     drop-swarm-entry
     enrol
     fetch-ca-key
+    forget-member
     found
     init-swarm
     join-ring
@@ -263,10 +324,12 @@ fn the_observations_reach_every_kind_of_step() {
     make-identity
     mount-volume
     probe-peer
+    record
     record-swarm
     remount
     remove-stack
     renew-certificate
+    replace-brick
     restart engine
     restart storage
     restart-engine
@@ -275,7 +338,9 @@ fn the_observations_reach_every_kind_of_step() {
     start engine
     start ring
     start storage
+    start-anew
     start-volume
+    strike-off
     trim-logs
     tune-volume
     ");

@@ -1,7 +1,7 @@
 //! Many nodes, many seeds. `ASHLAR_SIMULATE=50` plays fifty times as many.
 #![allow(clippy::panic)] // A test may; clippy sees only functions marked so.
 
-use ashlar_cluster::simulate::{Random, Scenario};
+use ashlar_cluster::simulate::{Fault, Random, Scenario};
 
 /// Plays the scenario with each number of nodes and that many seeds.
 fn play(scenario: Scenario, runs: &[(usize, u64)]) {
@@ -86,6 +86,28 @@ fn agents_that_die_go_on_where_they_stood() {
 #[test]
 fn a_fresh_box_comes_in_after_another_died_for_good() {
     play(Scenario::DiesForGood, &[(3, 150), (4, 50), (5, 50), (7, 20)]);
+}
+
+#[test]
+fn a_box_that_died_for_good_is_replaced_and_comes_back_as_another() {
+    play(Scenario::Replaced, &[(3, 150), (4, 40), (5, 20)]);
+}
+
+/// What is found when a copy that is not whole is taken for whole.
+#[test]
+fn a_copy_that_is_given_up_too_early_is_found() {
+    let found = finds(Fault::EveryCopyIsWhole);
+    assert!(found.iter().any(|why| why.contains("was given up while")), "{found:?}");
+}
+
+#[test]
+fn a_box_that_nobody_tells_of_its_end_is_found() {
+    let found = finds(Fault::NobodyIsTold);
+    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+}
+
+fn finds(fault: Fault) -> Vec<String> {
+    (0..20).filter_map(|seed| Scenario::Replaced.play_with(fault, 3, seed).err()).collect()
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use crate::cli;
 use crate::style::{bad, faint, good, plain, waiting};
 use anyhow::Result;
-use ashlar_api::{Client, MemberStatus, MemberView, Status};
+use ashlar_api::{Client, MemberStatus, MemberView, Status, Tenure};
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) async fn run(client: &Client, options: &cli::Members) -> Result<ExitCode> {
     let status = client.status().await?;
@@ -35,9 +36,9 @@ pub(crate) fn table(status: &Status) -> String {
             MemberStatus::Failed => (bad("✘"), "failed"),
         };
         let place = match (Some(member.name.as_str()) == own, member.same_cluster) {
-            (true, _) => "this node",
-            (false, true) => "",
-            (false, false) => "not in this cluster",
+            (true, _) => "this node".to_owned(),
+            (false, true) => member.tenure.map_or_else(String::new, place),
+            (false, false) => "not in this cluster".into(),
         };
         let line = format!(
             "{mark} {:<width$}  {:<address_width$}  {word:<7}  {place}",
@@ -47,4 +48,22 @@ pub(crate) fn table(status: &Status) -> String {
         format!("{}\n", line.trim_end())
     };
     members.into_iter().map(line).collect()
+}
+
+/// How a box stands that is not as it should be.
+fn place(tenure: Tenure) -> String {
+    match tenure {
+        Tenure::Active => String::new(),
+        Tenure::Draining => "is to be taken out".into(),
+        Tenure::Retired => "lost its place".into(),
+        Tenure::Lost { since: None } => "lost".into(),
+        Tenure::Lost { since: Some(since) } => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            match now.saturating_sub(since) {
+                7_200.. => format!("lost for {} hours", (now - since) / 3_600),
+                120.. => format!("lost for {} minutes", (now - since) / 60),
+                seconds => format!("lost for {seconds} s"),
+            }
+        }
+    }
 }

@@ -67,6 +67,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::SetSwarmRole { name, role } => {
                 swarm.set_role(name, *role, self.wanted.managers).await
             }
+            Step::Record { intent } => {
+                let seen = observed.swarm.as_ref().and_then(|swarm| swarm.index);
+                swarm.write_record(intent, seen).await
+            }
+            Step::ReplaceBrick { from, to } => storage.replace(*from, *to).await,
+            Step::DropBrick { brick, replicas } => storage.drop_brick(*brick, *replicas).await,
+            Step::DetachPeer { address } => storage.detach(*address).await,
+            Step::ForgetMember { name } => ring.forget(name).await,
+            Step::StrikeOff { nodes } => self.trust()?.strike_off(nodes),
+            Step::StartAnew => self.start_anew().await,
             Step::DeployStack { name } => {
                 let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
                 let file = file.with_context(|| format!("the image ships no stack {name}"))?;

@@ -31,8 +31,10 @@ pub(crate) fn build_time(paths: &Paths) -> Timestamp {
 
 /// What the wall clock is worth.
 pub(crate) fn look(paths: &Paths, now: Timestamp) -> Clock {
+    let before_build = now < build_time(paths);
     Clock {
-        before_build: now < build_time(paths),
+        before_build,
+        unix: u64::try_from(now.as_second()).ok().filter(|_| !before_build),
         synchronised: paths.clock_synchronised().exists(),
     }
 }

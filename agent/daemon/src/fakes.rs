@@ -8,7 +8,8 @@ use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
 use ashlar_cluster::{
-    Brick, MemberStatus, Part, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume, Wanted,
+    Brick, Intent, MemberStatus, Part, Record, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags,
+    Volume, Wanted,
 };
 use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub(crate) struct World {
     pub(crate) swarm: ashlar_cluster::Swarm,
     /// Units that do not start.
     pub(crate) masked: BTreeSet<String>,
+    /// Nodes whose copy lacks something.
+    pub(crate) lacking: BTreeSet<IpAddr>,
     /// Parts that never answer.
     pub(crate) hung: BTreeSet<Part>,
 }
@@ -82,6 +85,7 @@ impl Fake {
             name: "demo".into(),
             ring_key: RingKey::new([7; 32]),
             expect: None,
+            grace_seconds: None,
             ssh_keys: Vec::new(),
             network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
             install: None,
@@ -128,6 +132,11 @@ impl Host for Fake {
     async fn kill_and_start(&self, unit: &str) -> Result<()> {
         self.call(format!("kill {unit}"));
         self.world().hung.clear();
+        Ok(())
+    }
+
+    async fn kill_all(&self, unit: &str) -> Result<()> {
+        self.call(format!("kill all of {unit}"));
         Ok(())
     }
 
@@ -209,6 +218,17 @@ impl Ring for Fake {
         bail!("nobody at {addresses:?}")
     }
 
+    async fn leave(&self) -> Result<()> {
+        self.call("leave the ring");
+        self.world().ring = false;
+        Ok(())
+    }
+
+    async fn forget(&self, name: &str) -> Result<()> {
+        self.call(format!("forget {name}"));
+        Ok(())
+    }
+
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
         self.world().tags = tags.to_map();
         Ok(())
@@ -244,6 +264,22 @@ impl Storage for Fake {
 
     async fn add_bricks(&self, _: u8, _: &[IpAddr]) -> Result<()> {
         bail!("no more bricks")
+    }
+
+    async fn replace(&self, from: IpAddr, _: IpAddr) -> Result<()> {
+        bail!("{from} has no brick")
+    }
+
+    async fn drop_brick(&self, brick: IpAddr, _: u8) -> Result<()> {
+        bail!("{brick} has no brick")
+    }
+
+    async fn detach(&self, address: IpAddr) -> Result<()> {
+        bail!("{address} is no peer")
+    }
+
+    async fn lacking(&self) -> Result<BTreeSet<IpAddr>> {
+        Ok(self.world().lacking.clone())
     }
 
     async fn tune(&self) -> Result<()> {
@@ -299,6 +335,15 @@ impl Swarm for Fake {
 
     async fn leave(&self) -> Result<()> {
         self.world().swarm = ashlar_cluster::Swarm::default();
+        Ok(())
+    }
+
+    async fn write_record(&self, intent: &Intent, index: Option<u64>) -> Result<()> {
+        let mut world = self.world();
+        if world.swarm.index != index {
+            bail!("the Swarm's record is another one by now");
+        }
+        world.swarm.record = Record::Known(intent.clone());
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod paths;
 mod phases;
 mod release;
 mod reset;
+mod retirement;
 mod ring;
 mod run;
 mod seed;
@@ -68,6 +69,9 @@ enum Command {
     /// copy, and takes no part. If it was moved on purpose, and the other machine
     /// will never run it again, this lets it go on.
     AcceptMachine,
+    /// Look which copies of the cluster volume lack something that the one here
+    /// has, and write it down for the agent.
+    Copies,
     /// Carry out the factory reset that was asked for, if one was: the box reboots.
     Reset,
 }
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::AcceptMachine => {
             host::wired().and_then(|links| machine::accept(&Paths::system(), &links))
         }
+        Command::Copies => storage::copies::look(&Paths::system()),
         Command::Reset => reset::run(),
     };
     match outcome {

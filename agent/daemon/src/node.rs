@@ -4,6 +4,7 @@ use crate::host::Host;
 use crate::identity;
 use crate::observe::{self, Sight};
 use crate::paths::Paths;
+use crate::retirement::Told;
 use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::{Standing, Swarm};
@@ -40,6 +41,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) carrier: RefCell<Carrier>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
+    /// What others said about places in this cluster.
+    pub(crate) told: RefCell<Told>,
     /// What the last look at each part brought.
     pub(crate) sight: RefCell<Sight>,
     /// How long a look at a part may take.
@@ -121,6 +124,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             quiet: RefCell::default(),
             carrier: RefCell::default(),
             standing: RefCell::default(),
+            told: RefCell::default(),
             sight: RefCell::default(),
             patience: observe::patience,
             looking: RefCell::default(),

@@ -60,6 +60,11 @@ impl Sight {
         self.ring.get().map_or(&[], |ring| &ring.members)
     }
 
+    /// Whether this node manages the Swarm and sees the others do so.
+    pub(crate) fn sees_swarm(&self) -> bool {
+        self.engine.get().is_some_and(|swarm| swarm.manager && !swarm.nodes.is_empty())
+    }
+
     fn looks(&self) -> BTreeMap<Part, Look> {
         let looks = [
             (Part::Ring, self.ring.look()),
@@ -89,10 +94,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Part::Ring => {
                 let answer = self.within(part, false, self.observe_ring()).await;
                 self.sight.borrow_mut().ring.note(answer, since_boot_ms());
+                self.ask_for_place().await;
             }
             Part::Storage => {
                 let answer = match self.runs(STORAGE_UNIT).await {
-                    Ok(()) => self.within(part, true, self.effects.storage.observe()).await,
+                    Ok(()) => self.within(part, true, self.observe_storage()).await,
                     Err(why) => Err((why, false)),
                 };
                 self.sight.borrow_mut().storage.note(answer, since_boot_ms());
@@ -128,8 +134,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
+        let retired = match identity::load(&self.paths)? {
+            Some(me) => self.is_retired(&me.id)?,
+            None => false,
+        };
         let sight = self.sight.borrow();
         Ok(Observed {
+            retired,
             now_ms: since_boot_ms(),
             site: true,
             membership: state::read_json(&self.paths.membership())?,
@@ -169,9 +180,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         Ok(ashlar_cluster::Ring { members, quiet_ms })
     }
 
+    async fn observe_storage(&self) -> Result<ashlar_cluster::Storage> {
+        let mut storage = self.effects.storage.observe().await?;
+        self.note_copies(&mut storage).await;
+        Ok(storage)
+    }
+
     async fn observe_engine(&self) -> Result<ashlar_cluster::Swarm> {
         let mut swarm = self.effects.swarm.observe().await?;
         self.note_standing(&mut swarm).await;
+        swarm.told_retired = self.told_retired();
         Ok(swarm)
     }
 

@@ -130,6 +130,27 @@ impl Paths {
         self.run().join("phase")
     }
 
+    /// Written when somebody asks which copies of the volume lack something,
+    pub(crate) fn copies_asked(&self) -> PathBuf {
+        self.run().join("copies.asked")
+    }
+
+    /// and the answer.
+    pub(crate) fn copies(&self) -> PathBuf {
+        self.run().join("copies.json")
+    }
+
+    /// This node's place in the cluster was given away: written before it sets
+    /// anything aside.
+    pub(crate) fn retired(&self) -> PathBuf {
+        self.state().join("retired.json")
+    }
+
+    /// What the container engine knows of the Swarm.
+    pub(crate) fn engine_swarm(&self) -> PathBuf {
+        self.data().join("docker/swarm")
+    }
+
     /// The API for this node's own tools.
     pub(crate) fn socket(&self) -> PathBuf {
         self.run().join("agent.sock")

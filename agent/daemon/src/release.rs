@@ -46,6 +46,10 @@ pub(crate) fn wanted(paths: &Paths, settings: &AgentSettings, site: &Site) -> Re
         storage: settings.ring.enabled && settings.storage.enabled,
         swarm: settings.ring.enabled && settings.swarm.enabled,
         expect: site.expect,
+        removal_ms: match site.grace_seconds {
+            Some(seconds) => seconds.saturating_mul(1000),
+            None => Wanted::default().removal_ms,
+        },
         settle_ms: settings.ring.settle_seconds.saturating_mul(1000),
         join: site.network.join.clone(),
         volume: settings.storage.volume.clone(),

@@ -2,7 +2,7 @@
 
 use crate::release::Release;
 use ashlar_api::{BootTimes, MemberView, PartView, PhaseStatus, Status, StorageView, SwarmView};
-use ashlar_cluster::{Look, Observed, Part, Wanted};
+use ashlar_cluster::{Look, MemberStatus, Observed, Part, Roster, Tenure, Wanted};
 
 /// What the loop knows besides the observation.
 #[derive(Clone, Debug)]
@@ -47,15 +47,9 @@ impl Facts {
         phases: Vec<PhaseStatus>,
     ) -> Status {
         let cluster = observed.membership.as_ref().map(|m| m.cluster.clone());
-        let members = observed.ring.iter().flat_map(|ring| &ring.members).map(|m| MemberView {
-            name: m.name.clone(),
-            address: m.address,
-            status: m.status,
-            same_cluster: m.cluster.is_some() && m.cluster == cluster,
-        });
         Status {
             identity: observed.identity.clone(),
-            members: members.collect(),
+            members: members(observed),
             ready: !phases.is_empty() && phases.iter().all(|p| p.holds),
             phases,
             storage: storage(observed, wanted),
@@ -66,6 +60,30 @@ impl Facts {
             ..self.blank()
         }
     }
+}
+
+/// Those in the ring, and those that have a place in the cluster and are not in it.
+fn members(observed: &Observed) -> Vec<MemberView> {
+    let roster = Roster::of(observed);
+    let cluster = observed.membership.as_ref().map(|m| &m.cluster);
+    let ring: Vec<_> = observed.ring.iter().flat_map(|ring| &ring.members).collect();
+    let seen = ring.iter().map(|m| {
+        let same_cluster = m.cluster.is_some() && m.cluster.as_ref() == cluster;
+        let tenure = roster.boxes.iter().find(|b| m.id.as_ref() == Some(&b.id)).map(|b| b.tenure);
+        let (name, address, status) = (m.name.clone(), m.address, m.status);
+        MemberView { name, address, status, same_cluster, tenure }
+    });
+    let lost = roster.boxes.iter().filter(|b| {
+        matches!(b.tenure, Tenure::Lost { .. }) && ring.iter().all(|m| m.name != b.name)
+    });
+    let lost = lost.map(|b| MemberView {
+        name: b.name.clone(),
+        address: b.address,
+        status: MemberStatus::Failed,
+        same_cluster: true,
+        tenure: Some(b.tenure),
+    });
+    seen.chain(lost).collect()
 }
 
 fn view(part: Part, look: &Look, observed: &Observed) -> PartView {

@@ -93,6 +93,7 @@ fn units_of_ours_are_exposed_little() {
         "base/usr/lib/systemd/system/ashlar-phase@.service",
         "console/usr/lib/systemd/system/ashlar-console.service",
         "ring/usr/lib/systemd/system/ashlar-firewall.service",
+        "storage/usr/lib/systemd/system/ashlar-copies.service",
         "storage/usr/lib/systemd/system/ashlar-trim-logs.service",
     ];
     for unit in units {

@@ -91,7 +91,16 @@ mod tests {
     fn site(network: NetworkPlan) -> Site {
         let ring_key = RingKey::new([7; 32]);
         let (name, ssh_keys) = ("shop".into(), Vec::new());
-        Site { version: 1, name, ring_key, expect: None, ssh_keys, network, install: None }
+        Site {
+            version: 1,
+            name,
+            ring_key,
+            expect: None,
+            grace_seconds: None,
+            ssh_keys,
+            network,
+            install: None,
+        }
     }
 
     fn network(cluster: &str) -> NetworkPlan {

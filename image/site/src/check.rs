@@ -9,6 +9,10 @@ use std::net::SocketAddr;
 /// speak mDNS announce no service with more than 30 bytes there.
 const LONGEST_NAME: usize = 25;
 
+/// For how long a lost box may keep its place, in seconds: from what tests need
+/// to a year.
+const GRACE: std::ops::RangeInclusive<u64> = 10..=31_536_000;
+
 /// A name of a site, recipe, overlay, hardware set or stack: lower-case letters,
 /// digits and dashes, so that it is the same in paths, partition labels, unit
 /// names, host names and on the Swarm.
@@ -45,6 +49,10 @@ impl Site {
         if self.expect.is_some_and(|count| count == 0 || u32::from(count) > most) {
             let reason = format!("expected 1 to {}", most.min(u8::MAX.into()));
             return Err(Problem::new(&[Step::Key("expect")], reason));
+        }
+        if self.grace_seconds.is_some_and(|seconds| !GRACE.contains(&seconds)) {
+            let reason = format!("expected {} to {}", GRACE.start(), GRACE.end());
+            return Err(Problem::new(&[Step::Key("grace-seconds")], reason));
         }
         for (index, line) in self.ssh_keys.iter().enumerate() {
             check_ssh_key(line).map_err(|error| {

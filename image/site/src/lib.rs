@@ -44,6 +44,10 @@ pub struct Site {
     /// How many nodes must be present before the cluster is founded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<u8>,
+    /// For how many seconds a box that is lost keeps its place, before another one
+    /// may take it; three days unless it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u64>,
     /// Public keys that may log in as root. Empty: SSH stays off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<String>,
@@ -109,7 +113,9 @@ impl Site {
         let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
         let name = name.to_owned();
         let version = Self::VERSION;
-        let site = Self { version, name, ring_key, expect, ssh_keys, network, install: None };
+        let (grace_seconds, install) = (None, None);
+        let site =
+            Self { version, name, ring_key, expect, grace_seconds, ssh_keys, network, install };
         site.check().map_err(|problem| problem.without_file())?;
         Ok(site)
     }

@@ -34,6 +34,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::Start { .. }
         | Step::Restart { .. }
         | Step::TrimLogs
+        | Step::StartAnew
+        | Step::StrikeOff { .. }
         | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
         Step::JoinRing { .. }
@@ -44,6 +46,11 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::FetchCaKey { .. }
         | Step::DropCaKey { .. } => ring(),
         Step::ProbePeer { .. } => ring().and(storage()),
+        Step::Record { .. } => ring().and(swarm()),
+        Step::ForgetMember { .. } => ring().and(swarm()),
+        Step::ReplaceBrick { .. } | Step::DropBrick { .. } | Step::DetachPeer { .. } => {
+            ring().and(storage()).and(swarm())
+        }
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
         | Step::TuneVolume

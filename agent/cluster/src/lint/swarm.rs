@@ -130,6 +130,15 @@ pub(super) fn drop_only_the_replaced(step: &Step, c: &Case<'_>) -> Verdict {
     let entry = entry.ok_or_else(|| format!("the Swarm has no entry {id}"))?;
     must(entry.name == *name, format!("it is the entry of {}", entry.name))?;
     must(!entry.up && !entry.reachable && !entry.leader, "it is alive")?;
+    let retired = swarm.record.intent().into_iter().flat_map(|i| i.retired.values());
+    if retired.into_iter().any(|gone| gone.name == *name) {
+        let alive = |m: &crate::RingMember| m.status == MemberStatus::Alive && m.name == *name;
+        must(!c.members().iter().any(alive), "it is alive in the ring")?;
+        let managers = || swarm.nodes.iter().filter(|n| n.manager);
+        let reachable = managers().filter(|n| n.reachable).count();
+        let quorum = reachable * 2 > managers().count();
+        return must(!entry.manager || quorum, "the others have no quorum");
+    }
     let other = swarm.nodes.iter().any(|n| n.name == *name && n.id != *id && n.up);
     must(other, format!("{name} is in the Swarm under no other entry"))
 }

@@ -68,7 +68,7 @@ fn probe(s: &Situation<'_>, storage: &Storage, steps: &mut Vec<Planned>) {
 }
 
 /// Members that could give a brick, by id.
-fn brick_givers(s: &Situation<'_>, storage: &Storage) -> Vec<IpAddr> {
+pub(super) fn brick_givers(s: &Situation<'_>, storage: &Storage) -> Vec<IpAddr> {
     let in_pool = |a: IpAddr| {
         let mut entries = storage.peers.iter().filter(|p| p.address == a).peekable();
         entries.peek().is_some() && entries.all(|p| p.connected && p.in_cluster)

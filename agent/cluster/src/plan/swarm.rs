@@ -165,6 +165,11 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
         return;
     }
     if few {
+        if let Some(gone) = still_known(s, swarm) {
+            let until = format!("every engine has heard that {gone} is gone");
+            plan.waits.push(waits("one more manager", until, "managers-odd"));
+            return;
+        }
         // One on its way may come as a manager itself.
         let quiet = s.observed.ring.as_ref().is_some_and(|ring| ring.quiet_ms >= PATIENCE);
         let awaited = s.live_kin().map(|m| m.name.as_str()).find(|name| !up.contains(name));
@@ -193,6 +198,19 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
             plan.steps.push(because(Step::SetSwarmRole { name, role }, why));
         }
     }
+}
+
+/// For how long after the end of a box an engine may still take it for a manager,
+/// in seconds. One that is promised a seat then tries to get into Raft through it,
+/// fails after 20 s, and takes itself for broken.
+const HEARD: u64 = 20;
+
+/// A box whose end is so fresh.
+fn still_known<'a>(s: &Situation<'_>, swarm: &'a Swarm) -> Option<&'a str> {
+    let now = s.observed.clock.unix?;
+    let retired = swarm.record.intent().into_iter().flat_map(|intent| intent.retired.values());
+    let fresh = |gone: &&crate::RetiredBox| now.saturating_sub(gone.at) < HEARD;
+    retired.into_iter().find(fresh).map(|gone| gone.name.as_str())
 }
 
 /// A manager that is gone for long, while the others have a quorum and there is

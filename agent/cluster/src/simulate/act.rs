@@ -26,7 +26,7 @@ enum Moment {
 }
 
 /// `Err` is why it failed, for the transcript.
-type Effect = Result<(), &'static str>;
+pub(super) type Effect = Result<(), &'static str>;
 
 impl Simulation {
     /// Begins the first of the planned steps.
@@ -66,11 +66,18 @@ impl Simulation {
         };
         self.report.steps += 1;
         let step = planned.step;
+        let fence = planned.fence;
         let end = self.end(node, &step);
         let effect = match end {
             End::Fails | End::Cut(Moment::Before) => Err("by chance"),
             End::Cut(Moment::Middle) => self.half(node, &step),
-            End::Works | End::FailsAfter | End::Cut(Moment::After) => self.apply(node, &step),
+            End::Works | End::FailsAfter | End::Cut(Moment::After) => {
+                if let Step::Record { intent } = &step {
+                    self.write_record(node, intent, fence.and_then(|fence| fence.index))
+                } else {
+                    self.apply(node, &step)
+                }
+            }
         };
         self.say(Some(node), || {
             let words = match (end, effect) {
@@ -184,9 +191,21 @@ impl Simulation {
             Step::RestartEngine => self.restart(node, Daemon::Engine),
             Step::DropSwarmEntry { id, .. } => {
                 let raft = self.leads(node)?;
+                let seats = &mut self.rafts[raft].seats;
+                seats.retain(|seat, _| format!("seat-{seat}") != *id);
                 self.rafts[raft].ghosts.remove(id);
                 Ok(())
             }
+            Step::Record { intent } => self.write_record(node, intent, None),
+            Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
+            Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
+            Step::DetachPeer { address } => self.detach(node, *address),
+            Step::ForgetMember { name } => self.forget(node, name),
+            Step::StrikeOff { nodes } => {
+                self.nodes[node].disk.struck_off.clone_from(nodes);
+                Ok(())
+            }
+            Step::StartAnew => self.start_anew(node),
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
             Step::DeployStack { name } => self.deploy(node, name, true),
             Step::RemoveStack { name } => {
@@ -249,7 +268,7 @@ impl Simulation {
             if let Some(run) = self.nodes[other].run.as_mut().filter(|run| there && !run.brick) {
                 run.brick = true;
                 let boot = self.nodes[other].boots;
-                self.after((3_000, 20_000), Event::Healed { pool, node: other, boot });
+                self.after(self.settings.heal, Event::Healed { pool, node: other, boot });
             }
         }
         self.write(pool);
@@ -328,7 +347,7 @@ impl Simulation {
         self.pools[pool].volume.as_mut()
     }
 
-    fn givers(
+    pub(super) fn givers(
         &self,
         node: usize,
         pool: usize,
@@ -369,7 +388,7 @@ impl Simulation {
         }
         for new in &nodes {
             let boot = self.nodes[*new].boots;
-            self.after((3_000, 20_000), Event::Healed { pool, node: *new, boot });
+            self.after(self.settings.heal, Event::Healed { pool, node: *new, boot });
         }
         let volume = self.volume(node).ok_or("there is no volume")?;
         if nodes.iter().any(|n| volume.nodes.contains(n)) {
@@ -413,6 +432,8 @@ impl Simulation {
             leader: Some(node),
             electing: false,
             stacks: BTreeMap::new(),
+            intent: crate::Intent::default(),
+            index: 1,
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -444,7 +465,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn leads(&self, node: usize) -> Result<usize, &'static str> {
+    pub(super) fn leads(&self, node: usize) -> Result<usize, &'static str> {
         let raft = self.nodes[node].disk.raft.ok_or("it is in no Swarm")?;
         if self.rafts[raft].leader == Some(node) { Ok(raft) } else { Err("it does not lead") }
     }
@@ -471,17 +492,26 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::SetTags { .. }
         | Step::TrimLogs
         | Step::DropCaKey { .. }
+        | Step::StrikeOff { .. }
         | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
-        Step::FetchCaKey { .. } | Step::SetSwarmRole { .. } | Step::DropSwarmEntry { .. } => {
-            (50, 1_000)
-        }
+        Step::FetchCaKey { .. }
+        | Step::SetSwarmRole { .. }
+        | Step::DropSwarmEntry { .. }
+        | Step::Record { .. }
+        | Step::ForgetMember { .. } => (50, 1_000),
         Step::ProbePeer { .. } | Step::TuneVolume | Step::MountVolume | Step::Remount => {
             (300, 3_000)
         }
-        Step::CreateVolume { .. } | Step::AddBricks { .. } | Step::StartVolume => (500, 5_000),
+        Step::CreateVolume { .. }
+        | Step::AddBricks { .. }
+        | Step::ReplaceBrick { .. }
+        | Step::DropBrick { .. }
+        | Step::DetachPeer { .. }
+        | Step::StartVolume => (500, 5_000),
         Step::InitSwarm
+        | Step::StartAnew
         | Step::JoinSwarm { .. }
         | Step::LeaveSwarm
         | Step::RestartEngine

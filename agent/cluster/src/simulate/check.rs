@@ -54,7 +54,8 @@ impl Simulation {
             return Err(format!("one site has {} volumes", volumes.len()));
         }
         if let Some(volume) = volumes.first() {
-            if !volume.nodes.starts_with(&self.seen.bricks) {
+            let stays = |b: &usize| volume.nodes.contains(b) || self.given_up.contains(b);
+            if !self.seen.bricks.iter().all(stays) {
                 return Err("a brick was removed".into());
             }
             if volume.nodes.len() > usize::from(self.settings.wanted.replicas) {
@@ -192,6 +193,9 @@ impl Simulation {
         let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        if self.settings.clears {
+            self.check_cleared()?;
+        }
         let holds = |n: &super::world::Node| n.disk.ca_key.is_some() && n.disk.ca_key == n.disk.ca;
         let here = self.nodes.iter().enumerate().filter(|(n, _)| !self.gone.contains(n));
         let keys = here.filter(|(_, node)| holds(node)).count();

@@ -1,12 +1,15 @@
 //! What a node of the model observes, in the words of the real one.
 
-use super::Simulation;
 use super::world::Bricks;
+use super::{Fault, Simulation};
 use crate::{
-    Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Ring, RingMember,
-    Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
+    Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Record, Ring,
+    RingMember, Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The wall clock when the world begins.
+const EPOCH: u64 = 1_790_000_000;
 
 impl Simulation {
     pub(super) fn observe(&self, n: usize) -> Observed {
@@ -24,6 +27,7 @@ impl Simulation {
                 renewal_due: false,
                 ring_key_changed: false,
                 ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca,
+                struck_off: disk.struck_off.clone(),
             },
             storage: self.observe_storage(n),
             mounted: self.mounted(n),
@@ -31,7 +35,8 @@ impl Simulation {
             looks: self.looks(n),
             disks: Vec::new(),
             place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
-            clock: Clock::default(),
+            clock: Clock { unix: Some(EPOCH + self.now / 1000), ..Clock::default() },
+            retired: self.told_that_retired(n),
         }
     }
 
@@ -98,6 +103,10 @@ impl Simulation {
         };
         let copies = volume.nodes.len();
         let heals = volume.lacks.values().map(|l| l.len() as u64).sum();
+        let lacks = |b: &usize| volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
+        let honest = self.settings.fault != Some(Fault::EveryCopyIsWhole);
+        let behind = volume.nodes.iter().filter(|b| honest && online(**b) && lacks(b));
+        let behind = behind.map(|b| self.nodes[*b].born.address);
         Volume {
             started: volume.started,
             replicas: u8::try_from(copies).unwrap_or(u8::MAX),
@@ -114,6 +123,7 @@ impl Simulation {
                 && volume.nodes.iter().all(|b| online(*b)))
             .then_some(heals),
             healers_down: Vec::new(),
+            behind: Some(behind.collect()),
         }
     }
 
@@ -196,7 +206,13 @@ impl Simulation {
                 .and_then(|run| run.unheard)
                 .map_or(0, |since| (self.now - since).max(1)),
             limbo_ms: 0,
-            index: None,
+            index: told.then_some(raft.index),
+            record: if told { Record::Known(raft.intent.clone()) } else { Record::Unknown },
+            told_retired: if self.told(raft_id, n) && !manager {
+                self.retired_by(raft_id)
+            } else {
+                BTreeSet::new()
+            },
         })
     }
 }

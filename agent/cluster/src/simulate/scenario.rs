@@ -1,6 +1,6 @@
 //! The stories that are played, each with thousands of seeds.
 
-use super::{CutAt, Failure, Random, Report, Settings, Simulation};
+use super::{CutAt, Failure, Fault, Random, Report, Settings, Simulation};
 use crate::{Daemon, StackFile, Wanted};
 
 /// A virtual quarter of an hour: longer than the grace time, so that waiting
@@ -39,6 +39,10 @@ pub enum Scenario {
     AgentDies,
     /// All are ready, then one dies for good, and a fresh box comes.
     DiesForGood,
+    /// All are ready, then one dies for good; a fresh box is there before, comes
+    /// later or not at all; the cluster clears away what is left of the dead one,
+    /// which comes back at last and is another box.
+    Replaced,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -67,6 +71,7 @@ impl Scenario {
         ("brick-dies", Self::BrickDies),
         ("agent-dies", Self::AgentDies),
         ("dies-for-good", Self::DiesForGood),
+        ("replaced", Self::Replaced),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -96,6 +101,16 @@ impl Scenario {
             );
             Box::new(Failure { why, transcript: lines[last..].join("\n"), replay })
         })
+    }
+
+    /// Plays it with a planted fault.
+    ///
+    /// # Errors
+    /// What was found.
+    pub fn play_with(self, fault: Fault, nodes: usize, seed: u64) -> Result<(), String> {
+        let mut dice = Random::new(seed ^ 0xa5a5_a5a5);
+        let settings = Settings { fault: Some(fault), ..self.settings(nodes, seed, &mut dice) };
+        self.script(&mut Simulation::new(settings, false), nodes, &mut dice)
     }
 
     /// Plays it and keeps every event in words.
@@ -133,6 +148,9 @@ impl Scenario {
             cuts: 0,
             most_cuts: 0,
             cut_at: None,
+            heal: (3_000, 20_000),
+            clears: false,
+            fault: None,
             one_cluster: true,
         };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
@@ -146,6 +164,17 @@ impl Scenario {
             | Self::AgentDies
             | Self::LateCables
             | Self::FounderGone => calm,
+            // Besides, the spare box, and the dead one's second life.
+            Self::Replaced => Settings {
+                nodes: nodes + 2,
+                wanted: Wanted { removal_ms: 180_000, ..calm.wanted },
+                heal: (3_000, 300_000),
+                clears: true,
+                failures: 30,
+                cuts: 10,
+                most_cuts: 1,
+                ..calm
+            },
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -181,8 +210,10 @@ impl Scenario {
             Self::AnyBootOrder | Self::RoughWithExpect => 120_000,
             _ => 2_000,
         };
-        if self == Self::FounderGone {
-            return founder_gone(sim, nodes);
+        match self {
+            Self::FounderGone => return founder_gone(sim, nodes),
+            Self::Replaced => return replaced(sim, nodes, dice),
+            _ => {}
         }
         for node in 0..nodes {
             if self == Self::LateCables {
@@ -275,6 +306,57 @@ fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
     }
     sim.until(DEADLINE, |sim| sim.cluster_of(last).is_some())?;
     if sim.cluster_of(last) == cluster { Ok(()) } else { Err("it is another cluster".into()) }
+}
+
+/// One dies for good and is replaced, and comes back.
+fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
+    let (spare, second_life) = (nodes, nodes + 1);
+    let one_of = |dice: &mut Random| usize::try_from(dice.next()).unwrap_or(0) % nodes;
+    let (early, late) = (dice.permille(400), dice.permille(700));
+    sim.gone = [second_life].into();
+    if !early {
+        sim.gone.insert(spare);
+    }
+    for node in (0..nodes).chain(early.then_some(spare)) {
+        sim.power_on_at(node, dice.between(0, 2_000));
+    }
+    sim.settle(DEADLINE)?;
+    let dead = one_of(dice);
+    // Another one may just have been away: its copy is not whole yet.
+    let other = one_of(dice);
+    if other != dead && dice.permille(600) {
+        sim.power_off(other);
+        sim.hold(30_000, &[])?;
+        sim.power_on_at(other, sim.now);
+        sim.until(DEADLINE, |sim| sim.is_on(other))?;
+        sim.hold(dice.between(2_000, 12_000), &[])?;
+    }
+    sim.until(DEADLINE, |sim| sim.is_on(dead))?;
+    sim.power_off(dead);
+    sim.gone.insert(dead);
+    sim.reborn.insert(dead, second_life);
+    if !early && late {
+        sim.hold(dice.between(0, 90_000), &[])?;
+        sim.gone.remove(&spare);
+        sim.power_on_at(spare, sim.now);
+    }
+    if dice.permille(200) {
+        // What is known of the lost one must outlast this. (A fresh box that is
+        // switched on while all others are off would found a cluster.)
+        sim.hold(dice.between(0, 30_000), &[])?;
+        sim.until(DEADLINE, |sim| sim.gone.contains(&spare) || sim.cluster_of(spare).is_some())?;
+        for node in (0..=spare).filter(|n| *n != dead) {
+            if !sim.gone.contains(&node) {
+                sim.power_off(node);
+                sim.power_on_at(node, sim.now + dice.between(2_000, 22_000));
+            }
+        }
+    }
+    sim.settle(DEADLINE)?;
+    sim.gone.remove(&dead);
+    sim.power_on_at(dead, sim.now);
+    sim.until(DEADLINE, |sim| !sim.gone.contains(&second_life))?;
+    sim.settle(DEADLINE)
 }
 
 fn dice_step(dice: &mut Random, most: u32) -> u32 {

@@ -3,7 +3,8 @@
 
 use super::{Event, Random, Simulation};
 use crate::{
-    ClusterId, Daemon, Identity, MemberStatus, Membership, NodeId, Planned, Step, SwarmRole, Tags,
+    ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
+    SwarmRole, Tags,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -33,6 +34,8 @@ pub(super) struct Disk {
     pub(super) ca_key: Option<ClusterId>,
     pub(super) pool: Option<usize>,
     pub(super) raft: Option<usize>,
+    /// Nodes that it serves no more.
+    pub(super) struck_off: BTreeSet<NodeId>,
     /// Steps begun since the founding or enrolling began.
     pub(super) steps: u32,
 }
@@ -120,6 +123,9 @@ pub(super) struct Raft {
     pub(super) electing: bool,
     /// Stacks, and whether all of each is deployed.
     pub(super) stacks: BTreeMap<String, bool>,
+    /// The cluster's record, and how often it was changed.
+    pub(super) intent: Intent,
+    pub(super) index: u64,
 }
 
 impl Node {
@@ -201,7 +207,7 @@ impl Simulation {
             self.write(pool);
             for node in 0..self.nodes.len() {
                 let boot = self.nodes[node].boots;
-                self.after((3_000, 20_000), Event::Healed { pool, node, boot });
+                self.after(self.settings.heal, Event::Healed { pool, node, boot });
             }
         }
         self.watch_rafts();
@@ -250,7 +256,7 @@ impl Simulation {
         self.miss(node);
         let boot = self.nodes[node].boots;
         if let Some(pool) = self.nodes[node].disk.pool {
-            self.after((3_000, 20_000), Event::Healed { pool, node, boot });
+            self.after(self.settings.heal, Event::Healed { pool, node, boot });
         }
         self.wake_in(node, (1_000, 3_000));
     }
@@ -297,7 +303,7 @@ impl Simulation {
         }
         self.write(pool);
         let boot = self.nodes[node].boots;
-        self.after((3_000, 20_000), Event::Healed { pool, node, boot });
+        self.after(self.settings.heal, Event::Healed { pool, node, boot });
     }
 
     /// Somebody writes: bricks that are away miss it.

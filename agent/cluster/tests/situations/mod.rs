@@ -1,12 +1,13 @@
 //! Canonical situations of a small site, seen by one of its nodes.
 // Each test crate uses its part; a situation that does not fit its change is a mistake in the test.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use ashlar_cluster::{
-    Brick, ClusterId, Identity, Look, MemberStatus, Membership, NodeId, Observed, Part, Peer, Pki,
-    Place, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode,
-    SwarmRole, Volume, Wanted,
+    Brick, Clock, ClusterId, Identity, Intent, KnownBox, Look, MemberStatus, Membership, NodeId,
+    Observed, Part, Peer, Pki, Place, Record, RetiredBox, Ring, RingMember, Silent, Stack,
+    StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted,
 };
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub const CLUSTER: &str = "c0ffee";
@@ -64,6 +65,7 @@ pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
         identity: Some(Identity { id: id(n), name: name(n), address: address(n) }),
         ring: Some(Ring { members, quiet_ms: 60_000 }),
         place: Place { carrier_ms: Some(60_000), ..Place::default() },
+        clock: Clock { unix: Some(NOW), ..Clock::default() },
         ..Observed::default()
     }
 }
@@ -104,6 +106,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         bricks: nodes.iter().map(|n| Brick { address: address(*n), online: true }).collect(),
         pending_heals: (copies > 1).then_some(0),
         healers_down: Vec::new(),
+        behind: None,
     }
 }
 
@@ -139,8 +142,56 @@ pub fn settled(n: u8, of: u8) -> Observed {
             unheard_ms: 0,
             limbo_ms: 0,
             index: manages(n).then_some(17),
+            record: if manages(n) { Record::Known(known(of)) } else { Record::Unknown },
+            told_retired: BTreeSet::new(),
         }),
         ..new_node(n, members)
+    }
+}
+
+/// The record of a cluster of nodes 1 to `of`.
+pub fn known(of: u8) -> Intent {
+    let known = |n: u8| {
+        let known =
+            KnownBox { name: name(n), address: address(n), lost_since: None, remove: false };
+        (id(n), known)
+    };
+    Intent { boxes: (1..=of).map(known).collect(), ..Intent::default() }
+}
+
+/// The wall clock of every situation.
+pub const NOW: u64 = 1_790_000_000;
+
+/// Node `n` has been lost for so many hours, and the rest of it is whole.
+pub fn lose_for(observed: &mut Observed, n: u8, hours: u64) {
+    lose(observed, n);
+    let intent = intent_of(observed);
+    intent.boxes.get_mut(&id(n)).unwrap().lost_since = Some(NOW - hours * 3_600);
+    let storage = observed.storage.as_mut().unwrap();
+    for peer in storage.peers.iter_mut().filter(|p| p.address == address(n)) {
+        peer.connected = false;
+    }
+    let volume = volume_of(observed);
+    for brick in volume.bricks.iter_mut().filter(|b| b.address == address(n)) {
+        brick.online = false;
+    }
+    (volume.pending_heals, volume.behind) = (None, Some(BTreeSet::new()));
+}
+
+/// Node `n` lost its place two minutes ago.
+pub fn retire(observed: &mut Observed, n: u8) {
+    lose_for(observed, n, 80);
+    let intent = intent_of(observed);
+    intent.boxes.remove(&id(n));
+    let gone = RetiredBox { name: name(n), address: address(n), at: NOW - 120 };
+    intent.retired.insert(id(n), gone);
+    observed.pki.struck_off.insert(id(n));
+}
+
+pub fn intent_of(observed: &mut Observed) -> &mut Intent {
+    match &mut swarm_of(observed).record {
+        Record::Known(intent) => intent,
+        other => panic!("no record: {other:?}"),
     }
 }
 

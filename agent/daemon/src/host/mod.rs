@@ -35,6 +35,8 @@ pub(crate) trait Host: Send + Sync {
     /// Kills the main process of a unit that does not hear a polite request any
     /// more, and starts it anew.
     async fn kill_and_start(&self, unit: &str) -> Result<()>;
+    /// Kills every process of a unit, those too that a stop of it leaves.
+    async fn kill_all(&self, unit: &str) -> Result<()>;
     /// What a unit does now.
     async fn unit(&self, unit: &str) -> Result<UnitState>;
     /// Whether the machine goes by that name.

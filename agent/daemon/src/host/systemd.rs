@@ -144,6 +144,14 @@ impl Host for Machine {
         self.job(unit, Job::Restart).await
     }
 
+    async fn kill_all(&self, unit: &str) -> Result<()> {
+        let killed = SystemdProxy::new(&self.bus).await?.kill_unit(unit, "all", SIGKILL).await;
+        if let Err(error) = killed {
+            tracing::debug!("{unit} has no process to kill: {error}");
+        }
+        Ok(())
+    }
+
     async fn unit(&self, unit: &str) -> Result<UnitState> {
         let path = SystemdProxy::new(&self.bus).await?.load_unit(unit).await?;
         // Read uncached: the agent asks for a few units every few seconds, and a

@@ -95,6 +95,7 @@ mod tests {
             name: "demo".into(),
             ring_key: RingKey::new([7; 32]),
             expect: None,
+            grace_seconds: None,
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
             install: None,

@@ -34,6 +34,10 @@ pub(crate) trait Ring {
     async fn members(&self) -> Result<Option<Vec<Member>>>;
     /// Asks the members at `addresses` to let this node in; succeeds if one does.
     async fn join(&self, addresses: &[String]) -> Result<()>;
+    /// Tells the others that this node leaves, and takes no part any more.
+    async fn leave(&self) -> Result<()>;
+    /// Lets every member forget one that is gone.
+    async fn forget(&self, name: &str) -> Result<()>;
     /// Gives this node exactly these tags.
     async fn set_tags(&self, tags: &Tags) -> Result<()>;
 }

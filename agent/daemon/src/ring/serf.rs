@@ -143,6 +143,20 @@ impl Ring for Serf {
         Ok(())
     }
 
+    async fn leave(&self) -> Result<()> {
+        let Some(agent) = self.agent() else { return Ok(()) };
+        let left = timeout(JOIN_PATIENCE, agent.leave()).await;
+        agent.shutdown().await;
+        Ok(left.context("the ring does not let this node go")??)
+    }
+
+    async fn forget(&self, name: &str) -> Result<()> {
+        let agent = self.running()?;
+        let forget = agent.force_leave(name.to_owned(), true);
+        timeout(PATIENCE, forget).await.context("the ring hangs")??;
+        Ok(())
+    }
+
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
         let agent = self.running()?;
         let set = agent.set_tags(tags.to_map());
@@ -184,6 +198,7 @@ mod tests {
             name: "demo".into(),
             ring_key: RingKey::new([7; 32]),
             expect: None,
+            grace_seconds: None,
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
             install: None,

@@ -4,8 +4,9 @@
 use super::cluster::ClusterApi;
 use super::local::refuse;
 use ashlar_api::cluster::{
-    CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, SwarmJoinAnswer,
-    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
+    CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
+    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
+    SwarmStandingRequest,
 };
 use ashlar_api::{ApiError, MAX_REQUEST, Refusal, Secret, route};
 use ashlar_cluster::{
@@ -111,7 +112,11 @@ fn no_key() -> ApiError {
 
 fn refused(why: NotServed) -> ApiError {
     tracing::info!("another agent is refused: {why}");
-    ApiError::new(Refusal::Forbidden, why.to_string())
+    let refusal = match why {
+        NotServed::StruckOff { .. } => Refusal::Retired,
+        _ => Refusal::Forbidden,
+    };
+    ApiError::new(refusal, why.to_string())
 }
 
 type Asked = State<Arc<Session>>;
@@ -155,6 +160,8 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::CA_KEY, post(ca_key))
         .route(route::SWARM_JOIN, post(swarm_join))
         .route(route::SWARM_STANDING, post(swarm_standing))
+        .route(route::PLACES, post(places))
+        .route(route::COPIES, post(copies))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
         .with_state(session)
@@ -238,4 +245,24 @@ async fn swarm_standing(State(session): Asked, body: Bytes) -> Answer {
     let SwarmStandingRequest {} = json(&body)?;
     let up = session.api.engine.takes_for_up(subject.name()).await?;
     Ok(Json(SwarmStandingAnswer { up }).into_response())
+}
+
+/// Whoever had a place may hear that it has none.
+async fn places(State(session): Asked, body: Bytes) -> Answer {
+    session.peer()?;
+    let PlacesRequest {} = json(&body)?;
+    let struck_off = session.api.trust.struck_off().map_err(internal)?;
+    let retired = struck_off.into_iter().map(|id| id.0).collect();
+    Ok(Json(PlacesAnswer { retired }).into_response())
+}
+
+async fn copies(State(session): Asked, body: Bytes) -> Answer {
+    session.member(may_be_served)?;
+    let CopiesRequest {} = json(&body)?;
+    let trust = session.api.trust.clone();
+    let look = tokio::task::spawn_blocking(move || trust.lacking());
+    let lacking = look.await.map_err(internal)?.map_err(|error| {
+        ApiError::new(Refusal::NotReady, format!("{error:#}")).hint("ask again later")
+    })?;
+    Ok(Json(CopiesAnswer { lacking }).into_response())
 }

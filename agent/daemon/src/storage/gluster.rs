@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
+use super::copies;
 use super::logs;
 use super::xml::Processes;
 use crate::paths::Paths;
@@ -9,7 +10,7 @@ use crate::state;
 use anyhow::{Context, Result};
 use ashlar_cluster::{COMMON, Options, TLS, copies};
 use rand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -110,6 +111,21 @@ impl Gluster {
 
     async fn ask_processes(&self) -> Result<Processes> {
         Ok(must(&["volume", "status", &self.volume], READ).await?.processes())
+    }
+
+    /// The addresses of all bricks, if every one but that at `gone` runs now.
+    async fn only_gone(&self, gone: IpAddr) -> Result<Vec<IpAddr>> {
+        let info = must(&["volume", "info", &self.volume], READ).await?;
+        let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
+        let runs = self.ask_processes().await?.bricks;
+        let bricks: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
+        if let Some(down) = bricks.iter().find(|b| **b != gone && !runs.contains(b)) {
+            anyhow::bail!("the brick on {down} does not run");
+        }
+        if runs.contains(&gone) {
+            anyhow::bail!("the brick on {gone} runs");
+        }
+        Ok(bricks)
     }
 
     fn forget_heals(&self) {
@@ -223,6 +239,45 @@ impl Storage for Gluster {
             tracing::debug!("healing starts by itself, later: {error:#}");
         }
         Ok(())
+    }
+
+    async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
+        let now = self.only_gone(from).await?;
+        if now.contains(&to) {
+            return Ok(());
+        }
+        let (old, new) = (self.bricks(&[from]), self.bricks(&[to]));
+        let args = ["volume", "replace-brick", &self.volume, &old[0], &new[0], "commit", "force"];
+        must(&args, CHANGE).await?;
+        self.forget_heals();
+        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
+            tracing::debug!("healing starts by itself, later: {error:#}");
+        }
+        Ok(())
+    }
+
+    async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {
+        if !self.only_gone(brick).await?.contains(&brick) {
+            return Ok(());
+        }
+        let (count, old) = (replicas.to_string(), self.bricks(&[brick]));
+        let args = ["volume", "remove-brick", &self.volume, "replica", &count, &old[0], "force"];
+        must(&args, CHANGE).await?;
+        self.forget_heals();
+        Ok(())
+    }
+
+    async fn detach(&self, address: IpAddr) -> Result<()> {
+        let peers = must(&["peer", "status"], READ).await?.peers();
+        if peers.iter().all(|p| p.address != address) {
+            return Ok(());
+        }
+        must(&["peer", "detach", &address.to_string(), "force"], CHANGE).await.map(drop)
+    }
+
+    async fn lacking(&self) -> Result<BTreeSet<IpAddr>> {
+        let paths = self.paths.clone();
+        tokio::task::spawn_blocking(move || copies::lacking(&paths)).await?
     }
 
     async fn tune(&self) -> Result<()> {

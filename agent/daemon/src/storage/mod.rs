@@ -1,6 +1,7 @@
 //! Replicated storage: a pool of peers and one volume with a brick a node.
 
 mod cli;
+pub(crate) mod copies;
 mod gluster;
 mod logs;
 mod xml;
@@ -8,6 +9,7 @@ mod xml;
 pub(crate) use gluster::Gluster;
 
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Effects on the storage daemon. Every call is safe to repeat.
@@ -25,6 +27,15 @@ pub(crate) trait Storage {
     async fn create(&self, bricks: &[IpAddr]) -> Result<()>;
     /// Adds bricks and raises the replica count.
     async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()>;
+    /// Gives the place of a brick that is gone to another node, and starts to
+    /// copy. Looks again first: every other brick must run.
+    async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()>;
+    /// Gives up a brick that is gone, and one copy. Looks again first, alike.
+    async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()>;
+    /// Strikes a node off the pool.
+    async fn detach(&self, address: IpAddr) -> Result<()>;
+    /// What this node's copy holds against the others: whose lacks something.
+    async fn lacking(&self) -> Result<BTreeSet<IpAddr>>;
     /// Sets the volume's options.
     async fn tune(&self) -> Result<()>;
     /// Starts the volume, and any brick of it that does not run.

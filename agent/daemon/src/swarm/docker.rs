@@ -5,9 +5,9 @@ use super::seats::Seats;
 use super::stacks;
 use super::{Invitation, SWARM_PORT, Swarm};
 use crate::paths::Paths;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ashlar_api::{ApiError, Refusal};
-use ashlar_cluster::{SwarmLocal, SwarmNode, SwarmRole};
+use ashlar_cluster::{INTENT_LABEL, Intent, Record, SwarmLocal, SwarmNode, SwarmRole};
 use bollard::models::{
     LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
     SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig,
@@ -15,6 +15,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListNodesOptions,
     ListServicesOptions, ListServicesOptionsBuilder, UpdateNodeOptionsBuilder,
+    UpdateSwarmOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
@@ -190,6 +191,12 @@ impl Swarm for Engine {
         if !seen.manager {
             return Ok(seen);
         }
+        // A manager without quorum tells of no cluster.
+        if let Some(cluster) = &swarm.cluster {
+            let labels = cluster.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+            let label = labels.and_then(|labels| labels.get(INTENT_LABEL));
+            seen.record = Record::of_label(label.map(String::as_str));
+        }
         // A manager without quorum cannot tell: it then knows of nobody.
         match docker.list_nodes(None::<ListNodesOptions>).await {
             Ok(nodes) => {
@@ -266,6 +273,23 @@ impl Swarm for Engine {
             .delete_node(id, Some(options))
             .await
             .with_context(|| format!("the Swarm does not strike its entry {id}"))
+    }
+
+    async fn write_record(&self, intent: &Intent, index: Option<u64>) -> Result<()> {
+        let index = index.context("the Swarm tells no version of its record")?;
+        let docker = self.docker(READ).await?;
+        let now = docker.inspect_swarm().await.context("the engine does not tell of its Swarm")?;
+        let found = now.version.and_then(|version| version.index);
+        ensure!(found == Some(index), "the Swarm's record is another one by now");
+        let mut spec = now.spec.context("the engine does not tell what its Swarm is like")?;
+        let labels = spec.labels.get_or_insert_default();
+        labels.insert(INTENT_LABEL.into(), intent.encode()?);
+        // The version makes the managers refuse if somebody else was quicker.
+        let options = UpdateSwarmOptionsBuilder::default().version(i64::try_from(index)?).build();
+        docker
+            .update_swarm(spec, options)
+            .await
+            .context("the Swarm does not take the cluster's record")
     }
 
     async fn set_role(&self, name: &str, role: SwarmRole, most: u8) -> Result<()> {

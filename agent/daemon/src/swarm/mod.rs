@@ -9,7 +9,7 @@ pub(crate) use docker::{Engine, watch};
 pub(crate) use standing::Standing;
 
 use anyhow::Result;
-use ashlar_cluster::SwarmRole;
+use ashlar_cluster::{Intent, SwarmRole};
 use std::net::IpAddr;
 
 /// A Swarm's port for managers.
@@ -33,6 +33,8 @@ pub(crate) trait Swarm {
     async fn join(&self, own: IpAddr, invitation: &Invitation) -> Result<()>;
     /// Leaves whatever Swarm the engine is in or on its way into.
     async fn leave(&self) -> Result<()>;
+    /// Writes the cluster's record into Raft, if it is still at `index`.
+    async fn write_record(&self, intent: &Intent, index: Option<u64>) -> Result<()>;
     /// Makes a node a manager or a worker. Looks at Raft again first: there are
     /// never more managers than `most`.
     async fn set_role(&self, name: &str, role: SwarmRole, most: u8) -> Result<()>;

@@ -2,7 +2,7 @@
 
 use super::Trust;
 use anyhow::{Context, Result, anyhow, bail};
-use ashlar_api::{CLUSTER_PORT, Connection, route};
+use ashlar_api::{CLUSTER_PORT, ClientError, Connection, Refusal, route};
 use ashlar_cluster::ClusterId;
 use ashlar_pki::enrolment::{Challenge, Channel, Enrolled, Grant, Newcomer};
 use ashlar_pki::tls;
@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -104,7 +105,14 @@ pub(super) async fn enrol(trust: &Trust, cluster: &ClusterId, via: IpAddr) -> Re
         key,
         Timestamp::now(),
     )?;
-    let answer = connection.post_message(route::ENROL_PROOF, kind, proof.encode()?).await?;
+    // It has proved itself by now, so its word counts.
+    let answer = connection.post_message(route::ENROL_PROOF, kind, proof.encode()?).await;
+    if let Err(ClientError::Refused(error)) = &answer
+        && error.refusal == Refusal::Retired
+    {
+        trust.refused.store(true, Ordering::Relaxed);
+    }
+    let answer = answer?;
     Ok(newcomer.accept(&Grant::decode(&answer)?, Timestamp::now())?)
 }
 

@@ -7,17 +7,20 @@ use crate::clock;
 use crate::paths::Paths;
 use crate::site_store::SiteStore;
 use crate::state;
+use crate::storage::copies;
 use anyhow::{Context, Result, bail};
 use ashlar_api::cluster::{
-    CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, SwarmJoinAnswer,
-    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
+    CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
+    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
+    SwarmStandingRequest,
 };
 use ashlar_api::route;
-use ashlar_cluster::{ClusterId, Identity, Pki, SwarmRole};
+use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +35,8 @@ pub(crate) struct Trust {
     subject: NodeSubject,
     /// Whether the CA's key was here when last looked at.
     signs: AtomicBool,
+    /// Whether a member that proved itself refused this node for good.
+    refused: AtomicBool,
 }
 
 impl Trust {
@@ -43,6 +48,7 @@ impl Trust {
             site: SiteStore::open(paths, site.ring_key.as_bytes()),
             subject: NodeSubject::new(identity.id.0.as_str(), &identity.name, identity.address)?,
             signs: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         })
     }
 
@@ -66,6 +72,43 @@ impl Trust {
         struck_off::contains(&self.paths, id)
     }
 
+    /// Strikes nodes off the cluster.
+    pub(crate) fn strike_off(&self, nodes: &BTreeSet<NodeId>) -> Result<()> {
+        struck_off::add(&self.paths, nodes.iter().map(|id| id.0.clone()))
+    }
+
+    /// Every node that was struck off.
+    pub(crate) fn struck_off(&self) -> Result<BTreeSet<NodeId>> {
+        Ok(struck_off::all(&self.paths)?.into_iter().map(NodeId).collect())
+    }
+
+    /// Whether a member that proved itself refused this node for good.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Who lost its place, as the first of these members that answers knows it.
+    pub(crate) async fn places(&self, via: &[IpAddr]) -> Result<BTreeSet<NodeId>> {
+        let caller = self.caller()?;
+        let answer: PlacesAnswer = first_that(via, async |address| {
+            caller.post(address, route::PLACES, &PlacesRequest {}).await
+        })
+        .await?;
+        Ok(answer.retired.into_iter().map(NodeId).collect())
+    }
+
+    /// Whose copies lack something that the one of this member has.
+    pub(crate) async fn lacking_by(&self, member: IpAddr) -> Result<BTreeSet<IpAddr>> {
+        let answer: CopiesAnswer =
+            self.caller()?.post(member, route::COPIES, &CopiesRequest {}).await?;
+        Ok(answer.lacking)
+    }
+
+    /// What this node's own copy holds against the others.
+    pub(crate) fn lacking(&self) -> Result<BTreeSet<IpAddr>> {
+        copies::lacking(&self.paths)
+    }
+
     /// This node as certificates name it.
     pub(crate) const fn subject(&self) -> &NodeSubject {
         &self.subject
@@ -84,6 +127,7 @@ impl Trust {
             renewal_due: holdings.renewal_due || self.storage_shows_another()?,
             ca_key,
             ring_key_changed,
+            struck_off: self.struck_off()?,
         })
     }
 

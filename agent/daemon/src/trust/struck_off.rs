@@ -34,6 +34,19 @@ pub(super) fn contains(paths: &Paths, id: &str) -> Result<bool> {
     Ok(list.nodes.contains(id))
 }
 
+/// Everybody who was struck off.
+pub(super) fn all(paths: &Paths) -> Result<BTreeSet<String>> {
+    let list: Option<StruckOff> = state::read_json(&paths.struck_off())?;
+    Ok(list.map_or_else(BTreeSet::new, |list| list.nodes))
+}
+
+/// Strikes these off as well: nobody ever comes off the list.
+pub(super) fn add(paths: &Paths, nodes: impl Iterator<Item = String>) -> Result<()> {
+    let mut all = all(paths)?;
+    all.extend(nodes);
+    state::write_json(&paths.struck_off(), &StruckOff { version: VERSION, nodes: all }, 0o600)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +60,8 @@ mod tests {
         std::fs::write(paths.struck_off(), r#"{"version":1,"nodes":["ab12"]}"#).unwrap();
         assert!(contains(&paths, "ab12").unwrap());
         assert!(!contains(&paths, "cd34").unwrap());
+        add(&paths, std::iter::once("ef56".to_owned())).unwrap();
+        assert!(contains(&paths, "ab12").unwrap() && contains(&paths, "ef56").unwrap());
         for broken in ["{", r#"{"version":2,"nodes":[]}"#] {
             std::fs::write(paths.struck_off(), broken).unwrap();
             assert!(contains(&paths, "cd34").is_err());

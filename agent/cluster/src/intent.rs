@@ -1,0 +1,177 @@
+//! What the cluster remembers and what people decided: a small record in the
+//! Swarm's Raft, as a label of the cluster object. The leader alone changes it,
+//! by compare-and-swap on the object's version.
+
+use crate::NodeId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// The label that carries it.
+pub const INTENT_LABEL: &str = "ashlar.intent";
+
+/// The version of the record that this release reads and writes.
+const VERSION: u32 = 1;
+
+/// The record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Every box that has a place in the cluster, by its id: under an id the
+    /// ring, the storage pool and the Swarm each know it by another name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub boxes: BTreeMap<NodeId, KnownBox>,
+    /// Boxes that lost theirs, for good.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retired: BTreeMap<NodeId, RetiredBox>,
+}
+
+/// A box that has a place in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownBox {
+    /// Its host name, by which the Swarm knows it.
+    pub name: String,
+    /// Its cluster address, by which the storage pool knows it.
+    pub address: IpAddr,
+    /// Since when it has not been seen, in seconds of the wall clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_since: Option<u64>,
+    /// A person asked for its removal: its grace time is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remove: bool,
+}
+
+/// A box that lost its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetiredBox {
+    /// The host name that it had.
+    pub name: String,
+    /// The cluster address that it had.
+    pub address: IpAddr,
+    /// When it was retired, in seconds of the wall clock.
+    pub at: u64,
+}
+
+/// As it travels.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    version: u32,
+    #[serde(flatten)]
+    intent: &'a Intent,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Another release wrote it.
+    #[error("it is of version {0}, and this release reads version {VERSION}")]
+    Version(u64),
+    /// It is no record.
+    #[error("it is no record of ours: {0}")]
+    Broken(String),
+}
+
+impl Intent {
+    /// As it is written into Raft.
+    ///
+    /// # Errors
+    /// Never: every record is JSON.
+    pub fn encode(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Envelope { version: VERSION, intent: self })
+    }
+
+    /// Reads what is in Raft.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: nothing cluster-wide may then be changed.
+    pub fn decode(text: &str) -> Result<Self, Unreadable> {
+        let broken = |error: serde_json::Error| Unreadable::Broken(error.to_string());
+        let mut value: serde_json::Value = serde_json::from_str(text).map_err(broken)?;
+        let version = value.as_object_mut().and_then(|object| object.remove("version"));
+        match version.and_then(|version| version.as_u64()) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) => return Err(Unreadable::Version(version)),
+            None => return Err(Unreadable::Broken("it names no version".into())),
+        }
+        serde_json::from_value(value).map_err(broken)
+    }
+}
+
+/// What this node knows of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// Nothing: only a manager of a Swarm with quorum can read it.
+    #[default]
+    Unknown,
+    /// What it says.
+    Known(Intent),
+    /// It is there and this release cannot read it, for this reason.
+    Unreadable(String),
+}
+
+impl Record {
+    /// What a label says; none is an empty record.
+    #[must_use]
+    pub fn of_label(label: Option<&str>) -> Self {
+        match label.map_or_else(|| Ok(Intent::default()), Intent::decode) {
+            Ok(intent) => Self::Known(intent),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+
+    /// The record, if it is known.
+    #[must_use]
+    pub const fn intent(&self) -> Option<&Intent> {
+        match self {
+            Self::Known(intent) => Some(intent),
+            Self::Unknown | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Intent {
+        let address = |n| IpAddr::from([10, 83, 0, n]);
+        let known = |n: u8, lost_since, remove| {
+            let known =
+                KnownBox { name: format!("ashlar-{n}"), address: address(n), lost_since, remove };
+            (NodeId(format!("{n}aaa")), known)
+        };
+        let gone = RetiredBox { name: "ashlar-9".into(), address: address(9), at: 1_790_000_000 };
+        Intent {
+            boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
+            retired: [(NodeId("9aaa".into()), gone)].into(),
+        }
+    }
+
+    #[test]
+    fn the_record_is_written_as_the_golden_file_has_it() {
+        let golden = include_str!("../tests/golden/intent-1.json");
+        let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
+        let written: serde_json::Value =
+            serde_json::from_str(&example().encode().unwrap()).unwrap();
+        assert_eq!(written, compact);
+        assert_eq!(Intent::decode(golden), Ok(example()));
+    }
+
+    #[test]
+    fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
+        let newer = r#"{"version":2,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(2)));
+        for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
+            assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_swarm_without_a_record_has_an_empty_one() {
+        assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
+        assert!(matches!(Record::of_label(Some(r#"{"version":2}"#)), Record::Unreadable(_)));
+    }
+}

@@ -1,0 +1,136 @@
+//! Rules of what ends a box's place in the cluster. They look at the box itself
+//! (ring, peer, brick, seat) and not at the record that the planner goes by.
+
+use super::{Case, Verdict, must};
+use crate::{Intent, MemberStatus, NodeId, Record, Scope, Step};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+fn record<'a>(c: &Case<'a>) -> Result<&'a Intent, String> {
+    let record = c.o.swarm.as_ref().map(|swarm| &swarm.record);
+    match record {
+        Some(Record::Known(intent)) => Ok(intent),
+        _ => Err("the cluster's record is not known".into()),
+    }
+}
+
+fn alive(c: &Case<'_>, id: &NodeId, name: &str) -> bool {
+    let alive = c.members().iter().filter(|m| m.status == MemberStatus::Alive);
+    alive.into_iter().any(|m| m.id.as_ref() == Some(id) || m.name == name)
+}
+
+pub(super) fn only_by_a_record_it_reads(step: &Step, c: &Case<'_>) -> Verdict {
+    let record = c.o.swarm.as_ref().map(|swarm| &swarm.record);
+    match (step.scope(), record) {
+        (Scope::Cluster, Some(Record::Unreadable(why))) => Err(why.clone()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn retire_only_the_lost(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::Record { intent } = step else { return Ok(()) };
+    let now = record(c)?;
+    if let Some(id) = now.retired.keys().find(|id| !intent.retired.contains_key(*id)) {
+        return Err(format!("{id} would have its place again"));
+    }
+    let added = intent.retired.iter().filter(|(id, _)| !now.retired.contains_key(*id));
+    for (id, gone) in added {
+        must(now.boxes.contains_key(id), format!("{} never had a place", gone.name))?;
+        must(!alive(c, id, &gone.name), format!("{} is alive in the ring", gone.name))?;
+        let quiet = c.o.ring.as_ref().map_or(0, |r| r.quiet_ms);
+        must(quiet >= c.w.grace_ms.min(c.w.removal_ms), "the ring changed just now")?;
+        let mut seats = c.o.swarm.iter().flat_map(|s| &s.nodes).filter(|n| n.name == gone.name);
+        must(!seats.any(|n| n.up || n.reachable), format!("{} is up in the Swarm", gone.name))?;
+        if c.w.storage && gives_brick(c, gone.address) {
+            whole_without(c, gone.address)?;
+        }
+    }
+    Ok(())
+}
+
+fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
+    let volume = c.o.storage.as_ref().and_then(|s| s.volume.as_ref());
+    volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == address))
+}
+
+/// Whether every write is in full on each of the other bricks.
+fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
+    let volume =
+        c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
+    must(volume.started, "the volume is stopped")?;
+    let others: Vec<_> = volume.bricks.iter().filter(|b| b.address != address).collect();
+    must(!others.is_empty(), "it is the only copy")?;
+    must(others.iter().all(|b| b.online), "another copy is out of reach")?;
+    match &volume.behind {
+        None => Err("whether the other copies are whole is unknown".into()),
+        Some(behind) => must(behind.is_empty(), "another copy is not whole"),
+    }
+}
+
+pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) -> Verdict {
+    let (from, to) = match step {
+        Step::ReplaceBrick { from, to } => (*from, Some(*to)),
+        Step::DropBrick { brick, .. } => (*brick, None),
+        _ => return Ok(()),
+    };
+    let retired = record(c)?.retired.values().any(|gone| gone.address == from);
+    must(retired, format!("{from} is no retired box"))?;
+    let volume =
+        c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
+    let brick = volume.bricks.iter().find(|b| b.address == from);
+    must(brick.is_some_and(|b| !b.online), format!("{from} has no brick, or it runs"))?;
+    let mut peers = c.o.storage.iter().flat_map(|s| &s.peers);
+    must(!peers.any(|p| p.address == from && p.connected), format!("{from} is connected"))?;
+    whole_without(c, from)?;
+    let bricks = volume.bricks.len();
+    must(bricks == usize::from(volume.replicas), "the volume is not one replica set")?;
+    match (step, to) {
+        (_, Some(to)) => {
+            must(volume.bricks.iter().all(|b| b.address != to), format!("{to} has a brick"))
+        }
+        (Step::DropBrick { replicas, .. }, None) => {
+            must(usize::from(*replicas) + 1 == bricks, "not one copy less")?;
+            must(*replicas >= 2, "only one copy would be left")
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn detach_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::DetachPeer { address } = step else { return Ok(()) };
+    let retired = record(c)?.retired.values().any(|gone| gone.address == *address);
+    must(retired, format!("{address} is no retired box"))?;
+    must(!gives_brick(c, *address), format!("{address} gives a brick"))?;
+    let mut peers = c.o.storage.iter().flat_map(|s| &s.peers);
+    must(!peers.any(|p| p.address == *address && p.connected), format!("{address} is connected"))
+}
+
+pub(super) fn forget_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::ForgetMember { name } = step else { return Ok(()) };
+    let intent = record(c)?;
+    let mut named = c.members().iter().filter(|m| m.name == *name).peekable();
+    must(named.peek().is_some(), format!("the ring knows no {name}"))?;
+    for member in named {
+        must(member.status != MemberStatus::Alive, format!("{name} is alive"))?;
+        let retired = member.id.as_ref().is_some_and(|id| intent.retired.contains_key(id));
+        must(retired, format!("{name} is no retired box"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn strike_off_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::StrikeOff { nodes } = step else { return Ok(()) };
+    let swarm = c.o.swarm.as_ref();
+    let told = swarm.into_iter().flat_map(|s| &s.told_retired);
+    let noted = record(c).ok().into_iter().flat_map(|intent| intent.retired.keys());
+    let known: BTreeSet<_> = told.chain(noted).chain(&c.o.pki.struck_off).collect();
+    match nodes.iter().find(|id| !known.contains(id)) {
+        Some(id) => Err(format!("nobody said that {id} lost its place")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn start_anew_only_when_told(step: &Step, c: &Case<'_>) -> Verdict {
+    let anew = matches!(step, Step::StartAnew);
+    must(anew == c.o.retired, if anew { "this node has its place" } else { "it has no place" })
+}

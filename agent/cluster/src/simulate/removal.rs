@@ -1,0 +1,186 @@
+//! Boxes that lose their place, in the model: what the steps do, what a box that
+//! comes back is told, and what must be true of it all.
+
+use super::act::Effect;
+use super::{Event, Simulation};
+use crate::{Intent, NodeId};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// A fault that is planted, so that a test can show that it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Every copy is said to be whole, whatever it lacks.
+    EveryCopyIsWhole,
+    /// Nobody tells a box that comes back that it lost its place.
+    NobodyIsTold,
+}
+
+impl Simulation {
+    fn at_address(&self, address: IpAddr) -> Result<usize, &'static str> {
+        let at = self.nodes.iter().position(|n| n.born.address == address);
+        at.ok_or("nobody has this address")
+    }
+
+    /// The record is swapped only if it is the one that the change was made from.
+    pub(super) fn write_record(
+        &mut self,
+        node: usize,
+        intent: &Intent,
+        index: Option<u64>,
+    ) -> Effect {
+        let raft = self.leads(node)?;
+        let raft = &mut self.rafts[raft];
+        if index.is_some_and(|index| index != raft.index) {
+            return Err("the record is another one by now");
+        }
+        raft.intent = intent.clone();
+        raft.index += 1;
+        Ok(())
+    }
+
+    pub(super) fn replace_brick(&mut self, node: usize, from: IpAddr, to: IpAddr) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let new = *self.givers(node, pool, &[to])?.first().ok_or("nobody takes it")?;
+        let old = self.at_address(from)?;
+        self.give_up(pool, old, Some(new))?;
+        let boot = self.nodes[new].boots;
+        self.after(self.settings.heal, Event::Healed { pool, node: new, boot });
+        Ok(())
+    }
+
+    pub(super) fn drop_brick(&mut self, node: usize, brick: IpAddr) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let old = self.at_address(brick)?;
+        self.give_up(pool, old, None)
+    }
+
+    fn give_up(&mut self, pool: usize, old: usize, new: Option<usize>) -> Effect {
+        let online = self.online(pool);
+        let volume = self.pools[pool].volume.as_mut().ok_or("there is no volume")?;
+        let at = volume.nodes.iter().position(|n| *n == old).ok_or("it has no brick")?;
+        if new.is_some_and(|new| volume.nodes.contains(&new)) {
+            return Err("it gives a brick already");
+        }
+        let others: Vec<_> = volume.nodes.iter().copied().filter(|n| *n != old).collect();
+        // As the effect does: it looks again just before.
+        if others.iter().any(|n| !online.contains(n)) {
+            return Err("another brick is down");
+        }
+        let whole = |n: &usize| volume.lacks.get(n).is_none_or(BTreeSet::is_empty);
+        let whole = others.iter().filter(|n| whole(n)).count();
+        volume.lacks.remove(&old);
+        match new {
+            Some(new) => {
+                volume.nodes[at] = new;
+                volume.lacks.insert(new, (0..volume.written).collect());
+            }
+            None => drop(volume.nodes.remove(at)),
+        }
+        self.given_up.insert(old);
+        if whole < others.len() {
+            let name = self.nodes[old].name.clone();
+            self.breaks(format!(
+                "the copy of {name} was given up while {whole} of {} others were whole",
+                others.len()
+            ));
+        }
+        self.write(pool);
+        Ok(())
+    }
+
+    pub(super) fn detach(&mut self, node: usize, address: IpAddr) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let gone = self.at_address(address)?;
+        if self.pools[pool].volume.as_ref().is_some_and(|v| v.nodes.contains(&gone)) {
+            return Err("it gives a brick");
+        }
+        self.pools[pool].members.remove(&gone);
+        Ok(())
+    }
+
+    /// Every member that can be reached forgets who is not alive.
+    pub(super) fn forget(&mut self, node: usize, name: &str) -> Effect {
+        let gone = self.nodes.iter().position(|n| n.name == name).ok_or("no such member")?;
+        for other in 0..self.nodes.len() {
+            if !self.reach(node, other) {
+                continue;
+            }
+            let lives = self.nodes[gone].rings();
+            if let Some(view) = self.nodes[other].run.as_mut().and_then(|run| run.ring.as_mut())
+                && !lives
+            {
+                view.others.remove(&gone);
+            }
+        }
+        Ok(())
+    }
+
+    /// The box goes on as another one.
+    pub(super) fn start_anew(&mut self, node: usize) -> Effect {
+        let as_another = self.reborn.remove(&node).ok_or("it has no other life")?;
+        self.gone.insert(node);
+        self.power_off(node);
+        self.gone.remove(&as_another);
+        let soon = self.now + self.random.between(1_000, 3_000);
+        self.power_on_at(as_another, soon);
+        Ok(())
+    }
+
+    /// Whether a member that this node reaches says that it lost its place.
+    pub(super) fn told_that_retired(&self, n: usize) -> bool {
+        let node = &self.nodes[n];
+        if self.settings.fault == Some(Fault::NobodyIsTold) || !node.rings() {
+            return false;
+        }
+        let cluster = node.disk.membership.as_ref().map(|m| &m.cluster);
+        cluster.is_some()
+            && (0..self.nodes.len()).any(|m| {
+                let other = &self.nodes[m];
+                let same = other.disk.membership.as_ref().map(|m| &m.cluster) == cluster;
+                let strikes = other.disk.struck_off.contains(&node.born.id);
+                m != n && same && strikes && other.rings() && self.reach(n, m)
+            })
+    }
+
+    /// What the leader's record tells a worker.
+    pub(super) fn retired_by(&self, raft: usize) -> BTreeSet<NodeId> {
+        self.rafts[raft].intent.retired.keys().cloned().collect()
+    }
+
+    /// Nothing is left of who is gone, and whoever is there has a place.
+    pub(super) fn check_cleared(&self) -> Result<(), String> {
+        let here: BTreeSet<_> = (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).collect();
+        let name = |n: &usize| &self.nodes[*n].name;
+        for raft in &self.rafts {
+            let seats: BTreeSet<_> = raft.seats.keys().copied().collect();
+            if seats != here {
+                return Err(format!(
+                    "the Swarm lists {:?}",
+                    seats.iter().map(name).collect::<Vec<_>>()
+                ));
+            }
+            let known: BTreeSet<_> = raft.intent.boxes.values().map(|b| &b.name).collect();
+            if known != here.iter().map(name).collect() {
+                return Err(format!("the record knows {known:?}"));
+            }
+        }
+        for n in &here {
+            let pool = self.nodes[*n].disk.pool.map(|pool| &self.pools[pool]);
+            if pool.is_some_and(|p| p.members.keys().any(|m| !here.contains(m))) {
+                return Err("the pool has a member that is gone".into());
+            }
+            let volume = pool.and_then(|pool| pool.volume.as_ref());
+            if volume.is_some_and(|v| v.nodes.iter().any(|b| !here.contains(b))) {
+                return Err("the volume has a brick of a box that is gone".into());
+            }
+            // What one knows, gossip tells all of in the end; the model does not.
+            let leads = self.rafts.iter().any(|raft| raft.leader == Some(*n));
+            let view = self.nodes[*n].run.as_ref().and_then(|run| run.ring.as_ref());
+            if leads && view.is_some_and(|v| v.others.keys().any(|o| !here.contains(o))) {
+                return Err(format!("{} remembers who is gone", name(n)));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! What this node's copy of the volume holds against the others.
+//!
+//! GlusterFS counts for every file on a brick what each other brick missed of it,
+//! in attributes of that file, and keeps an index of the files that have such
+//! counts. `gluster volume heal` counts those files and not whom they are about:
+//! while one brick is away, all of them are about that one. So the attributes are
+//! read here, by a process of its own that may.
+
+use crate::clock::since_boot_ms;
+use crate::paths::Paths;
+use crate::{release, state};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// How old an answer may be, in milliseconds: nothing is given up on an older one.
+const FRESH: u64 = 30_000;
+
+/// The answer, until the next boot.
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    /// When the look began, in milliseconds since boot.
+    at_ms: u64,
+    /// Nodes whose brick lacks something that this one has.
+    lacking: BTreeSet<IpAddr>,
+}
+
+/// What this node's copy holds against others, if that was looked at just now;
+/// otherwise asks for a look. An error says that the answer is still to come.
+pub(crate) fn lacking(paths: &Paths) -> Result<BTreeSet<IpAddr>> {
+    let now = since_boot_ms();
+    let kept: Option<Answer> = state::read_json(&paths.copies()).unwrap_or_default();
+    if let Some(answer) = kept.filter(|a| now.saturating_sub(a.at_ms) < FRESH) {
+        return Ok(answer.lacking);
+    }
+    // In place: systemd watches this file, and does nothing but look at it.
+    fs::write(paths.copies_asked(), now.to_string()).context("cannot ask for a look")?;
+    anyhow::bail!("this node looks at its copy now")
+}
+
+/// `ashlar-agent copies`: looks, and writes the answer down.
+pub(crate) fn look(paths: &Paths) -> Result<()> {
+    let volume = release::settings(paths)?.storage.volume;
+    let at_ms = since_boot_ms();
+    let bricks = bricks(&paths.glusterd().join("vols").join(&volume).join("bricks"))?;
+    let brick = paths.bricks().join(&volume).join("brick");
+    let lacking = accused(&brick, &bricks)?;
+    state::write_json(&paths.copies(), &Answer { at_ms, lacking }, 0o600)
+}
+
+/// The bricks of a volume by the name under which attributes count them.
+fn bricks(dir: &Path) -> Result<BTreeMap<String, IpAddr>> {
+    let mut bricks = BTreeMap::new();
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let value =
+            |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        let host = value("hostname").and_then(|host| host.parse().ok());
+        let (Some(name), Some(host)) = (value("brick-id"), host) else {
+            anyhow::bail!("{} names no brick-id and address", path.display());
+        };
+        bricks.insert(format!("trusted.afr.{name}"), host);
+    }
+    Ok(bricks)
+}
+
+/// Whose bricks lack something, by the files in this brick's index.
+fn accused(brick: &Path, bricks: &BTreeMap<String, IpAddr>) -> Result<BTreeSet<IpAddr>> {
+    let index = brick.join(".glusterfs/indices/xattrop");
+    let entries =
+        fs::read_dir(&index).with_context(|| format!("cannot list {}", index.display()))?;
+    let mut accused = BTreeSet::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let Some(id) = name.to_str().filter(|id| !id.starts_with("xattrop-") && id.len() == 36)
+        else {
+            continue;
+        };
+        let file = brick.join(".glusterfs").join(&id[..2]).join(&id[2..4]).join(id);
+        for (attribute, host) in bricks {
+            if counts(&file, attribute)? {
+                accused.insert(*host);
+            }
+        }
+        if accused.len() == bricks.len() {
+            break;
+        }
+    }
+    Ok(accused)
+}
+
+/// Whether an attribute counts anything. A directory's file is a link to it.
+fn counts(file: &Path, attribute: &str) -> Result<bool> {
+    let mut value = [0_u8; 64];
+    match rustix::fs::getxattr(file, attribute, &mut value) {
+        Ok(length) => Ok(value.iter().take(length).any(|byte| *byte != 0)),
+        // It was removed or healed meanwhile.
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOENT) => Ok(false),
+        Err(error) => {
+            let error = std::io::Error::from(error);
+            if error.kind() == ErrorKind::NotFound {
+                return Ok(false);
+            }
+            Err(error).with_context(|| format!("cannot read {attribute} of {}", file.display()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bricks_are_known_by_the_names_under_which_attributes_count_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "uuid=0\nhostname=10.83.0.2\npath=/data/bricks/x/brick\nlisten-port=0\n\
+                    brick-id=clusterfs-client-1\nmount_dir=/\n";
+        fs::write(dir.path().join("10.83.0.2:-data-bricks-x-brick"), text).unwrap();
+        let found = bricks(dir.path()).unwrap();
+        assert_eq!(found["trusted.afr.clusterfs-client-1"], IpAddr::from([10, 83, 0, 2]));
+        fs::write(dir.path().join("broken"), "hostname=10.83.0.3\n").unwrap();
+        assert!(bricks(dir.path()).is_err());
+    }
+
+    #[test]
+    fn only_a_count_that_is_not_zero_accuses_a_brick() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = "0a1b2c3d-0000-0000-0000-000000000001";
+        let index = dir.path().join(".glusterfs/indices/xattrop");
+        fs::create_dir_all(&index).unwrap();
+        fs::create_dir_all(dir.path().join(".glusterfs/0a/1b")).unwrap();
+        let file = dir.path().join(".glusterfs/0a/1b").join(id);
+        fs::write(&file, "").unwrap();
+        for name in [id, "0a1b2c3d-0000-0000-0000-00000000dead", "xattrop-0a1b2c3d"] {
+            fs::write(index.join(name), "").unwrap();
+        }
+        // `trusted.` is root's; `user.` is counted alike.
+        let bricks = BTreeMap::from([
+            ("user.afr.v-client-0".to_owned(), IpAddr::from([10, 83, 0, 1])),
+            ("user.afr.v-client-1".to_owned(), IpAddr::from([10, 83, 0, 2])),
+            ("user.afr.v-client-2".to_owned(), IpAddr::from([10, 83, 0, 3])),
+        ]);
+        let set = |name: &str, value: &[u8]| {
+            rustix::fs::setxattr(&file, name, value, rustix::fs::XattrFlags::empty()).unwrap();
+        };
+        set("user.afr.v-client-0", &[0; 12]);
+        set("user.afr.v-client-1", &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let accused = accused(dir.path(), &bricks).unwrap();
+        assert_eq!(accused, BTreeSet::from([IpAddr::from([10, 83, 0, 2])]));
+    }
+
+    #[test]
+    fn an_answer_that_is_old_is_asked_for_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        fs::create_dir_all(paths.run()).unwrap();
+        assert!(lacking(&paths).is_err());
+        assert!(paths.copies_asked().exists());
+        let at_ms = since_boot_ms();
+        let answer = Answer { at_ms, lacking: BTreeSet::new() };
+        state::write_json(&paths.copies(), &answer, 0o600).unwrap();
+        assert_eq!(lacking(&paths).unwrap(), BTreeSet::new());
+        let old = Answer { at_ms: at_ms.saturating_sub(FRESH), ..answer };
+        state::write_json(&paths.copies(), &old, 0o600).unwrap();
+        assert!(lacking(&paths).is_err());
+    }
+}
