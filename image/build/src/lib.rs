@@ -3,7 +3,7 @@
 //! ```text
 //! recipe ─ lock ─ packages ─┬─ base ─ modules ─┬─ initrd ─┐         ┌─ checksum
 //!                           │                  │          ├─ uki ─ disk ─ compressed
-//! overlays, agent ──────────┴──────────────────┴─ root ───┘         └─ qcow2, vmdk
+//! overlays, agent ──────────┴──────────────────┴─ root ───┘         └─ iso, qcow2, vmdk
 //! ```
 //!
 //! [`build()`] takes a [`Request`] and somebody who listens ([`Events`]), and
@@ -75,6 +75,7 @@ mod fetch;
 mod identity;
 mod index;
 mod initrd;
+mod iso;
 mod layer;
 mod loader;
 mod locking;
