@@ -132,11 +132,7 @@ fn primary(length: u32) -> Vec<u8> {
 }
 
 fn boot_record() -> Vec<u8> {
-    descriptor(0)
-        .put(b"EL TORITO SPECIFICATION")
-        .zeros(9 + 32)
-        .put(&CATALOG.to_le_bytes())
-        .bytes
+    descriptor(0).put(b"EL TORITO SPECIFICATION").zeros(9 + 32).put(&CATALOG.to_le_bytes()).bytes
 }
 
 /// One entry, for UEFI. Its count of sectors is too short for an ESP; 1 means all up
@@ -149,11 +145,7 @@ fn catalog(esp: u32) -> Vec<u8> {
     let words = head(0).bytes;
     let words = words.chunks(2).filter_map(|pair| Some(u16::from_le_bytes(pair.try_into().ok()?)));
     let sum = words.fold(0, u16::wrapping_add).wrapping_neg();
-    head(sum)
-        .put(&[0x88, 0, 0, 0, 0, 0])
-        .put(&1_u16.to_le_bytes())
-        .put(&esp.to_le_bytes())
-        .bytes
+    head(sum).put(&[0x88, 0, 0, 0, 0, 0]).put(&1_u16.to_le_bytes()).put(&esp.to_le_bytes()).bytes
 }
 
 fn paths(long: fn(u32) -> [u8; 4], short: fn(u16) -> [u8; 2]) -> Vec<u8> {

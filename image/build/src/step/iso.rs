@@ -43,7 +43,9 @@ impl Step for Iso {
         let length = file.metadata().at("read", &made)?.len();
         let unexpected = |what: &str| BuildError::Unexpected { what: what.to_owned() };
         let parts: Vec<Partition> = serde_json::from_str(&work.text(DISK, "partitions.json")?)
-            .map_err(|error| unexpected(&format!("systemd-repart's list of partitions: {error}")))?;
+            .map_err(|error| {
+                unexpected(&format!("systemd-repart's list of partitions: {error}"))
+            })?;
         let esp = parts.iter().find(|part| part.label == "esp").map(|part| part.offset);
         let first = parts.iter().map(|part| part.offset).min().unwrap_or(0);
         let descriptors = esp.and_then(|esp| iso::descriptors(length, esp));
