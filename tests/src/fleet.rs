@@ -86,15 +86,32 @@ impl Fleet {
         site: &Site,
         image: &Path,
     ) -> Result<Self> {
+        Self::up(backend, name, nodes, Some(site), image)
+    }
+
+    /// One VM of an image in any form, which nobody has written a site into.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn without_site(name: &str, image: &Path) -> Result<Self> {
+        Self::up(Backend::Vm, name, 1, None, image)
+    }
+
+    fn up(
+        backend: Backend,
+        name: &str,
+        nodes: u16,
+        site: Option<&Site>,
+        image: &Path,
+    ) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let site = site::write(site, directory.path())?;
         let janitor = Janitor::hire(backend, name)?;
-        Ashlar::new([&backend.to_string(), "up", "--name", name, "-n", &nodes.to_string()])?
-            .arg("--site")
-            .arg(site)
-            .arg("--image")
-            .arg(image)
-            .succeeds()?;
+        let words = [&backend.to_string(), "up", "--name", name, "-n", &nodes.to_string()];
+        let mut up = Ashlar::new(words)?.arg("--image").arg(image);
+        if let Some(site) = site {
+            up = up.arg("--site").arg(site::write(site, directory.path())?);
+        }
+        up.succeeds()?;
         let cluster = Cluster::open(&Store::of_user()?, backend, name)?;
         Ok(Self::of(cluster, janitor))
     }

@@ -71,6 +71,10 @@ pub struct Place {
     /// This disk was set up in another machine: it was copied or moved, and the
     /// node that it stands for may be running there.
     pub moved: bool,
+    /// The medium cannot be written: state and data are in memory, and no site is
+    /// taken.
+    #[serde(default)]
+    pub in_memory: bool,
 }
 
 /// The wall clock, by which certificates are judged.

@@ -54,6 +54,12 @@ fn no(detail: impl Into<String>) -> Stand {
 }
 
 fn identity(s: &Situation<'_>) -> Stand {
+    if !s.observed.site && s.observed.place.in_memory {
+        return no(
+            "this runs from a medium that cannot be written: it keeps nothing and joins no \
+             cluster; for a node, write the image to a stick or a disk",
+        );
+    }
     if !s.observed.site {
         return no(
             "no site yet: put one on the seed partition, or pass the credential ashlar.site",

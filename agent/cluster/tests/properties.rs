@@ -197,6 +197,7 @@ fn anything() -> impl Strategy<Value = Observed> {
         carrier_ms,
         cable_elsewhere,
         moved,
+        in_memory: false,
     });
     let clock = (prop::bool::weighted(0.05), any::<bool>());
     let clock = clock.prop_map(|(before_build, synchronised)| Clock {

@@ -120,6 +120,11 @@ impl Paths {
         self.root.join("run/ashlar")
     }
 
+    /// There if state and data are in memory, because the medium cannot be written.
+    pub(crate) fn in_memory(&self) -> PathBuf {
+        self.run().join("in-memory")
+    }
+
     /// Password of the ring's RPC, for root's shells.
     pub(crate) fn serf_rpc_auth(&self) -> PathBuf {
         self.run().join("serf-rpc-auth")

@@ -19,7 +19,7 @@ use crate::swarm::{self, Engine};
 use crate::work::Work;
 use anyhow::Result;
 use ashlar_api::{BootTimes, Status};
-use ashlar_cluster::{Observed, Standing, Wanted, phases};
+use ashlar_cluster::{Observed, Place, Standing, Wanted, phases};
 use ashlar_site::{AgentSettings, Site};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -116,6 +116,8 @@ async fn site(
         swarm: settings.swarm.enabled,
         ..Wanted::default()
     };
+    let place = Place { in_memory: paths.in_memory().exists(), ..Place::default() };
+    let observed = Observed { place, ..Observed::default() };
     let mut told = None;
     loop {
         pulse.promise(Duration::from_secs(60));
@@ -134,12 +136,12 @@ async fn site(
             }
             told = Some(trouble.clone());
         }
-        let now = phases(&Observed::default(), &wanted);
+        let now = phases(&observed, &wanted);
         if let Err(error) = phases_told.tell(&now) {
             tracing::warn!("cannot write down a phase: {error:#}");
         }
         let view = phases_told.view(&now);
-        let waiting = facts.status(&Observed::default(), &wanted, view);
+        let waiting = facts.status(&observed, &wanted, view);
         status.send_replace(Status { trouble, ..waiting });
         health::status("no site");
         // The file is written by `import-seed`, at most once in a node's life.

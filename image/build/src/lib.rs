@@ -3,7 +3,7 @@
 //! ```text
 //! recipe ─ lock ─ packages ─┬─ base ─ modules ─┬─ initrd ─┐         ┌─ checksum
 //!                           │                  │          ├─ uki ─ disk ─ compressed
-//! overlays, agent ──────────┴──────────────────┴─ root ───┘         └─ qcow2, vmdk
+//! overlays, agent ──────────┴──────────────────┴─ root ───┘         └─ iso, qcow2, vmdk
 //! ```
 //!
 //! [`build()`] takes a [`Request`] and somebody who listens ([`Events`]), and
@@ -59,6 +59,7 @@
 //! `layer`, ids by the product line (`identity`), and everything that the firmware
 //! or the kernel executes comes from locked packages.
 
+mod cargo;
 mod contents;
 pub mod cpio;
 mod digest;
@@ -75,6 +76,7 @@ mod fetch;
 mod identity;
 mod index;
 mod initrd;
+mod iso;
 mod layer;
 mod loader;
 mod locking;

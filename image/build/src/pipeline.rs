@@ -226,8 +226,8 @@ fn prepare(
     let (programs, lock) = std::thread::scope(|scope| {
         let compiling = scope.spawn(|| {
             let begun = Instant::now();
-            let agents = request.agent_dir.as_deref();
-            let programs = programs::ready(&request.project, agents, at, events);
+            let from = (request.agent_dir.as_deref(), request.vendor.as_deref());
+            let programs = programs::ready(&request.project, from, at, events);
             programs.map(|programs| (programs, begun.elapsed()))
         });
         let locked = || {

@@ -9,6 +9,7 @@
 //! that nothing is started when nothing has changed, and `--explain` can tell
 //! without compiling.
 
+use crate::cargo::{Crates, absent};
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::layer::PROGRAMS;
@@ -21,9 +22,8 @@ use crate::{digest, sparse};
 use ashlar_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Where things are inside: these end up in the programs, as places of panics.
 const SOURCE: &str = "/run/source";
@@ -44,19 +44,19 @@ pub fn programs(
         Some(directory) => as_given(directory),
         None => {
             let tools = Toolbox::ready(store, &ToolsLock::of(Some(project))?, events)?;
-            compile(project, (&tools, store), events)
+            compile(project, (&tools, store), None, events)
         }
     }
 }
 
-/// The same, with the tools at hand.
+/// The same, with the tools at hand, and crates that `ashlar vendor` kept.
 pub(crate) fn ready(
     project: &Project,
-    given: Option<&Path>,
+    (given, vendor): (Option<&Path>, Option<&Path>),
     at: (&Toolbox, &Store),
     events: &dyn Events,
 ) -> Result<PathBuf> {
-    given.map_or_else(|| compile(project, at, events), as_given)
+    given.map_or_else(|| compile(project, at, vendor, events), as_given)
 }
 
 /// The same without compiling: nothing, if that would have to be done.
@@ -174,9 +174,8 @@ impl Workshop {
     }
 
     /// Compiles once.
-    fn compile(&self, tools: &Toolbox, events: &dyn Events) -> Result<()> {
-        let home = cargo_home()?;
-        self.fetch(events)?;
+    fn compile(&self, tools: &Toolbox, vendor: Option<&Path>, events: &dyn Events) -> Result<()> {
+        let crates = Crates::ready(vendor, &self.source, events)?;
         let target = self.place.join("target");
         let out = self.out();
         for directory in [&target, &out] {
@@ -187,6 +186,7 @@ impl Workshop {
             .command("compiling our programs", "/run/rust/bin/cargo")
             .args(["build", "--release", "--locked", "--offline"])
             .args(["--message-format=json-render-diagnostics"])
+            .args(&crates.words)
             .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
         for program in PROGRAMS {
             cargo = cargo.args(["-p", program]);
@@ -194,7 +194,7 @@ impl Workshop {
         let printed = cargo
             .read(&self.source, "source")
             .read(&self.sysroot, "rust")
-            .read(&home.join("registry"), "cargo/registry")
+            .read(&crates.place, &format!("cargo/{}", crates.inside))
             .write(&target, "target")
             .env("CARGO_HOME", "/run/cargo")
             .env("CARGO_INCREMENTAL", "0")
@@ -213,37 +213,12 @@ impl Workshop {
         }
         Ok(())
     }
-
-    /// Brings the crates of the lock to where cargo keeps them; with the caller's
-    /// own configuration, which may name a proxy.
-    fn fetch(&self, events: &dyn Events) -> Result<()> {
-        let mut command = cargo();
-        command.args(["fetch", "--locked", "--quiet", "--target", "x86_64-unknown-linux-gnu"]);
-        command.current_dir(&self.source).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(|source| absent("cargo", source))?;
-        let cancel = events.cancel();
-        let running = cancel.running(&child);
-        let ended = child.wait_with_output().at("run", "cargo")?;
-        drop(running);
-        cancel.check()?;
-        if ended.status.success() {
-            return Ok(());
-        }
-        Err(SandboxError::Tool {
-            what: "fetching the crates of our programs".into(),
-            program: "cargo fetch --locked".into(),
-            status: ended.status.to_string(),
-            tail: String::from_utf8_lossy(&ended.stderr).trim().to_owned(),
-            log: None,
-        }
-        .into())
-    }
 }
 
 fn compile(
     project: &Project,
     (tools, store): (&Toolbox, &Store),
+    vendor: Option<&Path>,
     events: &dyn Events,
 ) -> Result<PathBuf> {
     let workshop = Workshop::of(project, store)?;
@@ -252,7 +227,7 @@ fn compile(
         let activity = events.begin("compiling our programs");
         // Until they held still for as long as it took.
         loop {
-            workshop.compile(tools, events)?;
+            workshop.compile(tools, vendor, events)?;
             let now = workshop.sources(tools)?;
             if now == sources {
                 break;
@@ -279,19 +254,6 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
     messages.lines().filter_map(artefact).collect()
 }
 
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
-/// Where cargo keeps the crates that it fetches.
-fn cargo_home() -> Result<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let home = from("CARGO_HOME").or_else(|| Some(from("HOME")?.join(".cargo")));
-    home.ok_or_else(|| BuildError::Unexpected {
-        what: "cargo's directory is not known: set HOME or CARGO_HOME, or give --agent-dir".into(),
-    })
-}
-
 fn ask(program: &str, arguments: &[&str], at: &Path) -> Result<String> {
     let ran = Command::new(program)
         .args(arguments)
@@ -310,15 +272,6 @@ fn ask(program: &str, arguments: &[&str], at: &Path) -> Result<String> {
         log: None,
     }
     .into())
-}
-
-fn absent(program: &str, source: std::io::Error) -> BuildError {
-    match source.kind() {
-        std::io::ErrorKind::NotFound => {
-            SandboxError::NotInstalled { program: program.to_owned() }.into()
-        }
-        _ => SandboxError::Io { verb: "run", path: program.into(), source }.into(),
-    }
 }
 
 /// What compiled a program, by the note that compilers leave in it.

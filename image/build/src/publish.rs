@@ -222,7 +222,7 @@ pub(crate) fn publish(
 }
 
 fn published(directory: PathBuf, files: BTreeMap<String, u64>, seconds: Option<f64>) -> Published {
-    let forms = [".raw", ".qcow2", ".vmdk", ".raw.zst"];
+    let forms = [".raw", ".iso", ".qcow2", ".vmdk", ".raw.zst"];
     let form = |ending: &&str| files.keys().find(|name| name.ends_with(*ending)).cloned();
     let image = forms.iter().find_map(form).unwrap_or_default();
     Published { image: directory.join(image), directory, files, seconds }

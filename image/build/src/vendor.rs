@@ -3,9 +3,11 @@
 //! ```text
 //! <directory>/<profile>.lock, tools.lock    copies of the locks
 //! <directory>/debs/*.deb                    every package that they name
+//! <directory>/crates/                       what our programs are compiled from
 //! <directory>/SHA256SUMS                    of all of them, for `sha256sum --check`
 //! ```
 
+use crate::cargo;
 use crate::digest;
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
@@ -70,7 +72,12 @@ pub fn vendor(
         smith.have(&lock, &composed)?;
         locks.insert(format!("{profile}.lock"), lock);
     }
-    let filled = Filling { store: &store, directory, events }.fill(&locks)?;
+    let filled = Filling { store: &store, directory, events };
+    let crates = || {
+        let _activity = events.begin("keeping the crates of our programs");
+        cargo::vendor(project.root(), directory, events)
+    };
+    let filled = filled.fill(&locks, crates()?)?;
     Ok(Vendored { profiles: profiles.to_vec(), ..filled })
 }
 
@@ -85,7 +92,12 @@ pub(crate) struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    pub(crate) fn fill(&self, locks: &BTreeMap<String, Lock>) -> Result<Vendored> {
+    /// `sums` is of what is there besides.
+    pub(crate) fn fill(
+        &self,
+        locks: &BTreeMap<String, Lock>,
+        mut sums: BTreeMap<String, String>,
+    ) -> Result<Vendored> {
         let debs = self.directory.join("debs");
         std::fs::create_dir_all(&debs).at("made", &debs)?;
         let mut files: BTreeMap<String, &LockedPackage> = BTreeMap::new();
@@ -104,7 +116,6 @@ impl Filling<'_> {
                 return Err(BuildError::Unexpected { what });
             }
         }
-        let mut sums: BTreeMap<String, String> = BTreeMap::new();
         for (file, package) in &files {
             self.events.cancel().check()?;
             let place = debs.join(file);
@@ -164,7 +175,7 @@ fn sync(path: &Path) -> Result<()> {
 /// name is there, and is what they name.
 pub fn check_vendored(directory: &Path, events: &dyn Events) -> Result<Vendored> {
     let mut profiles = Vec::new();
-    let mut wrong = BTreeMap::new();
+    let mut wrong = cargo::check(directory, events)?;
     let mut seen = BTreeMap::new();
     if !directory.join(tools::FILE).is_file() {
         wrong.insert(tools::FILE.to_owned(), "is not there");

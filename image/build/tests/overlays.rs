@@ -54,6 +54,8 @@ impl Machine {
     /// A disk with the root of this release, and what udev knows of it.
     fn disk(&self, name: &str, properties: &str) {
         self.write(&format!("sys/block/{name}/properties"), properties);
+        self.write(&format!("sys/block/{name}/ro"), "0\n");
+        self.write(&format!("sys/block/{name}/queue/rotational"), "0\n");
         self.write(&format!("sys/block/{name}/{name}2/partition"), "2");
         let part = format!("ID_PART_ENTRY_UUID={ROOT}\n");
         self.write(&format!("sys/block/{name}/{name}2/properties"), &part);
@@ -137,7 +139,10 @@ fn firmware_that_says_nothing_leaves_the_only_disk_there_is() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(machine.chosen(), ["vda"]);
     // The rules look again, now that the disk is known.
-    assert!(fs::read_to_string(machine.at("triggered")).unwrap().contains("sys/block/vda"));
+    // At devices alone: udevadm refuses what is none.
+    let triggered = fs::read_to_string(machine.at("triggered")).unwrap();
+    assert!(triggered.contains("sys/block/vda/vda2"), "{triggered}");
+    assert!(!triggered.contains("queue"), "{triggered}");
 }
 
 #[test]
@@ -149,6 +154,40 @@ fn firmware_that_says_nothing_and_two_disks_of_this_release_are_a_refusal() {
     assert!(!output.status.success());
     assert!(said(&output).contains("/dev/vda") && said(&output).contains("/dev/vdb"));
     assert!(machine.chosen().is_empty());
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_gives_state_and_data_in_memory_and_says_so() {
+    let machine = Machine::new();
+    machine.disk("loop0", "");
+    machine.write("sys/block/loop0/ro", "1\n");
+    machine.write("proc/meminfo", "MemTotal:        1536000 kB\n");
+    machine.tool("mount", "echo mount \"$*\" >>$top/done");
+    machine.tool("losetup", "echo /dev/${3##*/}");
+    machine.tool("systemd-makefs", "echo made \"$*\" >>$top/done");
+    let output = machine.find_disk();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(machine.chosen(), ["loop0"]);
+    let done = fs::read_to_string(machine.at("done")).unwrap();
+    for text in ["size=768000k", "made ext4 /dev/state", "made xfs /dev/data"] {
+        assert!(done.contains(text), "{done}");
+    }
+    let bytes = |part| machine.at("run/ashlar/memory").join(part).metadata().unwrap().len();
+    assert!(bytes("data") > 300 << 20, "too small for XFS");
+    assert!((bytes("state") + bytes("data")) / 1024 < 768_000);
+    assert!(fs::read_to_string(machine.at("dev/tty1")).unwrap().contains("keeps nothing"));
+
+    // What would write to the disk, or join a cluster, looks for this.
+    assert!(machine.at("run/ashlar/in-memory").exists());
+    for unit in [
+        "initrd/usr/lib/systemd/system/systemd-repart.service.d/10-ashlar.conf",
+        "initrd/usr/lib/systemd/system/ashlar-reset-disk.service",
+        "base/usr/lib/systemd/system/ashlar-seed.service",
+        "base/usr/lib/systemd/system/ashlar-seed@.service",
+    ] {
+        let text = fs::read_to_string(overlays().join(unit)).unwrap();
+        assert!(text.contains("ConditionPathExists=!/run/ashlar/in-memory"), "{unit}");
+    }
 }
 
 /// A machine with state and data, whose tools count their calls and stop at one of

@@ -77,7 +77,8 @@ pub struct Spec {
     pub name: String,
     /// How many nodes.
     pub nodes: u16,
-    /// VM: a raw disk image. Lab: an erofs root image, or a root tree.
+    /// VM: a disk image, raw, qcow2 or vmdk, or an ISO, which without a site is put into
+    /// a drive. Lab: an erofs root image, or a root tree.
     pub image: PathBuf,
     /// The site file that each node gets; without one nodes stay alone.
     pub site: Option<PathBuf>,

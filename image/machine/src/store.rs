@@ -26,7 +26,7 @@ pub struct Store {
 pub struct Record {
     pub backend: Backend,
     pub name: String,
-    /// VM: raw image. Lab: root image or tree.
+    /// VM: disk image. Lab: root image or tree.
     pub image: PathBuf,
     /// VM: the disk that all nodes' disks are overlays of. Lab: the root tree.
     pub base: PathBuf,

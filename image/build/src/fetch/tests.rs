@@ -317,7 +317,7 @@ fn a_vendored_directory_is_enough_when_every_server_is_down() {
         ("tools.lock".to_owned(), Lock { packages: Vec::new(), ..moving.lock.clone() }),
     ]);
     let filling = Filling { store: &store, directory: &vendored, events: &Silent };
-    assert_eq!(filling.fill(&locks).unwrap().packages, 3);
+    assert_eq!(filling.fill(&locks, BTreeMap::new()).unwrap().packages, 3);
     let sums = std::process::Command::new("sha256sum")
         .args(["--check", "--quiet", "SHA256SUMS"])
         .current_dir(&vendored)
@@ -352,7 +352,7 @@ fn a_vendored_directory_is_enough_when_every_server_is_down() {
     assert!(error.contains("alpha 1.0") && error.contains("gamma 3.0"), "{error}");
     assert!(!error.contains("beta"), "{error}");
     // Filling it again mends it.
-    filling.fill(&locks).unwrap();
+    filling.fill(&locks, BTreeMap::new()).unwrap();
     check_vendored(&vendored, &Silent).unwrap();
 }
 

@@ -9,6 +9,7 @@ mod checksum;
 mod compressed;
 mod disk;
 mod initrd;
+mod iso;
 mod modules;
 mod qcow2;
 mod root;
@@ -65,13 +66,15 @@ pub(crate) const DISK: StepId = StepId("disk");
 pub(crate) const CHECKSUM: StepId = StepId("checksum");
 /// It, compressed: `disk.raw.zst`.
 pub(crate) const COMPRESSED: StepId = StepId("compressed");
+/// It as a DVD: `disk.iso`.
+pub(crate) const ISO: StepId = StepId("iso");
 /// The disk for QEMU: `disk.qcow2`.
 pub(crate) const QCOW2: StepId = StepId("qcow2");
 /// The disk for VMware: `disk.vmdk`.
 pub(crate) const VMDK: StepId = StepId("vmdk");
 
 /// Every step, in an order in which they can run.
-pub(crate) const ALL: [&dyn Step; 10] = [
+pub(crate) const ALL: [&dyn Step; 11] = [
     &base::Base,
     &modules::ChosenModules,
     &initrd::Initrd,
@@ -80,6 +83,7 @@ pub(crate) const ALL: [&dyn Step; 10] = [
     &disk::Disk,
     &checksum::Checksum,
     &compressed::Compressed,
+    &iso::Iso,
     &qcow2::Qcow2,
     &vmdk::Vmdk,
 ];
@@ -148,6 +152,8 @@ pub enum Target {
     Raw,
     /// The same, compressed, for download.
     Zst,
+    /// The same as a DVD: starts from a drive, and from a stick that it is written to.
+    Iso,
     /// A disk for QEMU, libvirt and Proxmox.
     Qcow2,
     /// A disk for VMware and VirtualBox.
@@ -156,7 +162,7 @@ pub enum Target {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Raw, Self::Zst, Self::Qcow2, Self::Vmdk];
+    pub const ALL: [Self; 5] = [Self::Raw, Self::Zst, Self::Iso, Self::Qcow2, Self::Vmdk];
     /// What a build makes when nobody says what.
     pub const USUAL: [Self; 2] = [Self::Raw, Self::Zst];
 
@@ -165,6 +171,7 @@ impl Target {
         match self {
             Self::Raw => "raw",
             Self::Zst => "zst",
+            Self::Iso => "iso",
             Self::Qcow2 => "qcow2",
             Self::Vmdk => "vmdk",
         }
@@ -176,6 +183,7 @@ impl Target {
         match self {
             Self::Raw => &[ROOT, UKI, DISK, CHECKSUM],
             Self::Zst => &[ROOT, UKI, COMPRESSED],
+            Self::Iso => &[ROOT, UKI, ISO],
             Self::Qcow2 => &[ROOT, UKI, QCOW2],
             Self::Vmdk => &[ROOT, UKI, VMDK],
         }

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 ///   ashlar build --profile retail --explain    say what would run, and why
 ///   ashlar build --profile retail --locked     refuse to change the lock (for CI)
 ///   ashlar build --vendor ~/releases/1.4       from what `ashlar vendor` kept
+///   ashlar build --target iso                  a DVD, or a stick: one file for both
 ///   ashlar build --target qcow2 --target vmdk  disks for QEMU and VMware
 ///   ashlar build --verbose                     show every command, to repeat it by hand
 ///
@@ -57,8 +58,8 @@ pub(crate) struct Args {
     /// ask no archive.
     #[arg(long, value_name = "DIR", conflicts_with = "locked")]
     vendor: Option<PathBuf>,
-    /// What to make: raw, zst (the same for download), qcow2 or vmdk; may be given
-    /// several times. Default: raw and zst.
+    /// What to make: raw, zst (the same for download), iso, qcow2 or vmdk; may be
+    /// given several times. Default: raw and zst.
     #[arg(long, value_name = "TARGET", value_delimiter = ',')]
     target: Vec<Target>,
     /// Show each command before it runs, in a form that can be pasted into a shell;

@@ -97,7 +97,9 @@ pub(crate) struct Up {
     /// Run the newest image of this profile.
     #[arg(long, short, default_value = "retail", value_name = "PROFILE")]
     profile: String,
-    /// Run this image instead (vm: a raw disk image; lab: an erofs root or a tree).
+    /// Run this image instead (vm: a disk image, raw, qcow2 or vmdk, or an ISO, which
+    /// is put into a DVD drive unless there is a site to write; lab: an erofs root or a
+    /// tree).
     #[arg(long, value_name = "PATH", conflicts_with = "profile")]
     image: Option<PathBuf>,
     /// The site that the nodes get: a name in keys/, or the path of a site.toml.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 ///
 /// An archive keeps the newest version of a package only. The directory that this
 /// fills has every package of the locks, those of the tools too, copies of the
-/// locks, and SHA256SUMS. An image can be built from it years later and without a
+/// locks, the crates of our own programs, and SHA256SUMS. An image can be built from it years later and without a
 /// network, with the recipes of that day from git:
 ///
 ///   ashlar vendor ~/releases/1.4                      for every profile
@@ -18,9 +18,7 @@ use std::process::ExitCode;
 ///   ashlar vendor ~/releases/1.4 --check              is it all still there?
 ///   ashlar build --profile retail --vendor ~/releases/1.4
 ///
-/// Our own programs are compiled from this repository, whose crates are cargo's
-/// affair: `cargo vendor` keeps those, or give `ashlar build` the programs with
-/// --agent-dir.
+/// The Rust toolchain is not kept. Another compiler makes other programs.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -4,6 +4,7 @@
 //! instruction that it cannot emulate, so a guest is tried: the image itself,
 //! on a disk that forgets, until its kernel starts user space.
 
+use super::disk::Form;
 use super::qemu::{self, Arguments};
 use super::qmp::Qmp;
 use crate::error::{Doing, Result};
@@ -65,7 +66,7 @@ fn probe(image: &Path, tools: &Tools) -> Result<Option<bool>> {
     std::fs::write(&strings, line).doing("writing", &strings)?;
     let mut arguments = Arguments::machine(Accelerator::Kvm, 1, 1024);
     arguments
-        .disk(image, ",snapshot=on,format=raw")
+        .disk(image, &format!(",snapshot=on,format={}", Form::of(image)?.as_str()))
         .console(&console, &log)
         .control(&control)
         .firmware_strings([strings.as_path()])

@@ -56,7 +56,15 @@ impl Vm<'_> {
     pub(crate) fn prepare(&self, node: &NodeRecord, disk_gib: u32) -> Result<()> {
         let dir = self.dir.join(&node.name);
         super::store::private_dir(&dir)?;
-        disk::of_node(&self.record.base, &dir, disk_gib, self.tools)
+        let base = (!self.starts_from_dvd()?).then_some(self.record.base.as_path());
+        disk::of_node(base, &dir, disk_gib, self.tools)
+    }
+
+    /// Whether the image is in a drive, and not on the nodes' disks: it is a DVD, and no
+    /// copy of it was made to write a site into.
+    fn starts_from_dvd(&self) -> Result<bool> {
+        let own = self.record.base == self.record.image;
+        Ok(own && disk::Form::of(&self.record.base)? == disk::Form::Iso)
     }
 
     /// Presses the power button.
@@ -85,6 +93,9 @@ impl Vm<'_> {
             .watchdog()
             .firmware_strings(files.iter().map(PathBuf::as_path))
             .in_background(&format!("{}-{}", self.record.name, node.name), &node.uuid, &pidfile);
+        if self.starts_from_dvd()? {
+            arguments.dvd(&self.record.base);
+        }
         let base_dir = self.record.base.parent().unwrap_or(Path::new("/"));
         let mut command = self.tools.command("qemu-system-x86_64", &[&dir], &[base_dir]);
         run(command.args(arguments.into_inner()), self.tools.package())?;

@@ -65,6 +65,13 @@ impl Arguments {
         self.add("-device", "virtio-blk-pci,drive=system,bootindex=1,serial=ashlar-system")
     }
 
+    /// A DVD in a drive, which the firmware looks at first.
+    pub(super) fn dvd(&mut self, file: &Path) -> &mut Self {
+        let more = ",if=none,id=dvd,format=raw,media=cdrom,readonly=on";
+        self.add("-drive", joined("file=", file, more));
+        self.add("-device", "ide-cd,bus=ide.0,drive=dvd,bootindex=0")
+    }
+
     /// The cluster's segment: multicast that never leaves loopback.
     pub(super) fn segment(&mut self, port: u16, mac: &str) -> &mut Self {
         self.add(

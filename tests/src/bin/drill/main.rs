@@ -52,6 +52,12 @@ const DRILLS: &[Drill] = &[
         build: "build --release --locked -p ashlar",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::",
     },
+    Drill {
+        name: "formats",
+        what: "the minimal image as qcow2, as vmdk, as a DVD and as an ISO on a stick, each booted",
+        build: "run --release --locked --quiet -p ashlar -- build --profile minimal --locked --target iso,qcow2,vmdk",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture formats::",
+    },
 ];
 
 fn main() -> Result<ExitCode> {
