@@ -271,11 +271,11 @@ fn an_agent_of_an_older_release_that_sends_no_alerts_is_understood() {
 #[test]
 fn a_member_that_is_lost_says_for_how_long() {
     let mut status = ready();
-    status["members"][1]["status"] = "failed".into();
-    status["members"][1]["tenure"] = json!({"lost": {"since": 0}});
+    status["members"][0]["status"] = "failed".into();
+    status["members"][0]["tenure"] = json!({"lost": {"since": 0}});
     let (code, out, _) = Agent::saying([status.clone()]).ctl(&["members"]);
     assert!(code == 0 && out.contains("lost for ") && out.contains(" hours"), "{out}");
-    status["members"][1]["tenure"] = "retired".into();
+    status["members"][0]["tenure"] = "retired".into();
     let (_, out, _) = Agent::saying([status]).ctl(&["members"]);
     assert!(out.contains("lost its place"), "{out}");
 }

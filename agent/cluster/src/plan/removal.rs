@@ -61,7 +61,8 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
         next.boxes.insert(id, KnownBox { name, address, lost_since: None, remove });
     }
     for (id, known) in &intent.boxes {
-        if !s.live().any(|m| m.id.as_ref() == Some(id)) {
+        let here = s.observed.identity.as_ref().is_some_and(|me| me.id == *id);
+        if !here && !s.live().any(|m| m.id.as_ref() == Some(id)) {
             lost(s, id, known, &mut next, plan);
         }
     }
