@@ -123,7 +123,8 @@ impl Image {
         // A disk is slow, and is read as a whole; a file's data lie side by side.
         let slow = self.packed || self.on_disk.is_some();
         if slow {
-            job.events.begin(Stage::Examine, self.length());
+            let used = self.on_disk.as_ref().map(OnDisk::bytes);
+            job.events.begin(Stage::Examine, used.unwrap_or(self.length()));
         }
         let mut chunks = self.chunks()?;
         let mut buffer = Vec::new();
@@ -138,7 +139,9 @@ impl Image {
                 menu = menu.or_else(|| Menu::find(piece, from));
             }
             if slow {
-                job.events.advance(at + buffer.len() as u64 - seen);
+                // Of a disk, what lies between is not read.
+                let from = if self.packed { seen } else { at };
+                job.events.advance(at + buffer.len() as u64 - from);
                 seen = at + buffer.len() as u64;
             }
         }

@@ -94,6 +94,11 @@ impl Image {
 }
 
 impl OnDisk {
+    /// How many bytes matter.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.used.iter().map(|range| range.end - range.start).sum()
+    }
+
     /// The chunk at or after `at` that has used bytes.
     pub(crate) fn next_from(&self, at: u64, length: u64) -> u64 {
         let next = self.used.iter().find(|range| range.end > at);

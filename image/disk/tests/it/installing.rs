@@ -9,14 +9,14 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// A stick is larger than the disks that it installs onto as often as not.
-const STICK: u64 = 200 << 20;
+const STICK: u64 = 96 << 20;
 const SIZE: u64 = 80 << 20;
 
 /// A stick that was flashed as an installer, as a file.
 fn stick(start: Start) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let image = small_image::write(directory.path(), "6.12.1-amd64");
-    let disk = Disk::new(STICK);
+    let disk = Disk::empty(STICK);
     disk.write(&Image::open(&image).unwrap(), SITE, start, &|| false).unwrap();
     let path = directory.path().join("stick");
     std::fs::write(&path, disk.bytes(0, STICK as usize)).unwrap();
