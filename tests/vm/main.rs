@@ -15,6 +15,6 @@ use ashlar_tests::shared::Shared;
 use std::time::Duration;
 
 /// For three machines to boot and form a cluster, or to recover, without KVM.
-const PATIENCE: Duration = Duration::from_secs(1200);
+const PATIENCE: Duration = Duration::from_secs(1500);
 
 static THREE: Shared = Shared::new(Backend::Vm, "vm-three", PATIENCE);

@@ -4,9 +4,14 @@
 //! tier at most: machines and rings with clocks of their own, which wait more
 //! than they compute. The *computing* lane has as many tiers as there are cores,
 //! one fewer beside a timed one; its processes stand back ([`Pace::niceness`]), so
-//! that they use what the timed one leaves and do not make it late.
+//! that they use what the timed one leaves and do not make it late. A tier of
+//! emulated machines ([`Pace::Alone`]) has the machine to itself, unless that has
+//! cores to spare: on few cores it comes last.
 
 use crate::tier::{Pace, Tier};
+
+/// How many cores the machines of a [`Pace::Alone`] fill.
+const MACHINES: usize = 3;
 
 /// How far a tier is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +44,23 @@ pub(crate) fn next(tiers: &[&Tier], states: &[State], cores: usize) -> Option<Ne
         let all = tiers.iter().zip(states).filter(|(_, state)| **state == State::Running);
         all.map(|(tier, _)| *tier)
     };
-    let timed = running().filter(|tier| tier.pace == Pace::Timed).count();
+    let alone = running().any(|tier| tier.pace == Pace::Alone);
+    let timed = running().filter(|tier| tier.pace.is_timed()).count();
     let computing = running().count() - timed;
     let cores = cores.max(1);
+    let room = match (alone, timed) {
+        (true, _) => cores.saturating_sub(MACHINES),
+        (false, timed) => (cores - timed.min(cores)).max(1),
+    };
     for (at, tier) in tiers.iter().enumerate().filter(|(at, _)| states[*at] == State::Waiting) {
         if let Some(failed) = tier.needs.iter().find(|name| state_of(name) == State::Bad) {
             return Some(Next::GiveUp(at, failed));
         }
-        let lane_is_free =
-            if tier.pace == Pace::Timed { timed == 0 } else { computing < (cores - timed).max(1) };
+        let lane_is_free = match tier.pace {
+            Pace::Timed => timed == 0,
+            Pace::Alone => timed == 0 && (computing == 0 || computing + MACHINES <= cores),
+            Pace::First | Pace::Filling => computing < room,
+        };
         let is_held = tier.holds.is_some() && running().any(|other| other.holds == tier.holds);
         let has_all = tier.needs.iter().all(|name| state_of(name) == State::Good);
         if lane_is_free && has_all && !is_held {
@@ -102,6 +115,29 @@ mod tests {
         assert_eq!(started(&tiers, &mut states, 2), ["lab"]);
         states[1] = State::Good;
         assert_eq!(started(&tiers, &mut states, 2), ["lint"]);
+    }
+
+    #[test]
+    fn emulated_machines_have_few_cores_to_themselves_and_share_many() {
+        let all = [
+            tier("vm", Pace::Alone),
+            tier("lab", Pace::Timed),
+            tier("unit", Pace::Filling),
+            tier("lint", Pace::Filling),
+        ];
+        let tiers: Vec<&Tier> = all.iter().collect();
+        let mut states = [State::Good, State::Waiting, State::Waiting, State::Waiting];
+        assert_eq!(started(&tiers, &mut states, 2), ["lab", "unit"]);
+        states[0] = State::Waiting;
+        states[1] = State::Good;
+        assert_eq!(started(&tiers, &mut states, 2), ["lint"], "one still computes");
+        states[2] = State::Good;
+        assert!(started(&tiers, &mut states, 2).is_empty(), "the other still computes");
+        states[3] = State::Good;
+        assert_eq!(started(&tiers, &mut states, 2), ["vm"]);
+        states[3] = State::Waiting;
+        assert!(started(&tiers, &mut states, 2).is_empty(), "machines run");
+        assert_eq!(started(&tiers, &mut states, 4), ["lint"]);
     }
 
     #[test]

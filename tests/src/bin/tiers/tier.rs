@@ -31,6 +31,9 @@ pub(crate) enum Pace {
     /// It watches machines, rings or daemons that have clocks and deadlines of
     /// their own, and waits more than it computes.
     Timed,
+    /// It watches emulated machines, which fill two processors by themselves and
+    /// whose daemons give each other up when they get less.
+    Alone,
     /// It computes, and others wait for it.
     First,
     /// It computes, and nobody waits for it: it takes what is left.
@@ -38,12 +41,17 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
+    /// Whether it has clocks of its own.
+    pub(crate) const fn is_timed(self) -> bool {
+        matches!(self, Self::Timed | Self::Alone)
+    }
+
     /// How far its processes stand back for others.
     pub(crate) const fn niceness(self) -> u8 {
         match self {
-            Self::Timed => 0,
+            Self::Timed | Self::Alone => 0,
             Self::First => 3,
-            Self::Filling => 5,
+            Self::Filling => 7,
         }
     }
 }
