@@ -39,12 +39,11 @@ fn a_box_that_died_for_good_is_replaced_and_comes_back_as_another() -> Result<()
     fleet.kill(dead.name())?;
     fleet.until("its place is given away everywhere", PATIENCE, || {
         let (name, address) = (&was.name, was.address);
-        let trace = format!(
-            "gluster --mode=script peer status; gluster --mode=script volume info clusterfs; \
-             ashlarctl members; docker node ls --format '{{{{.Hostname}}}}' 2>/dev/null || true"
-        );
+        let trace = "gluster --mode=script peer status; \
+                     gluster --mode=script volume info clusterfs; ashlarctl members; \
+                     docker node ls --format '{{.Hostname}}' 2>/dev/null || true";
         for node in &left {
-            let traces = node.sh(&trace)?;
+            let traces = node.sh(trace)?;
             ensure!(!traces.contains(name.as_str()), "{} knows {name}", node.name());
             ensure!(!traces.contains(&address.to_string()), "{} knows {address}", node.name());
         }
