@@ -55,8 +55,11 @@ fn a_box_that_died_for_good_is_replaced_and_comes_back_as_another() -> Result<()
     for node in &left {
         ensure!(copy(node, "brick")? == written, "{}: another file", node.name());
     }
-    let managers = spare.sh("docker info --format '{{.Swarm.ControlAvailable}}'")?;
-    ensure!(managers == "true", "the box in its place manages the Swarm: {managers}");
+    // Not before its engine has heard that the dead one is none.
+    fleet.until("the box in its place manages the Swarm", PATIENCE, || {
+        let manages = spare.sh("docker info --format '{{.Swarm.ControlAvailable}}'")?;
+        Ok((manages == "true").then_some(()))
+    })?;
 
     let again = Instant::now();
     fleet.start(dead.name())?;
