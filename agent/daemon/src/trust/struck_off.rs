@@ -21,8 +21,13 @@ struct StruckOff {
 /// Whether a node was struck off. A list that cannot be read strikes everybody
 /// off: the error says so.
 pub(super) fn contains(paths: &Paths, id: &str) -> Result<bool> {
+    Ok(all(paths)?.contains(id))
+}
+
+/// Everybody who was struck off.
+pub(super) fn all(paths: &Paths) -> Result<BTreeSet<String>> {
     let Some(list): Option<StruckOff> = state::read_json(&paths.struck_off())? else {
-        return Ok(false);
+        return Ok(BTreeSet::new());
     };
     if list.version != VERSION {
         bail!(
@@ -31,13 +36,7 @@ pub(super) fn contains(paths: &Paths, id: &str) -> Result<bool> {
             list.version
         );
     }
-    Ok(list.nodes.contains(id))
-}
-
-/// Everybody who was struck off.
-pub(super) fn all(paths: &Paths) -> Result<BTreeSet<String>> {
-    let list: Option<StruckOff> = state::read_json(&paths.struck_off())?;
-    Ok(list.map_or_else(BTreeSet::new, |list| list.nodes))
+    Ok(list.nodes)
 }
 
 /// Strikes these off as well: nobody ever comes off the list.
@@ -65,6 +64,9 @@ mod tests {
         for broken in ["{", r#"{"version":2,"nodes":[]}"#] {
             std::fs::write(paths.struck_off(), broken).unwrap();
             assert!(contains(&paths, "cd34").is_err());
+            // Nor is it written over by a release that cannot read it.
+            assert!(add(&paths, std::iter::once("ef56".to_owned())).is_err());
+            assert_eq!(std::fs::read_to_string(paths.struck_off()).unwrap(), broken);
         }
     }
 }
