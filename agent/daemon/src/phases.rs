@@ -5,11 +5,10 @@
 use crate::clock::since_boot;
 use crate::paths::Paths;
 use crate::state;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ashlar_api::PhaseStatus;
 use ashlar_cluster::{Phase, PhaseState};
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 /// For how long a phase that held is still told to hold. The election of a
@@ -89,12 +88,7 @@ impl Phases {
             tracing::info!(phase = %phase, seconds = format!("{now:.3}"), "phase {phase} holds: {detail}");
             return Ok(());
         }
-        match std::fs::remove_file(&mark) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("cannot remove {}", mark.display()));
-            }
-            _ => {}
-        }
+        state::remove(&mark)?;
         if self.told.get(phase) == Some(&true) {
             tracing::warn!(phase = %phase, "phase {phase} does not hold any more: {detail}");
         }

@@ -18,7 +18,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -147,7 +146,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             host.stop(ENGINE_SOCKET).await?;
             host.stop(ENGINE_UNIT).await?;
-            remove_dir(&self.paths.engine_swarm())?;
+            state::remove_dir(&self.paths.engine_swarm())?;
         }
         if self.wanted.storage {
             host.stop(MOUNT_UNIT).await?;
@@ -156,20 +155,20 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             host.kill_all(STORAGE_UNIT).await?;
             self.set_brick_aside(&id)?;
             for name in ["vols", "peers", "snaps", "glustershd"] {
-                remove_dir(&self.paths.glusterd().join(name))?;
+                state::remove_dir(&self.paths.glusterd().join(name))?;
             }
-            remove_file(&self.paths.glusterd().join("glusterd.info"))?;
+            state::remove(&self.paths.glusterd().join("glusterd.info"))?;
         }
         if let Err(error) = ring.leave().await {
             tracing::debug!("the others find out by themselves: {error:#}");
         }
-        remove_file(&self.paths.ring().join("snapshot"))?;
-        remove_file(&self.paths.shown_certificate())?;
-        remove_dir(&self.paths.pki())?;
-        remove_file(&self.paths.membership())?;
+        state::remove(&self.paths.ring().join("snapshot"))?;
+        state::remove(&self.paths.shown_certificate())?;
+        state::remove_dir(&self.paths.pki())?;
+        state::remove(&self.paths.membership())?;
         // From here on there is nobody left who could go on with this.
-        remove_file(&self.paths.identity())?;
-        remove_file(&self.paths.retired())?;
+        state::remove(&self.paths.identity())?;
+        state::remove(&self.paths.retired())?;
         host.restart_if_running(AGENT_UNIT).await
     }
 
@@ -188,24 +187,6 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 Err(error).with_context(|| format!("cannot set {} aside", from.display()))
             }
         }
-    }
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn remove_dir(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
     }
 }
 

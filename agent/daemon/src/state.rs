@@ -67,6 +67,20 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     }
 }
 
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    gone(fs::remove_file(path)).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Removes a directory with all that is in it, if it is there.
+pub(crate) fn remove_dir(path: &Path) -> Result<()> {
+    gone(fs::remove_dir_all(path)).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    removed.or_else(|e| if e.kind() == ErrorKind::NotFound { Ok(()) } else { Err(e) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

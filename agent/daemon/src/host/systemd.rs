@@ -122,6 +122,17 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Kills those of a unit's processes that there are.
+    async fn kill(&self, unit: &str, whom: &str) -> Result<()> {
+        let killed = SystemdProxy::new(&self.bus).await?.kill_unit(unit, whom, SIGKILL).await;
+        if let Err(error) = killed {
+            tracing::debug!("{unit} has no process to kill: {error}");
+        }
+        Ok(())
+    }
+}
+
 impl Host for Machine {
     async fn start(&self, unit: &str) -> Result<()> {
         self.job(unit, Job::Start).await
@@ -137,19 +148,12 @@ impl Host for Machine {
 
     async fn kill_and_start(&self, unit: &str) -> Result<()> {
         // Its children go on, as they do when the process crashes by itself.
-        let killed = SystemdProxy::new(&self.bus).await?.kill_unit(unit, "main", SIGKILL).await;
-        if let Err(error) = killed {
-            tracing::debug!("{unit} has no process to kill: {error}");
-        }
+        self.kill(unit, "main").await?;
         self.job(unit, Job::Restart).await
     }
 
     async fn kill_all(&self, unit: &str) -> Result<()> {
-        let killed = SystemdProxy::new(&self.bus).await?.kill_unit(unit, "all", SIGKILL).await;
-        if let Err(error) = killed {
-            tracing::debug!("{unit} has no process to kill: {error}");
-        }
-        Ok(())
+        self.kill(unit, "all").await
     }
 
     async fn unit(&self, unit: &str) -> Result<UnitState> {

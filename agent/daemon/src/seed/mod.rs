@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use ashlar_site::Site;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use partition::State;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -176,12 +176,7 @@ fn admit_keys(paths: &Paths) -> Result<()> {
     let keys = Site::parse(&text, &paths.site())?.ssh_keys;
     let path = paths.authorized_keys();
     if keys.is_empty() {
-        return match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                Err(e).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => Ok(()),
-        };
+        return state::remove(&path);
     }
     if let Some(dir) = path.parent() {
         state::make_private_dir(dir)?;
@@ -222,6 +217,7 @@ pub(crate) fn read_seed(partition: &Path) -> Result<Option<Zeroizing<String>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const SITE: &str = "version = 1\nname = \"demo\"\n\
         ring-key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n";

@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -103,13 +102,8 @@ fn counts(file: &Path, attribute: &str) -> Result<bool> {
         Ok(length) => Ok(value.iter().take(length).any(|byte| *byte != 0)),
         // It was removed or healed meanwhile.
         Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOENT) => Ok(false),
-        Err(error) => {
-            let error = std::io::Error::from(error);
-            if error.kind() == ErrorKind::NotFound {
-                return Ok(false);
-            }
-            Err(error).with_context(|| format!("cannot read {attribute} of {}", file.display()))
-        }
+        Err(error) => Err(std::io::Error::from(error))
+            .with_context(|| format!("cannot read {attribute} of {}", file.display())),
     }
 }
 
