@@ -74,7 +74,7 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
 fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, plan: &mut Plan) {
     let (Some(now), Some(ring)) = (s.observed.clock.unix, &s.observed.ring) else { return };
     // A node that has just started sees nobody for a moment.
-    let Some(since) = known.lost_since.filter(|since| *since <= now) else {
+    let Some(lasted) = lost_ms(known, now) else {
         if ring.quiet_ms >= s.wanted.settle_ms {
             let since = now.saturating_sub(ring.quiet_ms / 1000);
             let known = KnownBox { lost_since: Some(since), ..known.clone() };
@@ -84,8 +84,7 @@ fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, pla
     };
     let wanted = || format!("another box in the place of {}", known.name);
     let rule = "retire-only-the-lost";
-    let lasted = now.saturating_sub(since).saturating_mul(1000);
-    if !known.remove && lasted < s.wanted.removal_ms {
+    if !is_over(known, lasted, s.wanted) {
         let hours = hours(s.wanted.removal_ms - lasted);
         let until = format!("it is back, or its grace time is over in {hours}");
         return plan.waits.push(waits(wanted(), until, rule));
@@ -102,6 +101,17 @@ fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, pla
     next.boxes.remove(id);
     let gone = RetiredBox { name: known.name.clone(), address: known.address, at: now };
     next.retired.insert(id.clone(), gone);
+}
+
+/// For how long a box has been lost; `None` if it is not, or by a clock that lies.
+fn lost_ms(known: &KnownBox, now: u64) -> Option<u64> {
+    let since = known.lost_since.filter(|since| *since <= now)?;
+    Some((now - since).saturating_mul(1000))
+}
+
+/// Whether a box that has been lost for so long may lose its place.
+const fn is_over(known: &KnownBox, lasted: u64, wanted: &Wanted) -> bool {
+    known.remove || lasted >= wanted.removal_ms
 }
 
 /// Milliseconds in words that a person reads.
@@ -131,11 +141,8 @@ pub fn gives_up_copies(observed: &Observed, wanted: &Wanted) -> bool {
     };
     let volume = observed.storage.as_ref().and_then(|s| s.volume.as_ref());
     let gives = |address| volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == address));
-    let over = |known: &KnownBox| {
-        let since = known.lost_since.filter(|since| *since <= now);
-        let lasted = since.map(|since| (now - since).saturating_mul(1000));
-        lasted.is_some_and(|lasted| known.remove || lasted >= wanted.removal_ms)
-    };
+    let over =
+        |known: &KnownBox| lost_ms(known, now).is_some_and(|lasted| is_over(known, lasted, wanted));
     intent.boxes.values().any(|known| over(known) && gives(known.address))
         || intent.retired.values().any(|gone| gives(gone.address))
 }
