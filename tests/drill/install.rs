@@ -1,164 +1,24 @@
-//! From a stick to an installed box, unattended: `just drill install`. A stick that
-//! was flashed as an installer is in a USB port; the box's NVMe disk holds a disk of
-//! another site. The box installs itself, restarts with the stick still in, and
-//! becomes ready alone. Pictures of menu and installer are left in `out/drill-install`.
+//! From a stick to an installed box, unattended, and back to nothing: `just drill
+//! install`. A stick that was flashed as an installer is in a USB port; the box's NVMe
+//! disk holds a disk of another site. The box installs itself, restarts with the stick
+//! still in, and becomes ready alone; started from the stick once more it asks, and
+//! takes a wrong answer for none; an entry of its own menu makes it a box without a
+//! site. Pictures of all of it are left in `out/drill-install`.
 
-use anyhow::{Context, Result, ensure};
-use ashlar_machine::{Deadline, Tools};
+use crate::machine::{Machine, Setup};
+use anyhow::{Result, ensure};
 use ashlar_site::{InstallRules, Site};
-use ashlar_tests::command::{Ashlar, workspace};
+use ashlar_tests::command::Ashlar;
 use ashlar_tests::image::Built;
-use ashlar_tests::project::{scratch, tools_root};
+use ashlar_tests::project::scratch;
 use ashlar_tests::{site, skipped};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::process::Command;
+use tempfile::TempDir;
 
-/// For a machine to start without KVM, and to copy itself.
-const PATIENCE: Duration = Duration::from_secs(1500);
 const STICK: u64 = 8 << 30;
 const DISK: u64 = 16 << 30;
-
-/// What the box says at the end, on its serial console.
-const UNIT: &str = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
-    [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
-    StandardOutput=journal+console\n\
-    ExecStart=/bin/sh -c 'ashlarctl wait --timeout 1400 && echo DRILL: ready; \
-    echo \"DRILL: state on $$(findmnt -no SOURCE /var)\"; \
-    echo \"DRILL: site $$(ashlarctl status --json | grep -o installing | head -n1)\"; \
-    echo DRILL: over'\n";
-
-/// One machine with a stick and a disk in it.
-struct Machine {
-    directory: PathBuf,
-    child: Child,
-    log: PathBuf,
-}
-
-impl Machine {
-    /// Presses the power button. `stick_first` is what a person chooses in the
-    /// firmware's menu.
-    fn start(directory: &Path, name: &str, stick_first: bool) -> Result<Self> {
-        let place = |file: &str| directory.join(file).display().to_string();
-        let credential = |name: &str, text: &str| {
-            format!("io.systemd.credential.binary:{name}={}", BASE64_STANDARD.encode(text))
-        };
-        let strings = [
-            "io.systemd.stub.kernel-cmdline-extra=console=tty0 console=ttyS0,115200 \
-             systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600"
-                .to_owned(),
-            credential("systemd.extra-unit.drill.service", UNIT),
-            credential(
-                "systemd.unit-dropin.multi-user.target~drill",
-                "[Unit]\nWants=drill.service\n",
-            ),
-        ];
-        let _ = std::fs::remove_file(directory.join("qmp.sock"));
-        let log = directory.join(format!("{name}.log"));
-        let first = if stick_first { ",bootindex=0" } else { "" };
-        let mut command =
-            Tools::Root(tools_root()?).command("qemu-system-x86_64", &[directory], &[]);
-        command.args("-machine q35,smm=off,vmport=off -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
-        for option in [
-            "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
-                .to_owned(),
-            format!("if=pflash,format=raw,unit=1,file={}", place("vars.fd")),
-            format!("if=none,id=stick,format=raw,file={}", place("stick.img")),
-            format!("if=none,id=disk,format=raw,discard=unmap,file={}", place("disk.img")),
-        ] {
-            command.arg("-drive").arg(option);
-        }
-        for device in [
-            format!("usb-storage,drive=stick,removable=on{first}"),
-            "nvme,drive=disk,serial=drill".to_owned(),
-            "virtio-net-pci,netdev=segment,romfile=".to_owned(),
-        ] {
-            command.arg("-device").arg(device);
-        }
-        command.args(["-netdev", "socket,id=segment,mcast=230.0.0.1:39872,localaddr=127.0.0.1"]);
-        command.arg("-chardev").arg(format!("file,id=console,path={}", log.display()));
-        command.args(["-serial", "chardev:console"]);
-        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", place("qmp.sock")));
-        for (number, text) in strings.iter().enumerate() {
-            let file = directory.join(format!("string-{number}"));
-            std::fs::write(&file, text)?;
-            command.arg("-smbios").arg(format!("type=11,path={}", file.display()));
-        }
-        let child = command.spawn().context("QEMU")?;
-        Ok(Self { directory: directory.to_owned(), child, log })
-    }
-
-    fn said(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
-    }
-
-    /// Waits for words on the serial console, or with none until it switches itself
-    /// off or on.
-    fn until(&mut self, words: Option<&str>) -> Result<()> {
-        let deadline = Deadline::within(PATIENCE);
-        let child = &mut self.child;
-        let log = self.log.clone();
-        let found = deadline.poll(Duration::from_millis(500), || -> Result<Option<()>> {
-            let said = std::fs::read(&log).unwrap_or_default();
-            let said = String::from_utf8_lossy(&said);
-            if words.is_some_and(|words| said.contains(words)) {
-                return Ok(Some(()));
-            }
-            let ended = child.try_wait()?.is_some();
-            ensure!(!ended || words.is_none(), "it went off before it said {words:?}:\n{said}");
-            Ok(ended.then_some(()))
-        })?;
-        found.with_context(|| format!("no {words:?} in time:\n{}", self.said()))
-    }
-
-    /// What the screen shows, for a person to look at.
-    fn picture(&self, name: &str) -> Result<()> {
-        let to = workspace().join("out/drill-install");
-        std::fs::create_dir_all(&to)?;
-        let file = self.directory.join(name);
-        self.qmp("screendump", json!({ "filename": file, "format": "png" }))?;
-        // A PNG has its own end.
-        let whole = |bytes: &[u8]| bytes.len() > 12 && bytes[bytes.len() - 8..][..4] == *b"IEND";
-        let deadline = Deadline::within(Duration::from_secs(30));
-        let bytes = deadline.poll(Duration::from_millis(100), || -> Result<Option<Vec<u8>>> {
-            Ok(std::fs::read(&file).ok().filter(|bytes| whole(bytes)))
-        })?;
-        std::fs::write(to.join(name), bytes.context("no picture")?)?;
-        Ok(())
-    }
-
-    fn qmp(&self, command: &str, arguments: Value) -> Result<()> {
-        let stream = UnixStream::connect(self.directory.join("qmp.sock"))?;
-        let mut lines = BufReader::new(stream.try_clone()?).lines();
-        let mut stream = stream;
-        lines.next().context("a greeting")??;
-        for line in [
-            json!({ "execute": "qmp_capabilities" }),
-            json!({ "execute": command, "arguments": arguments }),
-        ] {
-            writeln!(stream, "{line}")?;
-            let answer = lines.find(|line| {
-                line.as_ref().map_or(true, |line| line.contains("return") || line.contains("error"))
-            });
-            let answer = answer.context("no answer")??;
-            ensure!(answer.contains("\"return\""), "{command}: {answer}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A loop device for as long as it is flashed.
 fn flash(image: &Path, site: &Path, onto: &Path, more: &[&str]) -> Result<()> {
@@ -175,45 +35,162 @@ fn flash(image: &Path, site: &Path, onto: &Path, more: &[&str]) -> Result<()> {
     flashed.map(drop)
 }
 
+/// What the box says at the end, on its serial console. The journal would keep it
+/// from there.
+const TELL: &str = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
+    [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
+    StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
+    ExecStart=/bin/sh -c 'ashlarctl wait --answering --timeout 1400; echo DRILL: answers; \
+    ashlarctl wait --timeout 1400 && echo DRILL: ready; \
+    echo \"DRILL: state on $$(findmnt -no SOURCE /var)\"; \
+    echo \"DRILL: site $$(ashlarctl status --json | grep -o installing | head -n1)\"; \
+    echo DRILL: over'\n";
+
+/// A kind of box.
+struct Hardware {
+    /// Its disk, which is the drive `disk`, with what it hangs on.
+    disk: &'static [&'static str],
+    /// Its ports; the one with the cable is at `segment`.
+    network: &'static [&'static str],
+    /// What the kernel calls the disk's partitions.
+    partition: &'static str,
+}
+
+const NVME: Hardware = Hardware {
+    disk: &["nvme,drive=disk,serial=drill"],
+    network: &["virtio-net-pci,netdev=segment,romfile="],
+    partition: "/dev/nvme0n1p",
+};
+
+/// A box with an installer's stick of one site in it, whose own disk holds another
+/// site's system.
+struct Till {
+    hardware: Hardware,
+    room: TempDir,
+}
+
+impl Till {
+    fn of(hardware: Hardware) -> Result<Self> {
+        let words = ["build", "--profile", "retail-metal", "--json"];
+        let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+        let room = scratch("drill-install")?;
+        let place = |name: &str| room.path().join(name);
+        for (name, bytes) in [("stick.img", STICK), ("disk.img", DISK)] {
+            File::create(place(name))?.set_len(bytes)?;
+        }
+        site::fresh("elsewhere")?.save(&place("other.toml"))?;
+        flash(&image, &place("other.toml"), &place("disk.img"), &[])?;
+        let rules = InstallRules { unattended: true, allow_foreign: true, ..Default::default() };
+        let ours = Site { expect: Some(1), install: Some(rules), ..site::fresh("installing")? };
+        ours.save(&place("ours.toml"))?;
+        flash(&image, &place("ours.toml"), &place("stick.img"), &["--installer"])?;
+        Ok(Self { hardware, room })
+    }
+
+    /// Switches it on. `stick_first` is what a person chooses in the firmware's menu.
+    fn start(&self, name: &str, stick_first: bool) -> Result<Machine> {
+        let drive = |id: &str| {
+            let file: PathBuf = self.room.path().join(format!("{id}.img"));
+            format!("if=none,id={id},format=raw,discard=unmap,file={}", file.display())
+        };
+        let first = if stick_first { ",bootindex=0" } else { "" };
+        let mut devices = vec![format!("usb-storage,drive=stick,removable=on{first}")];
+        let more = self.hardware.disk.iter().chain(self.hardware.network);
+        devices.extend(more.map(|device| (*device).to_owned()));
+        let setup = Setup {
+            drives: vec![drive("stick"), drive("disk")],
+            devices,
+            units: vec![("drill.service", TELL, "multi-user.target")],
+            ..Setup::default()
+        };
+        Machine::start(self.room.path(), name, &setup)
+    }
+
+    /// Lets the stick install it.
+    fn install(&self) -> Result<()> {
+        let mut machine = self.start("installer", true)?;
+        machine.until(Some("Install to this box"))?;
+        machine.picture("install", "menu.png")?;
+        machine.until(Some("Writing"))?;
+        machine.picture("install", "installer.png")?;
+        machine.until(Some("This box is installed."))?;
+        machine.until(None)?;
+        let said = machine.said();
+        ensure!(said.contains("starts from its own disk from now on"), "{said}");
+        Ok(())
+    }
+
+    /// Switches it on with the stick still in, and waits until it is ready, from its
+    /// own disk.
+    fn becomes_ready(&self) -> Result<()> {
+        let mut machine = self.start("installed", false)?;
+        machine.until(Some("DRILL: over"))?;
+        machine.picture("install", "installed.png")?;
+        let said = machine.said();
+        let state = format!("DRILL: state on {}", self.hardware.partition);
+        for words in ["DRILL: ready", &state, "DRILL: site installing"] {
+            ensure!(said.contains(words), "no {words}:\n{said}");
+        }
+        Ok(())
+    }
+}
+
+/// Loop devices need root.
+fn may_not(test: &str) -> Option<Result<()>> {
+    (!nix::unistd::geteuid().is_root()).then(|| skipped(test, "loop devices need root"))
+}
+
 #[test]
-fn a_box_installs_itself_over_another_site_s_disk_and_starts_without_the_stick_s_help() -> Result<()>
-{
-    if !nix::unistd::geteuid().is_root() {
-        return skipped("a_box_installs_itself", "loop devices need root");
+fn a_box_installs_itself_over_another_site_s_disk_and_is_reset_from_its_menu() -> Result<()> {
+    if let Some(skipped) = may_not("a_box_installs_itself") {
+        return skipped;
     }
-    let words = ["build", "--profile", "retail-metal", "--json"];
-    let built = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?;
-    let room = scratch("drill-install")?;
-    for (name, bytes) in [("stick.img", STICK), ("disk.img", DISK)] {
-        File::create(room.path().join(name))?.set_len(bytes)?;
-    }
-    let firmware = tools_root()?.join("usr/share/OVMF/OVMF_VARS_4M.fd");
-    std::fs::copy(firmware, room.path().join("vars.fd"))?;
+    let it = Till::of(NVME)?;
+    it.install()?;
+    it.becomes_ready()?;
 
-    let other = room.path().join("other.toml");
-    site::fresh("elsewhere")?.save(&other)?;
-    flash(&built.disk()?, &other, &room.path().join("disk.img"), &[])?;
-    let rules = InstallRules { unattended: true, allow_foreign: true, ..Default::default() };
-    let ours = Site { expect: Some(1), install: Some(rules), ..site::fresh("installing")? };
-    let ours_file = room.path().join("ours.toml");
-    ours.save(&ours_file)?;
-    flash(&built.disk()?, &ours_file, &room.path().join("stick.img"), &["--installer"])?;
-
-    let mut machine = Machine::start(room.path(), "installer", true)?;
-    machine.until(Some("Writing"))?;
-    machine.picture("installer.png")?;
-    machine.until(Some("This box is installed."))?;
-    machine.until(None)?;
-    let said = machine.said();
-    ensure!(said.contains("starts from its own disk from now on"), "{said}");
+    let mut machine = it.start("again", true)?;
+    machine.until(Some("This box was installed already"))?;
+    machine.picture("install", "again.png")?;
+    machine.press(&["n", "o", "ret"])?;
+    machine.until(Some("`no` is none of these; nothing was written."))?;
     drop(machine);
 
-    let mut machine = Machine::start(room.path(), "installed", false)?;
-    machine.until(Some("DRILL: over"))?;
-    machine.picture("installed.png")?;
-    let said = machine.said();
-    for words in ["DRILL: ready", "DRILL: state on /dev/nvme0n1p", "DRILL: site installing"] {
-        ensure!(said.contains(words), "no {words}:\n{said}");
+    let mut machine = it.start("reset", false)?;
+    machine.until(Some("Factory reset"))?;
+    // After the system, install and try.
+    machine.press(&["4"])?;
+    machine.until(Some("All that this box keeps will be gone"))?;
+    machine.picture("install", "resetting.png")?;
+    machine.until(Some("Factory reset: done"))?;
+    machine.until(Some("DRILL: answers"))?;
+    machine.picture("install", "reset.png")
+}
+
+#[test]
+fn a_box_with_an_sd_card_and_its_cable_in_the_second_port_installs_itself() -> Result<()> {
+    if let Some(skipped) = may_not("a_box_with_an_sd_card") {
+        return skipped;
     }
-    Ok(())
+    let it = Till::of(Hardware {
+        disk: &["sdhci-pci", "sd-card,drive=disk"],
+        network: &["rtl8139,romfile=", "e1000e,netdev=segment,romfile="],
+        partition: "/dev/mmcblk0p",
+    })?;
+    it.install()?;
+    it.becomes_ready()
+}
+
+#[test]
+fn a_box_with_a_sata_disk_and_an_old_network_card_installs_itself() -> Result<()> {
+    if let Some(skipped) = may_not("a_box_with_a_sata_disk") {
+        return skipped;
+    }
+    let it = Till::of(Hardware {
+        disk: &["ide-hd,bus=ide.0,drive=disk,serial=drill"],
+        network: &["rtl8139,netdev=segment,romfile="],
+        partition: "/dev/sd",
+    })?;
+    it.install()?;
+    it.becomes_ready()
 }

@@ -1,7 +1,9 @@
 //! What `just drill` runs on clusters of its own: too long for every day.
 
+mod boot;
 mod formats;
 mod install;
 mod lab;
+mod machine;
 mod reset;
 mod vm;

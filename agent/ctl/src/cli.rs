@@ -37,6 +37,12 @@ pub(crate) enum Command {
     Status(Status),
     /// Wait until this node has reached a phase, or until time is up
     Wait(Wait),
+    /// Wait until the agent shows a phase to systemd: `ashlar-phase@.service`
+    #[command(hide = true)]
+    AwaitPhase {
+        /// Its name.
+        phase: String,
+    },
     /// List the members of the ring
     Members(Members),
     /// Say what this node waits for, what holds it back, and what is wrong

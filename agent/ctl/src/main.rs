@@ -15,6 +15,7 @@ mod logs;
 mod manual;
 mod members;
 mod reset;
+mod shown;
 mod status;
 mod style;
 mod wait;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Status(options) => on_runtime(status::run(&client, &options)),
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
+        Command::AwaitPhase { phase } => shown::run(&phase),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),

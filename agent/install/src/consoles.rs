@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
+/// Empties a terminal, and goes to its first line.
+const EMPTY: &str = "\x1b[2J\x1b[H";
 /// A line that is longer is nobody's answer.
 const LONGEST: usize = 256;
 
@@ -52,7 +54,12 @@ impl Consoles {
         if all.is_empty() {
             bail!("this box has neither a screen nor a serial port");
         }
-        Ok(Self { all, terminals: true, pending: false })
+        // The kernel's warnings would be written into the midst of a question; they
+        // are in its log all the same. A failure to ask for quiet is none of ours.
+        let _ = fs::write("/proc/sys/kernel/printk", "2");
+        let mut consoles = Self { all, terminals: true, pending: false };
+        consoles.write(EMPTY);
+        Ok(consoles)
     }
 
     /// Standard input and output.

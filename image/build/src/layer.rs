@@ -82,12 +82,19 @@ pub(crate) fn agent_settings(composed: &Composed) -> Result<String> {
     })
 }
 
-/// Debian's `os-release`, with the image's own name and version.
+/// Debian's `os-release`, with the image's own name and version. The boot menu and
+/// `hostnamectl` show `PRETTY_NAME`; programs that ask which distribution this is
+/// are still told Debian.
 pub(crate) fn os_release(base: &Path, release: &Release<'_>) -> Result<String> {
     let path = base.join("usr/lib/os-release");
-    let mut text = std::fs::read_to_string(&path).at("read", &path)?;
+    let debian = std::fs::read_to_string(&path).at("read", &path)?;
+    let theirs = debian.lines().filter(|line| !line.starts_with("PRETTY_NAME="));
+    let mut text: String = theirs.map(|line| format!("{line}\n")).collect();
     let Release { profile, version } = release;
-    text.push_str(&format!("IMAGE_ID=ashlar-{profile}\nIMAGE_VERSION={version}\n"));
+    text.push_str(&format!(
+        "PRETTY_NAME=\"Ashlar {version} ({profile})\"\n\
+         IMAGE_ID=ashlar-{profile}\nIMAGE_VERSION={version}\n"
+    ));
     Ok(text)
 }
 
@@ -175,6 +182,19 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_boot_menu_names_the_release_and_programs_are_told_which_debian_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
+        let debian = "PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nID=debian\n";
+        std::fs::write(dir.path().join("usr/lib/os-release"), debian).unwrap();
+        let text = os_release(dir.path(), &Release { profile: "shop", version: "7" }).unwrap();
+        assert_eq!(
+            text,
+            "ID=debian\nPRETTY_NAME=\"Ashlar 7 (shop)\"\nIMAGE_ID=ashlar-shop\nIMAGE_VERSION=7\n"
+        );
     }
 
     #[test]

@@ -48,9 +48,21 @@ const DRILLS: &[Drill] = &[
     },
     Drill {
         name: "install",
-        what: "a stick installs a VM over another site's disk and stays in; needs root",
+        what: "a stick installs a VM over another site's disk and stays in; the menu resets it; root",
         build: "build --release --locked -p ashlar",
-        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture over_another_site",
+    },
+    Drill {
+        name: "hardware",
+        what: "the same onto an SD card and a SATA disk, with other network cards; needs root",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::a_box_with",
+    },
+    Drill {
+        name: "boot",
+        what: "instructions of one VM until its agent runs and until it is ready, unit by unit",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture boot::",
     },
     Drill {
         name: "formats",

@@ -1,0 +1,184 @@
+//! One machine that is put together by hand: firmware, disks and ports of a drill's
+//! own, a screen to look at and a keyboard to type on.
+
+use anyhow::{Context, Result, ensure};
+use ashlar_machine::{Deadline, Tools};
+use ashlar_tests::command::workspace;
+use ashlar_tests::project::tools_root;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+
+/// For a machine to start without KVM, and to copy itself.
+const PATIENCE: Duration = Duration::from_secs(1500);
+
+/// What is put together.
+#[derive(Debug, Default)]
+pub(crate) struct Setup<'a> {
+    /// `-drive` options besides the firmware's.
+    pub(crate) drives: Vec<String>,
+    /// `-device` options besides what every machine has.
+    pub(crate) devices: Vec<String>,
+    /// More units for its systemd: name, text, and what wants it.
+    pub(crate) units: Vec<(&'a str, &'a str, &'a str)>,
+    /// More words for its kernel.
+    pub(crate) command_line: &'a str,
+    /// One processor whose clock counts instructions: a nanosecond each, and none
+    /// while it waits.
+    pub(crate) counted: bool,
+}
+
+/// It, while it runs.
+pub(crate) struct Machine {
+    directory: PathBuf,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Machine {
+    /// Presses the power button. Firmware variables are `vars.fd` in `directory`,
+    /// copied there if they are not; the serial console's log is `<name>.log`.
+    pub(crate) fn start(directory: &Path, name: &str, setup: &Setup<'_>) -> Result<Self> {
+        let place = |file: &str| directory.join(file).display().to_string();
+        let root = tools_root()?;
+        if !directory.join("vars.fd").exists() {
+            let firmware = root.join("usr/share/OVMF/OVMF_VARS_4M.fd");
+            std::fs::copy(firmware, directory.join("vars.fd"))?;
+        }
+        let _ = std::fs::remove_file(directory.join("qmp.sock"));
+        let log = directory.join(format!("{name}.log"));
+        let mut command = Tools::Root(root).command("qemu-system-x86_64", &[directory], &[]);
+        command.args("-machine q35,smm=off,vmport=off -cpu max,-erms,-fsrm -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
+        let processors = if setup.counted {
+            "-accel tcg,thread=single,tb-size=512 -smp 1 -icount shift=0,sleep=off"
+        } else {
+            "-accel tcg,thread=multi,tb-size=512 -smp 2"
+        };
+        command.args(processors.split(' '));
+        let firmware = [
+            "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+                .to_owned(),
+            format!("if=pflash,format=raw,unit=1,file={}", place("vars.fd")),
+        ];
+        for option in firmware.iter().chain(&setup.drives) {
+            command.arg("-drive").arg(option);
+        }
+        command.args(["-netdev", "socket,id=segment,mcast=230.0.0.1:39872,localaddr=127.0.0.1"]);
+        for device in &setup.devices {
+            command.arg("-device").arg(device);
+        }
+        command.arg("-chardev").arg(format!("file,id=console,path={}", log.display()));
+        command.args(["-serial", "chardev:console"]);
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", place("qmp.sock")));
+        for (number, text) in setup.strings().iter().enumerate() {
+            let file = directory.join(format!("string-{number}"));
+            std::fs::write(&file, text)?;
+            command.arg("-smbios").arg(format!("type=11,path={}", file.display()));
+        }
+        let child = command.spawn().context("QEMU")?;
+        Ok(Self { directory: directory.to_owned(), child, log })
+    }
+
+    /// What its serial console said so far.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits for words on the serial console, or with none until it switches itself
+    /// off or on.
+    pub(crate) fn until(&mut self, words: Option<&str>) -> Result<()> {
+        let deadline = Deadline::within(PATIENCE);
+        let child = &mut self.child;
+        let log = self.log.clone();
+        let found = deadline.poll(Duration::from_millis(500), || -> Result<Option<()>> {
+            let said = std::fs::read(&log).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
+            if words.is_some_and(|words| said.contains(words)) {
+                return Ok(Some(()));
+            }
+            let ended = child.try_wait()?.is_some();
+            ensure!(!ended || words.is_none(), "it went off before it said {words:?}:\n{said}");
+            Ok(ended.then_some(()))
+        })?;
+        found.with_context(|| format!("no {words:?} in time:\n{}", self.said()))
+    }
+
+    /// What the screen shows, for a person to look at: `out/drill-<drill>/<name>`.
+    pub(crate) fn picture(&self, drill: &str, name: &str) -> Result<()> {
+        let to = workspace().join(format!("out/drill-{drill}"));
+        std::fs::create_dir_all(&to)?;
+        let file = self.directory.join(name);
+        self.qmp("screendump", json!({ "filename": file, "format": "png" }))?;
+        // A PNG has its own end.
+        let whole = |bytes: &[u8]| bytes.len() > 12 && bytes[bytes.len() - 8..][..4] == *b"IEND";
+        let deadline = Deadline::within(Duration::from_secs(30));
+        let bytes = deadline.poll(Duration::from_millis(100), || -> Result<Option<Vec<u8>>> {
+            Ok(std::fs::read(&file).ok().filter(|bytes| whole(bytes)))
+        })?;
+        std::fs::write(to.join(name), bytes.context("no picture")?)?;
+        Ok(())
+    }
+
+    /// What a person types: names of keys as QEMU has them.
+    pub(crate) fn press(&self, keys: &[&str]) -> Result<()> {
+        for key in keys {
+            let key = json!({ "type": "qcode", "data": key });
+            self.qmp("send-key", json!({ "keys": [key] }))?;
+        }
+        Ok(())
+    }
+
+    fn qmp(&self, command: &str, arguments: Value) -> Result<()> {
+        let stream = UnixStream::connect(self.directory.join("qmp.sock"))?;
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        let mut stream = stream;
+        lines.next().context("a greeting")??;
+        for line in [
+            json!({ "execute": "qmp_capabilities" }),
+            json!({ "execute": command, "arguments": arguments }),
+        ] {
+            writeln!(stream, "{line}")?;
+            let answer = lines.find(|line| {
+                line.as_ref().map_or(true, |line| line.contains("return") || line.contains("error"))
+            });
+            let answer = answer.context("no answer")??;
+            ensure!(answer.contains("\"return\""), "{command}: {answer}");
+        }
+        Ok(())
+    }
+}
+
+impl Setup<'_> {
+    /// What the firmware's tables say to the loader and to systemd.
+    fn strings(&self) -> Vec<String> {
+        let credential = |name: String, text: &str| {
+            format!("io.systemd.credential.binary:{name}={}", BASE64_STANDARD.encode(text))
+        };
+        let mut all = vec![format!(
+            "io.systemd.stub.kernel-cmdline-extra=console=tty0 console=ttyS0,115200 \
+             systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600 {}",
+            self.command_line
+        )];
+        for (name, text, wanted_by) in &self.units {
+            all.push(credential(format!("systemd.extra-unit.{name}"), text));
+            let part = name.split('.').next().unwrap_or(name);
+            all.push(credential(
+                format!("systemd.unit-dropin.{wanted_by}~{part}"),
+                &format!("[Unit]\nWants={name}\n"),
+            ));
+        }
+        all
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
