@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// What a turn itself may take: it waits for nothing but this node's own files.
 const TURN: Duration = Duration::from_secs(30);
@@ -40,6 +40,13 @@ const GLANCE: Duration = Duration::from_millis(1_500);
 const EARLY: Duration = Duration::from_millis(750);
 const UNSETTLED: Duration = Duration::from_secs(2);
 const SETTLED: Duration = Duration::from_secs(15);
+
+/// How many times as long as it took a look is rested from: gluster's command line is
+/// heavy, and a weak box that forms a cluster has better things to do than to be asked
+/// how far it is. What was done is looked at without a rest.
+const REST: u32 = 2;
+/// A look that ran into its time-out is not rested from for minutes.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// The least pause: a storm of events must not become a storm of questions.
 const LEAST: Duration = Duration::from_millis(150);
@@ -115,12 +122,17 @@ where
         let late = Rc::new(Cell::new(false));
         let mut looks = Vec::new();
         for part in self.node.parts().collect::<Vec<_>>() {
-            if !self.node.looking.borrow_mut().insert(part) {
+            let rests =
+                self.node.rests.borrow().get(&part).is_some_and(|end| *end > Instant::now());
+            if rests || !self.node.looking.borrow_mut().insert(part) {
                 continue;
             }
             let (node, wake, late) = (self.node.clone(), self.wake.clone(), late.clone());
             looks.push(tokio::task::spawn_local(async move {
+                let begun = Instant::now();
                 node.look(part).await;
+                let rest = (begun.elapsed() * REST).min(LONGEST_REST);
+                node.rests.borrow_mut().insert(part, Instant::now() + rest);
                 node.looking.borrow_mut().remove(&part);
                 if late.get() {
                     wake.notify_one();
@@ -235,6 +247,9 @@ where
         };
         let news = self.backoff.note(&step, error.clone(), since_boot());
         let done = error.is_none();
+        if done {
+            self.node.rests.borrow_mut().clear();
+        }
         if news {
             let seconds = format!("{:.3}", took.as_secs_f64());
             match &error {
@@ -433,6 +448,28 @@ mod tests {
             .await;
         let part = status.borrow().parts.iter().find(|p| p.part == Part::Storage).cloned().unwrap();
         assert_eq!(part.silent.as_deref(), Some("no answer within 0 s"));
+    }
+
+    #[tokio::test]
+    async fn a_look_that_took_long_is_rested_from_until_something_was_done() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, _) = around(&mut fake, root.path(), 54);
+        fake.world().active.insert(crate::node::STORAGE_UNIT.into());
+        fake.world().hung.insert(Part::Storage);
+        let local = LocalSet::new();
+        local.run_until(agent_loop.look()).await;
+        let seen = |agent: &AgentLoop<_, _, _, _>| agent.node.sight.borrow().at(Part::Storage);
+        let first = seen(&agent_loop);
+        local.run_until(agent_loop.look()).await;
+        assert_eq!(seen(&agent_loop), first, "it was asked again at once");
+        agent_loop.note(Outcome {
+            planned: Planned { step: Step::TuneVolume, because: String::new(), fence: None },
+            result: Ok(Done::Acted),
+            took: Duration::ZERO,
+        });
+        local.run_until(agent_loop.look()).await;
+        assert!(seen(&agent_loop) > first);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use ashlar_cluster::{Identity, Part, RingMember, Wanted};
 use ashlar_site::Site;
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) patience: fn(Part) -> Duration,
     /// Parts that are being looked at.
     pub(crate) looking: RefCell<BTreeSet<Part>>,
+    /// Until when a part is not looked at again.
+    pub(crate) rests: RefCell<BTreeMap<Part, tokio::time::Instant>>,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -128,6 +130,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             sight: RefCell::default(),
             patience: observe::patience,
             looking: RefCell::default(),
+            rests: RefCell::default(),
             trust: OnceCell::new(),
         }
     }

@@ -2,16 +2,18 @@
 
 use super::error::Result;
 use super::store::boot_clock;
-use super::{Cluster, Deadline, Error, Exec};
+use super::{Accelerator, Cluster, Deadline, Error, Exec};
 use ashlar_api::{Phase, Status};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Between two looks at a node: seldom, because a look costs an emulated
-/// processor time that it needs for the boot.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Between two looks at a node.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The same where the processor is emulated, which needs its time for the boot: a look
+/// is ten processes there. When a phase was reached a node says itself.
+const EMULATED_PAUSE: Duration = Duration::from_secs(5);
 
 /// A guest that does not answer a look within this time still boots.
 const LOOK: Duration = Duration::from_secs(40);
@@ -72,6 +74,8 @@ impl Watch<'_> {
         let reports = Mutex::new(reports);
         let over = AtomicBool::new(false);
         let done = || over.load(Ordering::Relaxed) || self.deadline.passed() || (self.cancelled)();
+        let emulated = cluster.view().accelerator == Some(Accelerator::Tcg);
+        let pause = if emulated { EMULATED_PAUSE } else { PAUSE };
         std::thread::scope(|scope| {
             let watchers: Vec<_> = names
                 .iter()
@@ -89,7 +93,7 @@ impl Watch<'_> {
                                 over.store(true, Ordering::Relaxed);
                             }
                             drop(all);
-                            Deadline::within(PAUSE).poll(Duration::from_millis(200), || {
+                            Deadline::within(pause).poll(Duration::from_millis(200), || {
                                 Ok::<_, Error>(done().then_some(()))
                             })?;
                         }
