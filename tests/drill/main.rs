@@ -3,5 +3,6 @@
 mod formats;
 mod install;
 mod lab;
+mod profiles;
 mod reset;
 mod vm;

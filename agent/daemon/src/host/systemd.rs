@@ -1,7 +1,8 @@
 //! [`Host`] on a machine that systemd runs, over D-Bus.
 
-use super::{Host, Link, Mount, UnitState, links, mounts::FuseMount};
+use super::{Host, Link, Mount, UnitState, links, mounts::VolumeMount};
 use anyhow::{Context, Result, anyhow, bail};
+use ashlar_site::StorageDriver;
 use futures_util::StreamExt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -57,6 +58,15 @@ trait Hostname {
 }
 
 #[proxy(
+    interface = "org.freedesktop.timedate1",
+    default_service = "org.freedesktop.timedate1",
+    default_path = "/org/freedesktop/timedate1"
+)]
+trait TimeDate {
+    fn set_timezone(&self, zone: &str, interactive: bool) -> zbus::Result<()>;
+}
+
+#[proxy(
     interface = "org.freedesktop.network1.Manager",
     default_service = "org.freedesktop.network1",
     default_path = "/org/freedesktop/network1"
@@ -69,7 +79,7 @@ trait Network {
 #[derive(Debug)]
 pub(crate) struct Machine {
     bus: Connection,
-    volume: FuseMount,
+    volume: VolumeMount,
     /// The name that the machine was once seen to go by.
     name: OnceLock<String>,
 }
@@ -83,10 +93,11 @@ enum Job {
 }
 
 impl Machine {
-    /// Connects to the system bus; `volume` is where the cluster volume is mounted.
-    pub(crate) async fn connect(volume: PathBuf) -> Result<Self> {
+    /// Connects to the system bus; `volume` is where the cluster volume is mounted,
+    /// as that driver does it.
+    pub(crate) async fn connect(volume: PathBuf, driver: StorageDriver) -> Result<Self> {
         let bus = Connection::system().await.context("cannot connect to the system bus")?;
-        Ok(Self { bus, volume: FuseMount::new(volume), name: OnceLock::new() })
+        Ok(Self { bus, volume: VolumeMount::new(volume, driver), name: OnceLock::new() })
     }
 
     /// Queues a job and waits for its result, by systemd's signal. It is sent to
@@ -207,6 +218,11 @@ impl Host for Machine {
             .set_hostname(name, false)
             .await
             .with_context(|| format!("cannot set the host name to {name}"))
+    }
+
+    async fn set_timezone(&self, zone: &str) -> Result<()> {
+        let daemon = TimeDateProxy::new(&self.bus).await?;
+        daemon.set_timezone(zone, false).await.context("the clock's daemon refuses it")
     }
 
     async fn reload_network(&self) -> Result<()> {
