@@ -70,6 +70,8 @@ async fn live(paths: &Paths) -> Result<()> {
     let site = site(paths, &settings, &facts, &mut phases, &status, &pulse).await?;
     facts.site = Some(site.name.clone());
     let wanted = release::wanted(paths, &settings, &site)?;
+    // Each daemon that hears of its files may take a while.
+    pulse.promise(Duration::from_secs(600));
     site_files::apply(paths, &host, &site).await?;
 
     let wake = Arc::new(Notify::new());
