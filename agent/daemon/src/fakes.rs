@@ -147,11 +147,6 @@ impl Host for Fake {
         Ok(())
     }
 
-    async fn set_timezone(&self, zone: &str) -> Result<()> {
-        self.call(format!("zone {zone}"));
-        Ok(())
-    }
-
     async fn reload_network(&self) -> Result<()> {
         self.world().network_reloaded = true;
         Ok(())

@@ -207,8 +207,8 @@ impl Paths {
     }
 
     /// The time zone that the machine shows,
-    pub(crate) fn localtime(&self) -> PathBuf {
-        self.root.join("etc/localtime")
+    pub(crate) fn timezone(&self) -> PathBuf {
+        self.run().join("timezone/zone")
     }
 
     /// and one of those that there are.

@@ -8,7 +8,7 @@ use crate::identity::Known;
 use crate::networkd;
 use crate::paths::Paths;
 use crate::state;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use ashlar_site::{Pools, Proxy, Site, SiteNode, Wifi};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -49,11 +49,6 @@ pub(crate) async fn apply(paths: &Paths, host: &impl Host, site: &Site) -> Resul
             tracing::error!("the site's {} cannot be set up: {error:#}", group.what);
         }
     }
-    if let Some(zone) = &site.time.zone
-        && let Err(error) = set_zone(paths, host, zone).await
-    {
-        tracing::error!("the site's time zone {zone} cannot be set: {error:#}");
-    }
     Ok(())
 }
 
@@ -86,12 +81,6 @@ async fn put(host: &impl Host, group: &Group) -> Result<()> {
     heard
 }
 
-async fn set_zone(paths: &Paths, host: &impl Host, zone: &str) -> Result<()> {
-    ensure!(paths.zone(zone).exists(), "this image does not know that time zone");
-    let set = std::fs::read_link(paths.localtime()).unwrap_or_default();
-    if set.ends_with(format!("zoneinfo/{zone}")) { Ok(()) } else { host.set_timezone(zone).await }
-}
-
 /// Everything that this site asks for.
 fn groups(paths: &Paths, site: &Site, node: Option<&SiteNode>) -> Vec<Group> {
     let public = |path: PathBuf, text: String| File { path, text: text.into(), mode: 0o644 };
@@ -112,6 +101,14 @@ fn groups(paths: &Paths, site: &Site, node: Option<&SiteNode>) -> Vec<Group> {
     add("name servers", names.into_iter().collect(), Then::Restart("systemd-resolved.service"));
     let time = time_servers(site).map(|text| public(paths.timesyncd(), text));
     add("time servers", time.into_iter().collect(), Then::Restart("systemd-timesyncd.service"));
+    if let Some(zone) = &site.time.zone {
+        if paths.zone(zone).exists() {
+            let file = public(paths.timezone(), format!("ZONE={zone}\n"));
+            add("time zone", vec![file], Then::Start("ashlar-timezone.service"));
+        } else {
+            tracing::error!("this image does not know the site's time zone {zone}");
+        }
+    }
     if let Some(network) = &site.network.wifi {
         let (name, text) = wifi(network);
         let file = File { path: paths.wifi().join(name), text, mode: 0o600 };
@@ -265,8 +262,8 @@ mod tests {
             [
                 "restart systemd-resolved.service",
                 "restart systemd-timesyncd.service",
-                "start iwd.service",
-                "zone Europe/Berlin"
+                "start ashlar-timezone.service",
+                "start iwd.service"
             ]
         );
         assert!(fake.world().network_reloaded);
@@ -275,9 +272,6 @@ mod tests {
         assert_eq!(mode(&node.paths.wifi()), 0o700);
         assert_eq!(mode(&node.paths.engine_environment()), 0o600);
         assert_eq!(mode(&node.paths.networkd().join("12-ashlar-uplink.netdev")), 0o644);
-        std::fs::create_dir_all(node.paths.localtime().parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink("../usr/share/zoneinfo/Europe/Berlin", node.paths.localtime())
-            .unwrap();
         apply(&node.paths, &fake, &site).await.unwrap();
         assert_eq!(fake.world().calls, calls, "nothing changed");
     }

@@ -43,8 +43,6 @@ pub(crate) trait Host: Send + Sync {
     async fn is_named(&self, name: &str) -> Result<bool>;
     /// Names the machine.
     async fn set_hostname(&self, name: &str) -> Result<()>;
-    /// Sets the time zone that the machine shows.
-    async fn set_timezone(&self, zone: &str) -> Result<()>;
     /// Lets networkd read its files again and apply what changed.
     async fn reload_network(&self) -> Result<()>;
     /// The wired links, the most likely one first.

@@ -58,15 +58,6 @@ trait Hostname {
 }
 
 #[proxy(
-    interface = "org.freedesktop.timedate1",
-    default_service = "org.freedesktop.timedate1",
-    default_path = "/org/freedesktop/timedate1"
-)]
-trait TimeDate {
-    fn set_timezone(&self, zone: &str, interactive: bool) -> zbus::Result<()>;
-}
-
-#[proxy(
     interface = "org.freedesktop.network1.Manager",
     default_service = "org.freedesktop.network1",
     default_path = "/org/freedesktop/network1"
@@ -218,11 +209,6 @@ impl Host for Machine {
             .set_hostname(name, false)
             .await
             .with_context(|| format!("cannot set the host name to {name}"))
-    }
-
-    async fn set_timezone(&self, zone: &str) -> Result<()> {
-        let daemon = TimeDateProxy::new(&self.bus).await?;
-        daemon.set_timezone(zone, false).await.context("the clock's daemon refuses it")
     }
 
     async fn reload_network(&self) -> Result<()> {

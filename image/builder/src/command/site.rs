@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(site.network.cluster.to_string(), "10.20.0.0/24");
         assert!(!site.network.dhcp);
         assert_eq!(site.network.join, ["10.9.0.1"]);
-        let address = site.address_for("id", &["52:54:00:aa:bb:cc"]);
+        let address = site.address_for("id", &["52:54:00:aa:bb:cc"], None);
         assert_eq!(address.to_string(), "10.20.0.11");
     }
 
