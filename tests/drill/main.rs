@@ -5,5 +5,6 @@ mod formats;
 mod install;
 mod lab;
 mod machine;
+mod profiles;
 mod reset;
 mod vm;

@@ -19,7 +19,7 @@ mod status;
 
 pub use client::{Client, ClientError, Connection};
 pub use error::{ApiError, Refusal};
-pub use reset::{Losses, ResetAnswer, ResetRequest, SiteAfterReset};
+pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
 pub use status::*;
 

@@ -1,12 +1,29 @@
-//! `POST /v1/reset`: this box as it was before its first boot.
+//! `POST /v1/reset`: what a person takes from this box: its applications, its place
+//! in the cluster, or all that it is.
 
 use crate::{Client, ClientError, MemberStatus, Phase, Secret, Status, route};
 use serde::{Deserialize, Serialize};
 
+/// How much is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reset {
+    /// What containers left on this box.
+    Workloads,
+    /// Its place in the cluster; the copy of the volume is set aside.
+    Cluster,
+    /// All state and data.
+    #[default]
+    Factory,
+}
+
 /// The body of `POST /v1/reset`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ResetRequest {
-    /// What the box has of its site afterwards.
+    /// How much is taken.
+    #[serde(default)]
+    pub what: Reset,
+    /// What the box has of its site after a factory reset; the others keep it.
     pub site: SiteAfterReset,
     /// Say what would be lost, and do nothing.
     pub dry_run: bool,
@@ -32,24 +49,76 @@ pub enum SiteAfterReset {
 pub struct ResetAnswer {
     /// What is lost, a line each.
     pub losses: Losses,
-    /// The reset has begun; the box reboots within seconds.
+    /// The reset has begun; for a factory reset the box reboots within seconds.
     pub begun: bool,
 }
 
-/// What a factory reset of a node takes away.
+/// What a reset of a node takes away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Losses {
     /// In words, a line each.
     pub lines: Vec<String>,
+    /// What stays all the same, in words, a line each.
+    #[serde(default)]
+    pub kept: Vec<String>,
     /// Why the cluster cannot bear it, or cannot be known to: no other healthy
     /// copy is in sight.
     pub unbearable: Option<String>,
 }
 
 impl Losses {
-    /// What resetting the node with this status would take away.
+    /// What that reset of the node with this status would take away. `volumes`: the
+    /// local volumes of its container engine.
     #[must_use]
-    pub fn of(status: &Status) -> Self {
+    pub fn of(what: Reset, status: &Status, volumes: &[String]) -> Self {
+        match what {
+            Reset::Workloads => Self::of_workloads(volumes),
+            Reset::Cluster => Self::of_place(status),
+            Reset::Factory => Self::of_all(status),
+        }
+    }
+
+    fn of_workloads(volumes: &[String]) -> Self {
+        let mut lines = vec![
+            "the containers of this box and what they wrote into themselves".to_owned(),
+            "its images: they are fetched again".to_owned(),
+        ];
+        if !volumes.is_empty() {
+            lines.push(format!("its local volumes: {}", volumes.join(", ")));
+        }
+        let kept = vec![
+            "the stacks of the cluster: what belongs here starts again from nothing".to_owned(),
+            "the files below /srv/cluster, which are the whole cluster's".to_owned(),
+        ];
+        let unbearable =
+            (!volumes.is_empty()).then(|| "local volumes are on no other box".to_owned());
+        Self { lines, kept, unbearable }
+    }
+
+    fn of_place(status: &Status) -> Self {
+        let identity = status.identity.as_ref();
+        let mut lines: Vec<_> = identity
+            .map(|identity| {
+                format!(
+                    "the place of {}: it joins as a new node, under another name",
+                    identity.name
+                )
+            })
+            .into_iter()
+            .collect();
+        if let Some(swarm) = &status.swarm {
+            lines.push(format!("its place in the Swarm ({swarm}): its tasks start elsewhere"));
+        }
+        lines.push("its certificates, and its copy of the CA's key if it has one".to_owned());
+        let copy = status.storage.as_ref().map(
+            |_| "its copy of the volume, set aside below /data/bricks until somebody deletes it",
+        );
+        let rest = "its site, containers' images and local volumes";
+        let kept = copy.into_iter().chain([rest]).map(str::to_owned).collect();
+        Self { lines, kept, unbearable: unbearable(status) }
+    }
+
+    fn of_all(status: &Status) -> Self {
         let mut lines = Vec::new();
         match &status.identity {
             Some(identity) => lines.push(format!(
@@ -67,7 +136,7 @@ impl Losses {
         lines.push(
             "everything else in /var and /data: containers, local volumes, the journal".to_owned(),
         );
-        Self { lines, unbearable: unbearable(status) }
+        Self { lines, kept: Vec::new(), unbearable: unbearable(status) }
     }
 }
 
@@ -99,7 +168,7 @@ fn unbearable(status: &Status) -> Option<String> {
 }
 
 impl Client {
-    /// Asks for a factory reset of this node.
+    /// Asks for a reset of this node.
     ///
     /// # Errors
     /// As [`Connection::get`](crate::Connection::get); refused to anyone but root.
@@ -164,12 +233,12 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Status)) -> bool {
         let mut status = healthy();
         change(&mut status);
-        Losses::of(&status).unbearable.is_some()
+        Losses::of(Reset::Factory, &status, &[]).unbearable.is_some()
     }
 
     #[test]
     fn one_of_three_healthy_copies_may_go() {
-        let losses = Losses::of(&healthy());
+        let losses = Losses::of(Reset::Factory, &healthy(), &[]);
         assert_eq!(losses.unbearable, None);
         assert!(losses.lines[0].contains("ashlar-aa"), "{losses:?}");
     }
@@ -182,6 +251,32 @@ mod tests {
         assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = None));
         assert!(refused(|s| s.storage = None), "unknown is not healthy");
         assert!(refused(|s| s.members[1].status = MemberStatus::Failed));
+    }
+
+    #[test]
+    fn a_place_is_given_up_under_the_rules_of_a_copy_and_the_copy_is_kept() {
+        let mut status = healthy();
+        let losses = Losses::of(Reset::Cluster, &status, &[]);
+        assert_eq!(losses.unbearable, None);
+        assert!(losses.kept[0].contains("set aside") && losses.kept[1].contains("site"));
+        status.storage.as_mut().unwrap().bricks_online = 2;
+        assert!(Losses::of(Reset::Cluster, &status, &[]).unbearable.is_some());
+    }
+
+    #[test]
+    fn what_containers_left_may_go_unless_it_is_on_no_other_box() {
+        let of = |volumes: &[String]| Losses::of(Reset::Workloads, &healthy(), volumes);
+        assert_eq!(of(&[]).unbearable, None);
+        let with = of(&["till".into(), "web_db".into()]);
+        assert!(with.lines.contains(&"its local volumes: till, web_db".into()), "{with:?}");
+        assert!(with.unbearable.is_some());
+    }
+
+    #[test]
+    fn a_request_of_an_older_tool_is_one_for_a_factory_reset() {
+        let old = r#"{"site":"keep","dry_run":true,"name":null}"#;
+        let request: ResetRequest = serde_json::from_str(old).unwrap();
+        assert_eq!(request.what, Reset::Factory);
     }
 
     #[test]

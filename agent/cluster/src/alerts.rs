@@ -186,6 +186,12 @@ fn members(s: &Situation<'_>, found: &mut Found) {
         let cure = "it sets its copy aside and joins as a new box by itself";
         found.warning("retired", "this node", words, cure);
     }
+    if let Some(other) = s.kin().next().filter(|_| s.wanted.solo) {
+        let words =
+            format!("this profile is for one box by itself, and {} is in its cluster", other.name);
+        let cure = "give each box a site of its own, or a profile for several boxes";
+        found.warning("not-alone", &other.name, words, cure);
+    }
     lost(s, found);
     for member in s.kin().filter(|m| m.status == MemberStatus::Failed) {
         let words = format!("{} at {} does not answer", member.name, member.address);

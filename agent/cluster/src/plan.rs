@@ -39,7 +39,7 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
         return plan;
     }
     if observed.retired {
-        let why = "the others gave this node's place away while it was gone";
+        let why = "this node's place in the cluster was given away";
         plan.steps.push(because(Step::StartAnew, why));
         return plan;
     }

@@ -11,6 +11,9 @@ pub struct Wanted {
     pub storage: bool,
     /// Whether the recipe wants a Swarm.
     pub swarm: bool,
+    /// Whether the profile is for one box by itself.
+    #[serde(default)]
+    pub solo: bool,
     /// How many live nodes must be present before one of them founds the
     /// cluster; `None` lets a single node found after the settle window.
     pub expect: Option<u8>,
@@ -54,6 +57,7 @@ impl Default for Wanted {
             ring: true,
             storage: true,
             swarm: true,
+            solo: false,
             expect: None,
             settle_ms: 10_000,
             alone_ms: 45_000,

@@ -443,3 +443,13 @@ fn three_nodes_from_power_on_to_ready() {
     assert_eq!(broken, None);
     insta::assert_snapshot!(report.transcript.join("\n"));
 }
+
+#[test]
+fn a_box_by_itself_says_when_another_is_in_its_cluster() {
+    let wanted = Wanted { solo: true, ..Wanted::default() };
+    let told = |observed: &Observed| {
+        let alerts = alerts(observed, &wanted, Troubles::default());
+        alerts.into_iter().any(|alert| alert.id == "not-alone")
+    };
+    assert!(told(&settled(1, 2)) && !told(&settled(1, 1)));
+}

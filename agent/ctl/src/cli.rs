@@ -53,7 +53,7 @@ pub(crate) enum Command {
     History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
-    /// Make this box what it was before its first boot
+    /// Take from this box its workloads, its place in the cluster, or all that it is
     Reset(Reset),
     /// Print a completion script for a shell
     #[command(after_help = "Example: ashlarctl completions bash > \
@@ -162,6 +162,27 @@ pub(crate) struct Reset {
 /// How much is taken away.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ResetWhat {
+    /// What containers left on this box: they start again from nothing
+    ///
+    /// Stops the container engine, and removes containers, images and local volumes
+    /// of this box. It stays in its cluster, and files below /srv/cluster stay.
+    #[command(after_help = "\
+Examples:
+  ashlarctl reset workloads --dry-run             what would be lost
+  ashlarctl reset workloads --name ashlar-4f0c    local volumes too, without a question")]
+    Workloads(Confirm),
+    /// The place of this box in its cluster: it joins anew
+    ///
+    /// Leaves Swarm, storage, certificates and ring, and keeps the site. The copy of
+    /// the volume is set aside below /data/bricks, where it stays. The box then looks
+    /// for a cluster as on its first day, as a node of another name and address. A
+    /// power cut only makes it go on. Its old place is lost to the others, and is
+    /// given away after the grace time.
+    #[command(after_help = "\
+Examples:
+  ashlarctl reset cluster --dry-run               what would be lost
+  ashlarctl reset cluster --name ashlar-4f0c      although it may hold the last copy")]
+    Cluster(Confirm),
     /// All state and data of this box, for good
     ///
     /// Says first what would be lost, and whether the cluster can bear it. The box
@@ -186,6 +207,13 @@ pub(crate) struct Factory {
     /// Come back with this site.
     #[arg(long, value_name = "FILE")]
     pub(crate) new_site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
+}
+
+/// What every reset is told.
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
     /// The name of this node: does it even where no other healthy copy is in sight.
     #[arg(long, value_name = "NODE")]
     pub(crate) name: Option<String>,

@@ -2,12 +2,21 @@
 
 use crate::cli;
 use anyhow::{Context, Result, bail};
-use ashlar_api::{Client, Losses, ResetAnswer, ResetRequest, Secret, SiteAfterReset};
+use ashlar_api::{Client, Losses, Reset, ResetAnswer, ResetRequest, Secret, SiteAfterReset};
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCode> {
-    let cli::ResetWhat::Factory(options) = &options.what;
+    let (what, confirm) = match &options.what {
+        cli::ResetWhat::Workloads(confirm) => (Reset::Workloads, confirm),
+        cli::ResetWhat::Cluster(confirm) => (Reset::Cluster, confirm),
+        cli::ResetWhat::Factory(factory) => return run_factory(client, factory).await,
+    };
+    let site = SiteAfterReset::Keep;
+    ask_and_begin(client, confirm, ResetRequest { what, site, dry_run: true, name: None }).await
+}
+
+async fn run_factory(client: &Client, options: &cli::Factory) -> Result<ExitCode> {
     let site = match (&options.new_site, options.keep_site) {
         (Some(path), _) => {
             let text = std::fs::read(path)
@@ -17,10 +26,20 @@ pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCod
         (None, true) => SiteAfterReset::Keep,
         (None, false) => SiteAfterReset::Forget,
     };
-    let mut request = ResetRequest { site, dry_run: true, name: options.name.clone() };
+    let request = ResetRequest { what: Reset::Factory, site, dry_run: true, name: None };
+    ask_and_begin(client, &options.confirm, request).await
+}
+
+/// Says what would be lost, asks, and begins.
+async fn ask_and_begin(
+    client: &Client,
+    options: &cli::Confirm,
+    mut request: ResetRequest,
+) -> Result<ExitCode> {
+    request.name.clone_from(&options.name);
     let would = client.reset(&request).await?;
     if !options.json {
-        show(&would.losses, &request.site);
+        show(&would.losses, &request);
     }
     if options.dry_run {
         return answer(&would, options.json);
@@ -31,7 +50,16 @@ pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCod
     request.dry_run = false;
     let begun = client.reset(&request).await?;
     if !options.json {
-        println!("The box reboots now, and comes back as it was before its first boot.");
+        println!(
+            "{}",
+            match request.what {
+                Reset::Workloads => "The engine stops now, and starts again empty.",
+                Reset::Cluster =>
+                    "It leaves its cluster now, and looks for one as on its first day.",
+                Reset::Factory =>
+                    "The box reboots now, and comes back as it was before its first boot.",
+            }
+        );
     }
     answer(&begun, options.json)
 }
@@ -43,19 +71,34 @@ fn answer(answer: &ResetAnswer, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(losses: &Losses, site: &SiteAfterReset) {
-    println!("A factory reset of this box takes away, for good:");
+fn show(losses: &Losses, request: &ResetRequest) {
+    println!(
+        "{}",
+        match request.what {
+            Reset::Workloads => "A reset of its workloads takes from this box, for good:",
+            Reset::Cluster => "A reset of its cluster takes from this box:",
+            Reset::Factory => "A factory reset of this box takes away, for good:",
+        }
+    );
     for line in &losses.lines {
         println!("  - {line}");
     }
-    println!(
-        "{}",
-        match site {
-            SiteAfterReset::Keep => "It keeps its site, and joins as a new node.",
-            SiteAfterReset::New(_) => "It gets the new site, and joins as a new node.",
-            SiteAfterReset::Forget => "It forgets its site, and waits until it is given one.",
-        }
-    );
+    if !losses.kept.is_empty() {
+        println!("It keeps:");
+    }
+    for line in &losses.kept {
+        println!("  - {line}");
+    }
+    if request.what == Reset::Factory {
+        println!(
+            "{}",
+            match request.site {
+                SiteAfterReset::Keep => "It keeps its site, and joins as a new node.",
+                SiteAfterReset::New(_) => "It gets the new site, and joins as a new node.",
+                SiteAfterReset::Forget => "It forgets its site, and waits until it is given one.",
+            }
+        );
+    }
     if let Some(why) = &losses.unbearable {
         println!("Beware: {why}.");
     }

@@ -4,9 +4,7 @@
 use crate::firewall;
 use crate::host::{Host, Mount, UnitState};
 use crate::identity::{self, Address};
-use crate::node::{
-    AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT,
-};
+use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
 use crate::ring::{self, Ring};
 use crate::state;
 use crate::storage::Storage;
@@ -97,7 +95,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 let with = ring::Configuration {
                     identity: &identity,
                     site: &self.site,
-                    interface: link.as_deref(),
+                    // One box by itself looks for no others.
+                    interface: link.as_deref().filter(|_| !self.wanted.solo),
                     rpc: Some(ring::RPC),
                 };
                 let tags = Tags::wanted(observed).context("this node has no identity yet")?;
@@ -106,7 +105,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Daemon::Storage => {
                 storage.prepare().await?;
                 self.trust()?.storage_shows_it()?;
-                host.start(STORAGE_UNIT).await
+                match storage.unit() {
+                    Some(unit) => host.start(unit).await,
+                    None => Ok(()),
+                }
             }
             Daemon::Engine => host.start(ENGINE_UNIT).await,
         }
@@ -134,10 +136,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// The storage daemon reads its certificate when it starts; its bricks and
     /// mounts outlive the restart. Noted last: one that failed is done again.
     async fn take_up_certificate(&self) -> Result<()> {
-        if !self.wanted.storage {
+        let Some(unit) = self.effects.storage.unit().filter(|_| self.wanted.storage) else {
             return Ok(());
-        }
-        self.effects.host.restart_if_running(STORAGE_UNIT).await?;
+        };
+        self.effects.host.restart_if_running(unit).await?;
         self.trust()?.storage_shows_it()
     }
 
@@ -149,7 +151,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Daemon::Ring => host.restart_if_running(AGENT_UNIT).await,
             Daemon::Storage => {
                 storage.prepare().await?;
-                host.kill_and_start(STORAGE_UNIT).await
+                match storage.unit() {
+                    Some(unit) => host.kill_and_start(unit).await,
+                    None => Ok(()),
+                }
             }
             Daemon::Engine => {
                 host.kill_and_start(ENGINE_UNIT).await?;

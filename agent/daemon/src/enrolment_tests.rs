@@ -7,6 +7,7 @@ use crate::swarm::Engine;
 use ashlar_api::{Connection, route};
 use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
 use ashlar_pki::enrolment::{Channel, Newcomer};
+use ashlar_site::Pools;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ impl Founder {
         let trust = node.trust().unwrap();
         let (_, configuration) = watch::channel(trust.server().unwrap());
         let (ring, members) = watch::channel(Vec::new());
-        let engine = Engine::new(&Paths::under(root.path()));
+        let engine = Engine::new(&Paths::under(root.path()), Pools::default());
         let api = Arc::new(ClusterApi { trust, engine, managers: 3, members });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
         Self { node, address, server, ring, _root: root }

@@ -79,17 +79,10 @@ impl Fake {
         std::fs::create_dir_all(paths.run()).unwrap();
         self.paths = Some(paths.clone());
         self.world().paths = Some(paths.clone());
-        let mac = "aa:bb:cc:00:00:01".to_owned();
-        let site = Site {
-            version: 1,
-            name: "demo".into(),
-            ring_key: RingKey::new([7; 32]),
-            expect: None,
-            grace_seconds: None,
-            ssh_keys: Vec::new(),
-            network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
-            install: None,
-        };
+        let mac = "aa:bb:cc:00:00:01";
+        let node = vec![SiteNode::by_mac(mac).at(address)];
+        let network = NetworkPlan { node, ..Default::default() };
+        let site = Site { network, ..Site::new("demo", RingKey::new([7; 32])) };
         write_site(&paths, &site);
         let wanted = Wanted { settle_ms: 0, alone_ms: 0, ..Wanted::default() };
         let fake = || self.clone();
@@ -162,7 +155,7 @@ impl Host for Fake {
     async fn links(&self) -> Result<Vec<Link>> {
         let links = self.world().links.clone();
         let (name, mac) = ("host0".into(), "aa:bb:cc:00:00:01".into());
-        let one = Link { name, mac, carrier: true, index: 2 };
+        let one = Link { name, mac, ports: Vec::new(), carrier: true, index: 2 };
         Ok(if links.is_empty() { vec![one] } else { links })
     }
 
@@ -236,6 +229,10 @@ impl Ring for Fake {
 }
 
 impl Storage for Fake {
+    fn unit(&self) -> Option<&'static str> {
+        Some(crate::node::STORAGE_UNIT)
+    }
+
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
         self.answers(Part::Storage).await;
         Ok(ashlar_cluster::Storage { peers: Vec::new(), volume: self.world().volume.clone() })

@@ -4,15 +4,15 @@
 use crate::clock::since_boot;
 use crate::host::{Host, Link};
 use crate::machine::Machine;
+use crate::networkd;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_cluster::{Identity, NodeId};
-use ashlar_site::Site;
+use ashlar_site::{Site, SiteNode};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::cmp::Reverse;
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -84,6 +84,9 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
     if links.is_empty() {
         bail!("this machine has no wired network link to carry its cluster address");
     }
+    if site.network.bond.is_some() && links.iter().all(|link| link.name != networkd::BOND) {
+        bail!("waiting for the network ports to become one (`network.bond` of the site)");
+    }
     let here = Machine::here(paths, &links);
     let mut machine = Machine::load(paths)?.unwrap_or_else(|| here.clone());
     if machine.is_another(&here) {
@@ -101,9 +104,9 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
     let identity = match load(paths)? {
         Some(identity) => identity,
         None => {
-            let macs: Vec<&str> = links.iter().map(|l| l.mac.as_str()).collect();
-            await_named(site, &macs, since_boot())?;
-            let identity = make(site, &macs, host, link).await?;
+            let known = Known::here(paths, &links);
+            await_named(site, &known, since_boot())?;
+            let identity = make(site, &known, host, link).await?;
             state::write_json(&paths.identity(), &identity, 0o600)?;
             tracing::info!(id = %identity.id, name = identity.name, address = %identity.address,
                 "this node has an identity");
@@ -120,10 +123,12 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
     if on.as_ref() == Some(&link.name) {
         return Ok(Address::Stays);
     }
-    let file = paths.networkd().join("20-ashlar-cluster.network");
+    let file = paths.networkd().join(networkd::CLUSTER);
     state::make_public_dir(&paths.networkd())?;
     // networkd runs as a user of its own and must be able to read it.
-    state::write_if_changed(&file, network(link, &identity, site).as_bytes(), 0o644)?;
+    let known = Known::here(paths, &links);
+    let text = networkd::cluster(&link.name, &identity, site, known.node(site));
+    state::write_if_changed(&file, text.as_bytes(), 0o644)?;
     host.reload_network().await?;
     let Some(from) = on else { return Ok(Address::Stays) };
     tracing::info!(from, to = link.name, "the cluster address follows the cable to {}", link.name);
@@ -132,10 +137,9 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
 
 /// A site that gives boxes fixed addresses by their ports is not answered before
 /// such a port had its time to appear.
-fn await_named(site: &Site, macs: &[&str], up: Duration) -> Result<()> {
-    let nodes = &site.network.node;
-    let here = nodes.iter().any(|n| macs.iter().any(|mac| mac.eq_ignore_ascii_case(&n.mac)));
-    if nodes.is_empty() || here || up >= NAMED {
+fn await_named(site: &Site, known: &Known, up: Duration) -> Result<()> {
+    let by_port = site.network.node.iter().any(|node| node.mac.is_some());
+    if !by_port || known.node(site).is_some() || up >= NAMED {
         return Ok(());
     }
     let seconds = NAMED.saturating_sub(up).as_secs() + 1;
@@ -145,11 +149,32 @@ fn await_named(site: &Site, macs: &[&str], up: Duration) -> Result<()> {
     )
 }
 
-async fn make(site: &Site, macs: &[&str], host: &impl Host, link: &Link) -> Result<Identity> {
+/// What a site may know this box by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    macs: Vec<String>,
+    serial: Option<String>,
+}
+
+impl Known {
+    /// The ports and the serial number of this machine.
+    pub(crate) fn here(paths: &Paths, links: &[Link]) -> Self {
+        let serial = std::fs::read_to_string(paths.machine_serial()).ok();
+        let macs = links.iter().flat_map(Link::macs).map(str::to_owned).collect();
+        Self { macs, serial: serial.map(|serial| serial.trim().to_owned()) }
+    }
+
+    /// What the site fixes for it.
+    pub(crate) fn node<'a>(&self, site: &'a Site) -> Option<&'a SiteNode> {
+        site.network.node_of(&self.macs, self.serial.as_deref())
+    }
+}
+
+async fn make(site: &Site, known: &Known, host: &impl Host, link: &Link) -> Result<Identity> {
     let mut bytes = [0_u8; 16];
     OsRng.try_fill_bytes(&mut bytes).context("the kernel gives no random numbers")?;
     let id = hex::encode(bytes);
-    let address = free_address(site, &id, macs, host, link).await?;
+    let address = free_address(site, &id, known, host, link).await?;
     Ok(Identity { name: format!("ashlar-{}", &id[..8]), id: NodeId(id), address })
 }
 
@@ -157,11 +182,11 @@ async fn make(site: &Site, macs: &[&str], host: &impl Host, link: &Link) -> Resu
 async fn free_address(
     site: &Site,
     id: &str,
-    macs: &[&str],
+    known: &Known,
     host: &impl Host,
     link: &Link,
 ) -> Result<IpAddr> {
-    for address in site.address_candidates(id, macs) {
+    for address in site.address_candidates(id, &known.macs, known.serial.as_deref()) {
         // Without a cable nobody can tell.
         if !link.carrier || !host.answers(address, &link.name).await? {
             return Ok(address);
@@ -184,43 +209,17 @@ fn belongs_on<'a>(
     site: &Site,
 ) -> Option<&'a Link> {
     let named =
-        |link: &Link| site.network.node.iter().any(|n| n.mac.eq_ignore_ascii_case(&link.mac));
+        |link: &Link| site.network.node_of(&link.macs().collect::<Vec<_>>(), None).is_some();
     links.iter().max_by_key(|link| {
         let (home, here) = (Some(link.mac.as_str()) == home, Some(link.name.as_str()) == on);
         (link.carrier, home, here, named(link), Reverse(link.index))
     })
 }
 
-/// The `.network` file that puts the cluster address on `link`.
-fn network(link: &Link, identity: &Identity, site: &Site) -> String {
-    let mut text = String::from("# Written by ashlar-agent.\n");
-    let dhcp = if site.network.dhcp { "yes" } else { "no" };
-    let prefix = site.network.cluster.prefix_len();
-    // The multicast route: mDNS has to work on a network without a way out.
-    // No duplicate detection: the first question by mDNS goes out by IPv6 as
-    // well and fails while the link-local address, made from the MAC, is
-    // tentative. That of IPv4 was the agent's, once: networkd's own would take
-    // the address away whenever somebody claims it.
-    // ConfigureWithoutCarrier: a node that is alone, or whose cable was pulled,
-    // keeps its address, because everything on it is bound to that address.
-    let _ = write!(
-        text,
-        "[Match]\nName={}\n\n\
-         [Link]\nRequiredForOnline=no\nMulticast=yes\n\n\
-         [Network]\nDHCP={dhcp}\nLinkLocalAddressing=ipv6\nAddress={}/{prefix}\n\
-         ConfigureWithoutCarrier=yes\nIPv6DuplicateAddressDetection=0\n\n\
-         [Route]\nDestination=224.0.0.0/4\nScope=link\n\n\
-         [DHCPv4]\nUseHostname=no\nUseDomains=no\n",
-        link.name, identity.address
-    );
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fakes::{Fake, FakeNode, loopback};
-    use ashlar_site::SiteNode;
 
     const PORT_1: &str = "aa:bb:cc:00:00:01";
     const PORT_2: &str = "aa:bb:cc:00:00:02";
@@ -230,6 +229,7 @@ mod tests {
         let link = |name: &str, mac: &str, carrier, index| Link {
             name: name.into(),
             mac: mac.into(),
+            ports: Vec::new(),
             carrier,
             index,
         };
@@ -333,10 +333,12 @@ mod tests {
         let node = Box::new(ports(true, false));
         let id = "3f0c8f7e5d2b4a6f9e1d0c7b8a695847";
         let macs: [&str; 0] = [];
-        let wanted: Vec<_> = node.node.site.address_candidates(id, &macs).take(3).collect();
+        let wanted: Vec<_> = node.node.site.address_candidates(id, &macs, None).take(3).collect();
         node.fake.world().answering = wanted[..2].iter().copied().collect();
         let links = ports(true, false);
-        let took = free_address(&node.node.site, id, &[], &node.fake, &links[0]).await.unwrap();
+        let took = free_address(&node.node.site, id, &Known::default(), &node.fake, &links[0])
+            .await
+            .unwrap();
         assert_eq!(took, wanted[2]);
     }
 
@@ -344,7 +346,7 @@ mod tests {
     async fn a_fixed_address_for_which_somebody_answers_is_an_error_and_nothing_is_written() {
         let mut node = Box::new(ports(true, false));
         let address = loopback(30);
-        node.node.site.network.node = vec![SiteNode { mac: PORT_1.into(), address }];
+        node.node.site.network.node = vec![SiteNode::by_mac(PORT_1).at(address)];
         node.fake.world().answering.insert(address);
         assert!(node.assume().await.unwrap_err().to_string().contains("another machine answers"));
         assert_eq!(load(&node.node.paths).unwrap(), None);
@@ -358,11 +360,18 @@ mod tests {
         let node = Box::new(ports(true, false));
         let mut site = node.node.site.clone();
         let early = Duration::from_secs(4);
-        await_named(&site, &[PORT_1], early).unwrap();
-        site.network.node = vec![SiteNode { mac: PORT_2.into(), address: loopback(30) }];
-        assert!(await_named(&site, &[PORT_1], early).is_err());
-        await_named(&site, &[PORT_1, &PORT_2.to_uppercase()], early).unwrap();
-        await_named(&site, &[PORT_1], NAMED).unwrap();
+        let known = |macs: &[&str], serial: Option<&str>| Known {
+            macs: macs.iter().map(|mac| (*mac).to_owned()).collect(),
+            serial: serial.map(str::to_owned),
+        };
+        await_named(&site, &known(&[PORT_1], None), early).unwrap();
+        site.network.node = vec![SiteNode::by_mac(PORT_2).at(loopback(30))];
+        assert!(await_named(&site, &known(&[PORT_1], None), early).is_err());
+        await_named(&site, &known(&[PORT_1, &PORT_2.to_uppercase()], None), early).unwrap();
+        await_named(&site, &known(&[PORT_1], None), NAMED).unwrap();
+        // Its serial number is there from the start.
+        site.network.node = vec![SiteNode { serial: Some("A1".into()), ..SiteNode::default() }];
+        await_named(&site, &known(&[PORT_1], Some("A2")), early).unwrap();
     }
 
     #[tokio::test]

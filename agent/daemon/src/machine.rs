@@ -48,7 +48,12 @@ impl Machine {
         Self {
             version: VERSION,
             uuid: uuid.filter(|u| !u.is_empty() && !EMPTY_NUMBERS.contains(&u.as_str())),
-            macs: links.iter().map(|l| l.mac.clone()).filter(|mac| is_its_makers(mac)).collect(),
+            macs: links
+                .iter()
+                .flat_map(Link::macs)
+                .filter(|mac| is_its_makers(mac))
+                .map(str::to_owned)
+                .collect(),
             home: None,
         }
     }
@@ -160,8 +165,13 @@ mod tests {
     #[test]
     fn an_address_that_nobody_made_tells_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let link =
-            |mac: &str| Link { name: "host0".into(), mac: mac.into(), carrier: true, index: 2 };
+        let link = |mac: &str| Link {
+            name: "host0".into(),
+            mac: mac.into(),
+            ports: Vec::new(),
+            carrier: true,
+            index: 2,
+        };
         let links = ["00:1b:21:00:00:01", "52:54:00:12:34:56", "ca:00:19:5e:45:25"].map(link);
         let here = Machine::here(&Paths::under(root.path()), &links);
         assert_eq!(here.macs, ["00:1b:21:00:00:01".to_owned()].into());

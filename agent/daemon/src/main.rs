@@ -15,6 +15,7 @@ mod identity;
 mod journal;
 mod ledger;
 mod machine;
+mod networkd;
 mod node;
 mod observe;
 mod paths;
@@ -26,6 +27,7 @@ mod ring;
 mod run;
 mod seed;
 mod serve;
+mod site_files;
 mod site_store;
 mod state;
 mod status;
@@ -62,6 +64,10 @@ enum Command {
         /// Take the site from this file instead, which is left as it is.
         #[arg(long)]
         file: Option<PathBuf>,
+        /// This seed partition has just appeared. One of another disk than the box
+        /// was booted from gives its site to a box without one, and is left as it is.
+        #[arg(long, conflicts_with = "file")]
+        partition: Option<PathBuf>,
     },
     /// Take this machine for the node's own.
     ///
@@ -72,7 +78,7 @@ enum Command {
     /// Look which copies of the cluster volume lack something that the one here
     /// has, and write it down for the agent.
     Copies,
-    /// Carry out the factory reset that was asked for, if one was: the box reboots.
+    /// Carry out the reset that was asked for, if one was.
     Reset,
 }
 
@@ -81,7 +87,7 @@ fn main() -> ExitCode {
     journal::init();
     let outcome = match cli.command {
         Command::Run => run(),
-        Command::ImportSeed { file } => import_seed(file),
+        Command::ImportSeed { file, partition } => import_seed(file, partition),
         Command::AcceptMachine => {
             host::wired().and_then(|links| machine::accept(&Paths::system(), &links))
         }
@@ -112,8 +118,9 @@ fn run() -> Result<()> {
     outcome
 }
 
-fn import_seed(file: Option<PathBuf>) -> Result<()> {
-    match seed::import(&Paths::system(), &seed::Sources::system(file), &seed::read_seed)? {
+fn import_seed(file: Option<PathBuf>, partition: Option<PathBuf>) -> Result<()> {
+    let sources = seed::Sources::system(file, partition);
+    match seed::import(&Paths::system(), &sources, &seed::read_seed)? {
         seed::Imported::Now => {}
         seed::Imported::Before => tracing::info!("this node has its site"),
         seed::Imported::Nothing => tracing::warn!(

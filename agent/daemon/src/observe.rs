@@ -5,7 +5,7 @@
 use crate::clock::{self, since_boot_ms};
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
-use crate::node::{ENGINE_UNIT, Node, STORAGE_UNIT};
+use crate::node::{ENGINE_UNIT, Node};
 use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
@@ -97,7 +97,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 self.ask_for_place().await;
             }
             Part::Storage => {
-                let answer = match self.runs(STORAGE_UNIT).await {
+                let runs = match self.effects.storage.unit() {
+                    Some(unit) => self.runs(unit).await,
+                    None => Ok(()),
+                };
+                let answer = match runs {
                     Ok(()) => self.within(part, true, self.observe_storage()).await,
                     Err(why) => Err((why, false)),
                 };
@@ -249,6 +253,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
 mod tests {
     use super::*;
     use crate::fakes::{Fake, loopback};
+    use crate::node::STORAGE_UNIT;
     use ashlar_cluster::{Step, SwarmLocal};
 
     #[tokio::test]

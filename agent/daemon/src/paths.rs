@@ -44,6 +44,11 @@ impl Paths {
         self.root.join("sys/class/dmi/id/product_uuid")
     }
 
+    /// The machine's serial number, as its label says.
+    pub(crate) fn machine_serial(&self) -> PathBuf {
+        self.root.join("sys/class/dmi/id/product_serial")
+    }
+
     /// Compose files of the stacks that the image ships.
     pub(crate) fn stacks(&self) -> PathBuf {
         self.root.join("usr/lib/ashlar/stacks")
@@ -151,9 +156,19 @@ impl Paths {
         self.state().join("retired.json")
     }
 
-    /// What the container engine knows of the Swarm.
+    /// Containers, images and local volumes,
+    pub(crate) fn engine(&self) -> PathBuf {
+        self.data().join("docker")
+    }
+
+    /// what the engine knows of the Swarm,
     pub(crate) fn engine_swarm(&self) -> PathBuf {
-        self.data().join("docker/swarm")
+        self.engine().join("swarm")
+    }
+
+    /// and what runs its containers.
+    pub(crate) fn containerd(&self) -> PathBuf {
+        self.data().join("containerd")
     }
 
     /// The API for this node's own tools.
@@ -164,6 +179,41 @@ impl Paths {
     /// Configuration of networkd that lasts for this boot.
     pub(crate) fn networkd(&self) -> PathBuf {
         self.root.join("run/systemd/network")
+    }
+
+    /// What the resolver reads besides its own settings.
+    pub(crate) fn resolved(&self) -> PathBuf {
+        self.root.join("run/systemd/resolved.conf.d/20-ashlar-site.conf")
+    }
+
+    /// What the clock's daemon reads besides its own settings.
+    pub(crate) fn timesyncd(&self) -> PathBuf {
+        self.root.join("run/systemd/timesyncd.conf.d/20-ashlar-site.conf")
+    }
+
+    /// The container engine's environment.
+    pub(crate) fn engine_environment(&self) -> PathBuf {
+        self.run().join("engine/environment")
+    }
+
+    /// Wireless networks, a file each.
+    pub(crate) fn wifi(&self) -> PathBuf {
+        self.run().join("iwd")
+    }
+
+    /// The keyboard's layout.
+    pub(crate) fn keyboard(&self) -> PathBuf {
+        self.run().join("keyboard/layout")
+    }
+
+    /// The time zone that the machine shows,
+    pub(crate) fn timezone(&self) -> PathBuf {
+        self.run().join("timezone/zone")
+    }
+
+    /// and one of those that there are.
+    pub(crate) fn zone(&self, name: &str) -> PathBuf {
+        self.root.join("usr/share/zoneinfo").join(name)
     }
 
     /// What this node did, one line a step.

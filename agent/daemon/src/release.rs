@@ -3,7 +3,7 @@
 use crate::paths::Paths;
 use anyhow::{Context, Result};
 use ashlar_cluster::{StackFile, Wanted};
-use ashlar_site::{AgentSettings, Site};
+use ashlar_site::{AgentSettings, Site, StorageDriver};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -45,19 +45,34 @@ pub(crate) fn wanted(paths: &Paths, settings: &AgentSettings, site: &Site) -> Re
         ring: settings.ring.enabled,
         storage: settings.ring.enabled && settings.storage.enabled,
         swarm: settings.ring.enabled && settings.swarm.enabled,
-        expect: site.expect,
+        solo: is_solo(settings),
+        expect: if is_solo(settings) { Some(1) } else { site.expect },
         removal_ms: match site.grace_seconds {
             Some(seconds) => seconds.saturating_mul(1000),
             None => Wanted::default().removal_ms,
         },
         settle_ms: settings.ring.settle_seconds.saturating_mul(1000),
-        join: site.network.join.clone(),
+        join: if is_solo(settings) { Vec::new() } else { site.network.join.clone() },
         volume: settings.storage.volume.clone(),
-        replicas: settings.storage.replicas,
+        replicas: if is_solo(settings) { 1 } else { settings.storage.replicas },
         managers: settings.swarm.managers,
         stacks: stacks(paths)?,
         ..Wanted::default()
     })
+}
+
+/// Whether the recipe is for one box by itself.
+fn is_solo(settings: &AgentSettings) -> bool {
+    settings.storage.enabled && settings.storage.driver == StorageDriver::Local
+}
+
+/// Why a site is not for boxes of this profile.
+pub(crate) fn refuses(settings: &AgentSettings, site: &Site) -> Option<String> {
+    let expect = site.expect.filter(|count| is_solo(settings) && *count != 1)?;
+    Some(format!(
+        "this profile is for one box by itself, and the site expects {expect}: take a profile for \
+         several boxes, or give this box a site of its own with `expect = 1`"
+    ))
 }
 
 /// The stacks that the image ships, by name.
@@ -84,6 +99,7 @@ fn stacks(paths: &Paths) -> Result<Vec<StackFile>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ashlar_site::RingKey;
 
     #[test]
     fn an_agent_outside_an_image_wants_nothing_and_says_which_it_is() {
@@ -91,6 +107,28 @@ mod tests {
         let paths = Paths::under(root.path());
         assert_eq!(Release::load(&paths).unwrap().profile, "none");
         assert_eq!(settings(&paths).unwrap(), AgentSettings::default());
+    }
+
+    #[test]
+    fn a_profile_for_one_box_takes_no_site_of_several_and_looks_for_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        let mut settings: AgentSettings =
+            toml::from_str("ring.enabled = true\nstorage = { enabled = true, driver = 'local' }")
+                .unwrap();
+        let mut site = Site::new("shop", RingKey::new([7; 32]));
+        site.network.join = vec!["10.0.0.1".into()];
+        for (expect, taken) in [(None, true), (Some(1), true), (Some(3), false)] {
+            site.expect = expect;
+            assert_eq!(refuses(&settings, &site).is_none(), taken, "{expect:?}");
+        }
+        site.expect = None;
+        let wanted = wanted(&paths, &settings, &site).unwrap();
+        assert!(wanted.solo && wanted.join.is_empty());
+        assert_eq!((wanted.expect, wanted.replicas), (Some(1), 1));
+        settings.storage.driver = StorageDriver::Gluster;
+        site.expect = Some(3);
+        assert_eq!(refuses(&settings, &site), None);
     }
 
     #[test]

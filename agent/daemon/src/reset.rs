@@ -2,6 +2,10 @@
 //! site in the seed for those that keep one, a variable of the firmware, a reboot.
 //! The initrd does the rest (`/usr/lib/ashlar/reset-disk`) for as long as it finds
 //! the variable, so that a power cut only makes it begin again.
+//!
+//! And a reset of what containers left: the engine is stopped and its directories are
+//! emptied, but for what it knows of the Swarm. The agent stands still meanwhile,
+//! because it would start the engine again.
 
 use crate::paths::Paths;
 use crate::state;
@@ -11,10 +15,15 @@ use ashlar_site::Site;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Of a factory reset, the only one that an older release knows.
 const VERSION: u32 = 1;
+
+/// Of any other: an older release must not take it for a factory reset.
+const OTHER: u32 = 2;
 
 /// What the initrd looks for: the first four bytes are a variable's attributes
 /// (kept, and readable before and after boot services end).
@@ -27,6 +36,9 @@ struct Note {
     version: u32,
     /// Which file becomes the site of the box that comes back.
     site: Option<PathBuf>,
+    /// What containers left, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    workloads: bool,
 }
 
 /// One step. Each is safe to repeat, and a reset that was cut starts with the first.
@@ -38,11 +50,20 @@ enum Step {
     Mark,
     /// Within seconds: what runs here is lost anyway.
     Reboot,
+    /// Agent, engine and containers.
+    Stop,
+    /// What the engine keeps, but for the Swarm.
+    EmptyEngine,
+    /// It is done.
+    Forget,
 }
 
 /// What a reset does, in order: the seed before the mark, because after the mark
 /// nothing of this state is read again.
 fn plan(note: &Note) -> Vec<Step> {
+    if note.workloads {
+        return vec![Step::Stop, Step::EmptyEngine, Step::Forget];
+    }
     let seed = note.site.clone().map(Step::StampSeed);
     seed.into_iter().chain([Step::Mark, Step::Reboot]).collect()
 }
@@ -64,7 +85,15 @@ pub(crate) fn note(paths: &Paths, site: &SiteAfterReset) -> Result<()> {
             Some(path)
         }
     };
-    state::write_json(&paths.reset(), &Note { version: VERSION, site }, 0o600)
+    let note = Note { version: VERSION, site, workloads: false };
+    state::write_json(&paths.reset(), &note, 0o600)
+}
+
+/// Notes a reset of what containers left here.
+pub(crate) fn note_workloads(paths: &Paths) -> Result<()> {
+    ensure!(!paths.reset().exists(), "another reset has begun");
+    let note = Note { version: OTHER, site: None, workloads: true };
+    state::write_json(&paths.reset(), &note, 0o600)
 }
 
 /// What a reset does to the machine.
@@ -72,26 +101,49 @@ trait Effects {
     fn stamp_seed(&mut self, site: &Path) -> Result<()>;
     fn mark(&mut self) -> Result<()>;
     fn reboot(&mut self) -> Result<()>;
+    fn stop(&mut self) -> Result<()>;
 }
 
 /// Carries out the reset that is noted.
 fn carry_out(paths: &Paths, effects: &mut impl Effects) -> Result<()> {
     let Some(note) = state::read_json::<Note>(&paths.reset())? else { return Ok(()) };
-    if note.version != VERSION {
+    if note.version != if note.workloads { OTHER } else { VERSION } {
         bail!(
             "{} was written by another release: ask for the reset again",
             paths.reset().display()
         );
     }
     for step in plan(&note) {
-        tracing::warn!("factory reset: {step:?}");
+        tracing::warn!("reset: {step:?}");
         match step {
             Step::StampSeed(site) => effects.stamp_seed(&site),
             Step::Mark => effects.mark(),
             Step::Reboot => effects.reboot(),
+            Step::Stop => effects.stop(),
+            Step::EmptyEngine => empty_engine(paths),
+            Step::Forget => state::remove(&paths.reset()),
         }?;
     }
     Ok(())
+}
+
+/// Removes what the engine keeps: containers, images, local volumes, networks. The
+/// node stays in its Swarm, whose state is its own.
+fn empty_engine(paths: &Paths) -> Result<()> {
+    let dir = paths.engine();
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("cannot list {}", dir.display())),
+    };
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list {}", dir.display()))?.path();
+        if path == paths.engine_swarm() {
+            continue;
+        }
+        if path.is_dir() { state::remove_dir(&path) } else { state::remove(&path) }?;
+    }
+    state::remove_dir(&paths.containerd())
 }
 
 /// `ashlar-agent reset`.
@@ -135,6 +187,17 @@ impl Effects for TheBox {
     fn reboot(&mut self) -> Result<()> {
         call(Command::new("systemctl").args(["reboot", "--force"]))
     }
+
+    fn stop(&mut self) -> Result<()> {
+        // The agent first: it starts what it misses. It comes back when this is over,
+        // whatever becomes of it (`ExecStopPost=` of the unit).
+        let units =
+            ["ashlar-agent.service", "docker.socket", "docker.service", "containerd.service"];
+        for unit in units {
+            call(Command::new("systemctl").args(["stop", unit]))?;
+        }
+        Ok(())
+    }
 }
 
 fn call(command: &mut Command) -> Result<()> {
@@ -159,6 +222,7 @@ mod tests {
         seed: Option<String>,
         marked: bool,
         rebooted: bool,
+        stopped: bool,
         effects: u32,
         fails_at: Option<(u32, bool)>,
     }
@@ -187,6 +251,10 @@ mod tests {
 
         fn reboot(&mut self) -> Result<()> {
             self.effect(|fake| fake.rebooted = true)
+        }
+
+        fn stop(&mut self) -> Result<()> {
+            self.effect(|fake| fake.stopped = true)
         }
     }
 
@@ -237,6 +305,44 @@ mod tests {
         fs::remove_file(paths.site()).unwrap();
         assert!(note(&paths, &SiteAfterReset::Keep).is_err());
         assert!(!paths.reset().exists());
+    }
+
+    #[test]
+    fn what_containers_left_goes_and_the_place_in_the_swarm_stays_at_any_power_cut() {
+        let (_root, paths) = node();
+        let write = |file: &str| {
+            let path = paths.data().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        };
+        for file in ["docker/swarm/raft/wal", "docker/volumes/till/db", "docker/engine-id"] {
+            write(file);
+        }
+        write("containerd/io.containerd.content.v1.content/blob");
+        write("bricks/clusterfs/brick/takings");
+        note_workloads(&paths).unwrap();
+        assert!(note_workloads(&paths).is_err(), "one after the other");
+        let mut fake = Fake { fails_at: Some((1, true)), ..Fake::default() };
+        assert!(carry_out(&paths, &mut fake).is_err());
+        assert!(paths.reset().exists(), "it goes on at the next start");
+        carry_out(&paths, &mut fake).unwrap();
+        assert!(fake.stopped && !fake.marked && !fake.rebooted);
+        let left = |file: &str| paths.data().join(file).exists();
+        assert!(left("docker/swarm/raft/wal") && left("bricks/clusterfs/brick/takings"));
+        assert!(!left("docker/volumes") && !left("docker/engine-id") && !left("containerd"));
+        assert!(!paths.reset().exists());
+        carry_out(&paths, &mut fake).unwrap();
+    }
+
+    #[test]
+    fn an_older_release_never_takes_a_small_reset_for_a_large_one() {
+        let (_root, paths) = node();
+        note_workloads(&paths).unwrap();
+        let note = state::read_json::<Note>(&paths.reset()).unwrap().unwrap();
+        assert_ne!(note.version, VERSION);
+        state::write_json(&paths.reset(), &Note { workloads: false, ..note }, 0o600).unwrap();
+        let mut fake = Fake::default();
+        assert!(carry_out(&paths, &mut fake).is_err() && fake.effects == 0);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 
 use crate::clock::since_boot_ms;
 use crate::host::Host;
-use crate::node::{
-    AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT,
-};
+use crate::identity;
+use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
+use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
@@ -44,6 +44,14 @@ struct Note {
 pub(crate) struct Told {
     retired: BTreeSet<NodeId>,
     asked: Option<u64>,
+}
+
+/// Gives this node's own place away, because a person says so: it begins anew at
+/// its next look.
+pub(crate) fn note(paths: &Paths) -> Result<()> {
+    let identity = identity::load(paths)?.filter(|_| paths.membership().exists());
+    let id = identity.context("this box belongs to no cluster")?.id;
+    state::write_json(&paths.retired(), &Note { version: VERSION, id }, 0o600)
 }
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
@@ -132,7 +140,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// agent begin as on its first day. Written down first, and done in an order in
     /// which what is left after a power cut is still this node's, and goes on.
     pub(crate) async fn start_anew(&self) -> Result<()> {
-        let Effects { host, ring, swarm, .. } = &self.effects;
+        let Effects { host, ring, swarm, storage } = &self.effects;
         let id = self.identity()?.id;
         tracing::warn!("this node lost its place as {id}: it begins anew");
         state::write_json(
@@ -150,9 +158,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         }
         if self.wanted.storage {
             host.stop(MOUNT_UNIT).await?;
-            host.stop(STORAGE_UNIT).await?;
-            // Bricks outlive a stop of the daemon that started them.
-            host.kill_all(STORAGE_UNIT).await?;
+            if let Some(unit) = storage.unit() {
+                host.stop(unit).await?;
+                // Bricks outlive a stop of the daemon that started them.
+                host.kill_all(unit).await?;
+            }
             self.set_brick_aside(&id)?;
             for name in ["vols", "peers", "snaps", "glustershd"] {
                 state::remove_dir(&self.paths.glusterd().join(name))?;
@@ -226,6 +236,21 @@ mod tests {
         let at = |call: &str| calls.iter().position(|c| c == call).unwrap();
         assert!(at("kill all of glusterd.service") > at("stop srv-cluster.mount"));
         assert_eq!(calls.last().unwrap(), "restart ashlar-agent.service");
+    }
+
+    #[tokio::test]
+    async fn a_person_may_give_the_place_of_a_box_away_that_has_one() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let node = fake.node(root.path(), loopback(82));
+        assert!(note(&node.paths).is_err());
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        assert!(note(&node.paths).is_err(), "it belongs to no cluster");
+        node.act(&Step::Found, &Observed::default()).await.unwrap();
+        note(&node.paths).unwrap();
+        let observed = node.observe().await.unwrap();
+        let steps = ashlar_cluster::plan(&observed, &node.wanted).steps;
+        assert!(steps.iter().any(|planned| planned.step == Step::StartAnew), "{steps:?}");
     }
 
     #[tokio::test]

@@ -12,9 +12,10 @@ use crate::phases::Phases;
 use crate::release::{self, Release};
 use crate::ring::Serf;
 use crate::serve;
+use crate::site_files;
 use crate::state;
 use crate::status::Facts;
-use crate::storage::Gluster;
+use crate::storage::Driver;
 use crate::swarm::{self, Engine};
 use crate::work::Work;
 use anyhow::Result;
@@ -53,7 +54,7 @@ async fn live(paths: &Paths) -> Result<()> {
     state::make_private_dir(&paths.state())?;
     state::make_public_dir(&paths.run())?;
 
-    let host = Machine::connect(VOLUME.into()).await?;
+    let host = Machine::connect(VOLUME.into(), settings.storage.driver).await?;
     let userspace = host.userspace_started().await.unwrap_or_default();
     let mut facts = Facts { release, site: None, boot: BootTimes { userspace, agent } };
     let (status, receiver) = watch::channel(facts.blank());
@@ -69,13 +70,16 @@ async fn live(paths: &Paths) -> Result<()> {
     let site = site(paths, &settings, &facts, &mut phases, &status, &pulse).await?;
     facts.site = Some(site.name.clone());
     let wanted = release::wanted(paths, &settings, &site)?;
+    // Each daemon that hears of its files may take a while.
+    pulse.promise(Duration::from_secs(600));
+    site_files::apply(paths, &host, &site).await?;
 
     let wake = Arc::new(Notify::new());
-    let (serf, engine) = (Serf::new(paths, wake.clone()), Engine::new(paths));
+    let (serf, engine) = (Serf::new(paths, wake.clone()), Engine::new(paths, site.network.pools()));
     if wanted.swarm {
         tokio::spawn(swarm::watch(engine.clone(), wake.clone()));
     }
-    let storage = Gluster::new(paths, &wanted.volume);
+    let storage = Driver::new(paths, &settings.storage);
     let effects = Effects { host, ring: serf, storage, swarm: engine.clone() };
     let (members, members_seen) = watch::channel(Vec::new());
     let (server, server_seen) = watch::channel(None);
@@ -123,7 +127,10 @@ async fn site(
         pulse.promise(Duration::from_secs(60));
         let trouble = if path.exists() {
             match Site::load(&path) {
-                Ok(site) => return Ok(site),
+                Ok(site) => match release::refuses(settings, &site) {
+                    None => return Ok(site),
+                    refused => refused,
+                },
                 Err(error) => Some(error.to_string()),
             }
         } else {

@@ -11,10 +11,15 @@ const ATTEMPTS: u32 = 256;
 
 impl Site {
     /// The cluster address of a node: the one that the site gives to one of its
-    /// MAC addresses, or one derived from its id.
+    /// MAC addresses or its serial number, or one derived from its id.
     #[must_use]
-    pub fn address_for(&self, node_id: &str, macs: &[impl AsRef<str>]) -> IpAddr {
-        self.address_candidates(node_id, macs)
+    pub fn address_for(
+        &self,
+        node_id: &str,
+        macs: &[impl AsRef<str>],
+        serial: Option<&str>,
+    ) -> IpAddr {
+        self.address_candidates(node_id, macs, serial)
             .next()
             .unwrap_or_else(|| self.network.derived(node_id, 0).into())
     }
@@ -26,17 +31,14 @@ impl Site {
         &self,
         node_id: &str,
         macs: &[impl AsRef<str>],
+        serial: Option<&str>,
     ) -> impl Iterator<Item = IpAddr> {
         let network = &self.network;
-        let fixed = network
-            .node
-            .iter()
-            .find(|node| macs.iter().any(|mac| mac.as_ref().eq_ignore_ascii_case(&node.mac)))
-            .map(|node| node.address);
+        let fixed = network.node_of(macs, serial).and_then(|node| node.address);
         let derived = (0..ATTEMPTS)
             .map(move |attempt| IpAddr::from(network.derived(node_id, attempt)))
             // Another node's fixed address is never free.
-            .filter(|address| network.node.iter().all(|node| node.address != *address))
+            .filter(|address| network.node.iter().all(|node| node.address != Some(*address)))
             .take(if fixed.is_some() { 0 } else { usize::MAX });
         fixed.into_iter().chain(derived)
     }
@@ -89,18 +91,7 @@ mod tests {
     const NO_MACS: [&str; 0] = [];
 
     fn site(network: NetworkPlan) -> Site {
-        let ring_key = RingKey::new([7; 32]);
-        let (name, ssh_keys) = ("shop".into(), Vec::new());
-        Site {
-            version: 1,
-            name,
-            ring_key,
-            expect: None,
-            grace_seconds: None,
-            ssh_keys,
-            network,
-            install: None,
-        }
+        Site { network, ..Site::new("shop", RingKey::new([7; 32])) }
     }
 
     fn network(cluster: &str) -> NetworkPlan {
@@ -111,16 +102,25 @@ mod tests {
     fn an_address_that_was_derived_once_never_changes_with_a_release() {
         let shop = site(NetworkPlan::default());
         let id = "3f0c8f7e5d2b4a6f9e1d0c7b8a695847";
-        assert_eq!(shop.address_for(id, &NO_MACS).to_string(), "10.83.252.99");
+        assert_eq!(shop.address_for(id, &NO_MACS, None).to_string(), "10.83.252.99");
     }
 
     #[test]
     fn a_node_with_a_fixed_address_has_only_that() {
         let address: IpAddr = "10.83.0.9".parse().unwrap();
-        let node = vec![SiteNode { mac: "52:54:00:aa:bb:cc".into(), address }];
+        let node = vec![SiteNode::by_mac("52:54:00:aa:bb:cc").at(address)];
         let shop = site(NetworkPlan { node, ..NetworkPlan::default() });
         let macs = ["00:00:00:00:00:01", "52:54:00:AA:BB:CC"];
-        assert_eq!(shop.address_candidates("x", &macs).collect::<Vec<_>>(), [address]);
+        assert_eq!(shop.address_candidates("x", &macs, None).collect::<Vec<_>>(), [address]);
+    }
+
+    #[test]
+    fn a_serial_number_stands_for_a_box_as_well_as_a_port() {
+        let address: IpAddr = "10.83.0.9".parse().unwrap();
+        let node = SiteNode { serial: Some("CZC123".into()), ..SiteNode::default() }.at(address);
+        let shop = site(NetworkPlan { node: vec![node], ..NetworkPlan::default() });
+        assert_eq!(shop.address_for("x", &NO_MACS, Some("CZC123")), address);
+        assert_ne!(shop.address_for("x", &NO_MACS, Some("CZC12")), address);
     }
 
     #[test]
@@ -130,14 +130,11 @@ mod tests {
         plan.node = taken
             .iter()
             .enumerate()
-            .map(|(n, address)| SiteNode {
-                mac: format!("52:54:00:00:00:{n:02x}"),
-                address: *address,
-            })
+            .map(|(n, address)| SiteNode::by_mac(format!("52:54:00:00:00:{n:02x}")).at(*address))
             .collect();
         let shop = site(plan);
         for id in ["a", "b", "c", "d"] {
-            assert_eq!(shop.address_for(id, &NO_MACS), IpAddr::from([192, 168, 7, 14]));
+            assert_eq!(shop.address_for(id, &NO_MACS, None), IpAddr::from([192, 168, 7, 14]));
         }
     }
 
@@ -160,8 +157,8 @@ mod tests {
         fn every_candidate_is_a_host_of_the_network(id: String, ip: u32, prefix in 0u8..=29) {
             let cluster = Ipv4Net::new(ip.into(), prefix).unwrap();
             let shop = site(NetworkPlan { cluster, ..NetworkPlan::default() });
-            let mut candidates = shop.address_candidates(&id, &NO_MACS);
-            prop_assert_eq!(candidates.next(), Some(shop.address_for(&id, &NO_MACS)));
+            let mut candidates = shop.address_candidates(&id, &NO_MACS, None);
+            prop_assert_eq!(candidates.next(), Some(shop.address_for(&id, &NO_MACS, None)));
             for address in candidates.take(8) {
                 prop_assert!(shop.network.has_host(address), "{}", address);
             }
@@ -171,7 +168,7 @@ mod tests {
         fn no_network_is_too_small_to_answer(id: String, ip: u32, prefix in 30u8..=32) {
             let cluster = Ipv4Net::new(ip.into(), prefix).unwrap();
             let shop = site(NetworkPlan { cluster, ..NetworkPlan::default() });
-            let _ = shop.address_for(&id, &NO_MACS);
+            let _ = shop.address_for(&id, &NO_MACS, None);
         }
     }
 }

@@ -7,25 +7,34 @@
 
 mod address;
 mod check;
+mod console;
 mod error;
+mod form;
 mod install;
+mod network;
+mod network_check;
 #[cfg(feature = "schema")]
 mod schema;
+mod secret;
 mod settings;
 mod ssh_key;
 mod text;
+mod time;
 pub mod whole_file;
 
-pub use check::is_name;
+pub use console::{ConsoleRules, NotAPin, PinHash};
 pub use error::SiteError;
+pub use form::is_name;
 pub use install::{DiskBus, InstallRules, Take};
+pub use network::{Bond, NetworkPlan, Pools, Proxy, SiteNode, Wifi};
 #[cfg(feature = "schema")]
 pub use schema::schema;
-pub use settings::{AgentSettings, RingSettings, StorageSettings, SwarmSettings};
+pub use secret::SecretText;
+pub use settings::{AgentSettings, RingSettings, StorageDriver, StorageSettings, SwarmSettings};
 pub use ssh_key::{NotAnSshKey, check_ssh_key};
+pub use time::TimeRules;
 
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// `site.toml`, version 1.
@@ -54,39 +63,20 @@ pub struct Site {
     /// Addresses and how nodes get them.
     #[serde(default)]
     pub network: NetworkPlan,
+    /// The boxes' clocks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub time: TimeRules,
+    /// The boxes' screens and keyboards.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub console: ConsoleRules,
     /// How an installer of this site chooses a box's disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<InstallRules>,
 }
 
-/// `[network]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct NetworkPlan {
-    /// Each node takes one address of this network, derived from its id, for
-    /// the whole of its life; cluster traffic uses nothing else.
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
-    pub cluster: ipnet::Ipv4Net,
-    /// Ask for a DHCP lease as well (for the way out).
-    pub dhcp: bool,
-    /// Ring addresses to join besides those that mDNS finds: `ip` or `ip:port`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub join: Vec<String>,
-    /// Nodes with a fixed cluster address, by MAC address.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub node: Vec<SiteNode>,
-}
-
-/// `[[network.node]]`: a box with a fixed cluster address.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SiteNode {
-    /// MAC address of any of its interfaces, `aa:bb:cc:dd:ee:ff`.
-    pub mac: String,
-    /// Its cluster address, inside `network.cluster`.
-    pub address: IpAddr,
+/// Nothing was said.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What [`Site::generate`] is told besides the name.
@@ -104,6 +94,23 @@ impl Site {
     /// The format version that this program reads and writes.
     pub const VERSION: u32 = 1;
 
+    /// A site of this name and key that says nothing else.
+    #[must_use]
+    pub fn new(name: &str, ring_key: RingKey) -> Self {
+        Self {
+            version: Self::VERSION,
+            name: name.to_owned(),
+            ring_key,
+            expect: None,
+            grace_seconds: None,
+            ssh_keys: Vec::new(),
+            network: NetworkPlan::default(),
+            time: TimeRules::default(),
+            console: ConsoleRules::default(),
+            install: None,
+        }
+    }
+
     /// A new site with a ring key from the operating system's generator.
     ///
     /// # Errors
@@ -111,26 +118,9 @@ impl Site {
     pub fn generate(name: &str, options: SiteOptions) -> Result<Self, SiteError> {
         let SiteOptions { expect, ssh_keys, network } = options;
         let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
-        let name = name.to_owned();
-        let version = Self::VERSION;
-        let (grace_seconds, install) = (None, None);
-        let site =
-            Self { version, name, ring_key, expect, grace_seconds, ssh_keys, network, install };
+        let site = Self { expect, ssh_keys, network, ..Self::new(name, ring_key) };
         site.check().map_err(|problem| problem.without_file())?;
         Ok(site)
-    }
-}
-
-impl Default for NetworkPlan {
-    fn default() -> Self {
-        Self {
-            // 10.83.0.0/16: rarely used by shop routers, and wide enough that two
-            // random ids seldom meet (the node probes before it takes one).
-            cluster: ipnet::Ipv4Net::new_assert(Ipv4Addr::new(10, 83, 0, 0), 16),
-            dhcp: true,
-            join: Vec::new(),
-            node: Vec::new(),
-        }
     }
 }
 

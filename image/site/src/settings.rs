@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct AgentSettings {
     /// The ring; without it the node stays alone.
     pub ring: RingSettings,
-    /// Replicated storage.
+    /// Storage for applications.
     pub storage: StorageSettings,
     /// The container cluster.
     pub swarm: SwarmSettings,
@@ -35,12 +35,27 @@ pub struct RingSettings {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StorageSettings {
-    /// Whether this profile has replicated storage.
+    /// Whether this profile has storage for applications, at `/srv/cluster`.
     pub enabled: bool,
+    /// What keeps it.
+    pub driver: StorageDriver,
     /// Name of the cluster volume.
     pub volume: String,
     /// Highest replica count, 1 to 3.
     pub replicas: u8,
+}
+
+/// What keeps the files of `/srv/cluster`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum StorageDriver {
+    /// GlusterFS: a copy on up to three boxes.
+    #[default]
+    Gluster,
+    /// A directory of the data partition, for a profile of one box: it looks for no
+    /// other, and takes none in.
+    Local,
 }
 
 /// `[agent.swarm]`.
@@ -62,7 +77,12 @@ impl Default for RingSettings {
 
 impl Default for StorageSettings {
     fn default() -> Self {
-        Self { enabled: false, volume: "clusterfs".into(), replicas: 3 }
+        Self {
+            enabled: false,
+            driver: StorageDriver::default(),
+            volume: "clusterfs".into(),
+            replicas: 3,
+        }
     }
 }
 

@@ -133,7 +133,7 @@ struct Format {
 fn name_of(path: &Path) -> Option<String> {
     let is_site = path.file_name().is_some_and(|name| name == "site.toml");
     let folder = path.parent()?.file_name()?.to_str()?;
-    (is_site && crate::check::is_name(folder)).then(|| folder.to_owned())
+    (is_site && crate::form::is_name(folder)).then(|| folder.to_owned())
 }
 
 fn wrong(path: &Path, line: usize, what: String, is_key: bool) -> SiteError {

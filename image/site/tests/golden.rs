@@ -1,7 +1,7 @@
 //! Every version of the format that was ever on a node: it stays readable, and
 //! means what it meant.
 
-use ashlar_site::{DiskBus, Site, Take};
+use ashlar_site::{Bond, DiskBus, Site, Take};
 use std::path::Path;
 
 #[test]
@@ -14,7 +14,7 @@ fn version_1_is_read_and_written_as_it_was() {
     assert_eq!(site.network.cluster.to_string(), "10.20.0.0/24");
     assert!(!site.network.dhcp);
     assert_eq!(site.network.join, ["10.9.0.1:7946"]);
-    let address = site.address_for("any", &["52:54:00:AA:BB:CC"]);
+    let address = site.address_for("any", &["52:54:00:AA:BB:CC"], None);
     assert_eq!(address.to_string(), "10.20.0.11");
     assert_eq!(*site.to_toml().unwrap(), text);
 }
@@ -32,6 +32,22 @@ fn the_rules_of_an_installer_are_read_and_written_as_they_were() {
 }
 
 #[test]
+fn what_a_shop_s_network_asks_for_is_read_and_written_as_it_was() {
+    let text = include_str!("golden/site-v1-network.toml");
+    let site = Site::parse(text, Path::new("site-v1-network.toml")).unwrap();
+    let network = &site.network;
+    assert_eq!((network.vlan, network.bond), (Some(20), Some(Bond::ActiveBackup)));
+    assert_eq!(network.pools().overlay.to_string(), "172.21.0.0/16");
+    let passphrase = network.wifi.as_ref().unwrap().passphrase.as_ref().unwrap();
+    assert_eq!(passphrase.expose(), "not the real one");
+    let witness = network.node_of(&["00:00:00:00:00:01"], Some("CZC1234XYZ")).unwrap();
+    assert!(witness.witness && witness.address.is_none());
+    assert_eq!(site.time.zone.as_deref(), Some("Europe/Berlin"));
+    assert!(site.console.pin_hash.as_ref().unwrap().is("830142"));
+    assert_eq!(*site.to_toml().unwrap(), text);
+}
+
+#[test]
 fn a_later_version_is_refused_by_its_number_and_not_by_its_keys() {
     let text =
         include_str!("golden/site-v1.toml").replace("version = 1", "version = 2\nwitness = true");
@@ -43,15 +59,25 @@ fn a_later_version_is_refused_by_its_number_and_not_by_its_keys() {
 }
 
 #[test]
-fn the_site_that_the_guide_shows_is_one() {
+fn the_sites_that_the_guide_shows_are_ones() {
     let guide = include_str!("../../../docs/guide.md");
-    let (_, rest) = guide.split_once("```toml\nversion = 1").unwrap();
-    let (shown, _) = rest.split_once("```").unwrap();
-    let text = format!("version = 1{shown}")
+    let shown: Vec<_> = guide.split("```toml\nversion = 1").skip(1).collect();
+    assert_eq!(shown.len(), 2);
+    for rest in shown {
+        let (site, _) = rest.split_once("```").unwrap();
+        let error = Site::parse(&pasted(site), Path::new("docs/guide.md")).err();
+        assert!(error.is_none(), "{error:?}");
+    }
+}
+
+/// What a person has after filling in the secrets.
+fn pasted(site: &str) -> String {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$adU+qK8uWge0xtk4GKdwdQ$rKbjH/DjcD8JR+suYYgevsxYiFSqAo+WdK23jNA+XMw";
+    format!("version = 1{site}")
+        .replace("pin-hash = \"…\"", &format!("pin-hash = \"{hash}\""))
         .replace("\"…\"", "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"")
         .replace(
             "ssh-ed25519 …",
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
-        );
-    Site::parse(&text, Path::new("docs/guide.md")).unwrap();
+        )
 }

@@ -25,11 +25,23 @@ pub(crate) struct Link {
     pub(crate) name: String,
     /// MAC address in lower case.
     pub(crate) mac: String,
+    /// The makers' MAC addresses of the ports that a bond is made of.
+    pub(crate) ports: Vec<String>,
     /// A cable is plugged in.
     pub(crate) carrier: bool,
     /// The kernel's number of it.
     pub(crate) index: usize,
 }
+
+impl Link {
+    /// Every MAC address that it is known by.
+    pub(crate) fn macs(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.mac).chain(&self.ports).map(String::as_str)
+    }
+}
+
+/// Where the kernel tells of network links.
+const SYS: &str = "/sys/class/net";
 
 fn interfaces() -> Result<impl Iterator<Item = InterfaceAddress>> {
     getifaddrs().context("cannot list the network interfaces of this machine")
@@ -39,7 +51,8 @@ fn interfaces() -> Result<impl Iterator<Item = InterfaceAddress>> {
 pub(crate) fn wired() -> Result<Vec<Link>> {
     let mut links: Vec<Link> = interfaces()?
         .filter_map(|entry| ethernet(&entry))
-        .filter(|link| is_wired(Path::new("/sys/class/net"), &link.name))
+        .filter(|link| is_wired(Path::new(SYS), &link.name))
+        .map(|link| Link { ports: ports(Path::new(SYS), &link.name), ..link })
         .collect();
     links.sort_by_key(|link| (!link.carrier, link.index));
     Ok(links)
@@ -53,6 +66,7 @@ fn ethernet(entry: &InterfaceAddress) -> Option<Link> {
     Some(Link {
         name: entry.interface_name.clone(),
         mac: mac.map(|byte| hex::encode([byte])).join(":"),
+        ports: Vec::new(),
         carrier: entry.flags.contains(InterfaceFlags::IFF_RUNNING),
         index: address.ifindex(),
     })
@@ -60,12 +74,22 @@ fn ethernet(entry: &InterfaceAddress) -> Option<Link> {
 
 /// Whether an Ethernet link leads out of the box by a wire. Containers' and
 /// bridges' own links have no device below them; neither has the one link of
-/// an nspawn node, which is known by its name.
+/// an nspawn node, which is known by its name. A bond stands for its ports.
 fn is_wired(sys: &Path, name: &str) -> bool {
     let has = |entry: &str| sys.join(name).join(entry).exists();
     let named = name == "host0" || name.starts_with("en") || name.starts_with("eth");
-    let other = has("wireless") || has("phy80211") || has("bridge");
-    (named || has("device")) && !other
+    let other = has("wireless") || has("phy80211") || has("bridge") || has("bonding_slave");
+    (named || has("device") || has("bonding")) && !other
+}
+
+/// The makers' MAC addresses of a bond's ports: while they are in it, all of them
+/// show the bond's.
+fn ports(sys: &Path, name: &str) -> Vec<String> {
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let slaves = read(&sys.join(name).join("bonding/slaves"));
+    let own = |port: &str| read(&sys.join(port).join("bonding_slave/perm_hwaddr"));
+    let macs = slaves.split_whitespace().map(|port| own(port).trim().to_ascii_lowercase());
+    macs.filter(|mac| !mac.is_empty()).collect()
 }
 
 /// The interface that carries `address`.
@@ -130,6 +154,23 @@ mod tests {
             .into_iter()
             .filter(|name| is_wired(sys.path(), name));
         assert_eq!(wired.collect::<Vec<_>>(), ["eno1", "host0"]);
+    }
+
+    #[test]
+    fn a_bond_stands_for_its_ports_under_their_makers_addresses() {
+        let sys = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = sys.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("bond0/bonding/slaves", "eno1 eno2\n");
+        write("eno1/bonding_slave/perm_hwaddr", "AA:BB:CC:00:00:01\n");
+        write("eno2/bonding_slave/perm_hwaddr", "aa:bb:cc:00:00:02\n");
+        let wired = ["bond0", "eno1", "eno2"].into_iter().filter(|n| is_wired(sys.path(), n));
+        assert_eq!(wired.collect::<Vec<_>>(), ["bond0"]);
+        assert_eq!(ports(sys.path(), "bond0"), ["aa:bb:cc:00:00:01", "aa:bb:cc:00:00:02"]);
+        assert!(ports(sys.path(), "eno1").is_empty());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! [`Host`] on a machine that systemd runs, over D-Bus.
 
-use super::{Host, Link, Mount, UnitState, links, mounts::FuseMount};
+use super::{Host, Link, Mount, UnitState, links, mounts::VolumeMount};
 use anyhow::{Context, Result, anyhow, bail};
+use ashlar_site::StorageDriver;
 use futures_util::StreamExt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -69,7 +70,7 @@ trait Network {
 #[derive(Debug)]
 pub(crate) struct Machine {
     bus: Connection,
-    volume: FuseMount,
+    volume: VolumeMount,
     /// The name that the machine was once seen to go by.
     name: OnceLock<String>,
 }
@@ -83,10 +84,11 @@ enum Job {
 }
 
 impl Machine {
-    /// Connects to the system bus; `volume` is where the cluster volume is mounted.
-    pub(crate) async fn connect(volume: PathBuf) -> Result<Self> {
+    /// Connects to the system bus; `volume` is where the cluster volume is mounted,
+    /// as that driver does it.
+    pub(crate) async fn connect(volume: PathBuf, driver: StorageDriver) -> Result<Self> {
         let bus = Connection::system().await.context("cannot connect to the system bus")?;
-        Ok(Self { bus, volume: FuseMount::new(volume), name: OnceLock::new() })
+        Ok(Self { bus, volume: VolumeMount::new(volume, driver), name: OnceLock::new() })
     }
 
     /// Queues a job and waits for its result, by systemd's signal. It is sent to

@@ -80,7 +80,7 @@ fn rpc_auth(paths: &Paths) -> Result<Zeroizing<String>> {
 mod tests {
     use super::*;
     use ashlar_cluster::NodeId;
-    use ashlar_site::{NetworkPlan, RingKey};
+    use ashlar_site::RingKey;
     use base64::{Engine, prelude::BASE64_STANDARD};
     use std::fs;
 
@@ -90,16 +90,7 @@ mod tests {
             name: "ashlar-ab".into(),
             address: IpAddr::from([10, 83, 0, 1]),
         };
-        let site = Site {
-            version: 1,
-            name: "demo".into(),
-            ring_key: RingKey::new([7; 32]),
-            expect: None,
-            grace_seconds: None,
-            ssh_keys: Vec::new(),
-            network: NetworkPlan::default(),
-            install: None,
-        };
+        let site = Site::new("demo", RingKey::new([7; 32]));
         let with = Configuration {
             identity: &identity,
             site: &site,

@@ -189,20 +189,11 @@ mod tests {
     use super::*;
     use crate::fakes::loopback;
     use ashlar_cluster::{Identity, NodeId};
-    use ashlar_site::{NetworkPlan, RingKey, Site};
+    use ashlar_site::{RingKey, Site};
 
     #[tokio::test]
     async fn a_node_takes_part_in_the_ring_and_a_second_finds_it_there() {
-        let site = Site {
-            version: 1,
-            name: "demo".into(),
-            ring_key: RingKey::new([7; 32]),
-            expect: None,
-            grace_seconds: None,
-            ssh_keys: Vec::new(),
-            network: NetworkPlan::default(),
-            install: None,
-        };
+        let site = Site::new("demo", RingKey::new([7; 32]));
         let mut rings = Vec::new();
         let mut roots = Vec::new();
         for last in [60, 61] {

@@ -32,16 +32,24 @@ pub(crate) struct Sources {
     pub(crate) file: Option<PathBuf>,
     /// The seed partition of the disk that this node was booted from.
     pub(crate) partition: PathBuf,
+    /// The seed partition of another disk: a stick that was plugged in.
+    pub(crate) stick: Option<PathBuf>,
 }
 
 impl Sources {
-    /// Those of a real node.
-    pub(crate) fn system(file: Option<PathBuf>) -> Self {
+    /// Those of a real node; `appeared` is a seed partition that has just come up.
+    pub(crate) fn system(file: Option<PathBuf>, appeared: Option<PathBuf>) -> Self {
+        let own = PathBuf::from("/dev/ashlar/seed");
+        let is_own = |device: &PathBuf| {
+            std::fs::canonicalize(&own)
+                .is_ok_and(|own| std::fs::canonicalize(device).is_ok_and(|d| d == own))
+        };
         Self {
             file,
+            stick: appeared.filter(|device| !is_own(device)),
             credential: std::env::var_os("CREDENTIALS_DIRECTORY")
                 .map(|dir| PathBuf::from(dir).join("ashlar.site")),
-            partition: "/dev/ashlar/seed".into(),
+            partition: own,
         }
     }
 }
@@ -82,6 +90,9 @@ fn take(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported
             ),
         };
     }
+    if let Some(stick) = &sources.stick {
+        return take_stick(paths, stick, read);
+    }
     let mut outcome = if paths.site().exists() { Imported::Before } else { Imported::Nothing };
     if outcome == Imported::Nothing
         && let Some(credential) = &sources.credential
@@ -91,6 +102,20 @@ fn take(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported
         outcome = Imported::Now;
     }
     Ok(take_seed(paths, &sources.partition, read)?.unwrap_or(outcome))
+}
+
+/// Takes the site that somebody else's stick brings to a box without one. The stick
+/// is left as it is: it may be meant for the next box as well.
+fn take_stick(paths: &Paths, stick: &Path, read: ReadSeed<'_>) -> Result<Imported> {
+    if paths.site().exists() {
+        tracing::info!("a stick with a site is plugged in, and this node has its own");
+        return Ok(Imported::Before);
+    }
+    let Some(text) = read(stick).context("the stick's seed cannot be read")? else {
+        return Ok(Imported::Nothing);
+    };
+    offer(paths, &text, &stick.join("site.toml"))?;
+    Ok(Imported::Now)
 }
 
 /// Takes what the seed partition brings, and wipes it; `None` if it is not there
@@ -238,7 +263,7 @@ mod tests {
             bytes.extend_from_slice(seed.as_bytes());
             bytes.resize(600_000, 0);
             fs::write(&partition, bytes).unwrap();
-            let sources = Sources { credential: None, file: None, partition };
+            let sources = Sources { credential: None, file: None, partition, stick: None };
             Self { sources, root }
         }
 
@@ -364,6 +389,29 @@ mod tests {
         assert_eq!(node.import().unwrap(), Imported::Before);
         assert!(!node.seed_is_zeros());
         assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), SITE);
+    }
+
+    #[test]
+    fn a_stick_that_is_plugged_in_brings_the_site_of_a_box_without_one_and_stays_as_it_is() {
+        let node = Node::new(SITE);
+        let stick = node.root.path().join("stick");
+        fs::write(&stick, vec![b'#'; 4096]).unwrap();
+        let sources = Sources {
+            stick: Some(stick.clone()),
+            partition: node.root.path().join("none"),
+            ..node.sources.clone()
+        };
+        let import = |text: &'static str| {
+            import(&node.paths(), &sources, &move |_| Ok(Some(Zeroizing::new(text.to_owned()))))
+        };
+        assert!(import("name = 1").is_err(), "what is no site is not taken");
+        assert_eq!(import(SITE).unwrap(), Imported::Now);
+        assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), SITE);
+        // Neither another site nor the same with another key replaces it.
+        assert_eq!(import("version = 1\nname = \"other\"\n").unwrap(), Imported::Before);
+        assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), SITE);
+        assert!(fs::read(&stick).unwrap().iter().all(|byte| *byte == b'#'), "not a byte changed");
+        assert!(!node.seed_is_zeros(), "and the box's own seed is no matter of it");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! `POST /v1/reset`: says what a factory reset would take away, and notes the one
-//! that was asked for. Root's alone: the group of the socket may look, not erase.
+//! `POST /v1/reset`: says what a reset would take away, and notes the one that was
+//! asked for. Root's alone: the group of the socket may look, not erase.
 
 use super::local::refuse;
 use crate::paths::Paths;
-use crate::reset;
+use crate::{reset, retirement};
 use anyhow::Result;
-use ashlar_api::{ApiError, Losses, Refusal, ResetAnswer, ResetRequest, Status, route};
+use ashlar_api::{ApiError, Losses, Refusal, Reset, ResetAnswer, ResetRequest, Status, route};
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
@@ -42,18 +42,35 @@ async fn answer(
     State((status, paths)): State<Asked>,
     Json(request): Json<ResetRequest>,
 ) -> Response {
-    let losses = Losses::of(&status.borrow());
+    let losses = Losses::of(request.what, &status.borrow(), &local_volumes(&paths));
     let name = status.borrow().identity.as_ref().map(|identity| identity.name.clone());
     if let Err(error) = may(peer, &request, &losses, name.as_deref()) {
         return refuse(&error);
     }
     if !request.dry_run
-        && let Err(error) = reset::note(&paths, &request.site)
+        && let Err(error) = note(&paths, &request)
     {
-        tracing::error!("a factory reset cannot be noted: {error:#}");
+        tracing::error!("a reset cannot be noted: {error:#}");
         return refuse(&ApiError::new(Refusal::BadRequest, format!("{error:#}")));
     }
     Json(ResetAnswer { losses, begun: !request.dry_run }).into_response()
+}
+
+fn note(paths: &Paths, request: &ResetRequest) -> Result<()> {
+    match request.what {
+        Reset::Factory => reset::note(paths, &request.site),
+        Reset::Workloads => reset::note_workloads(paths),
+        Reset::Cluster => retirement::note(paths),
+    }
+}
+
+/// The local volumes of the container engine, by name.
+fn local_volumes(paths: &Paths) -> Vec<String> {
+    let entries = std::fs::read_dir(paths.engine().join("volumes")).into_iter().flatten();
+    let volumes = entries.flatten().filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> = volumes.filter_map(|v| v.file_name().into_string().ok()).collect();
+    names.sort();
+    names
 }
 
 fn may(
@@ -82,7 +99,19 @@ mod tests {
 
     fn request(name: Option<&str>) -> ResetRequest {
         let name = name.map(str::to_owned);
-        ResetRequest { site: SiteAfterReset::Keep, dry_run: false, name }
+        ResetRequest { what: Reset::Factory, site: SiteAfterReset::Keep, dry_run: false, name }
+    }
+
+    #[test]
+    fn local_volumes_are_told_by_name_and_the_engine_s_own_files_are_none() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        assert!(local_volumes(&paths).is_empty());
+        for name in ["web_db", "till"] {
+            std::fs::create_dir_all(paths.engine().join("volumes").join(name)).unwrap();
+        }
+        std::fs::write(paths.engine().join("volumes/metadata.db"), "").unwrap();
+        assert_eq!(local_volumes(&paths), ["till", "web_db"]);
     }
 
     #[test]

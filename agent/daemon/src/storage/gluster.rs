@@ -5,6 +5,7 @@ use super::cli::{CHANGE, READ, must, run};
 use super::copies;
 use super::logs;
 use super::xml::Processes;
+use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
@@ -181,6 +182,10 @@ fn has(options: &BTreeMap<String, String>, wanted: Options) -> bool {
 }
 
 impl Storage for Gluster {
+    fn unit(&self) -> Option<&'static str> {
+        Some(STORAGE_UNIT)
+    }
+
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
         let peers = must(&["peer", "status"], READ).await?.peers();
         let own = crate::identity::load(&self.paths)?.map(|me| me.address);

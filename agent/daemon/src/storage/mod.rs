@@ -1,12 +1,17 @@
-//! Replicated storage: a pool of peers and one volume with a brick a node.
+//! Storage: a pool of peers and one volume with a brick a node, or the directory
+//! of one box.
 
 mod cli;
 pub(crate) mod copies;
+mod driver;
 mod gluster;
+mod local;
 mod logs;
 mod xml;
 
-pub(crate) use gluster::Gluster;
+pub(crate) use driver::Driver;
+use gluster::Gluster;
+use local::Local;
 
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -14,6 +19,8 @@ use std::net::IpAddr;
 
 /// Effects on the storage daemon. Every call is safe to repeat.
 pub(crate) trait Storage {
+    /// The unit of its daemon, if it has one.
+    fn unit(&self) -> Option<&'static str>;
     /// Peers and volume as this node's daemon tells them.
     async fn observe(&self) -> Result<ashlar_cluster::Storage>;
     /// Makes what the daemon must find when it starts: this node's brick

@@ -8,6 +8,7 @@ use crate::paths::Paths;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ashlar_api::{ApiError, Refusal};
 use ashlar_cluster::{INTENT_LABEL, Intent, Record, SwarmLocal, SwarmNode, SwarmRole};
+use ashlar_site::Pools;
 use bollard::models::{
     LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
     SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig,
@@ -41,23 +42,20 @@ const CHANGE: Duration = Duration::from_secs(60);
 /// leave a kiosk that winters in a shed out of its Swarm for good.
 const CERTIFICATE: i64 = 2 * 365 * 24 * 3600 * 1_000_000_000;
 
-/// What overlay networks are cut from: a range for benchmarks between networks,
-/// which no shop's LAN and no provider uses. Docker's own choice begins at
-/// 10.0.0.0/24, a common LAN, and hides its printers from the containers. It
-/// cannot be changed once there is a Swarm.
-const POOL: &str = "198.18.0.0/16";
-const POOL_SUBNET: u32 = 24;
-
 /// The local container engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     paths: Paths,
+    pools: Pools,
     seats: Arc<Seats>,
 }
 
 impl Engine {
-    pub(crate) fn new(paths: &Paths) -> Self {
-        Self { paths: paths.clone(), seats: Arc::default() }
+    /// `pools`: what overlay networks are cut from. Docker's own choice begins at
+    /// 10.0.0.0/24, a common LAN, and hides its printers from the containers; it
+    /// cannot be changed once there is a Swarm.
+    pub(crate) fn new(paths: &Paths, pools: Pools) -> Self {
+        Self { paths: paths.clone(), pools, seats: Arc::default() }
     }
 
     /// Where Docker's command keeps its own files.
@@ -218,8 +216,8 @@ impl Swarm for Engine {
             listen_addr: Some(format!("{own}:{SWARM_PORT}")),
             advertise_addr: Some(own.to_string()),
             data_path_addr: Some(own.to_string()),
-            default_addr_pool: Some(vec![POOL.into()]),
-            subnet_size: Some(POOL_SUBNET),
+            default_addr_pool: Some(vec![self.pools.overlay.to_string()]),
+            subnet_size: Some(Pools::PIECE.into()),
             spec: Some(SwarmSpec {
                 ca_config: Some(SwarmSpecCaConfig {
                     node_cert_expiry: Some(CERTIFICATE),

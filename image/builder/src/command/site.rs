@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::output::Output;
 use ashlar_build::Project;
-use ashlar_site::{NetworkPlan, Site, SiteNode, SiteOptions, check_ssh_key};
+use ashlar_site::{NetworkPlan, PinHash, Site, SiteNode, SiteOptions, check_ssh_key};
 use ipnet::Ipv4Net;
 use miette::IntoDiagnostic;
 use serde_json::json;
@@ -52,6 +52,15 @@ enum Verb {
     ///   ashlar site list
     #[command(verbatim_doc_comment)]
     List,
+    /// Make the hash of a PIN for the boxes' consoles, to put into a site.
+    ///
+    /// Whoever stands before a box of that site types the PIN before it does
+    /// anything. The site file and the box know its hash alone.
+    ///
+    ///   ashlar site pin
+    ///   pass show shop/pin | ashlar site pin
+    #[command(verbatim_doc_comment)]
+    Pin,
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,6 +101,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             show(&Site::load(&path)?, &path, output)?;
         }
         Verb::List => list(&project, output)?,
+        Verb::Pin => pin(output)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -106,7 +116,7 @@ fn node(text: &str) -> Result<SiteNode, String> {
         text.split_once('=').ok_or("expected MAC=IP, such as 52:54:00:12:34:56=10.83.0.11")?;
     let address: IpAddr =
         address.parse().map_err(|_| format!("`{address}` is not an IP address"))?;
-    Ok(SiteNode { mac: mac.to_ascii_lowercase(), address })
+    Ok(SiteNode::by_mac(mac.to_ascii_lowercase()).at(address))
 }
 
 fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
@@ -123,6 +133,7 @@ fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
         dhcp: !new.no_dhcp,
         join: new.join.clone(),
         node: new.nodes.clone(),
+        ..NetworkPlan::default()
     };
     // What is wrong with the rest must be told before a person is asked.
     let options = SiteOptions { expect: new.expect, ssh_keys, network };
@@ -147,6 +158,19 @@ fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
         path.display()
     ));
     show(&site, &path, output)
+}
+
+/// Asks for a PIN and prints the lines of a site that stand for it.
+fn pin(output: &Output) -> miette::Result<()> {
+    let person = std::io::stdin().is_terminal();
+    if person {
+        eprint!("The PIN (4 to 12 digits; it is shown as you type): ");
+    }
+    let mut line = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line).into_diagnostic()?;
+    let hash = PinHash::of(line.trim()).into_diagnostic()?;
+    output.line(format_args!("[console]\npin-hash = \"{hash}\""));
+    output.json(&json!({ "pin_hash": hash }))
 }
 
 /// How many boxes the cluster begins with; nothing when nobody is there to ask, or
@@ -204,7 +228,11 @@ fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<()> {
     let dhcp = if network.dhcp { "with DHCP besides" } else { "without DHCP" };
     row("network", &format!("{}, {dhcp}", network.cluster));
     for node in &network.node {
-        row("node", &format!("{} = {}", node.mac, node.address));
+        let address = node.address.map(|address| address.to_string());
+        let uplink = node.uplink.map(|uplink| format!("{uplink} on the way out"));
+        let witness = node.witness.then(|| "a witness".to_owned());
+        let fixed: Vec<_> = address.into_iter().chain(uplink).chain(witness).collect();
+        row("node", &format!("{} = {}", node.known_by(), fixed.join(", ")));
     }
     for address in &network.join {
         row("join", address);
@@ -215,13 +243,18 @@ fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<()> {
     for key in &site.ssh_keys {
         row("ssh", &short(key));
     }
+    if let Some(wifi) = &network.wifi {
+        let secret = if wifi.passphrase.is_some() { "with a passphrase" } else { "open" };
+        row("wi-fi", &format!("{}, {secret}", wifi.ssid));
+    }
     output.json(&json!({
         "site": site.name,
         "file": path,
         "back_up": [path],
         "ring_key_fingerprint": site.ring_key.fingerprint(),
         "expect": site.expect,
-        "network": network,
+        "network": network.without_secrets(),
+        "time": site.time,
         "ssh_keys": site.ssh_keys,
     }))
 }
@@ -307,7 +340,7 @@ mod tests {
         assert_eq!(site.network.cluster.to_string(), "10.20.0.0/24");
         assert!(!site.network.dhcp);
         assert_eq!(site.network.join, ["10.9.0.1"]);
-        let address = site.address_for("id", &["52:54:00:aa:bb:cc"]);
+        let address = site.address_for("id", &["52:54:00:aa:bb:cc"], None);
         assert_eq!(address.to_string(), "10.20.0.11");
     }
 

@@ -1,6 +1,7 @@
 //! The recipes of this repository.
 
-use ashlar_recipe::{Compression, compose, recipes};
+use ashlar_recipe::{Compression, Lock, compose, recipes};
+use ashlar_site::StorageDriver;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
@@ -14,6 +15,43 @@ fn every_shipped_recipe_composes_and_says_what_it_is_for() {
     for name in names {
         let composed = compose(&folder(), &name).unwrap_or_else(|error| panic!("{error}"));
         assert!(!composed.recipe.description.is_empty(), "{name} has no description");
+    }
+}
+
+#[test]
+fn every_shipped_recipe_has_a_lock_that_is_its_own_and_budgets() {
+    for name in recipes(&folder()).unwrap() {
+        let composed = compose(&folder(), &name).unwrap();
+        let lock = Lock::load(&folder().join(format!("{name}.lock"))).unwrap();
+        assert_eq!(lock.inputs, composed.wanted().digest(), "ashlar lock --profile {name}");
+        let budget = &composed.recipe.budget;
+        assert!(budget.root.is_some() && budget.uki.is_some(), "{name} has no budgets");
+    }
+}
+
+#[test]
+fn solo_is_one_box_without_glusterfs() {
+    let (solo, metal) =
+        (compose(&folder(), "solo").unwrap(), compose(&folder(), "solo-metal").unwrap());
+    let agent = &solo.recipe.agent;
+    assert!(agent.ring.enabled && agent.storage.enabled && agent.swarm.enabled);
+    assert_eq!(agent.storage.driver, StorageDriver::Local);
+    assert!(solo.recipe.overlays.contains(&"storage-local".into()));
+    for absent in ["glusterfs-server", "glusterfs-client", "serf"] {
+        assert!(!solo.packages().contains(&absent.into()), "{absent}");
+    }
+    assert_eq!(metal.recipe.agent, *agent);
+    assert_eq!(metal.recipe.machine.as_deref(), Some("metal"));
+}
+
+#[test]
+fn gpu_is_retail_metal_with_drivers_and_firmware_of_graphics() {
+    let (metal, gpu) =
+        (compose(&folder(), "retail-metal").unwrap(), compose(&folder(), "gpu").unwrap());
+    assert_eq!(gpu.recipe.agent, metal.recipe.agent);
+    assert!(gpu.recipe.hardware.sets.contains(&"graphics".into()));
+    for package in ["firmware-amd-graphics", "firmware-intel-graphics"] {
+        assert!(gpu.packages().contains(&package.into()), "{package}");
     }
 }
 

@@ -25,8 +25,7 @@ fn refusal(text: &str) -> (String, String) {
 fn a_new_site_is_saved_for_its_owner_alone_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("keys/shop/site.toml");
-    let node =
-        vec![SiteNode { mac: "52:54:00:12:34:56".into(), address: "10.83.0.9".parse().unwrap() }];
+    let node = vec![SiteNode::by_mac("52:54:00:12:34:56").at("10.83.0.9".parse().unwrap())];
     let network = NetworkPlan { node, join: vec!["10.0.0.1:7945".into()], ..Default::default() };
     let options = SiteOptions { expect: Some(3), network, ..SiteOptions::default() };
     let site = Site::generate("shop", options).unwrap();

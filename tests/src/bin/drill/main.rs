@@ -65,6 +65,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture boot::",
     },
     Drill {
+        name: "profiles",
+        what: "every profile is built; one box by itself runs in the lab and is reset; needs root",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture profiles::",
+    },
+    Drill {
         name: "formats",
         what: "the minimal image as qcow2, as vmdk, as a DVD and as an ISO on a stick, each booted",
         build: "run --release --locked --quiet -p ashlar -- build --profile minimal --locked --target iso,qcow2,vmdk",

@@ -1,0 +1,92 @@
+//! The storage that a profile asks for.
+
+use super::{Gluster, Local, Storage};
+use crate::paths::Paths;
+use anyhow::Result;
+use ashlar_site::{StorageDriver, StorageSettings};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// One of those that there are.
+#[derive(Debug)]
+pub(crate) enum Driver {
+    Gluster(Gluster),
+    Local(Local),
+}
+
+impl Driver {
+    /// The one that the recipe names.
+    pub(crate) fn new(paths: &Paths, settings: &StorageSettings) -> Self {
+        match settings.driver {
+            StorageDriver::Gluster => Self::Gluster(Gluster::new(paths, &settings.volume)),
+            StorageDriver::Local => Self::Local(Local::new(paths, &settings.volume)),
+        }
+    }
+}
+
+/// The same question to whichever it is.
+macro_rules! ask {
+    ($driver:expr, $call:ident($($argument:expr),*)) => {
+        match $driver {
+            Driver::Gluster(gluster) => gluster.$call($($argument),*).await,
+            Driver::Local(local) => local.$call($($argument),*).await,
+        }
+    };
+}
+
+impl Storage for Driver {
+    fn unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Gluster(gluster) => gluster.unit(),
+            Self::Local(local) => local.unit(),
+        }
+    }
+
+    async fn observe(&self) -> Result<ashlar_cluster::Storage> {
+        ask!(self, observe())
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        ask!(self, prepare())
+    }
+
+    async fn trim_logs(&self) -> Result<()> {
+        ask!(self, trim_logs())
+    }
+
+    async fn probe(&self, address: IpAddr) -> Result<()> {
+        ask!(self, probe(address))
+    }
+
+    async fn create(&self, bricks: &[IpAddr]) -> Result<()> {
+        ask!(self, create(bricks))
+    }
+
+    async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()> {
+        ask!(self, add_bricks(replicas, bricks))
+    }
+
+    async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
+        ask!(self, replace(from, to))
+    }
+
+    async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {
+        ask!(self, drop_brick(brick, replicas))
+    }
+
+    async fn detach(&self, address: IpAddr) -> Result<()> {
+        ask!(self, detach(address))
+    }
+
+    async fn lacking(&self) -> Result<BTreeSet<IpAddr>> {
+        ask!(self, lacking())
+    }
+
+    async fn tune(&self) -> Result<()> {
+        ask!(self, tune())
+    }
+
+    async fn start(&self) -> Result<()> {
+        ask!(self, start())
+    }
+}
