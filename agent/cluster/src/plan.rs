@@ -4,6 +4,7 @@
 //! phase that waits does not hold up the upkeep of another.
 
 mod joining;
+mod leaving;
 mod pki;
 mod removal;
 mod ring;
@@ -12,8 +13,8 @@ mod swarm;
 
 pub(crate) use joining::{Joining, joining};
 pub use removal::gives_up_copies;
-pub(crate) use removal::leaves_at;
-pub(crate) use storage::{awaited, may_create};
+pub(crate) use removal::{leaves_at, spare_for};
+pub(crate) use storage::{awaited, may_create, unhealthy};
 
 use crate::situation::Situation;
 use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, Wait, Wanted};
@@ -34,8 +35,18 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     if observed.place.moved {
         return plan;
     }
+    if observed.out {
+        let until = "a person lets it in again: `ashlarctl node rejoin` on this box";
+        plan.waits.push(waits("a place in the cluster", until, "stay-out-until-let-in"));
+        return plan;
+    }
     if observed.identity.is_none() {
         plan.steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
+        return plan;
+    }
+    if observed.retired && observed.removed {
+        let why = "a person took this box out of the cluster";
+        plan.steps.push(because(Step::StayOut, why));
         return plan;
     }
     if observed.retired {

@@ -4,9 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer, Phase, Pki,
-    Place, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole,
-    Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
+    Availability, Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer,
+    Phase, Pki, Place, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode,
+    SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -101,6 +101,8 @@ fn swarm() -> impl Strategy<Value = Swarm> {
         manager,
         reachable,
         leader: n == 1,
+        availability: Availability::Active,
+        tasks: 0,
     });
     let stack = (prop_oneof![Just("portal"), Just("till")], 0_u32..3, any::<bool>());
     let stack = stack.prop_map(|(name, services, whole)| ashlar_cluster::Stack {
@@ -123,6 +125,8 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             index: None,
             record: Record::Unknown,
             told_retired: std::collections::BTreeSet::new(),
+            told_leaving: false,
+            manager_less_ms: None,
         },
     )
 }

@@ -14,6 +14,7 @@ mod history;
 mod logs;
 mod manual;
 mod members;
+mod node;
 mod reset;
 mod status;
 mod style;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Status(options) => on_runtime(status::run(&client, &options)),
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
+        Command::Node(options) => on_runtime(node::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),

@@ -2,7 +2,7 @@
 
 use crate::fakes::{Fake, FakeNode, loopback};
 use crate::paths::Paths;
-use crate::serve::{ClusterApi, serve_cluster};
+use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::swarm::Engine;
 use ashlar_api::{Connection, route};
 use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
@@ -42,7 +42,14 @@ impl Founder {
         let (_, configuration) = watch::channel(trust.server().unwrap());
         let (ring, members) = watch::channel(Vec::new());
         let engine = Engine::new(&Paths::under(root.path()));
-        let api = Arc::new(ClusterApi { trust, engine, managers: 3, members });
+        let decider = Decider {
+            trust: trust.clone(),
+            engine: engine.clone(),
+            wanted: node.wanted.clone(),
+            seen: watch::channel(Arc::default()).1,
+            wake: Arc::default(),
+        };
+        let api = Arc::new(ClusterApi { trust, engine, decider, members });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
         Self { node, address, server, ring, _root: root }
     }

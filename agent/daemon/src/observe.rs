@@ -134,13 +134,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
-        let retired = match identity::load(&self.paths)? {
-            Some(me) => self.is_retired(&me.id)?,
-            None => false,
+        let lost = match identity::load(&self.paths)? {
+            Some(me) => self.lost_place(&me.id)?,
+            None => None,
         };
         let sight = self.sight.borrow();
         Ok(Observed {
-            retired,
+            retired: lost.is_some(),
+            removed: lost.is_some_and(|lost| lost.removed),
+            out: identity.is_none() && self.is_out()?,
             now_ms: since_boot_ms(),
             site: true,
             membership: state::read_json(&self.paths.membership())?,
@@ -190,7 +192,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     async fn observe_engine(&self) -> Result<ashlar_cluster::Swarm> {
         let mut swarm = self.effects.swarm.observe().await?;
         self.note_standing(&mut swarm).await;
-        swarm.told_retired = self.told_retired();
+        self.note_places(&mut swarm);
         Ok(swarm)
     }
 

@@ -151,6 +151,11 @@ impl Paths {
         self.state().join("retired.json")
     }
 
+    /// A person took this box out of its cluster: it stays out while this is here.
+    pub(crate) fn out(&self) -> PathBuf {
+        self.state().join("out.json")
+    }
+
     /// What the container engine knows of the Swarm.
     pub(crate) fn engine_swarm(&self) -> PathBuf {
         self.data().join("docker/swarm")

@@ -12,7 +12,11 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
-use ashlar_cluster::{MemberStatus, NodeId, Volume, gives_up_copies};
+use ashlar_api::cluster::PlacesAnswer;
+use ashlar_cluster::{
+    MemberStatus, NodeId, Observed, SwarmRole, Volume, Witness, Word, gives_up_copies,
+    lost_its_place,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,6 +28,12 @@ use tokio::time::timeout;
 /// How often a node that does not manage the Swarm asks whether it has its place,
 /// in milliseconds,
 const ASK_EVERY: u64 = 30_000;
+
+/// and so often while it is being taken out;
+const ASK_SOON: u64 = 3_000;
+
+/// so many of them, those that manage the Swarm first;
+const ASKED: usize = 5;
 
 /// and how long the members may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -37,59 +47,155 @@ struct Note {
     version: u32,
     /// The id under which it lost its place.
     id: NodeId,
+    /// A person took it out.
+    #[serde(default)]
+    removed: bool,
+}
+
+/// `out.json`: kept while a box is out.
+#[derive(Debug, Serialize, Deserialize)]
+struct Out {
+    version: u32,
+    /// The id that it had.
+    id: NodeId,
 }
 
 /// What others said about places in this cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     retired: BTreeSet<NodeId>,
+    /// Those of them that a person took out.
+    removed: BTreeSet<NodeId>,
+    /// This node is being taken out.
+    leaving: bool,
     asked: Option<u64>,
 }
 
+/// That a node lost its place, and whether because a person took it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) removed: bool,
+}
+
+impl Told {
+    /// Takes in what these members said, or did not say.
+    fn hear(&mut self, me: &NodeId, members: &[(IpAddr, bool)], said: &[Option<PlacesAnswer>]) {
+        let ids: BTreeSet<_> = said.iter().flatten().flat_map(|said| &said.retired).collect();
+        for id in ids {
+            let witness =
+                |((_, manages), said): (&(IpAddr, bool), &Option<PlacesAnswer>)| Witness {
+                    manages: *manages,
+                    said: said.as_ref().map(|said| Word {
+                        lost: said.retired.contains(id),
+                        by_record: said.by_record,
+                    }),
+                };
+            let asked: Vec<_> = members.iter().zip(said).map(witness).collect();
+            if lost_its_place(&asked) {
+                self.retired.insert(NodeId(id.clone()));
+                if said.iter().flatten().any(|said| said.removed.contains(id)) {
+                    self.removed.insert(NodeId(id.clone()));
+                }
+            }
+        }
+        let leaving = |said: &&PlacesAnswer| said.by_record && said.leaving.contains(&me.0);
+        self.leaving = said.iter().flatten().any(|said| leaving(&said));
+    }
+}
+
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
-    /// Whether this node lost its place: by its own note, or by what a member told
-    /// it that it knows by its certificate.
-    pub(crate) fn is_retired(&self, id: &NodeId) -> Result<bool> {
+    /// Whether this node lost its place: by its own note, or by what members told it
+    /// that it knows by their certificates.
+    pub(crate) fn lost_place(&self, id: &NodeId) -> Result<Option<Lost>> {
         let note: Option<Note> = state::read_json(&self.paths.retired())?;
-        let refused = self.trust().is_ok_and(|trust| trust.was_refused());
-        Ok(note.is_some_and(|note| note.id == *id)
-            || self.told.borrow().retired.contains(id)
-            || refused)
+        if let Some(note) = note.filter(|note| note.id == *id) {
+            return Ok(Some(Lost { removed: note.removed }));
+        }
+        let told = self.told.borrow();
+        if told.retired.contains(id) {
+            return Ok(Some(Lost { removed: told.removed.contains(id) }));
+        }
+        let Ok(trust) = self.trust() else { return Ok(None) };
+        let refused = trust.refused_by();
+        let asked: Vec<_> = self
+            .live_kin()
+            .into_iter()
+            .map(|(address, manages)| {
+                let word = refused.contains_key(&address);
+                let said = word.then_some(Word { lost: true, by_record: true });
+                Witness { manages, said }
+            })
+            .collect();
+        let removed = refused.values().any(|removed| *removed);
+        Ok(lost_its_place(&asked).then_some(Lost { removed }))
     }
 
-    /// Boxes of which others said that they lost their place.
-    pub(crate) fn told_retired(&self) -> BTreeSet<NodeId> {
-        self.told.borrow().retired.clone()
+    /// Whether a person took this box out, and none has let it in again.
+    pub(crate) fn is_out(&self) -> Result<bool> {
+        Ok(state::read_json::<Out>(&self.paths.out())?.is_some())
+    }
+
+    /// What others said of places in this cluster, for who does not see it itself.
+    pub(crate) fn note_places(&self, swarm: &mut ashlar_cluster::Swarm) {
+        let told = self.told.borrow();
+        swarm.told_retired.clone_from(&told.retired);
+        swarm.told_leaving = told.leaving;
+    }
+
+    /// Strikes nodes off, and notes which of them a person took out.
+    pub(crate) fn strike_off(&self, nodes: &BTreeSet<NodeId>, observed: &Observed) -> Result<()> {
+        let record = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let noted = record.into_iter().flat_map(|intent| &intent.retired);
+        let mut removed: BTreeSet<NodeId> =
+            noted.filter(|(_, gone)| gone.removed).map(|(id, _)| id.clone()).collect();
+        removed.extend(self.told.borrow().removed.iter().cloned());
+        self.trust()?.strike_off(nodes, &removed)
+    }
+
+    /// The other live members of this node's cluster, and whether they manage the
+    /// Swarm: those first.
+    fn live_kin(&self) -> Vec<(IpAddr, bool)> {
+        let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else {
+            return Vec::new();
+        };
+        let sight = self.sight.borrow();
+        let kin = sight.members().iter().filter(|m| {
+            m.status == MemberStatus::Alive
+                && m.cluster.as_ref() == Some(&own.cluster)
+                && m.id.as_ref() != Some(&me.id)
+        });
+        let mut kin: Vec<_> =
+            kin.map(|m| (m.address, m.swarm == Some(SwarmRole::Manager))).collect();
+        kin.sort_by_key(|(address, manages)| (!manages, *address));
+        kin.truncate(ASKED);
+        kin
     }
 
     /// Asks the other members now and then who lost its place. A manager that sees
     /// its Swarm knows by itself.
     pub(crate) async fn ask_for_place(&self) {
         let now_ms = since_boot_ms();
-        let members: Vec<IpAddr> = {
-            let sight = self.sight.borrow();
-            if sight.sees_swarm() {
-                return;
-            }
-            let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else { return };
-            let kin = sight.members().iter().filter(|m| {
-                m.status == MemberStatus::Alive
-                    && m.cluster.as_ref() == Some(&own.cluster)
-                    && m.id.as_ref() != Some(&me.id)
-            });
-            kin.map(|m| m.address).collect()
-        };
-        let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= ASK_EVERY);
+        if self.sight.borrow().sees_swarm() {
+            return;
+        }
+        let members = self.live_kin();
+        let pause = if self.told.borrow().leaving { ASK_SOON } else { ASK_EVERY };
+        let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
         if members.is_empty() || !due {
             return;
         }
         self.told.borrow_mut().asked = Some(now_ms);
-        let Ok(trust) = self.trust() else { return };
-        match timeout(PATIENCE, trust.places(&members)).await {
-            Ok(Ok(retired)) => self.told.borrow_mut().retired.extend(retired),
-            Ok(Err(error)) => tracing::debug!("no member tells who has a place: {error:#}"),
-            Err(_) => tracing::debug!("no member tells in time who has a place"),
-        }
+        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
+        let asked = members.iter().map(async |(address, _)| {
+            let answer =
+                timeout(PATIENCE, trust.places(*address)).await.context("no answer in time");
+            answer.flatten().inspect_err(|error| {
+                tracing::debug!("{address} does not tell who has a place: {error:#}");
+            })
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let answers: Vec<_> = answers.into_iter().map(Result::ok).collect();
+        self.told.borrow_mut().hear(&me.id, &members, &answers);
     }
 
     /// Adds to what the storage daemon says which copies lack something, when one
@@ -129,15 +235,17 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// Sets this node's copy aside, forgets its cluster and its id, and lets the
-    /// agent begin as on its first day. Written down first, and done in an order in
-    /// which what is left after a power cut is still this node's, and goes on.
-    pub(crate) async fn start_anew(&self) -> Result<()> {
+    /// agent begin as on its first day; or, if a person took it out, stay out.
+    /// Written down first, and done in an order in which what is left after a power
+    /// cut is still this node's, and goes on.
+    pub(crate) async fn end_membership(&self, removed: bool) -> Result<()> {
         let Effects { host, ring, swarm, .. } = &self.effects;
         let id = self.identity()?.id;
-        tracing::warn!("this node lost its place as {id}: it begins anew");
+        let then = if removed { "a person took it out" } else { "it begins anew" };
+        tracing::warn!("this node lost its place as {id}: {then}");
         state::write_json(
             &self.paths.retired(),
-            &Note { version: VERSION, id: id.clone() },
+            &Note { version: VERSION, id: id.clone(), removed },
             0o600,
         )?;
         if self.wanted.swarm {
@@ -165,6 +273,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         state::remove(&self.paths.ring().join("snapshot"))?;
         state::remove(&self.paths.shown_certificate())?;
         state::remove_dir(&self.paths.pki())?;
+        if removed {
+            let out = Out { version: VERSION, id: id.clone() };
+            state::write_json(&self.paths.out(), &out, 0o600)?;
+        }
         state::remove(&self.paths.membership())?;
         // From here on there is nobody left who could go on with this.
         state::remove(&self.paths.identity())?;
@@ -234,11 +346,48 @@ mod tests {
         let node = Fake::default().node(root.path(), loopback(81));
         node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
         let id = node.identity().unwrap().id;
-        assert!(!node.is_retired(&id).unwrap());
-        let note = Note { version: VERSION, id: id.clone() };
+        assert_eq!(node.lost_place(&id).unwrap(), None);
+        let note = Note { version: VERSION, id: id.clone(), removed: true };
         state::write_json(&node.paths.retired(), &note, 0o600).unwrap();
-        assert!(node.is_retired(&id).unwrap());
-        assert!(node.observe().await.unwrap().retired);
-        assert!(!node.is_retired(&NodeId("another".into())).unwrap());
+        assert_eq!(node.lost_place(&id).unwrap(), Some(Lost { removed: true }));
+        let observed = node.observe().await.unwrap();
+        assert!(observed.retired && observed.removed);
+        assert_eq!(node.lost_place(&NodeId("another".into())).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_box_that_a_person_took_out_does_nothing_until_it_is_let_in() {
+        let root = tempfile::tempdir().unwrap();
+        let node = Fake::default().node(root.path(), loopback(82));
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        node.act(&Step::Found, &Observed::default()).await.unwrap();
+        node.act(&Step::StayOut, &Observed::default()).await.unwrap();
+        assert!(!node.paths.identity().exists() && !node.paths.pki().exists());
+        let observed = node.observe().await.unwrap();
+        assert!(observed.out && observed.identity.is_none());
+        assert!(ashlar_cluster::plan(&observed, &node.wanted).steps.is_empty());
+        state::remove(&node.paths.out()).unwrap();
+        let plan = ashlar_cluster::plan(&node.observe().await.unwrap(), &node.wanted);
+        assert_eq!(plan.steps[0].step, Step::MakeIdentity);
+    }
+
+    #[test]
+    fn what_one_member_says_of_places_is_believed_only_with_another_or_by_the_record() {
+        let me = NodeId("a".into());
+        let says = |lost: &str, by_record| {
+            let retired: BTreeSet<_> = [lost.to_owned()].into();
+            let leaving = ["a".to_owned()].into();
+            Some(PlacesAnswer { removed: retired.clone(), retired, leaving, by_record })
+        };
+        let members = [(loopback(1), true), (loopback(2), false)];
+        let mut told = Told::default();
+        told.hear(&me, &members, &[None, says("a", true)]);
+        assert!(told.retired.is_empty() && told.leaving);
+        told.hear(&me, &members, &[says("b", false), says("c", false)]);
+        assert!(told.retired.is_empty() && !told.leaving);
+        told.hear(&me, &members, &[says("b", true), None]);
+        assert_eq!((&told.retired, &told.removed), (&[NodeId("b".into())].into(), &told.retired));
+        told.hear(&me, &members[1..], &[says("c", true)]);
+        assert_eq!(told.retired.len(), 1, "it manages nothing");
     }
 }

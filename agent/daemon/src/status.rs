@@ -67,7 +67,14 @@ fn members(observed: &Observed) -> Vec<MemberView> {
     let roster = Roster::of(observed);
     let cluster = observed.membership.as_ref().map(|m| &m.cluster);
     let ring: Vec<_> = observed.ring.iter().flat_map(|ring| &ring.members).collect();
-    let seen = ring.iter().map(|m| {
+    // Some keep a box that the ring forgot as one that left.
+    let forgotten = |m: &&&ashlar_cluster::RingMember| {
+        let ended = |b: &ashlar_cluster::RosterBox| {
+            b.tenure == Tenure::Retired && m.id.as_ref() == Some(&b.id)
+        };
+        m.status != MemberStatus::Alive && roster.boxes.iter().any(ended)
+    };
+    let seen = ring.iter().filter(|m| !forgotten(m)).map(|m| {
         let same_cluster = m.cluster.is_some() && m.cluster.as_ref() == cluster;
         let tenure = roster.boxes.iter().find(|b| m.id.as_ref() == Some(&b.id)).map(|b| b.tenure);
         let (name, address, status) = (m.name.clone(), m.address, m.status);

@@ -35,6 +35,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::Restart { .. }
         | Step::TrimLogs
         | Step::StartAnew
+        | Step::StayOut
         | Step::StrikeOff { .. }
         | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
@@ -62,6 +63,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::RecordSwarm
         | Step::RestartEngine
         | Step::SetSwarmRole { .. }
+        | Step::SetLeaving { .. }
         | Step::DropSwarmEntry { .. }
         | Step::DeployStack { .. }
         | Step::RemoveStack { .. } => swarm(),

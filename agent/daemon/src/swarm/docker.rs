@@ -7,15 +7,18 @@ use super::{Invitation, SWARM_PORT, Swarm};
 use crate::paths::Paths;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ashlar_api::{ApiError, Refusal};
-use ashlar_cluster::{INTENT_LABEL, Intent, Record, SwarmLocal, SwarmNode, SwarmRole};
+use ashlar_cluster::{
+    Availability, INTENT_LABEL, Intent, Record, SwarmLocal, SwarmNode, SwarmRole,
+};
 use bollard::models::{
-    LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
-    SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig,
+    LocalNodeState, Node, NodeSpec, NodeSpecAvailabilityEnum, NodeSpecRoleEnum, NodeState,
+    Reachability, SwarmInitRequest, SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig, Task,
+    TaskState,
 };
 use bollard::query_parameters::{
     DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListNodesOptions,
-    ListServicesOptions, ListServicesOptionsBuilder, UpdateNodeOptionsBuilder,
-    UpdateSwarmOptionsBuilder,
+    ListServicesOptions, ListServicesOptionsBuilder, ListTasksOptionsBuilder,
+    UpdateNodeOptionsBuilder, UpdateSwarmOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
@@ -26,6 +29,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+
+/// A node from which the agent took the tasks carries this label.
+const LEAVING_LABEL: &str = "ashlar.leaving";
 
 const SOCKET: &str = "/run/docker.sock";
 
@@ -158,6 +164,21 @@ fn leads(nodes: &[Node], own: Option<&str>) -> bool {
     own.is_some() && nodes.iter().any(|n| n.id.as_deref() == own && leads(n))
 }
 
+/// Whether it is given tasks; our own label tells our order from a person's.
+fn availability(node: &Node) -> Availability {
+    let spec = node.spec.as_ref();
+    match spec.and_then(|s| s.availability) {
+        None | Some(NodeSpecAvailabilityEnum::EMPTY | NodeSpecAvailabilityEnum::ACTIVE) => {
+            Availability::Active
+        }
+        Some(NodeSpecAvailabilityEnum::PAUSE | NodeSpecAvailabilityEnum::DRAIN) => {
+            let labels = spec.and_then(|s| s.labels.as_ref());
+            let ours = labels.is_some_and(|labels| labels.contains_key(LEAVING_LABEL));
+            if ours { Availability::Leaving } else { Availability::Closed }
+        }
+    }
+}
+
 fn node(node: Node) -> Option<SwarmNode> {
     let manager = node.manager_status.as_ref();
     Some(SwarmNode {
@@ -167,6 +188,8 @@ fn node(node: Node) -> Option<SwarmNode> {
         up: node.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY),
         reachable: manager.and_then(|m| m.reachability) == Some(Reachability::REACHABLE),
         leader: manager.and_then(|m| m.leader) == Some(true),
+        availability: availability(&node),
+        tasks: 0,
         name: node.description?.hostname?,
     })
 }
@@ -204,6 +227,15 @@ impl Swarm for Engine {
                 seen.nodes = nodes.into_iter().filter_map(node).collect();
             }
             Err(error) => tracing::debug!("the Swarm has no quorum: {error}"),
+        }
+        for node in seen.nodes.iter_mut().filter(|n| n.availability == Availability::Leaving) {
+            let filters = HashMap::from([("node", vec![node.id.as_str()])]);
+            let options = ListTasksOptionsBuilder::default().filters(&filters).build();
+            let tasks = docker.list_tasks(Some(options)).await?;
+            let runs = |task: &&Task| {
+                task.status.as_ref().and_then(|s| s.state) == Some(TaskState::RUNNING)
+            };
+            node.tasks = tasks.iter().filter(runs).count() as u64;
         }
         if seen.leader {
             let options = ListServicesOptionsBuilder::default().status(true).build();
@@ -253,6 +285,28 @@ impl Swarm for Engine {
         let docker = self.docker(CHANGE).await?;
         let options = LeaveSwarmOptionsBuilder::default().force(true).build();
         docker.leave_swarm(Some(options)).await.context("the engine does not leave the Swarm")
+    }
+
+    async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()> {
+        let docker = self.docker(READ).await?;
+        let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
+        let named = |n: &Node| {
+            n.description.as_ref().and_then(|d| d.hostname.as_deref()) == Some(name)
+                && n.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY)
+        };
+        let node = nodes.into_iter().find(named);
+        let node = node.with_context(|| format!("the Swarm has no {name} that is up"))?;
+        let mut spec = node.spec.clone().unwrap_or_default();
+        let labels = spec.labels.get_or_insert_default();
+        spec.availability = Some(if leaving {
+            labels.insert(LEAVING_LABEL.into(), "true".into());
+            NodeSpecAvailabilityEnum::DRAIN
+        } else {
+            labels.remove(LEAVING_LABEL);
+            NodeSpecAvailabilityEnum::ACTIVE
+        });
+        let what = if leaving { "take the tasks away from" } else { "give tasks to" };
+        self.change_node(&docker, node, spec).await.with_context(|| format!("cannot {what} {name}"))
     }
 
     async fn drop_entry(&self, id: &str) -> Result<()> {
@@ -342,21 +396,25 @@ impl Engine {
     }
 
     async fn change_role(&self, docker: &Docker, node: Node, role: SwarmRole) -> Result<()> {
-        let name = node.description.and_then(|d| d.hostname).unwrap_or_default();
-        let (Some(id), Some(version)) = (node.id, node.version.and_then(|v| v.index)) else {
-            bail!("the engine tells no id and version of {name}");
-        };
         let wanted = match role {
             SwarmRole::Manager => NodeSpecRoleEnum::MANAGER,
             SwarmRole::Worker => NodeSpecRoleEnum::WORKER,
         };
-        let spec = NodeSpec { role: Some(wanted), ..node.spec.unwrap_or_default() };
+        let spec = NodeSpec { role: Some(wanted), ..node.spec.clone().unwrap_or_default() };
+        self.change_node(docker, node, spec).await.with_context(|| format!("no {role} is made"))
+    }
+
+    async fn change_node(&self, docker: &Docker, node: Node, spec: NodeSpec) -> Result<()> {
+        let name = node.description.and_then(|d| d.hostname).unwrap_or_default();
+        let (Some(id), Some(version)) = (node.id, node.version.and_then(|v| v.index)) else {
+            bail!("the engine tells no id and version of {name}");
+        };
         // The version makes the engine refuse if somebody else changed the node.
         let options = UpdateNodeOptionsBuilder::default().version(i64::try_from(version)?).build();
         docker
             .update_node(&id, spec, options)
             .await
-            .with_context(|| format!("the Swarm does not make {name} a {role}"))
+            .with_context(|| format!("the Swarm does not change {name}"))
     }
 }
 
