@@ -3,5 +3,6 @@
 mod formats;
 mod install;
 mod lab;
+mod removing;
 mod reset;
 mod vm;

@@ -257,7 +257,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "restart-only-the-hung",
         invariant: 7,
-        says: "a daemon is killed only if it runs and has not answered for long",
+        says: "a daemon is killed only if it runs and has not answered for long, and for longer while the whole box is starved of its processor",
         check: general::restart_only_the_hung,
     },
     Rule {

@@ -37,6 +37,10 @@ pub struct Observed {
     /// The partitions that can run full.
     #[serde(default)]
     pub disks: Vec<Disk>,
+    /// Of a hundred parts of the last minute, in how many something here waited for
+    /// the processor.
+    #[serde(default)]
+    pub cpu_pressure: u8,
     /// Where this node stands in the world: its machine and its cable.
     #[serde(default)]
     pub place: Place,

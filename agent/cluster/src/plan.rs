@@ -23,6 +23,13 @@ use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, W
 /// start, election or time-out on a dead peer takes.
 const HUNG: u64 = 60_000;
 
+/// The same while the whole box is starved of its processor: what is only slow would
+/// be slower still after a restart. Not for ever: an app may starve it for good.
+const HUNG_AND_STARVED: u64 = 180_000;
+
+/// From what part on, of a hundred, a box is starved.
+const STARVED: u8 = 80;
+
 /// What this node should do now, earlier phases first, and what it waits for;
 /// no steps when it is settled or waits for others.
 #[must_use]
@@ -122,11 +129,12 @@ fn rouse(s: &Situation<'_>, daemon: Daemon, plan: &mut Plan) {
         return plan.steps.push(because(Step::Start { daemon }, why));
     };
     let long = s.observed.now_ms.saturating_sub(hung.since_ms);
-    if long >= HUNG {
+    let limit = if s.observed.cpu_pressure >= STARVED { HUNG_AND_STARVED } else { HUNG };
+    if long >= limit {
         let why = format!("it runs and has not answered for {} s: {}", long / 1000, hung.why);
         plan.steps.push(because(Step::Restart { daemon }, why));
     } else {
-        let until = format!("it has been silent for {} s, or answers", HUNG / 1000);
+        let until = format!("it has been silent for {} s, or answers", limit / 1000);
         plan.waits.push(waits(format!("a new {daemon}"), until, "restart-only-the-hung"));
     }
 }

@@ -136,6 +136,11 @@ golden! {
         });
     a_worker_that_is_told_of_a_retired_box_serves_it_no_more:
         but(settled(4, 4), |o| swarm_of(o).told_retired = [id(3)].into());
+    a_daemon_that_hangs_on_a_starved_box_is_given_more_time:
+        but(settled(2, 3), |o| {
+            hangs(o, Part::Storage, 179_999);
+            o.cpu_pressure = 80;
+        });
     a_box_that_is_taken_out_is_emptied_first: leaving(1, 4, 3);
     a_box_that_was_emptied_loses_its_place: but(leaving(1, 4, 4), empty(4));
     a_box_whose_tasks_still_run_is_waited_for:

@@ -132,6 +132,15 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             but(settled(2, 3), |o| hangs(o, Part::Storage, 44_999)),
             restart(Daemon::Storage),
         ),
+        (
+            "restart-only-the-hung",
+            but(settled(2, 3), |o| {
+                hangs(o, Part::Engine, 149_999);
+                o.mounted = true;
+                o.cpu_pressure = 80;
+            }),
+            restart(Daemon::Engine),
+        ),
         ("restart-only-the-hung", but(settled(2, 3), |o| o.swarm = None), restart(Daemon::Engine)),
         (
             "no-tasks-before-their-files",

@@ -79,6 +79,11 @@ impl Paths {
         self.state().join("machine.json")
     }
 
+    /// How much is waited for the processor, as the kernel measures it.
+    pub(crate) fn cpu_pressure(&self) -> PathBuf {
+        self.root.join("proc/pressure/cpu")
+    }
+
     /// Nodes that were struck off the cluster.
     pub(crate) fn struck_off(&self) -> PathBuf {
         self.state().join("struck-off.json")

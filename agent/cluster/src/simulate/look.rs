@@ -35,6 +35,7 @@ impl Simulation {
             swarm: self.observe_swarm(n),
             looks: self.looks(n),
             disks: Vec::new(),
+            cpu_pressure: 0,
             place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
             clock: Clock { unix: Some(EPOCH + self.now / 1000), ..Clock::default() },
             retired: self.told_that_retired(n),
