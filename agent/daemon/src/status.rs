@@ -126,3 +126,41 @@ fn swarm(observed: &Observed, wanted: &Wanted) -> Option<SwarmView> {
         nodes: swarm.nodes.len(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ashlar_cluster::{ClusterId, Membership, NodeId, Pki, Ring, RingMember};
+
+    #[test]
+    fn a_box_that_lost_its_place_is_listed_only_while_it_is_there() {
+        let cluster = ClusterId("c".into());
+        let member = |name: &str, status| RingMember {
+            id: Some(NodeId(name.into())),
+            name: name.into(),
+            address: [10, 83, 0, 1].into(),
+            status,
+            cluster: Some(cluster.clone()),
+            storage_open: false,
+            ca_key: false,
+            swarm: None,
+        };
+        let listed = |status| {
+            let ring = vec![member("a", MemberStatus::Alive), member("b", status)];
+            let observed = Observed {
+                membership: Some(Membership {
+                    cluster: cluster.clone(),
+                    founder: true,
+                    swarm: true,
+                }),
+                ring: Some(Ring { members: ring, quiet_ms: 0 }),
+                pki: Pki { struck_off: [NodeId("b".into())].into(), ..Pki::default() },
+                ..Observed::default()
+            };
+            members(&observed).len()
+        };
+        assert_eq!(listed(MemberStatus::Alive), 2);
+        assert_eq!(listed(MemberStatus::Left), 1);
+        assert_eq!(listed(MemberStatus::Failed), 1);
+    }
+}

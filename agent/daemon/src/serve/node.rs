@@ -1,6 +1,6 @@
 //! `POST /v1/node`: a person takes a box out of the cluster, or keeps it. Decided by
-//! the leader alone, on what it saw last, and written by compare-and-swap: whatever
-//! changed meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
+//! the leader alone, on what it sees, and written by compare-and-swap: whatever
+//! changes meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
 
 use super::local::refuse;
 use super::reset::Peer;
@@ -35,16 +35,22 @@ pub(crate) struct Decider {
 impl Decider {
     /// Decides here, if this node leads.
     pub(super) async fn here(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
-        let seen = self.seen.borrow().clone();
-        let leads = seen.swarm.as_ref().is_some_and(|swarm| swarm.manager && swarm.leader);
-        if !leads {
-            return Err(ApiError::new(Refusal::AskAnother, "this node does not lead the cluster"));
+        let not_here = |why: String| ApiError::new(Refusal::AskAnother, why);
+        let mut seen = Observed::clone(&*self.seen.borrow());
+        if !seen.swarm.as_ref().is_some_and(|swarm| swarm.manager) {
+            return Err(not_here("this node does not manage the Swarm".into()));
         }
+        // The record as it is now: the last look may be some seconds old.
+        let now = self.engine.observe().await.map_err(|error| not_here(format!("{error:#}")))?;
+        if !now.leader {
+            return Err(not_here("this node does not lead the cluster".into()));
+        }
+        let index = now.index;
+        seen.swarm = Some(now);
         let NodeRequest { name, decision, dry_run } = request;
         let (target, next) = decide(&seen, &self.wanted, name, *decision);
         let accepted = target.refused.is_none() && !dry_run;
         if let Some(intent) = next.filter(|_| accepted) {
-            let index = seen.swarm.as_ref().and_then(|swarm| swarm.index);
             self.engine.write_record(&intent, index).await.map_err(|error| {
                 ApiError::new(Refusal::NotReady, format!("{error:#}")).hint("ask again")
             })?;
