@@ -94,6 +94,7 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
     let shrunk = Instant::now();
     for gone in [taken, left[2]] {
         let name = gone.status()?.identity.context("an identity")?.name;
+        // Not while the one before is on its way.
         fleet.until("it may be asked for", PATIENCE, || {
             Ok(desk.try_sh(&format!("ashlarctl node remove {name} --yes"))?.success().then_some(()))
         })?;

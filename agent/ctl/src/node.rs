@@ -3,9 +3,14 @@
 use crate::cli::{self, NodeWhat};
 use crate::style::plain;
 use anyhow::{Result, bail};
-use ashlar_api::{Client, Decision, NodeAnswer, NodeRequest, TakeOut};
+use ashlar_api::{Client, Decision, NodeAnswer, NodeRequest, Refusal, TakeOut};
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How long a cluster may be without a leader, and how often it is asked again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode> {
     match &options.what {
@@ -18,7 +23,7 @@ pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode
 async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
     let name = options.name.clone();
     let mut request = NodeRequest { name, decision: Decision::Remove, dry_run: true };
-    let would = client.node(&request).await?;
+    let would = ask(client, &request).await?;
     if !options.json {
         show(&would.target);
     }
@@ -27,7 +32,7 @@ async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
             confirm(&options.name)?;
         }
         request.dry_run = false;
-        let decided = client.node(&request).await?;
+        let decided = ask(client, &request).await?;
         return end(
             &decided,
             options.json,
@@ -43,7 +48,7 @@ async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
 
 async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
     let request = NodeRequest { name: name.to_owned(), decision: Decision::Keep, dry_run: false };
-    let answer = client.node(&request).await?;
+    let answer = ask(client, &request).await?;
     if !json {
         show(&answer.target);
     }
@@ -57,6 +62,24 @@ async fn rejoin(client: &Client) -> Result<ExitCode> {
         println!("This box was not taken out; nothing to do.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks until somebody leads: an election passes, and a leader that is taken out
+/// hands over.
+async fn ask(client: &Client, request: &NodeRequest) -> Result<NodeAnswer> {
+    let since = Instant::now();
+    loop {
+        match client.node(request).await {
+            Err(error)
+                if error.refusal().is_some_and(|e| e.refusal == Refusal::NotReady)
+                    && since.elapsed() < PATIENCE =>
+            {
+                eprintln!("{error}; asking again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return Ok(answer?),
+        }
+    }
 }
 
 fn show(target: &TakeOut) {

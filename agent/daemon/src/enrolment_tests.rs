@@ -192,6 +192,11 @@ async fn who_was_struck_off_gets_nothing_though_the_ring_shows_it() {
         let refused = thief.act(&step, &Observed::default()).await.unwrap_err();
         assert!(format!("{refused:#}").contains("struck off"), "{refused:#}");
     }
+    // One member's word alone does not take its copy from it.
+    let id = thief.identity().unwrap().id;
+    assert_eq!(thief.lost_place(&id).unwrap(), None);
+    std::fs::remove_file(thief.paths.membership()).unwrap();
+    assert!(thief.lost_place(&id).unwrap().is_some(), "it has none any more");
 }
 
 #[tokio::test]

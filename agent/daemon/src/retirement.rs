@@ -1,8 +1,7 @@
 //! A place in the cluster that is given away: whether it is this node's, what is
 //! known of the others' copies before one is given up, and what a node does that
-//! comes back after its place went to another.
+//! hears that it has its place no more.
 
-use crate::clock::since_boot_ms;
 use crate::host::Host;
 use crate::node::{
     AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node, STORAGE_UNIT,
@@ -12,11 +11,7 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
-use ashlar_api::cluster::PlacesAnswer;
-use ashlar_cluster::{
-    MemberStatus, NodeId, Observed, SwarmRole, Volume, Witness, Word, gives_up_copies,
-    lost_its_place,
-};
+use ashlar_cluster::{NodeId, Volume, Witness, Word, gives_up_copies, lost_its_place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,18 +20,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How often a node that does not manage the Swarm asks whether it has its place,
-/// in milliseconds,
-const ASK_EVERY: u64 = 30_000;
-
-/// and so often while it is being taken out;
-const ASK_SOON: u64 = 3_000;
-
-/// so many of them, those that manage the Swarm first;
-const ASKED: usize = 5;
-
-/// and how long the members may take to answer.
+/// How long the members may take to say which copies are whole.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// That a node lost its place, and whether because a person took it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) removed: bool,
+}
 
 /// What a release before this one would have to know.
 const VERSION: u32 = 1;
@@ -58,49 +49,6 @@ struct Out {
     version: u32,
     /// The id that it had.
     id: NodeId,
-}
-
-/// What others said about places in this cluster.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    retired: BTreeSet<NodeId>,
-    /// Those of them that a person took out.
-    removed: BTreeSet<NodeId>,
-    /// This node is being taken out.
-    leaving: bool,
-    asked: Option<u64>,
-}
-
-/// That a node lost its place, and whether because a person took it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lost {
-    pub(crate) removed: bool,
-}
-
-impl Told {
-    /// Takes in what these members said, or did not say.
-    fn hear(&mut self, me: &NodeId, members: &[(IpAddr, bool)], said: &[Option<PlacesAnswer>]) {
-        let ids: BTreeSet<_> = said.iter().flatten().flat_map(|said| &said.retired).collect();
-        for id in ids {
-            let witness =
-                |((_, manages), said): (&(IpAddr, bool), &Option<PlacesAnswer>)| Witness {
-                    manages: *manages,
-                    said: said.as_ref().map(|said| Word {
-                        lost: said.retired.contains(id),
-                        by_record: said.by_record,
-                    }),
-                };
-            let asked: Vec<_> = members.iter().zip(said).map(witness).collect();
-            if lost_its_place(&asked) {
-                self.retired.insert(NodeId(id.clone()));
-                if said.iter().flatten().any(|said| said.removed.contains(id)) {
-                    self.removed.insert(NodeId(id.clone()));
-                }
-            }
-        }
-        let leaving = |said: &&PlacesAnswer| said.by_record && said.leaving.contains(&me.0);
-        self.leaving = said.iter().flatten().any(|said| leaving(&said));
-    }
 }
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
@@ -127,75 +75,14 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             })
             .collect();
         let removed = refused.values().any(|removed| *removed);
-        Ok(lost_its_place(&asked).then_some(Lost { removed }))
+        // One that belongs to no cluster any more has nothing that it could lose.
+        let nothing_to_lose = !refused.is_empty() && self.membership()?.is_none();
+        Ok((nothing_to_lose || lost_its_place(&asked)).then_some(Lost { removed }))
     }
 
     /// Whether a person took this box out, and none has let it in again.
     pub(crate) fn is_out(&self) -> Result<bool> {
         Ok(state::read_json::<Out>(&self.paths.out())?.is_some())
-    }
-
-    /// What others said of places in this cluster, for who does not see it itself.
-    pub(crate) fn note_places(&self, swarm: &mut ashlar_cluster::Swarm) {
-        let told = self.told.borrow();
-        swarm.told_retired.clone_from(&told.retired);
-        swarm.told_leaving = told.leaving;
-    }
-
-    /// Strikes nodes off, and notes which of them a person took out.
-    pub(crate) fn strike_off(&self, nodes: &BTreeSet<NodeId>, observed: &Observed) -> Result<()> {
-        let record = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
-        let noted = record.into_iter().flat_map(|intent| &intent.retired);
-        let mut removed: BTreeSet<NodeId> =
-            noted.filter(|(_, gone)| gone.removed).map(|(id, _)| id.clone()).collect();
-        removed.extend(self.told.borrow().removed.iter().cloned());
-        self.trust()?.strike_off(nodes, &removed)
-    }
-
-    /// The other live members of this node's cluster, and whether they manage the
-    /// Swarm: those first.
-    fn live_kin(&self) -> Vec<(IpAddr, bool)> {
-        let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else {
-            return Vec::new();
-        };
-        let sight = self.sight.borrow();
-        let kin = sight.members().iter().filter(|m| {
-            m.status == MemberStatus::Alive
-                && m.cluster.as_ref() == Some(&own.cluster)
-                && m.id.as_ref() != Some(&me.id)
-        });
-        let mut kin: Vec<_> =
-            kin.map(|m| (m.address, m.swarm == Some(SwarmRole::Manager))).collect();
-        kin.sort_by_key(|(address, manages)| (!manages, *address));
-        kin.truncate(ASKED);
-        kin
-    }
-
-    /// Asks the other members now and then who lost its place. A manager that sees
-    /// its Swarm knows by itself.
-    pub(crate) async fn ask_for_place(&self) {
-        let now_ms = since_boot_ms();
-        if self.sight.borrow().sees_swarm() {
-            return;
-        }
-        let members = self.live_kin();
-        let pause = if self.told.borrow().leaving { ASK_SOON } else { ASK_EVERY };
-        let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
-        if members.is_empty() || !due {
-            return;
-        }
-        self.told.borrow_mut().asked = Some(now_ms);
-        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
-        let asked = members.iter().map(async |(address, _)| {
-            let answer =
-                timeout(PATIENCE, trust.places(*address)).await.context("no answer in time");
-            answer.flatten().inspect_err(|error| {
-                tracing::debug!("{address} does not tell who has a place: {error:#}");
-            })
-        });
-        let answers = futures_util::future::join_all(asked).await;
-        let answers: Vec<_> = answers.into_iter().map(Result::ok).collect();
-        self.told.borrow_mut().hear(&me.id, &members, &answers);
     }
 
     /// Adds to what the storage daemon says which copies lack something, when one
@@ -361,7 +248,11 @@ mod tests {
         let node = Fake::default().node(root.path(), loopback(82));
         node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
         node.act(&Step::Found, &Observed::default()).await.unwrap();
+        let id = node.identity().unwrap().id;
         node.act(&Step::StayOut, &Observed::default()).await.unwrap();
+        let noted = fs::read_to_string(node.paths.out()).unwrap();
+        let noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
+        assert_eq!(noted, serde_json::json!({ "version": 1, "id": id }));
         assert!(!node.paths.identity().exists() && !node.paths.pki().exists());
         let observed = node.observe().await.unwrap();
         assert!(observed.out && observed.identity.is_none());
@@ -369,25 +260,5 @@ mod tests {
         state::remove(&node.paths.out()).unwrap();
         let plan = ashlar_cluster::plan(&node.observe().await.unwrap(), &node.wanted);
         assert_eq!(plan.steps[0].step, Step::MakeIdentity);
-    }
-
-    #[test]
-    fn what_one_member_says_of_places_is_believed_only_with_another_or_by_the_record() {
-        let me = NodeId("a".into());
-        let says = |lost: &str, by_record| {
-            let retired: BTreeSet<_> = [lost.to_owned()].into();
-            let leaving = ["a".to_owned()].into();
-            Some(PlacesAnswer { removed: retired.clone(), retired, leaving, by_record })
-        };
-        let members = [(loopback(1), true), (loopback(2), false)];
-        let mut told = Told::default();
-        told.hear(&me, &members, &[None, says("a", true)]);
-        assert!(told.retired.is_empty() && told.leaving);
-        told.hear(&me, &members, &[says("b", false), says("c", false)]);
-        assert!(told.retired.is_empty() && !told.leaving);
-        told.hear(&me, &members, &[says("b", true), None]);
-        assert_eq!((&told.retired, &told.removed), (&[NodeId("b".into())].into(), &told.retired));
-        told.hear(&me, &members[1..], &[says("c", true)]);
-        assert_eq!(told.retired.len(), 1, "it manages nothing");
     }
 }

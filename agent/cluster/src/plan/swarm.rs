@@ -171,8 +171,9 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     if managers.is_empty() {
         return;
     }
-    // Beside as many managers as there may be none is made before that.
-    let full = managers.len() >= usize::from(s.wanted.managers).max(2);
+    // Where an odd number manages already, it becomes less before it becomes more.
+    let there = nodes.values().filter(|n| n.iter().any(|n| n.up)).count();
+    let full = managers.len() >= manager_count(there, s.wanted.managers).max(2);
     if let Some(name) = goes.filter(|_| staying > 0 && (full || !few)) {
         let why = "a person asked to take the box out";
         let (name, role) = ((*name).to_owned(), SwarmRole::Worker);

@@ -44,7 +44,7 @@ pub enum Scenario {
     /// which comes back at last and is another box.
     Replaced,
     /// All are ready, then a person takes one out, and perhaps keeps it after all;
-    /// that one, the leader or another may lose power meanwhile. It stays out over a
+    /// that one or another may lose power or its cable meanwhile. It stays out over a
     /// reboot, and comes back as another one when a person lets it in.
     TakenOut,
     /// Cables are plugged in minutes after the power, behind a switch that takes
@@ -415,6 +415,12 @@ fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<()
             sim.settle(DEADLINE)?;
             sim.power_on_at(taken, sim.now);
         }
+    } else if dice.permille(200) {
+        sim.part([other].into());
+        sim.hold(dice.between(10_000, 60_000), &[])?;
+        sim.part([].into());
+    } else if dice.permille(200) {
+        sim.crash(other);
     } else if dice.permille(300) && other != taken {
         sim.power_off(other);
         sim.power_on_at(other, sim.now + dice.between(2_000, 60_000));

@@ -1,6 +1,7 @@
 //! The container cluster.
 
 mod docker;
+mod nodes;
 mod seats;
 mod stacks;
 mod standing;
