@@ -24,7 +24,8 @@ fn daemons_that_hang_are_killed_and_work_again() -> Result<()> {
                 let alerts = node.status()?.alerts;
                 Ok(alerts.iter().any(|alert| alert.id == "part-hangs").then_some(()))
             })?;
-            three.fleet.until(&format!("a new {daemon}"), PATIENCE, || {
+            // Longer where the whole machine is starved.
+            three.fleet.until(&format!("a new {daemon}"), PATIENCE * 2, || {
                 Ok((node.sh(&pid)? != before).then_some(()))
             })?;
             three.fleet.until_ready(&three.fleet.all(), PATIENCE)?;

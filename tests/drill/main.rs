@@ -6,5 +6,6 @@ mod install;
 mod lab;
 mod machine;
 mod profiles;
+mod removing;
 mod reset;
 mod vm;

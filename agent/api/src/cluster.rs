@@ -68,6 +68,15 @@ pub struct PlacesRequest {}
 pub struct PlacesAnswer {
     /// Ids of nodes whose place was given away: the caller's may be among them.
     pub retired: BTreeSet<String>,
+    /// Those of them that a person took out.
+    #[serde(default)]
+    pub removed: BTreeSet<String>,
+    /// Ids of nodes that are being taken out.
+    #[serde(default)]
+    pub leaving: BTreeSet<String>,
+    /// The answering node reads the cluster's record itself.
+    #[serde(default)]
+    pub by_record: bool,
 }
 
 /// Body of [`COPIES`](crate::route::COPIES).

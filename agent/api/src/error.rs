@@ -44,6 +44,8 @@ pub enum Refusal {
     Forbidden,
     /// The caller lost its place in this cluster for good.
     Retired,
+    /// The caller was taken out of this cluster by a person.
+    TakenOut,
     /// No such address.
     NotFound,
     /// The body is longer than the server reads.
@@ -68,7 +70,7 @@ impl Refusal {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::Retired => StatusCode::GONE,
+            Self::Retired | Self::TakenOut => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AskAnother => StatusCode::MISDIRECTED_REQUEST,

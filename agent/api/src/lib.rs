@@ -12,6 +12,7 @@
 mod client;
 pub mod cluster;
 mod error;
+mod node;
 mod reset;
 pub mod route;
 mod secret;
@@ -19,6 +20,7 @@ mod status;
 
 pub use client::{Client, ClientError, Connection};
 pub use error::{ApiError, Refusal};
+pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
 pub use status::*;
@@ -26,8 +28,8 @@ pub use status::*;
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, ClusterId, Identity, MemberStatus, NodeId, Part, Phase, Severity, SwarmLocal, SwarmRole,
-    Tenure, Wait,
+    Alert, ClusterId, Decision, Identity, MemberStatus, NodeId, Part, Phase, Severity, SwarmLocal,
+    SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

@@ -8,6 +8,16 @@ pub const STATUS: &str = "/v1/status";
 /// [`ResetAnswer`](crate::ResetAnswer). Local socket only, and root only.
 pub const RESET: &str = "/v1/reset";
 
+/// `POST` [`NodeRequest`](crate::NodeRequest) →
+/// [`NodeAnswer`](crate::NodeAnswer). On the local socket root only, unless it is a
+/// dry run; an agent that does not lead passes it on to the cluster listener of one
+/// that does, with its node certificate.
+pub const NODE: &str = "/v1/node";
+
+/// `POST` [`RejoinRequest`](crate::RejoinRequest) →
+/// [`RejoinAnswer`](crate::RejoinAnswer). Local socket only, and root only.
+pub const REJOIN: &str = "/v1/rejoin";
+
 /// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
 /// only.
 pub const HISTORY: &str = "/v1/history";

@@ -180,7 +180,13 @@ fn members(s: &Situation<'_>, found: &mut Found) {
             cure,
         );
     }
-    if s.observed.retired {
+    if s.observed.out {
+        let words = "a person took this box out of its cluster; its files are set aside";
+        let cure = "`ashlarctl node rejoin` here lets it in again as a new box; or reset it";
+        found.notice("taken-out", "this node", words, cure);
+    }
+    leaving(s, found);
+    if s.observed.retired && !s.observed.removed {
         let words =
             "this box was gone for longer than its grace time, and its place was given away";
         let cure = "it sets its copy aside and joins as a new box by itself";
@@ -197,6 +203,22 @@ fn members(s: &Situation<'_>, found: &mut Found) {
         let words = format!("{} at {} does not answer", member.name, member.address);
         let cure = "look whether it has power and its cable; it comes back by itself";
         found.warning("member-lost", &member.name, words, cure);
+    }
+}
+
+/// Boxes that a person takes out: managers know of all, a worker of itself.
+fn leaving(s: &Situation<'_>, found: &mut Found) {
+    let cure = "nothing; `ashlarctl node keep NAME` takes it back while it is not through";
+    for known in s.leaving() {
+        let words = format!("{} is being taken out of the cluster", known.name);
+        found.notice("leaving", &known.name, words, cure);
+    }
+    if let (Some(me), Some(swarm)) = (&s.observed.identity, &s.observed.swarm)
+        && swarm.told_leaving
+        && !swarm.manager
+    {
+        let words = "this box is being taken out of the cluster";
+        found.notice("leaving", &me.name, words, cure);
     }
 }
 

@@ -10,8 +10,9 @@ use std::net::IpAddr;
 /// The label that carries it.
 pub const INTENT_LABEL: &str = "ashlar.intent";
 
-/// The version of the record that this release reads and writes.
-const VERSION: u32 = 1;
+/// The version of the record that this release writes. It reads those before as
+/// well: what they do not say was not so.
+const VERSION: u32 = 2;
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct RetiredBox {
     pub address: IpAddr,
     /// When it was retired, in seconds of the wall clock.
     pub at: u64,
+    /// A person asked for it: it stays out until a person lets it in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 /// As it travels.
@@ -66,7 +70,7 @@ struct Envelope<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Another release wrote it.
-    #[error("it is of version {0}, and this release reads version {VERSION}")]
+    #[error("it is of version {0}, and this release reads up to version {VERSION}")]
     Version(u64),
     /// It is no record.
     #[error("it is no record of ours: {0}")]
@@ -91,7 +95,7 @@ impl Intent {
         let mut value: serde_json::Value = serde_json::from_str(text).map_err(broken)?;
         let version = value.as_object_mut().and_then(|object| object.remove("version"));
         match version.and_then(|version| version.as_u64()) {
-            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) if (1..=u64::from(VERSION)).contains(&version) => {}
             Some(version) => return Err(Unreadable::Version(version)),
             None => return Err(Unreadable::Broken("it names no version".into())),
         }
@@ -143,16 +147,19 @@ mod tests {
                 KnownBox { name: format!("ashlar-{n}"), address: address(n), lost_since, remove };
             (NodeId(format!("{n}aaa")), known)
         };
-        let gone = RetiredBox { name: "ashlar-9".into(), address: address(9), at: 1_790_000_000 };
+        let gone = |n: u8, removed| {
+            let (name, at) = (format!("ashlar-{n}"), 1_790_000_000);
+            (NodeId(format!("{n}aaa")), RetiredBox { name, address: address(n), at, removed })
+        };
         Intent {
             boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
-            retired: [(NodeId("9aaa".into()), gone)].into(),
+            retired: [gone(8, true), gone(9, false)].into(),
         }
     }
 
     #[test]
     fn the_record_is_written_as_the_golden_file_has_it() {
-        let golden = include_str!("../tests/golden/intent-1.json");
+        let golden = include_str!("../tests/golden/intent-2.json");
         let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&example().encode().unwrap()).unwrap();
@@ -161,9 +168,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_the_release_before_is_read() {
+        let before = include_str!("../tests/golden/intent-1.json");
+        let mut intent = example();
+        intent.retired.retain(|_, gone| !gone.removed);
+        assert_eq!(Intent::decode(before), Ok(intent));
+    }
+
+    #[test]
     fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
-        let newer = r#"{"version":2,"boxes":{},"rollout":"x"}"#;
-        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(2)));
+        let newer = r#"{"version":3,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(3)));
         for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
             assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
         }
@@ -172,6 +187,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":2}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":3}"#)), Record::Unreadable(_)));
     }
 }

@@ -14,7 +14,7 @@ mod removal;
 mod storage;
 mod swarm;
 
-use crate::{MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Wanted};
+use crate::{KnownBox, MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Wanted};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};
 use std::net::IpAddr;
@@ -167,7 +167,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "managers-odd",
         invariant: 4,
-        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; one that is lost for the grace time is replaced while the others have a quorum",
+        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; one that is lost for the grace time is replaced while the others have a quorum; one that is taken out goes as soon as there is another",
         check: swarm::managers_odd,
     },
     Rule {
@@ -189,6 +189,12 @@ pub const RULES: &[Rule] = &[
         check: swarm::drop_only_the_replaced,
     },
     Rule {
+        name: "empty-only-the-leaving",
+        invariant: 2,
+        says: "tasks are taken only from a box that a person asked to take out, and given back only to one from which the agent took them",
+        check: swarm::empty_only_the_leaving,
+    },
+    Rule {
         name: "remove-only-what-is-not-shipped",
         invariant: 2,
         says: "a stack is removed only if the agent deployed it and the recipe ships it no more",
@@ -203,13 +209,25 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "retire-only-the-lost",
         invariant: 5,
-        says: "a box loses its place only if ring and Swarm have not seen it for long, and its copy is whole elsewhere; and never has it back",
+        says: "a box loses its place only if ring and Swarm have not seen it for long, and its copy is whole elsewhere, or if it was emptied; and never has it back",
         check: removal::retire_only_the_lost,
+    },
+    Rule {
+        name: "take-out-only-the-emptied",
+        invariant: 3,
+        says: "a box that lives loses its place only if a person asked for it, and neither a copy nor a manager's seat nor a task is on it, and all copies are whole; and only a person asks",
+        check: removal::take_out_only_the_emptied,
+    },
+    Rule {
+        name: "stay-out-until-let-in",
+        invariant: 5,
+        says: "a box that a person took out does nothing until a person lets it in",
+        check: removal::stay_out_until_let_in,
     },
     Rule {
         name: "give-up-only-what-is-whole-elsewhere",
         invariant: 3,
-        says: "a brick is replaced or given up only if it is a retired box's and out of reach, all others run and are whole, and two copies are left",
+        says: "a brick is replaced or given up only if it is a retired box's and out of reach, all others run and are whole, and two copies are left; or a box's that is taken out, all run and nothing is to heal",
         check: removal::give_up_only_what_is_whole_elsewhere,
     },
     Rule {
@@ -233,13 +251,13 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "start-anew-only-when-told",
         invariant: 5,
-        says: "a node forgets its cluster only if a member of it said that its place was given away, and then does nothing else",
+        says: "a node forgets its cluster only if others said that its place was given away, and then does nothing else; if a person took it out it stays out",
         check: removal::start_anew_only_when_told,
     },
     Rule {
         name: "restart-only-the-hung",
         invariant: 7,
-        says: "a daemon is killed only if it runs and has not answered for long",
+        says: "a daemon is killed only if it runs and has not answered for long, and for longer while the whole box is starved of its processor",
         check: general::restart_only_the_hung,
     },
     Rule {
@@ -339,6 +357,12 @@ impl<'a> Case<'a> {
 
     fn live_kin_at(&self, address: IpAddr, fits: fn(&RingMember) -> bool) -> bool {
         self.kin().any(|m| m.status == MemberStatus::Alive && m.address == address && fits(m))
+    }
+
+    /// Boxes that a person asked to take out.
+    fn leaving(&self) -> impl Iterator<Item = &'a KnownBox> + use<'a> {
+        let noted = self.o.swarm.as_ref().and_then(|s| s.record.intent());
+        noted.into_iter().flat_map(|intent| intent.boxes.values()).filter(|known| known.remove)
     }
 
     fn certified(&self) -> bool {

@@ -37,15 +37,26 @@ pub struct Observed {
     /// The partitions that can run full.
     #[serde(default)]
     pub disks: Vec<Disk>,
+    /// Of a hundred parts of the last minute, in how many something here waited for
+    /// the processor.
+    #[serde(default)]
+    pub cpu_pressure: u8,
     /// Where this node stands in the world: its machine and its cable.
     #[serde(default)]
     pub place: Place,
     /// What is known of the wall clock.
     #[serde(default)]
     pub clock: Clock,
-    /// The others say that this node lost its place in the cluster.
+    /// The others say that this node lost its place in the cluster,
     #[serde(default)]
     pub retired: bool,
+    /// and that a person asked for it.
+    #[serde(default)]
+    pub removed: bool,
+    /// This box was taken out of its cluster by a person, and waits until one lets
+    /// it in again.
+    #[serde(default)]
+    pub out: bool,
 }
 
 /// A partition that can run full.
@@ -295,6 +306,13 @@ pub struct Swarm {
     /// Boxes of which a manager told this worker that they lost their place.
     #[serde(default)]
     pub told_retired: BTreeSet<NodeId>,
+    /// A manager told this worker that it is being taken out.
+    #[serde(default)]
+    pub told_leaving: bool,
+    /// Milliseconds since this node last saw the Swarm with a manager less; `None`
+    /// if it has not.
+    #[serde(default)]
+    pub manager_less_ms: Option<u64>,
 }
 
 /// A stack that the agent deployed, as its services tell it.
@@ -357,4 +375,23 @@ pub struct SwarmNode {
     pub reachable: bool,
     /// The Raft leader.
     pub leader: bool,
+    /// Whether it is given tasks.
+    #[serde(default)]
+    pub availability: Availability,
+    /// Tasks that still run there, of one that is being emptied.
+    #[serde(default)]
+    pub tasks: u64,
+}
+
+/// Whether a node of the Swarm is given tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Availability {
+    /// It is.
+    #[default]
+    Active,
+    /// It is not, by a person's own order to the engine, who may take it back.
+    Closed,
+    /// It is being emptied, because its box is to be taken out of the cluster.
+    Leaving,
 }

@@ -54,6 +54,12 @@ fn no(detail: impl Into<String>) -> Stand {
 }
 
 fn identity(s: &Situation<'_>) -> Stand {
+    if s.observed.out {
+        return no(
+            "a person took this box out of its cluster: `ashlarctl node rejoin` here lets it in \
+             again as a new one",
+        );
+    }
     if !s.observed.site && s.observed.place.in_memory {
         return no(
             "this runs from a medium that cannot be written: it keeps nothing and joins no \
@@ -95,6 +101,9 @@ fn ring(s: &Situation<'_>) -> Stand {
 }
 
 fn pki(s: &Situation<'_>) -> Stand {
+    if s.observed.retired && s.observed.removed {
+        return no("a person took this box out of its cluster: it sets its copy aside");
+    }
     if s.observed.retired {
         return no("its place was given away while it was gone: it begins anew as another box");
     }

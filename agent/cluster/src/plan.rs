@@ -4,6 +4,7 @@
 //! phase that waits does not hold up the upkeep of another.
 
 mod joining;
+mod leaving;
 mod pki;
 mod removal;
 mod ring;
@@ -12,8 +13,8 @@ mod swarm;
 
 pub(crate) use joining::{Joining, joining};
 pub use removal::gives_up_copies;
-pub(crate) use removal::leaves_at;
-pub(crate) use storage::{awaited, may_create};
+pub(crate) use removal::{leaves_at, spare_for};
+pub(crate) use storage::{awaited, may_create, unhealthy};
 
 use crate::situation::Situation;
 use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, Wait, Wanted};
@@ -21,6 +22,13 @@ use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, W
 /// How long a daemon may run and not answer, in milliseconds. Longer than any
 /// start, election or time-out on a dead peer takes.
 const HUNG: u64 = 60_000;
+
+/// The same while the whole box is starved of its processor: what is only slow would
+/// be slower still after a restart. Not for ever: an app may starve it for good.
+const HUNG_AND_STARVED: u64 = 180_000;
+
+/// From what part on, of a hundred, a box is starved.
+const STARVED: u8 = 80;
 
 /// What this node should do now, earlier phases first, and what it waits for;
 /// no steps when it is settled or waits for others.
@@ -34,8 +42,18 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     if observed.place.moved {
         return plan;
     }
+    if observed.out {
+        let until = "a person lets it in again: `ashlarctl node rejoin` on this box";
+        plan.waits.push(waits("a place in the cluster", until, "stay-out-until-let-in"));
+        return plan;
+    }
     if observed.identity.is_none() {
         plan.steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
+        return plan;
+    }
+    if observed.retired && observed.removed {
+        let why = "a person took this box out of the cluster";
+        plan.steps.push(because(Step::StayOut, why));
         return plan;
     }
     if observed.retired {
@@ -111,11 +129,12 @@ fn rouse(s: &Situation<'_>, daemon: Daemon, plan: &mut Plan) {
         return plan.steps.push(because(Step::Start { daemon }, why));
     };
     let long = s.observed.now_ms.saturating_sub(hung.since_ms);
-    if long >= HUNG {
+    let limit = if s.observed.cpu_pressure >= STARVED { HUNG_AND_STARVED } else { HUNG };
+    if long >= limit {
         let why = format!("it runs and has not answered for {} s: {}", long / 1000, hung.why);
         plan.steps.push(because(Step::Restart { daemon }, why));
     } else {
-        let until = format!("it has been silent for {} s, or answers", HUNG / 1000);
+        let until = format!("it has been silent for {} s, or answers", limit / 1000);
         plan.waits.push(waits(format!("a new {daemon}"), until, "restart-only-the-hung"));
     }
 }

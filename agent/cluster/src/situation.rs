@@ -3,8 +3,8 @@
 
 use crate::roster::is_retired;
 use crate::{
-    Brick, Identity, MemberStatus, Membership, Observed, Part, RingMember, Silent, SwarmLocal,
-    SwarmRole, Volume, Wanted,
+    Brick, Identity, KnownBox, MemberStatus, Membership, Observed, Part, RingMember, Silent,
+    SwarmLocal, SwarmRole, Volume, Wanted,
 };
 use std::net::IpAddr;
 
@@ -107,6 +107,18 @@ impl<'a> Situation<'a> {
             Some(swarm) if swarm.local == SwarmLocal::Active => swarm.manager && swarm.leader,
             _ => self.before_any_swarm(),
         }
+    }
+
+    /// Names and addresses of the boxes that a person asked to take out, as far as
+    /// this node can read the record.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = &'a KnownBox> {
+        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        record.into_iter().flat_map(|intent| intent.boxes.values()).filter(|known| known.remove)
+    }
+
+    /// Whether the box at this address is on its way out.
+    pub(crate) fn leaves(&self, address: IpAddr) -> bool {
+        self.leaving().any(|known| known.address == address)
     }
 
     /// Live members of other clusters: there should be none, because all boxes

@@ -225,6 +225,14 @@ pub enum Step {
         /// Role afterwards.
         role: SwarmRole,
     },
+    /// Take a node's tasks away, because its box is to be taken out of the cluster;
+    /// or give it tasks again (leader only).
+    SetLeaving {
+        /// Its host name.
+        name: String,
+        /// Whether it is emptied.
+        leaving: bool,
+    },
     /// Strike the dead entry of a box that joined the Swarm anew (leader only).
     DropSwarmEntry {
         /// The entry's id.
@@ -238,17 +246,18 @@ pub enum Step {
         /// All of it, as it shall be.
         intent: Intent,
     },
-    /// Give the place of a retired box's brick to another box, and start to copy
-    /// (leader only).
+    /// Give the place of a brick whose box is retired, or on its way out, to another
+    /// box, and start to copy (leader only).
     ReplaceBrick {
-        /// The retired box's address.
+        /// That box's address.
         from: IpAddr,
         /// The box that takes the copy.
         to: IpAddr,
     },
-    /// Give up the brick of a retired box, and with it one copy (leader only).
+    /// Give up the brick of a box that is retired, or on its way out, and with it one
+    /// copy (leader only).
     DropBrick {
-        /// The retired box's address.
+        /// That box's address.
         brick: IpAddr,
         /// Replica count afterwards.
         replicas: u8,
@@ -271,6 +280,9 @@ pub enum Step {
     /// Set this node's copy aside, forget the cluster and everything that came
     /// of it, and begin anew under a new id.
     StartAnew,
+    /// Set this node's copy aside, forget the cluster and everything that came of
+    /// it, and stay out until a person lets this box in again.
+    StayOut,
     /// Deploy a stack, or bring it up to date (leader only).
     DeployStack {
         /// Its name.
@@ -289,7 +301,7 @@ impl Step {
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self {
-            Self::MakeIdentity | Self::StartAnew => Phase::Identity,
+            Self::MakeIdentity | Self::StartAnew | Self::StayOut => Phase::Identity,
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
@@ -323,6 +335,7 @@ impl Step {
             | Self::LeaveSwarm
             | Self::RestartEngine
             | Self::SetSwarmRole { .. }
+            | Self::SetLeaving { .. }
             | Self::DropSwarmEntry { .. }
             | Self::Record { .. }
             | Self::DeployStack { .. }
@@ -347,6 +360,7 @@ impl Step {
             | Self::InitSwarm
             | Self::Record { .. }
             | Self::SetSwarmRole { .. }
+            | Self::SetLeaving { .. }
             | Self::DropSwarmEntry { .. }
             | Self::DeployStack { .. }
             | Self::RemoveStack { .. } => Scope::Cluster,
@@ -363,6 +377,7 @@ impl Step {
             | Self::AdoptRingKey
             | Self::StrikeOff { .. }
             | Self::StartAnew
+            | Self::StayOut
             | Self::MountVolume
             | Self::Remount
             | Self::TrimLogs

@@ -7,6 +7,35 @@ use std::net::IpAddr;
 /// On how many nodes the CA's key lies, if there are as many.
 pub const KEY_COPIES: usize = 3;
 
+/// A live member that was asked whether a box has its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// It manages the Swarm, as the ring shows it.
+    pub manages: bool,
+    /// What it said: that the box lost its place, and whether it reads the cluster's
+    /// record itself; `None` if it said nothing.
+    pub said: Option<Word>,
+}
+
+/// What a member said of a box's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The box lost its place.
+    pub lost: bool,
+    /// It is so by the cluster's record, which the member reads itself.
+    pub by_record: bool,
+}
+
+/// Whether a box lost its place. One member's word is not enough: that of a second
+/// one is needed, or that of every live manager, from the record.
+#[must_use]
+pub fn lost_its_place(asked: &[Witness]) -> bool {
+    let say = asked.iter().filter(|w| w.said.is_some_and(|word| word.lost)).count();
+    let mut managers = asked.iter().filter(|w| w.manages).peekable();
+    let by_record = |w: &Witness| w.said.is_some_and(|word| word.lost && word.by_record);
+    say >= 2 || (managers.peek().is_some() && managers.all(by_record))
+}
+
 /// A node that asks something of this one.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
@@ -187,6 +216,20 @@ mod tests {
     fn caller() -> Caller<'static> {
         let address = IpAddr::from([10, 83, 0, 1]);
         Caller { id: "ab12", name: "ashlar-ab12", address, from: address, struck_off: false }
+    }
+
+    #[test]
+    fn one_member_alone_cannot_tell_a_box_that_it_lost_its_place() {
+        let says =
+            |manages, lost, by_record| Witness { manages, said: Some(Word { lost, by_record }) };
+        let silent = Witness { manages: true, said: None };
+        assert!(!lost_its_place(&[]));
+        assert!(!lost_its_place(&[says(false, true, false), says(true, false, true)]));
+        assert!(!lost_its_place(&[says(false, true, true), says(false, false, false)]));
+        assert!(!lost_its_place(&[says(true, true, true), silent]), "another manager is silent");
+        assert!(!lost_its_place(&[says(true, true, false)]), "it repeats what it was told");
+        assert!(lost_its_place(&[says(true, true, true), says(false, false, false)]));
+        assert!(lost_its_place(&[says(false, true, false), says(false, true, false), silent]));
     }
 
     #[test]

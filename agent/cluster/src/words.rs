@@ -58,6 +58,12 @@ impl Display for Step {
             Self::LeaveSwarm => f.write_str("leave the Swarm to join it anew"),
             Self::RestartEngine => f.write_str("restart the container engine"),
             Self::SetSwarmRole { name, role } => write!(f, "make {name} a {role} of the Swarm"),
+            Self::SetLeaving { name, leaving: true } => {
+                write!(f, "take the tasks of {name} away")
+            }
+            Self::SetLeaving { name, leaving: false } => {
+                write!(f, "give {name} tasks again")
+            }
             Self::DropSwarmEntry { id, name } => {
                 write!(f, "strike the dead entry {id} of {name} from the Swarm")
             }
@@ -77,6 +83,7 @@ impl Display for Step {
             Self::StartAnew => {
                 f.write_str("set this node's copy aside, and begin anew under a new id")
             }
+            Self::StayOut => f.write_str("set this node's copy aside, and stay out of the cluster"),
             Self::RemoveStack { name } => write!(f, "remove stack {name}"),
             Self::DeployStack { name } => write!(f, "deploy stack {name}"),
         }

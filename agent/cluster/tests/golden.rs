@@ -136,6 +136,32 @@ golden! {
         });
     a_worker_that_is_told_of_a_retired_box_serves_it_no_more:
         but(settled(4, 4), |o| swarm_of(o).told_retired = [id(3)].into());
+    a_daemon_that_hangs_on_a_starved_box_is_given_more_time:
+        but(settled(2, 3), |o| {
+            hangs(o, Part::Storage, 179_999);
+            o.cpu_pressure = 80;
+        });
+    a_box_that_is_taken_out_is_emptied_first: leaving(1, 4, 3);
+    a_box_that_was_emptied_loses_its_place: but(leaving(1, 4, 4), empty(4));
+    a_box_whose_tasks_still_run_is_waited_for:
+        but(leaving(1, 4, 4), |o| {
+            empty(4)(o);
+            swarm_of(o).nodes[3].tasks = 2;
+        });
+    a_box_that_is_kept_gets_tasks_again: but(settled(1, 4), empty(4));
+    a_leader_that_is_taken_out_hands_over: leaving(1, 4, 1);
+    the_second_of_two_manages_before_the_first_is_taken_out: leaving(1, 2, 1);
+    a_copy_that_heals_does_not_move: but(leaving(1, 4, 3), |o| volume_of(o).pending_heals = Some(7));
+    a_box_that_a_person_took_out_stays_out:
+        but(settled(2, 3), |o| (o.retired, o.removed) = (true, true));
+    a_box_that_is_out_waits_for_a_person:
+        Observed { out: true, site: true, ..Observed::default() };
+    another_manager_is_made_only_when_all_have_heard_that_one_went:
+        but(settled(1, 4), |o| {
+            swarm_of(o).nodes[2].manager = false;
+            swarm_of(o).nodes[2].reachable = false;
+            swarm_of(o).manager_less_ms = Some(19_999);
+        });
     a_box_that_lost_its_place_begins_anew: but(settled(2, 3), |o| o.retired = true);
     a_record_of_a_newer_release_stops_every_change_of_the_cluster:
         but(settled(1, 3), |o| {

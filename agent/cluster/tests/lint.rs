@@ -50,6 +50,31 @@ fn replace(from: u8, to: u8) -> Step {
     Step::ReplaceBrick { from: address(from), to: address(to) }
 }
 
+fn set_leaving(n: u8, leaving: bool) -> Step {
+    Step::SetLeaving { name: name(n), leaving }
+}
+
+/// The record in which a person asks for `n`.
+fn asking(me: u8, of: u8, n: u8) -> Step {
+    let intent = leaving(me, of, n).swarm.unwrap().record.intent().cloned().unwrap();
+    Step::Record { intent }
+}
+
+/// The record of four, of whom `n` lost its place by a person's wish.
+fn without_live(me: u8, n: u8) -> Step {
+    let mut observed = leaving(me, 4, n);
+    let intent = intent_of(&mut observed);
+    let known = intent.boxes.remove(&id(n)).unwrap();
+    let gone = ashlar_cluster::RetiredBox {
+        name: known.name,
+        address: known.address,
+        at: NOW,
+        removed: true,
+    };
+    intent.retired.insert(id(n), gone);
+    Step::Record { intent: intent.clone() }
+}
+
 /// The record of four, of whom `n` lost its place.
 fn without(n: u8) -> Step {
     let retired = but(settled(1, 4), |o| retire(o, n));
@@ -98,7 +123,7 @@ fn outside_the_swarm(n: u8) -> Observed {
 fn cases() -> Vec<(&'static str, Observed, Step)> {
     use SwarmRole::{Manager, Worker};
     let mute = RingMember { id: None, ..member(2) };
-    let leaving = RingMember { status: MemberStatus::Leaving, ..member(2) };
+    let on_its_way = RingMember { status: MemberStatus::Leaving, ..member(2) };
     vec![
         ("found-only-when-alone", new_node(1, vec![member(1), open(2)]), Step::Found),
         ("restart-only-the-hung", settled(2, 3), restart(Daemon::Storage)),
@@ -106,6 +131,15 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             "restart-only-the-hung",
             but(settled(2, 3), |o| hangs(o, Part::Storage, 44_999)),
             restart(Daemon::Storage),
+        ),
+        (
+            "restart-only-the-hung",
+            but(settled(2, 3), |o| {
+                hangs(o, Part::Engine, 149_999);
+                o.mounted = true;
+                o.cpu_pressure = 80;
+            }),
+            restart(Daemon::Engine),
         ),
         ("restart-only-the-hung", but(settled(2, 3), |o| o.swarm = None), restart(Daemon::Engine)),
         (
@@ -137,6 +171,38 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         )
             .also(|o| swarm_of(o).nodes[1].reachable = false),
         ("drop-only-the-replaced", settled(1, 3), drop_entry("ghost", 2)),
+        ("empty-only-the-leaving", settled(1, 3), set_leaving(3, true)),
+        ("empty-only-the-leaving", settled(1, 3), set_leaving(3, false)),
+        ("empty-only-the-leaving", leaving(1, 3, 3), set_leaving(3, false)),
+        ("managers-odd", leaving(1, 3, 2), role(2, Manager)),
+        ("managers-odd", leaving(1, 2, 1), role(1, Worker)),
+        ("take-out-only-the-emptied", but(leaving(1, 4, 4), empty(4)), without_live(1, 4))
+            .also(|o| swarm_of(o).nodes[3].tasks = 1),
+        ("take-out-only-the-emptied", leaving(1, 4, 4), without_live(1, 4)),
+        ("take-out-only-the-emptied", but(leaving(1, 4, 3), empty(3)), without_live(1, 3)),
+        ("take-out-only-the-emptied", but(leaving(1, 4, 4), empty(4)), without_live(1, 4))
+            .also(|o| volume_of(o).pending_heals = Some(1)),
+        ("take-out-only-the-emptied", settled(1, 4), asking(1, 4, 4)),
+        ("retire-only-the-lost", but(settled(1, 4), empty(4)), without_live(1, 4)),
+        ("stay-out-until-let-in", but(settled(1, 3), |o| o.out = true), Step::MakeIdentity),
+        ("start-anew-only-when-told", settled(1, 3), Step::StayOut),
+        (
+            "start-anew-only-when-told",
+            but(settled(1, 3), |o| (o.retired, o.removed) = (true, true)),
+            Step::StartAnew,
+        ),
+        ("bricks-only-on-open-peers", leaving(1, 4, 4), replace(3, 4)),
+        ("give-up-only-what-is-whole-elsewhere", leaving(1, 4, 3), replace(2, 4)),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(leaving(1, 4, 3), |o| volume_of(o).pending_heals = Some(1)),
+            replace(3, 4),
+        ),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(leaving(1, 4, 3), |o| volume_of(o).bricks[1].online = false),
+            replace(3, 4),
+        ),
         (
             "remove-only-what-is-not-shipped",
             settled(1, 3),
@@ -174,7 +240,7 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         (
             "found-waits-until-settled",
-            quiet(299_999, new_node(1, vec![member(1), leaving])),
+            quiet(299_999, new_node(1, vec![member(1), on_its_way])),
             Step::Found,
         ),
         ("found-only-with-a-cable", but(alone(), |o| o.place.carrier_ms = None), Step::Found),
@@ -564,6 +630,15 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(1, 4), |o| retire(o, 3)), drop_entry("entry-3", 3)),
         (but(settled(1, 4), |o| retire(o, 3)), Step::ForgetMember { name: name(3) }),
         (but(settled(2, 3), |o| o.retired = true), Step::StartAnew),
+        (but(settled(2, 3), |o| (o.retired, o.removed) = (true, true)), Step::StayOut),
+        (leaving(1, 4, 3), set_leaving(3, true)),
+        (but(settled(1, 4), empty(3)), set_leaving(3, false)),
+        (leaving(1, 4, 3), replace(3, 4)),
+        (leaving(1, 3, 3), Step::DropBrick { brick: address(3), replicas: 2 }),
+        (leaving(1, 2, 2), Step::DropBrick { brick: address(2), replicas: 1 }),
+        (leaving(1, 4, 1), role(1, SwarmRole::Worker)),
+        (leaving(1, 2, 1), role(2, SwarmRole::Manager)),
+        (but(leaving(1, 4, 4), empty(4)), without_live(1, 4)),
         (but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000)), restart(Daemon::Storage)),
         (but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000)), Step::Remount),
         (stuck(2, 3, 120_000), Step::LeaveSwarm),

@@ -4,9 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer, Phase, Pki,
-    Place, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole,
-    Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
+    Availability, Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer,
+    Phase, Pki, Place, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode,
+    SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -101,6 +101,8 @@ fn swarm() -> impl Strategy<Value = Swarm> {
         manager,
         reachable,
         leader: n == 1,
+        availability: Availability::Active,
+        tasks: 0,
     });
     let stack = (prop_oneof![Just("portal"), Just("till")], 0_u32..3, any::<bool>());
     let stack = stack.prop_map(|(name, services, whole)| ashlar_cluster::Stack {
@@ -123,6 +125,8 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             index: None,
             record: Record::Unknown,
             told_retired: std::collections::BTreeSet::new(),
+            told_leaving: false,
+            manager_less_ms: None,
         },
     )
 }
@@ -166,6 +170,7 @@ fn removal() -> impl Strategy<Value = Observed> {
         }
         let (is_retired, not_listed) = own;
         observed.retired = is_retired;
+        observed.removed = is_retired && back;
         if not_listed {
             observed.pki.struck_off.clear();
         }
@@ -173,8 +178,53 @@ fn removal() -> impl Strategy<Value = Observed> {
     })
 }
 
+/// A leader while a person takes a box out, itself perhaps.
+fn leaving() -> impl Strategy<Value = Observed> {
+    let maybe = || any::<bool>();
+    let box_ = (2_u8..6, 1_u8..6, maybe(), maybe());
+    let entry = (maybe(), maybe(), prop_oneof![Just(0_u64), Just(2)], maybe());
+    let volume = (maybe(), weighted(0.8, Just(0)), 1_u8..4, prop::bool::weighted(0.9));
+    (box_, entry, volume, weighted(0.3, 0_u64..40_000)).prop_map(
+        |(
+            (of, n, asked, lost),
+            (manages, emptied, tasks, up),
+            (brick, heals, copies, online),
+            less,
+        )| {
+            let n = n.min(of);
+            let mut observed = situations::settled(1, of);
+            if asked {
+                observed = situations::leaving(1, of, n);
+            }
+            let copies: Vec<_> = (1..=copies.min(of)).collect();
+            *situations::volume_of(&mut observed) = situations::volume(&copies);
+            let volume = situations::volume_of(&mut observed);
+            volume.pending_heals = heals;
+            if !brick && volume.bricks.len() > 1 {
+                volume.bricks.retain(|b| b.address != address(n));
+                volume.replicas = u8::try_from(volume.bricks.len()).unwrap();
+            }
+            volume.bricks[0].online = online;
+            let swarm = situations::swarm_of(&mut observed);
+            swarm.manager_less_ms = less;
+            let entry = &mut swarm.nodes[usize::from(n) - 1];
+            entry.manager &= manages || n == 1;
+            entry.reachable = entry.manager;
+            entry.up = up || n == 1;
+            entry.tasks = tasks;
+            if emptied {
+                entry.availability = Availability::Leaving;
+            }
+            if lost && n != 1 {
+                situations::lose_for(&mut observed, n, 1);
+            }
+            observed
+        },
+    )
+}
+
 fn observed() -> impl Strategy<Value = Observed> {
-    prop_oneof![6 => anything(), 1 => removal()]
+    prop_oneof![6 => anything(), 1 => removal(), 1 => leaving()]
 }
 
 fn anything() -> impl Strategy<Value = Observed> {
@@ -334,6 +384,7 @@ fn the_observations_reach_every_kind_of_step() {
     restart engine
     restart storage
     restart-engine
+    set-leaving
     set-swarm-role
     set-tags
     start engine
@@ -341,6 +392,7 @@ fn the_observations_reach_every_kind_of_step() {
     start storage
     start-anew
     start-volume
+    stay-out
     strike-off
     trim-logs
     tune-volume

@@ -3,7 +3,7 @@
 
 mod situations;
 
-use ashlar_cluster::{Roster, Tenure};
+use ashlar_cluster::{Decision, Roster, Tenure, Wanted, decide};
 use situations::*;
 
 fn tenure(observed: &ashlar_cluster::Observed, n: u8) -> Tenure {
@@ -48,4 +48,58 @@ fn a_worker_that_cannot_read_the_record_sees_that_a_box_is_lost_and_not_since_wh
         members[1] = failed(members[1].clone());
     });
     assert_eq!(tenure(&observed, 2), Tenure::Lost { since: None });
+}
+
+/// What a person is shown, or why it is refused.
+fn shown(observed: &ashlar_cluster::Observed, n: u8, decision: Decision) -> Result<String, String> {
+    let (target, next) = decide(observed, &Wanted::default(), &name(n), decision);
+    match target.refused {
+        Some(why) => {
+            assert!(next.is_none());
+            Err(why)
+        }
+        None => Ok([target.lines, vec![target.afterwards]].concat().join("\n")),
+    }
+}
+
+#[test]
+fn who_takes_a_box_out_is_shown_what_moves_and_what_can_be_borne_afterwards() {
+    let shown = |of, n| shown(&settled(1, of), n, Decision::Remove).unwrap();
+    let moves = shown(4, 3);
+    assert!(moves.contains("moves to ashlar-4aaaaaaa"), "{moves}");
+    assert!(moves.contains("3 boxes, 3 copies of clusterfs, 3 managers: any one"), "{moves}");
+    assert!(shown(3, 3).contains("2 of 3 go on"));
+    assert!(shown(2, 2).contains("no other box has its files"));
+    assert!(shown(4, 4).contains("it holds no copy"));
+}
+
+#[test]
+fn a_box_that_the_others_cannot_do_without_is_not_taken_out() {
+    let refused = |observed: &_, n| shown(observed, n, Decision::Remove).unwrap_err();
+    assert!(refused(&settled(1, 1), 1).contains("the last box"));
+    assert!(refused(&settled(2, 3), 3).contains("does not lead"));
+    assert!(refused(&settled(1, 3), 9).contains("no box"));
+    let down = but(settled(1, 3), |o| volume_of(o).bricks[1].online = false);
+    assert!(refused(&down, 3).contains("out of reach"));
+    let away = but(settled(1, 3), |o| swarm_of(o).nodes[1].reachable = false);
+    assert!(refused(&away, 3).contains("not reachable"));
+    let another = leaving(1, 4, 2);
+    assert!(refused(&another, 3).contains("is being taken out"));
+    let only = but(settled(1, 2), |o| *volume_of(o) = volume(&[2]));
+    assert!(shown(&only, 2, Decision::Remove).unwrap().contains("moves to"));
+    let closed = but(only, |o| o.storage.as_mut().unwrap().volume = None);
+    assert!(refused(&closed, 2).contains("not known"));
+}
+
+#[test]
+fn a_box_is_kept_until_its_place_is_given_away() {
+    let (_, next) = decide(&leaving(1, 3, 3), &Wanted::default(), &name(3), Decision::Keep);
+    assert_eq!(next, Some(known(3)));
+    let kept = shown(&settled(1, 3), 3, Decision::Keep).unwrap_err();
+    assert!(kept.contains("nobody asked"), "{kept}");
+    let through = but(settled(1, 3), |o| retire(o, 3));
+    assert!(shown(&through, 3, Decision::Keep).unwrap_err().contains("not taken back"));
+    // Asked twice, nothing is written.
+    let (again, next) = decide(&leaving(1, 3, 3), &Wanted::default(), &name(3), Decision::Remove);
+    assert_eq!((again.refused, next), (None, None));
 }

@@ -93,21 +93,34 @@ fn a_box_that_died_for_good_is_replaced_and_comes_back_as_another() {
     play(Scenario::Replaced, &[(3, 150), (4, 40), (5, 20)]);
 }
 
+#[test]
+fn a_box_that_a_person_takes_out_is_emptied_first_and_stays_out() {
+    play(Scenario::TakenOut, &[(1, 20), (2, 60), (3, 150), (4, 40), (5, 20)]);
+}
+
 /// What is found when a copy that is not whole is taken for whole.
 #[test]
 fn a_copy_that_is_given_up_too_early_is_found() {
-    let found = finds(Fault::EveryCopyIsWhole);
+    let found = finds(Scenario::Replaced, Fault::EveryCopyIsWhole);
     assert!(found.iter().any(|why| why.contains("was given up while")), "{found:?}");
 }
 
 #[test]
 fn a_box_that_nobody_tells_of_its_end_is_found() {
-    let found = finds(Fault::NobodyIsTold);
-    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+    for scenario in [Scenario::Replaced, Scenario::TakenOut] {
+        let found = finds(scenario, Fault::NobodyIsTold);
+        assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+    }
 }
 
-fn finds(fault: Fault) -> Vec<String> {
-    (0..20).filter_map(|seed| Scenario::Replaced.play_with(fault, 3, seed).err()).collect()
+#[test]
+fn a_copy_that_is_moved_before_all_are_whole_is_found() {
+    let found = finds(Scenario::TakenOut, Fault::HealIsOver);
+    assert!(found.iter().any(|why| why.contains("was given up while")), "{found:?}");
+}
+
+fn finds(scenario: Scenario, fault: Fault) -> Vec<String> {
+    (0..40).filter_map(|seed| scenario.play_with(fault, 3, seed).err()).collect()
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
+    /// Take a box out of the cluster, keep it after all, or let it in again
+    Node(Node),
     /// Take from this box its workloads, its place in the cluster, or all that it is
     Reset(Reset),
     /// Print a completion script for a shell
@@ -148,6 +150,58 @@ pub(crate) struct Logs {
     #[arg(long)]
     pub(crate) all_boots: bool,
     /// One JSON object a line, with every field.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl node`.
+#[derive(Debug, Args)]
+pub(crate) struct Node {
+    #[command(subcommand)]
+    pub(crate) what: NodeWhat,
+}
+
+/// What becomes of a box.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeWhat {
+    /// Take a box out of the cluster
+    ///
+    /// Shows first what would change, and asks for the box's name. Then its tasks, its
+    /// copy of the volume and its seat among the managers go to other boxes; when
+    /// nothing is left on it, it loses its place for good and stays out. Any box of
+    /// the cluster may be asked.
+    #[command(after_help = "\
+Examples:
+  ashlarctl node remove ashlar-4f0c21aa --dry-run   what would change
+  ashlarctl node remove ashlar-4f0c21aa             after typing its name
+  ashlarctl node remove ashlar-4f0c21aa --yes && ashlarctl why")]
+    Remove(Remove),
+    /// Keep a box that is being taken out, while it has its place
+    #[command(after_help = "Example: ashlarctl node keep ashlar-4f0c21aa")]
+    Keep {
+        /// Its name, as `ashlarctl members` lists it.
+        name: String,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let this box in again, as a new one, after it was taken out
+    #[command(after_help = "Example: ashlarctl node rejoin && ashlarctl wait")]
+    Rejoin,
+}
+
+/// `ashlarctl node remove`.
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// Its name, as `ashlarctl members` lists it.
+    pub(crate) name: String,
+    /// Do not ask. Still refused where the cluster cannot bear it.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else; needs --yes or --dry-run.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -14,6 +14,7 @@ mod history;
 mod logs;
 mod manual;
 mod members;
+mod node;
 mod reset;
 mod shown;
 mod status;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::AwaitPhase { phase } => shown::run(&phase),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
+        Command::Node(options) => on_runtime(node::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),

@@ -54,7 +54,7 @@ pub(crate) fn table(status: &Status) -> String {
 fn place(tenure: Tenure) -> String {
     match tenure {
         Tenure::Active => String::new(),
-        Tenure::Draining => "is to be taken out".into(),
+        Tenure::Draining => "is being taken out".into(),
         Tenure::Retired => "lost its place".into(),
         Tenure::Lost { since: None } => "lost".into(),
         Tenure::Lost { since: Some(since) } => {

@@ -4,12 +4,12 @@
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// Answers every `GET`: the first request with the first status, and
+/// Answers every request: the first request with the first status, and
 /// so on; the last one again and again. Ends with the test process.
 struct Agent {
     dir: TempDir,
@@ -24,10 +24,13 @@ impl Agent {
             let mut answer = json!({});
             loop {
                 let (mut stream, _) = listener.accept().unwrap();
-                let request = BufReader::new(stream.try_clone().unwrap());
-                let head: Vec<_> =
-                    request.lines().map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
-                let known = ["GET /v1/status ", "GET /v1/history "];
+                let mut request = BufReader::new(stream.try_clone().unwrap());
+                let lines = request.by_ref().lines().map(Result::unwrap);
+                let head: Vec<_> = lines.take_while(|l| !l.is_empty()).collect();
+                let length = head.iter().find_map(|l| l.strip_prefix("content-length: "));
+                let length = length.map_or(0, |length| length.parse().unwrap());
+                std::io::copy(&mut request.take(length), &mut std::io::sink()).unwrap();
+                let known = ["GET /v1/status ", "GET /v1/history ", "POST /v1/node "];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
                 let body = answer.to_string();
@@ -410,4 +413,32 @@ fn manual_and_completions_come_from_the_command_itself() {
     let (code, script, _) = Agent::absent().ctl(&["completions", "bash"]);
     assert_eq!(code, 0);
     assert!(script.contains("--answering"), "{script}");
+}
+
+fn target(refused: Option<&str>, decided: bool) -> Value {
+    let lines = ["its copy of clusterfs moves to ashlar-b"];
+    let target = json!({ "lines": lines, "afterwards": "3 boxes", "refused": refused });
+    json!({ "target": target, "decided": decided })
+}
+
+#[test]
+fn who_takes_a_box_out_is_shown_what_changes_and_asked_before_anything_does() {
+    let agent = Agent::saying([target(None, false)]);
+    let (code, text, _) = agent.ctl(&["node", "remove", "ashlar-a", "--dry-run"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("moves to ashlar-b") && text.contains("Afterwards: 3 boxes"), "{text}");
+    // Nobody is there who could type the name.
+    let (code, _, error) = agent.ctl(&["node", "remove", "ashlar-a"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("--yes"), "{error}");
+}
+
+#[test]
+fn a_box_that_the_cluster_cannot_do_without_is_a_refusal_with_its_reason() {
+    let agent = Agent::saying([target(Some("it is the last box"), false)]);
+    for words in [&["node", "remove", "a", "--yes"][..], &["node", "keep", "a"]] {
+        let (code, _, error) = agent.ctl(words);
+        assert_eq!(code, 1);
+        assert!(error.contains("nothing is done: it is the last box"), "{error}");
+    }
 }

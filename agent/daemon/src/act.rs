@@ -61,9 +61,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 self.standing.borrow_mut().forget();
                 Ok(())
             }
+            Step::SetLeaving { name, leaving } => swarm.set_leaving(name, *leaving).await,
             Step::DropSwarmEntry { id, .. } => swarm.drop_entry(id).await,
             Step::SetSwarmRole { name, role } => {
-                swarm.set_role(name, *role, self.wanted.managers).await
+                // One to whom the last manager hands over is always let in.
+                swarm.set_role(name, *role, self.wanted.managers.max(2)).await
             }
             Step::Record { intent } => {
                 let seen = observed.swarm.as_ref().and_then(|swarm| swarm.index);
@@ -73,8 +75,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::DropBrick { brick, replicas } => storage.drop_brick(*brick, *replicas).await,
             Step::DetachPeer { address } => storage.detach(*address).await,
             Step::ForgetMember { name } => ring.forget(name).await,
-            Step::StrikeOff { nodes } => self.trust()?.strike_off(nodes),
-            Step::StartAnew => self.start_anew().await,
+            Step::StrikeOff { nodes } => self.strike_off(nodes, observed),
+            Step::StartAnew => self.end_membership(false).await,
+            Step::StayOut => self.end_membership(true).await,
             Step::DeployStack { name } => {
                 let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
                 let file = file.with_context(|| format!("the image ships no stack {name}"))?;

@@ -8,7 +8,7 @@ use crate::ledger::{self, Ledger};
 use crate::node::Node;
 use crate::phases::Phases;
 use crate::ring::Ring;
-use crate::serve::{ClusterApi, serve_cluster};
+use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Engine, Swarm};
@@ -59,6 +59,10 @@ pub(crate) struct Tell {
     pub(crate) members: watch::Sender<Vec<RingMember>>,
     /// rustls' configuration, once there is a certificate.
     pub(crate) server: watch::Sender<Option<Arc<rustls::ServerConfig>>>,
+    /// What was seen last.
+    pub(crate) seen: watch::Sender<Arc<Observed>>,
+    /// Who decides what people ask of the cluster, once there is an identity.
+    pub(crate) decider: watch::Sender<Option<Decider>>,
 }
 
 /// What goes round.
@@ -161,6 +165,7 @@ where
         if self.node.wanted.ring && observed.identity.is_some() {
             self.listen();
         }
+        self.tell.seen.send_replace(Arc::new(observed.clone()));
         let plan = self.safe(plan(&observed, &self.node.wanted), &observed);
         self.backoff.keep(plan.steps.iter().map(|p| &p.step), since_boot());
         self.publish(&observed, &plan);
@@ -209,10 +214,17 @@ where
     fn listen(&mut self) {
         let Ok(trust) = self.node.trust() else { return };
         let Some(Listener { engine, members, server }) = self.listener.take() else { return };
-        let managers = self.node.wanted.managers;
+        let decider = Decider {
+            trust: trust.clone(),
+            engine: engine.clone(),
+            wanted: self.node.wanted.clone(),
+            seen: self.tell.seen.subscribe(),
+            wake: self.wake.clone(),
+        };
+        self.tell.decider.send_replace(Some(decider.clone()));
         self.offer_certificate();
         tokio::spawn(serve_cluster(
-            Arc::new(ClusterApi { trust, engine, managers, members }),
+            Arc::new(ClusterApi { trust, engine, decider, members }),
             server,
         ));
     }
@@ -366,6 +378,8 @@ mod tests {
                 status,
                 members: watch::Sender::default(),
                 server: watch::Sender::default(),
+                seen: watch::Sender::default(),
+                decider: watch::Sender::default(),
             },
             pulse: Arc::new(Pulse::new(TURN)),
             work: Work::new(wake.clone()),

@@ -2,7 +2,7 @@
 
 use crate::fakes::{Fake, FakeNode, loopback};
 use crate::paths::Paths;
-use crate::serve::{ClusterApi, serve_cluster};
+use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::swarm::Engine;
 use ashlar_api::{Connection, route};
 use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
@@ -43,7 +43,14 @@ impl Founder {
         let (_, configuration) = watch::channel(trust.server().unwrap());
         let (ring, members) = watch::channel(Vec::new());
         let engine = Engine::new(&Paths::under(root.path()), Pools::default());
-        let api = Arc::new(ClusterApi { trust, engine, managers: 3, members });
+        let decider = Decider {
+            trust: trust.clone(),
+            engine: engine.clone(),
+            wanted: node.wanted.clone(),
+            seen: watch::channel(Arc::default()).1,
+            wake: Arc::default(),
+        };
+        let api = Arc::new(ClusterApi { trust, engine, decider, members });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
         Self { node, address, server, ring, _root: root }
     }
@@ -186,6 +193,11 @@ async fn who_was_struck_off_gets_nothing_though_the_ring_shows_it() {
         let refused = thief.act(&step, &Observed::default()).await.unwrap_err();
         assert!(format!("{refused:#}").contains("struck off"), "{refused:#}");
     }
+    // One member's word alone does not take its copy from it.
+    let id = thief.identity().unwrap().id;
+    assert_eq!(thief.lost_place(&id).unwrap(), None);
+    std::fs::remove_file(thief.paths.membership()).unwrap();
+    assert!(thief.lost_place(&id).unwrap().is_some(), "it has none any more");
 }
 
 #[tokio::test]

@@ -314,6 +314,8 @@ impl Swarm for Fake {
             manager: true,
             reachable: true,
             leader: true,
+            availability: ashlar_cluster::Availability::Active,
+            tasks: 0,
         };
         world.swarm = ashlar_cluster::Swarm {
             local: SwarmLocal::Active,
@@ -346,6 +348,11 @@ impl Swarm for Fake {
 
     async fn set_role(&self, name: &str, role: SwarmRole, _: u8) -> Result<()> {
         bail!("{name} is no {role}")
+    }
+
+    async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()> {
+        self.call(format!("{name} leaves: {leaving}"));
+        Ok(())
     }
 
     async fn drop_entry(&self, id: &str) -> Result<()> {

@@ -20,6 +20,7 @@ mod node;
 mod observe;
 mod paths;
 mod phases;
+mod places;
 mod release;
 mod reset;
 mod retirement;

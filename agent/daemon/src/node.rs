@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::identity;
 use crate::observe::{self, Sight};
 use crate::paths::Paths;
-use crate::retirement::Told;
+use crate::places::Told;
 use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::{Standing, Swarm};

@@ -138,13 +138,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
-        let retired = match identity::load(&self.paths)? {
-            Some(me) => self.is_retired(&me.id)?,
-            None => false,
+        let lost = match identity::load(&self.paths)? {
+            Some(me) => self.lost_place(&me.id)?,
+            None => None,
         };
         let sight = self.sight.borrow();
         Ok(Observed {
-            retired,
+            retired: lost.is_some(),
+            removed: lost.is_some_and(|lost| lost.removed),
+            out: identity.is_none() && self.is_out()?,
             now_ms: since_boot_ms(),
             site: true,
             membership: state::read_json(&self.paths.membership())?,
@@ -156,6 +158,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             swarm: sight.engine.get().cloned(),
             looks: sight.looks(),
             disks: self.disks(),
+            cpu_pressure: cpu_pressure(&self.paths.cpu_pressure()),
             place,
             clock: clock::look(&self.paths, Timestamp::now()),
         })
@@ -194,7 +197,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     async fn observe_engine(&self) -> Result<ashlar_cluster::Swarm> {
         let mut swarm = self.effects.swarm.observe().await?;
         self.note_standing(&mut swarm).await;
-        swarm.told_retired = self.told_retired();
+        self.note_places(&mut swarm);
         Ok(swarm)
     }
 
@@ -227,6 +230,17 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let disks = [("state", self.paths.state()), ("data", self.paths.data())];
         disks.into_iter().filter_map(|(name, path)| disk(name, &path)).collect()
     }
+}
+
+/// The kernel's measure of a minute; 0 where it keeps none.
+fn cpu_pressure(path: &Path) -> u8 {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let some = text.lines().find_map(|line| line.strip_prefix("some "));
+    let minute = some.and_then(|some| {
+        some.split_whitespace().find_map(|word| word.strip_prefix("avg60=")?.parse::<f64>().ok())
+    });
+    // Between 0 and 100 by its nature.
+    minute.map_or(0, |percent| percent.clamp(0.0, 100.0) as u8)
 }
 
 fn disk(name: &str, path: &Path) -> Option<Disk> {
@@ -344,6 +358,17 @@ mod tests {
         let node = Fake::default().node(root.path(), loopback(23));
         std::fs::write(node.paths.membership(), "{").unwrap();
         assert!(node.observe().await.is_err());
+    }
+
+    #[test]
+    fn how_much_a_box_is_starved_is_read_from_the_kernel() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("cpu");
+        assert_eq!(cpu_pressure(&path), 0);
+        let text = "some avg10=99.72 avg60=81.97 avg300=98.45 total=18330715923\n\
+                    full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(cpu_pressure(&path), 81);
     }
 
     #[test]

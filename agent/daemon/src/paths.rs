@@ -84,6 +84,11 @@ impl Paths {
         self.state().join("machine.json")
     }
 
+    /// How much is waited for the processor, as the kernel measures it.
+    pub(crate) fn cpu_pressure(&self) -> PathBuf {
+        self.root.join("proc/pressure/cpu")
+    }
+
     /// Nodes that were struck off the cluster.
     pub(crate) fn struck_off(&self) -> PathBuf {
         self.state().join("struck-off.json")
@@ -154,6 +159,11 @@ impl Paths {
     /// anything aside.
     pub(crate) fn retired(&self) -> PathBuf {
         self.state().join("retired.json")
+    }
+
+    /// A person took this box out of its cluster: it stays out while this is here.
+    pub(crate) fn out(&self) -> PathBuf {
+        self.state().join("out.json")
     }
 
     /// Containers, images and local volumes,

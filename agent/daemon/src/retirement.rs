@@ -1,8 +1,7 @@
 //! A place in the cluster that is given away: whether it is this node's, what is
 //! known of the others' copies before one is given up, and what a node does that
-//! comes back after its place went to another.
+//! hears that it has its place no more.
 
-use crate::clock::since_boot_ms;
 use crate::host::Host;
 use crate::identity;
 use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
@@ -12,7 +11,7 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
-use ashlar_cluster::{MemberStatus, NodeId, Volume, gives_up_copies};
+use ashlar_cluster::{NodeId, Volume, Witness, Word, gives_up_copies, lost_its_place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,12 +20,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How often a node that does not manage the Swarm asks whether it has its place,
-/// in milliseconds,
-const ASK_EVERY: u64 = 30_000;
-
-/// and how long the members may take to answer.
+/// How long the members may take to say which copies are whole.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// That a node lost its place, and whether because a person took it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) removed: bool,
+}
 
 /// What a release before this one would have to know.
 const VERSION: u32 = 1;
@@ -37,13 +38,17 @@ struct Note {
     version: u32,
     /// The id under which it lost its place.
     id: NodeId,
+    /// A person took it out.
+    #[serde(default)]
+    removed: bool,
 }
 
-/// What others said about places in this cluster.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    retired: BTreeSet<NodeId>,
-    asked: Option<u64>,
+/// `out.json`: kept while a box is out.
+#[derive(Debug, Serialize, Deserialize)]
+struct Out {
+    version: u32,
+    /// The id that it had.
+    id: NodeId,
 }
 
 /// Gives this node's own place away, because a person says so: it begins anew at
@@ -51,53 +56,41 @@ pub(crate) struct Told {
 pub(crate) fn note(paths: &Paths) -> Result<()> {
     let identity = identity::load(paths)?.filter(|_| paths.membership().exists());
     let id = identity.context("this box belongs to no cluster")?.id;
-    state::write_json(&paths.retired(), &Note { version: VERSION, id }, 0o600)
+    state::write_json(&paths.retired(), &Note { version: VERSION, id, removed: false }, 0o600)
 }
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
-    /// Whether this node lost its place: by its own note, or by what a member told
-    /// it that it knows by its certificate.
-    pub(crate) fn is_retired(&self, id: &NodeId) -> Result<bool> {
+    /// Whether this node lost its place: by its own note, or by what members told it
+    /// that it knows by their certificates.
+    pub(crate) fn lost_place(&self, id: &NodeId) -> Result<Option<Lost>> {
         let note: Option<Note> = state::read_json(&self.paths.retired())?;
-        let refused = self.trust().is_ok_and(|trust| trust.was_refused());
-        Ok(note.is_some_and(|note| note.id == *id)
-            || self.told.borrow().retired.contains(id)
-            || refused)
+        if let Some(note) = note.filter(|note| note.id == *id) {
+            return Ok(Some(Lost { removed: note.removed }));
+        }
+        let told = self.told.borrow();
+        if told.retired.contains(id) {
+            return Ok(Some(Lost { removed: told.removed.contains(id) }));
+        }
+        let Ok(trust) = self.trust() else { return Ok(None) };
+        let refused = trust.refused_by();
+        let asked: Vec<_> = self
+            .live_kin()
+            .into_iter()
+            .map(|(address, manages)| {
+                let word = refused.contains_key(&address);
+                let said = word.then_some(Word { lost: true, by_record: true });
+                Witness { manages, said }
+            })
+            .collect();
+        let removed = refused.values().any(|removed| *removed);
+        // One that belongs to no cluster any more has nothing that it could lose.
+        let nothing_to_lose = !refused.is_empty() && self.membership()?.is_none();
+        Ok((nothing_to_lose || lost_its_place(&asked)).then_some(Lost { removed }))
     }
 
-    /// Boxes of which others said that they lost their place.
-    pub(crate) fn told_retired(&self) -> BTreeSet<NodeId> {
-        self.told.borrow().retired.clone()
-    }
-
-    /// Asks the other members now and then who lost its place. A manager that sees
-    /// its Swarm knows by itself.
-    pub(crate) async fn ask_for_place(&self) {
-        let now_ms = since_boot_ms();
-        let members: Vec<IpAddr> = {
-            let sight = self.sight.borrow();
-            if sight.sees_swarm() {
-                return;
-            }
-            let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else { return };
-            let kin = sight.members().iter().filter(|m| {
-                m.status == MemberStatus::Alive
-                    && m.cluster.as_ref() == Some(&own.cluster)
-                    && m.id.as_ref() != Some(&me.id)
-            });
-            kin.map(|m| m.address).collect()
-        };
-        let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= ASK_EVERY);
-        if members.is_empty() || !due {
-            return;
-        }
-        self.told.borrow_mut().asked = Some(now_ms);
-        let Ok(trust) = self.trust() else { return };
-        match timeout(PATIENCE, trust.places(&members)).await {
-            Ok(Ok(retired)) => self.told.borrow_mut().retired.extend(retired),
-            Ok(Err(error)) => tracing::debug!("no member tells who has a place: {error:#}"),
-            Err(_) => tracing::debug!("no member tells in time who has a place"),
-        }
+    /// Whether a person took this box out, and none has let it in again.
+    pub(crate) fn is_out(&self) -> Result<bool> {
+        Ok(state::read_json::<Out>(&self.paths.out())?.is_some())
     }
 
     /// Adds to what the storage daemon says which copies lack something, when one
@@ -137,15 +130,17 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// Sets this node's copy aside, forgets its cluster and its id, and lets the
-    /// agent begin as on its first day. Written down first, and done in an order in
-    /// which what is left after a power cut is still this node's, and goes on.
-    pub(crate) async fn start_anew(&self) -> Result<()> {
+    /// agent begin as on its first day; or, if a person took it out, stay out.
+    /// Written down first, and done in an order in which what is left after a power
+    /// cut is still this node's, and goes on.
+    pub(crate) async fn end_membership(&self, removed: bool) -> Result<()> {
         let Effects { host, ring, swarm, storage } = &self.effects;
         let id = self.identity()?.id;
-        tracing::warn!("this node lost its place as {id}: it begins anew");
+        let then = if removed { "a person took it out" } else { "it begins anew" };
+        tracing::warn!("this node lost its place as {id}: {then}");
         state::write_json(
             &self.paths.retired(),
-            &Note { version: VERSION, id: id.clone() },
+            &Note { version: VERSION, id: id.clone(), removed },
             0o600,
         )?;
         if self.wanted.swarm {
@@ -175,6 +170,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         state::remove(&self.paths.ring().join("snapshot"))?;
         state::remove(&self.paths.shown_certificate())?;
         state::remove_dir(&self.paths.pki())?;
+        if removed {
+            let out = Out { version: VERSION, id: id.clone() };
+            state::write_json(&self.paths.out(), &out, 0o600)?;
+        }
         state::remove(&self.paths.membership())?;
         // From here on there is nobody left who could go on with this.
         state::remove(&self.paths.identity())?;
@@ -259,11 +258,32 @@ mod tests {
         let node = Fake::default().node(root.path(), loopback(81));
         node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
         let id = node.identity().unwrap().id;
-        assert!(!node.is_retired(&id).unwrap());
-        let note = Note { version: VERSION, id: id.clone() };
+        assert_eq!(node.lost_place(&id).unwrap(), None);
+        let note = Note { version: VERSION, id: id.clone(), removed: true };
         state::write_json(&node.paths.retired(), &note, 0o600).unwrap();
-        assert!(node.is_retired(&id).unwrap());
-        assert!(node.observe().await.unwrap().retired);
-        assert!(!node.is_retired(&NodeId("another".into())).unwrap());
+        assert_eq!(node.lost_place(&id).unwrap(), Some(Lost { removed: true }));
+        let observed = node.observe().await.unwrap();
+        assert!(observed.retired && observed.removed);
+        assert_eq!(node.lost_place(&NodeId("another".into())).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_box_that_a_person_took_out_does_nothing_until_it_is_let_in() {
+        let root = tempfile::tempdir().unwrap();
+        let node = Fake::default().node(root.path(), loopback(82));
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        node.act(&Step::Found, &Observed::default()).await.unwrap();
+        let id = node.identity().unwrap().id;
+        node.act(&Step::StayOut, &Observed::default()).await.unwrap();
+        let noted = fs::read_to_string(node.paths.out()).unwrap();
+        let noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
+        assert_eq!(noted, serde_json::json!({ "version": 1, "id": id }));
+        assert!(!node.paths.identity().exists() && !node.paths.pki().exists());
+        let observed = node.observe().await.unwrap();
+        assert!(observed.out && observed.identity.is_none());
+        assert!(ashlar_cluster::plan(&observed, &node.wanted).steps.is_empty());
+        state::remove(&node.paths.out()).unwrap();
+        let plan = ashlar_cluster::plan(&node.observe().await.unwrap(), &node.wanted);
+        assert_eq!(plan.steps[0].step, Step::MakeIdentity);
     }
 }

@@ -58,7 +58,9 @@ async fn live(paths: &Paths) -> Result<()> {
     let userspace = host.userspace_started().await.unwrap_or_default();
     let mut facts = Facts { release, site: None, boot: BootTimes { userspace, agent } };
     let (status, receiver) = watch::channel(facts.blank());
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, receiver, paths.clone()));
+    let (decider, decides) = watch::channel(None);
+    let listener = serve::bind(&paths.socket())?;
+    tokio::spawn(serve::serve_local(listener, receiver, decides, paths.clone()));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));
@@ -88,7 +90,7 @@ async fn live(paths: &Paths) -> Result<()> {
         work: Work::new(wake.clone()),
         facts,
         phases,
-        tell: Tell { status, members, server },
+        tell: Tell { status, members, server, seen: watch::Sender::default(), decider },
         pulse,
         wake,
         backoff: Backoff::default(),

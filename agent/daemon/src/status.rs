@@ -67,7 +67,14 @@ fn members(observed: &Observed) -> Vec<MemberView> {
     let roster = Roster::of(observed);
     let cluster = observed.membership.as_ref().map(|m| &m.cluster);
     let ring: Vec<_> = observed.ring.iter().flat_map(|ring| &ring.members).collect();
-    let seen = ring.iter().map(|m| {
+    // Some keep a box that the ring forgot as one that left.
+    let forgotten = |m: &&&ashlar_cluster::RingMember| {
+        let ended = |b: &ashlar_cluster::RosterBox| {
+            b.tenure == Tenure::Retired && m.id.as_ref() == Some(&b.id)
+        };
+        m.status != MemberStatus::Alive && roster.boxes.iter().any(ended)
+    };
+    let seen = ring.iter().filter(|m| !forgotten(m)).map(|m| {
         let same_cluster = m.cluster.is_some() && m.cluster.as_ref() == cluster;
         let tenure = roster.boxes.iter().find(|b| m.id.as_ref() == Some(&b.id)).map(|b| b.tenure);
         let (name, address, status) = (m.name.clone(), m.address, m.status);
@@ -118,4 +125,42 @@ fn swarm(observed: &Observed, wanted: &Wanted) -> Option<SwarmView> {
         nodes_up: swarm.nodes.iter().filter(|n| n.up).count(),
         nodes: swarm.nodes.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ashlar_cluster::{ClusterId, Membership, NodeId, Pki, Ring, RingMember};
+
+    #[test]
+    fn a_box_that_lost_its_place_is_listed_only_while_it_is_there() {
+        let cluster = ClusterId("c".into());
+        let member = |name: &str, status| RingMember {
+            id: Some(NodeId(name.into())),
+            name: name.into(),
+            address: [10, 83, 0, 1].into(),
+            status,
+            cluster: Some(cluster.clone()),
+            storage_open: false,
+            ca_key: false,
+            swarm: None,
+        };
+        let listed = |status| {
+            let ring = vec![member("a", MemberStatus::Alive), member("b", status)];
+            let observed = Observed {
+                membership: Some(Membership {
+                    cluster: cluster.clone(),
+                    founder: true,
+                    swarm: true,
+                }),
+                ring: Some(Ring { members: ring, quiet_ms: 0 }),
+                pki: Pki { struck_off: [NodeId("b".into())].into(), ..Pki::default() },
+                ..Observed::default()
+            };
+            members(&observed).len()
+        };
+        assert_eq!(listed(MemberStatus::Alive), 2);
+        assert_eq!(listed(MemberStatus::Left), 1);
+        assert_eq!(listed(MemberStatus::Failed), 1);
+    }
 }

@@ -35,6 +35,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::Restart { .. }
         | Step::TrimLogs
         | Step::StartAnew
+        | Step::StayOut
         | Step::StrikeOff { .. }
         | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
@@ -62,6 +63,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::RecordSwarm
         | Step::RestartEngine
         | Step::SetSwarmRole { .. }
+        | Step::SetLeaving { .. }
         | Step::DropSwarmEntry { .. }
         | Step::DeployStack { .. }
         | Step::RemoveStack { .. } => swarm(),
@@ -105,7 +107,8 @@ pub(super) fn restart_only_the_hung(step: &Step, c: &Case<'_>) -> Verdict {
     let silent = silent.ok_or_else(|| format!("the {daemon} is not known to be silent"))?;
     must(silent.runs, format!("the {daemon} does not run"))?;
     let long = c.o.now_ms.saturating_sub(silent.since_ms);
-    must(long >= 45_000, format!("the {daemon} has been silent for {} s only", long / 1000))
+    let least = if c.o.cpu_pressure >= 80 { 150_000 } else { 45_000 };
+    must(long >= least, format!("the {daemon} has been silent for {} s only", long / 1000))
 }
 
 pub(super) fn trim_only_when_filling(step: &Step, c: &Case<'_>) -> Verdict {

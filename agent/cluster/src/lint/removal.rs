@@ -35,7 +35,12 @@ pub(super) fn retire_only_the_lost(step: &Step, c: &Case<'_>) -> Verdict {
     }
     let added = intent.retired.iter().filter(|(id, _)| !now.retired.contains_key(*id));
     for (id, gone) in added {
-        must(now.boxes.contains_key(id), format!("{} never had a place", gone.name))?;
+        let known = now.boxes.get(id);
+        let known = known.ok_or_else(|| format!("{} never had a place", gone.name))?;
+        must(known.remove == gone.removed, format!("who ended {}'s place is not so", gone.name))?;
+        if known.remove && alive(c, id, &gone.name) {
+            continue;
+        }
         must(!alive(c, id, &gone.name), format!("{} is alive in the ring", gone.name))?;
         let quiet = c.o.ring.as_ref().map_or(0, |r| r.quiet_ms);
         must(quiet >= c.w.grace_ms.min(c.w.removal_ms), "the ring changed just now")?;
@@ -46,6 +51,46 @@ pub(super) fn retire_only_the_lost(step: &Step, c: &Case<'_>) -> Verdict {
         }
     }
     Ok(())
+}
+
+pub(super) fn take_out_only_the_emptied(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::Record { intent } = step else { return Ok(()) };
+    let now = record(c)?;
+    for (id, known) in &intent.boxes {
+        let asked = now.boxes.get(id).is_some_and(|before| before.remove);
+        must(known.remove == asked, format!("no person asked that of {}", known.name))?;
+    }
+    for (id, gone) in intent.retired.iter().filter(|(id, _)| now.boxes.contains_key(*id)) {
+        if !alive(c, id, &gone.name) {
+            continue;
+        }
+        must(now.boxes.get(id).is_some_and(|known| known.remove), "no person asked for it")?;
+        let nodes = || c.o.swarm.iter().flat_map(|s| &s.nodes);
+        let own = || nodes().filter(|n| n.name == gone.name);
+        must(!own().any(|n| n.manager), "it manages the Swarm")?;
+        let closed = |n: &crate::SwarmNode| n.availability != crate::Availability::Active;
+        must(own().all(|n| !n.up || (closed(n) && n.tasks == 0)), "it has tasks")?;
+        must(nodes().any(|n| n.manager && n.name != gone.name), "nobody else manages")?;
+        if c.w.storage {
+            must(!gives_brick(c, gone.address), "it gives a brick")?;
+            nothing_to_heal(c)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn stay_out_until_let_in(_: &Step, c: &Case<'_>) -> Verdict {
+    must(!c.o.out, "a person took this box out")
+}
+
+/// Every brick runs, and none lacks anything.
+fn nothing_to_heal(c: &Case<'_>) -> Verdict {
+    let volume =
+        c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
+    must(volume.started, "the volume is stopped")?;
+    must(volume.bricks.iter().all(|b| b.online), "a copy is out of reach")?;
+    let heals = volume.pending_heals;
+    must(volume.bricks.len() < 2 || heals == Some(0), "not every copy is known to be whole")
 }
 
 fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
@@ -73,24 +118,33 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         Step::DropBrick { brick, .. } => (*brick, None),
         _ => return Ok(()),
     };
-    let retired = record(c)?.retired.values().any(|gone| gone.address == from);
-    must(retired, format!("{from} is no retired box"))?;
+    let retired = record(c)?.retired.values().find(|gone| gone.address == from);
+    let asked = c.leaving().any(|known| known.address == from);
+    must(retired.is_some() || asked, format!("{from} is no retired box, and nobody takes it out"))?;
     let volume =
         c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
     let brick = volume.bricks.iter().find(|b| b.address == from);
-    must(brick.is_some_and(|b| !b.online), format!("{from} has no brick, or it runs"))?;
-    let mut peers = c.o.storage.iter().flat_map(|s| &s.peers);
-    must(!peers.any(|p| p.address == from && p.connected), format!("{from} is connected"))?;
-    whole_without(c, from)?;
+    if asked {
+        must(brick.is_some(), format!("{from} has no brick"))?;
+        nothing_to_heal(c)?;
+    } else {
+        must(brick.is_some_and(|b| !b.online), format!("{from} has no brick, or it runs"))?;
+        let mut peers = c.o.storage.iter().flat_map(|s| &s.peers);
+        must(!peers.any(|p| p.address == from && p.connected), format!("{from} is connected"))?;
+        whole_without(c, from)?;
+    }
     let bricks = volume.bricks.len();
     must(bricks == usize::from(volume.replicas), "the volume is not one replica set")?;
     match (step, to) {
         (_, Some(to)) => {
-            must(volume.bricks.iter().all(|b| b.address != to), format!("{to} has a brick"))
+            must(volume.bricks.iter().all(|b| b.address != to), format!("{to} has a brick"))?;
+            must(bricks > 2 || !asked, "one copy alone would be whole meanwhile")?;
+            must(c.leaving().all(|known| known.address != to), format!("{to} is taken out"))
         }
         (Step::DropBrick { replicas, .. }, None) => {
             must(usize::from(*replicas) + 1 == bricks, "not one copy less")?;
-            must(*replicas >= 2, "only one copy would be left")
+            let one_may = asked || retired.is_some_and(|gone| gone.removed);
+            must(*replicas >= if one_may { 1 } else { 2 }, "only one copy would be left")
         }
         _ => Ok(()),
     }
@@ -131,6 +185,10 @@ pub(super) fn strike_off_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict 
 }
 
 pub(super) fn start_anew_only_when_told(step: &Step, c: &Case<'_>) -> Verdict {
-    let anew = matches!(step, Step::StartAnew);
-    must(anew == c.o.retired, if anew { "this node has its place" } else { "it has no place" })
+    let right = match step {
+        Step::StartAnew => c.o.retired && !c.o.removed,
+        Step::StayOut => c.o.retired && c.o.removed,
+        _ => return must(!c.o.retired, "it has no place"),
+    };
+    must(right, "nobody said that of its place")
 }

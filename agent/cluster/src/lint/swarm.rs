@@ -1,7 +1,7 @@
 //! Rules of the Swarm.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, MemberStatus, Step, Swarm, SwarmLocal, SwarmRole};
+use crate::{Availability, Daemon, MemberStatus, Step, Swarm, SwarmLocal, SwarmRole};
 use std::collections::BTreeSet;
 
 pub(super) fn one_swarm(step: &Step, c: &Case<'_>) -> Verdict {
@@ -59,8 +59,15 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
         return must(spare, "nobody could take its place");
     }
     must(managers == reachable, "a manager is unreachable")?;
+    let asked = |name: &str| c.leaving().any(|known| known.name == name);
     match role {
+        SwarmRole::Manager if managers.iter().all(|m| asked(m)) => {
+            must(swarm.nodes.iter().any(|n| n.up && n.name == name), format!("{name} is not up"))?;
+            must(!asked(name), format!("{name} is taken out"))?;
+            must(managers.len() < 2, "there is a second manager")
+        }
         SwarmRole::Manager => {
+            must(!asked(name), format!("{name} is taken out"))?;
             let up: BTreeSet<_> =
                 swarm.nodes.iter().filter(|n| n.up).map(|n| n.name.as_str()).collect();
             must(up.contains(name), format!("{name} is not up"))?;
@@ -71,6 +78,9 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
         SwarmRole::Worker => {
             must(managers.contains(name), format!("{name} does not manage"))?;
             must(managers.len() > 1, "it is the last manager")?;
+            if asked(name) {
+                return Ok(());
+            }
             let leads = swarm.nodes.iter().any(|n| n.leader && n.name == name);
             must(!leads, "it is the leader")?;
             let above = managers.len() > odd(c.w.managers.into());
@@ -141,6 +151,16 @@ pub(super) fn drop_only_the_replaced(step: &Step, c: &Case<'_>) -> Verdict {
     }
     let other = swarm.nodes.iter().any(|n| n.name == *name && n.id != *id && n.up);
     must(other, format!("{name} is in the Swarm under no other entry"))
+}
+
+pub(super) fn empty_only_the_leaving(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::SetLeaving { name, leaving } = step else { return Ok(()) };
+    let asked = c.leaving().any(|known| known.name == *name);
+    must(asked == *leaving, if asked { "it is taken out" } else { "nobody asked to take it out" })?;
+    let nodes = c.o.swarm.iter().flat_map(|s| &s.nodes);
+    let emptied = |n: &crate::SwarmNode| n.availability == Availability::Leaving;
+    let ours = nodes.filter(|n| n.name == *name).any(emptied);
+    must(*leaving || ours, "a person closed it, and not the agent")
 }
 
 pub(super) fn remove_only_what_is_not_shipped(step: &Step, c: &Case<'_>) -> Verdict {

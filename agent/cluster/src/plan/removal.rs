@@ -6,14 +6,20 @@
 //! what is still there. So every step may fail, or its leader die, at any time.
 
 use super::storage::brick_givers;
-use super::{because, waits};
+use super::{because, leaving, waits};
 use crate::situation::Situation;
 use crate::{
-    Intent, KnownBox, MemberStatus, NodeId, Observed, Plan, RetiredBox, Step, Storage, Swarm,
-    SwarmLocal, Volume, Wanted,
+    Intent, KnownBox, MemberStatus, NodeId, Observed, Plan, RetiredBox, RingMember, Step, Storage,
+    Swarm, SwarmLocal, Volume, Wanted,
 };
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+/// So many copies are left when a lost box is given up: the last but one waits for
+/// a box that takes its place, unless a person gave the box up.
+const fn least(removed: bool) -> usize {
+    if removed { 1 } else { 2 }
+}
 
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some(swarm) = s.certified().and(s.observed.swarm.as_ref()).filter(|_| s.wanted.swarm)
@@ -34,6 +40,7 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
         seats(s, swarm, gone, plan);
     }
     forget(s, intent, plan);
+    leaving::plan(s, swarm, intent, plan);
 }
 
 /// Every node keeps a list of its own: who signs certificates need not manage
@@ -59,6 +66,17 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
         let (name, address) = (member.name.clone(), member.address);
         let remove = intent.boxes.get(&id).is_some_and(|known| known.remove);
         next.boxes.insert(id, KnownBox { name, address, lost_since: None, remove });
+    }
+    for (id, known) in intent.boxes.iter().filter(|(_, known)| known.remove) {
+        let alive = |m: &RingMember| m.id.as_ref() == Some(id);
+        let Some(now) = s.observed.clock.unix.filter(|_| s.live().any(alive)) else { continue };
+        match leaving::emptied(s, id, known) {
+            Ok(()) => retire(id, known, now, &mut next),
+            Err(until) => {
+                let wanted = format!("the end of {}'s place", known.name);
+                plan.waits.push(waits(wanted, until, "take-out-only-the-emptied"));
+            }
+        }
     }
     for (id, known) in &intent.boxes {
         let here = s.observed.identity.as_ref().is_some_and(|me| me.id == *id);
@@ -95,12 +113,17 @@ fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, pla
         let until = format!("the ring has been unchanged for {}", hours(seen_gone));
         return plan.waits.push(waits(wanted(), until, rule));
     }
-    if let Some(until) = holds_on_to(s, known.address) {
+    if let Some(until) = holds_on_to(s, known) {
         return plan.waits.push(waits(wanted(), until, "give-up-only-what-is-whole-elsewhere"));
     }
+    retire(id, known, now, next);
+}
+
+/// Its place is given away. A box that a person asked to take out stays out.
+fn retire(id: &NodeId, known: &KnownBox, now: u64, next: &mut Intent) {
+    let KnownBox { name, address, remove: removed, .. } = known.clone();
     next.boxes.remove(id);
-    let gone = RetiredBox { name: known.name.clone(), address: known.address, at: now };
-    next.retired.insert(id.clone(), gone);
+    next.retired.insert(id.clone(), RetiredBox { name, address, at: now, removed });
 }
 
 /// For how long a box has been lost; `None` if it is not, or by a clock that lies.
@@ -148,7 +171,8 @@ pub fn gives_up_copies(observed: &Observed, wanted: &Wanted) -> bool {
 }
 
 /// What must come about before the storage can do without the brick there.
-fn holds_on_to(s: &Situation<'_>, address: IpAddr) -> Option<String> {
+fn holds_on_to(s: &Situation<'_>, known: &KnownBox) -> Option<String> {
+    let address = known.address;
     if !s.wanted.storage {
         return None;
     }
@@ -158,27 +182,39 @@ fn holds_on_to(s: &Situation<'_>, address: IpAddr) -> Option<String> {
     if let Err(until) = volume.can_spare(address) {
         return Some(until);
     }
-    successor(s, storage, volume, address).err()
+    successor(s, storage, volume, address, least(known.remove)).err()
 }
 
-/// Who takes the brick there: a box that has none; or nobody, if two copies are
-/// left without it. The last but one copy waits for a box.
-fn successor(
+/// Who takes the brick there: a box that has none; or nobody, if so many copies are
+/// left without it.
+pub(super) fn successor(
     s: &Situation<'_>,
     storage: &Storage,
     volume: &Volume,
     address: IpAddr,
+    least: usize,
 ) -> Result<Option<IpAddr>, String> {
-    let free = |a: &IpAddr| *a != address && volume.bricks.iter().all(|b| b.address != *a);
-    let here = s.observed.identity.iter().map(|me| me.address);
-    if let Some(spare) = here.chain(brick_givers(s, storage)).find(free) {
+    if let Some(spare) = spare_for(s, storage, volume, address) {
         return Ok(Some(spare));
     }
+    let free = |a: &IpAddr| *a != address && volume.bricks.iter().all(|b| b.address != *a);
     let quiet = s.observed.ring.as_ref().is_some_and(|r| r.quiet_ms >= s.wanted.grace_ms);
-    if let Some(member) = s.live_kin().find(|m| free(&m.address) && !quiet) {
+    if let Some(member) = s.live_kin().find(|m| free(&m.address) && !s.leaves(m.address) && !quiet)
+    {
         return Err(format!("{} can take its copy, or its time is up", member.name));
     }
-    if volume.bricks.len() > 2 { Ok(None) } else { Err("another box can take its copy".into()) }
+    if volume.bricks.len() > least { Ok(None) } else { Err("another box can take its copy".into()) }
+}
+
+/// A box that has no brick, and could take the one there.
+pub(crate) fn spare_for(
+    s: &Situation<'_>,
+    storage: &Storage,
+    volume: &Volume,
+    address: IpAddr,
+) -> Option<IpAddr> {
+    let free = |a: &IpAddr| *a != address && volume.bricks.iter().all(|b| b.address != *a);
+    brick_givers(s, storage).into_iter().find(free)
 }
 
 /// The brick first; the pool once nothing of the box is left in the volume.
@@ -203,7 +239,7 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
         let one_set = volume.bricks.len() == usize::from(volume.replicas);
         if one_set { Ok(()) } else { Err("the volume is one set of copies".into()) }
     });
-    match able.and_then(|()| successor(s, storage, volume, brick.address)) {
+    match able.and_then(|()| successor(s, storage, volume, brick.address, least(gone.removed))) {
         Err(until) => plan.waits.push(waits(wanted(), until, rule)),
         Ok(Some(to)) => {
             let why = format!("{} lost its place, and {to} gives no brick yet", gone.name);
@@ -257,7 +293,12 @@ fn news(before: &Intent, after: &Intent) -> String {
     let mut news = Vec::new();
     for (id, gone) in &after.retired {
         if !before.retired.contains_key(id) {
-            news.push(format!("{} was lost for the grace time and loses its place", gone.name));
+            let why = match (gone.removed, before.boxes.get(id).and_then(|b| b.lost_since)) {
+                (true, None) => "was emptied",
+                (true, Some(_)) => "is to be taken out and was lost",
+                (false, _) => "was lost for the grace time",
+            };
+            news.push(format!("{} {why} and loses its place", gone.name));
         }
     }
     for (id, known) in &after.boxes {

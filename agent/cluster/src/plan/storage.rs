@@ -67,17 +67,18 @@ fn probe(s: &Situation<'_>, storage: &Storage, steps: &mut Vec<Planned>) {
     }
 }
 
-/// Members that could give a brick, by id.
+/// Who could give a brick: this node, and the other members by id.
 pub(super) fn brick_givers(s: &Situation<'_>, storage: &Storage) -> Vec<IpAddr> {
     let in_pool = |a: IpAddr| {
         let mut entries = storage.peers.iter().filter(|p| p.address == a).peekable();
         entries.peek().is_some() && entries.all(|p| p.connected && p.in_cluster)
     };
     let open = s.live_kin().filter(|m| m.storage_open && in_pool(m.address));
+    let here = s.observed.identity.iter().map(|me| me.address);
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for member in open {
-        if !addresses.contains(&member.address) {
-            addresses.push(member.address);
+    for address in here.chain(open.map(|m| m.address)).filter(|a| !s.leaves(*a)) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
         }
     }
     addresses
@@ -145,13 +146,12 @@ fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan
     revive(s, volume, &mut plan.steps);
     let copies = usize::from(volume.replicas);
     let one_set = copies > 0 && volume.bricks.len() == copies;
-    if !one_set || copies >= usize::from(s.replicas()) {
+    if !one_set || copies >= most_copies(s, volume) {
         return;
     }
     // One at a time: two new, still empty bricks would outvote the only full
     // one, should its node fail before they are healed.
-    let here = s.observed.identity.iter().map(|me| me.address);
-    let mut givers = here.chain(brick_givers(s, storage));
+    let mut givers = brick_givers(s, storage).into_iter();
     let Some(brick) = givers.find(|a| volume.bricks.iter().all(|b| b.address != *a)) else {
         return;
     };
@@ -165,8 +165,16 @@ fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan
     plan.steps.push(because(Step::AddBricks { replicas, bricks: vec![brick] }, why));
 }
 
-/// What a volume must get over before it takes another brick.
-fn unhealthy(volume: &Volume) -> Option<String> {
+/// How many copies there may be now: of fewer than three, one more while the box of
+/// one is on its way out, so that there are never fewer than wanted.
+fn most_copies(s: &Situation<'_>, volume: &Volume) -> usize {
+    let wanted = usize::from(s.replicas());
+    let leaves = volume.bricks.iter().any(|b| s.leaves(b.address));
+    if leaves { (wanted + 1).min(3) } else { wanted }
+}
+
+/// What a volume must get over before a brick is added to it, or taken from it.
+pub(crate) fn unhealthy(volume: &Volume) -> Option<String> {
     if let Some(brick) = volume.bricks.iter().filter(|b| !b.online).map(|b| b.address).min() {
         return Some(format!("the brick on {brick} runs"));
     }

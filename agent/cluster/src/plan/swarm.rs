@@ -144,12 +144,19 @@ fn ghosts(swarm: &Swarm, steps: &mut Vec<Planned>) {
 /// a change of Raft's members needs its quorum.
 fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     let nodes = by_name(swarm);
+    let leaves = |name: &str| s.leaving().any(|known| known.name == name);
     let managers: Vec<_> =
         nodes.iter().filter(|(_, n)| n.iter().any(|n| n.manager)).map(|(name, _)| *name).collect();
     let reachable = |name: &&str| nodes[*name].iter().filter(|n| n.manager).all(|n| n.reachable);
-    let up: Vec<_> =
-        nodes.iter().filter(|(_, n)| n.iter().any(|n| n.up)).map(|(name, _)| *name).collect();
-    let few = managers.len() < manager_count(up.len(), s.wanted.managers);
+    // A box that is taken out counts as if it were gone.
+    let up: Vec<_> = nodes
+        .iter()
+        .filter(|(name, n)| n.iter().any(|n| n.up) && !leaves(name))
+        .map(|(name, _)| *name)
+        .collect();
+    let goes = managers.iter().find(|name| leaves(name));
+    let staying = managers.iter().filter(|name| !leaves(name)).count();
+    let few = staying < manager_count(up.len(), s.wanted.managers);
     if let Some(away) = managers.iter().find(|name| !reachable(name)) {
         if let Some(lost) = lost_manager(s, &nodes, &managers) {
             let why = "it has not answered for the grace time, and another box can take its place";
@@ -164,15 +171,25 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     if managers.is_empty() {
         return;
     }
+    // Where an odd number manages already, it becomes less before it becomes more.
+    let there = nodes.values().filter(|n| n.iter().any(|n| n.up)).count();
+    let full = managers.len() >= manager_count(there, s.wanted.managers).max(2);
+    if let Some(name) = goes.filter(|_| staying > 0 && (full || !few)) {
+        let why = "a person asked to take the box out";
+        let (name, role) = ((*name).to_owned(), SwarmRole::Worker);
+        plan.steps.push(because(Step::SetSwarmRole { name, role }, why));
+        return;
+    }
     if few {
         if let Some(gone) = still_known(s, swarm) {
-            let until = format!("every engine has heard that {gone} is gone");
+            let until = format!("every engine has heard that {gone} manages no more");
             plan.waits.push(waits("one more manager", until, "managers-odd"));
             return;
         }
         // One on its way may come as a manager itself.
         let quiet = s.observed.ring.as_ref().is_some_and(|ring| ring.quiet_ms >= PATIENCE);
-        let awaited = s.live_kin().map(|m| m.name.as_str()).find(|name| !up.contains(name));
+        let mut kin = s.live_kin().map(|m| m.name.as_str());
+        let awaited = kin.find(|name| !up.contains(name) && !leaves(name));
         if let Some(name) = awaited.filter(|_| !quiet) {
             let until = format!("{name} is in the Swarm, or its time is up");
             plan.waits.push(waits("one more manager", until, "managers-odd"));
@@ -187,8 +204,12 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     }
     // Nodes about to join count, or the last manager would be sent away just
     // before it is needed again.
-    let all: BTreeSet<&str> =
-        nodes.keys().copied().chain(s.live_kin().map(|m| m.name.as_str())).collect();
+    let all: BTreeSet<&str> = nodes
+        .keys()
+        .copied()
+        .chain(s.live_kin().map(|m| m.name.as_str()))
+        .filter(|name| !leaves(name))
+        .collect();
     if managers.len() > manager_count(all.len(), s.wanted.managers) {
         let follows = |name: &&&str| !nodes[**name].iter().any(|n| n.leader);
         if let Some(name) = managers.iter().rev().find(follows) {
@@ -200,13 +221,16 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     }
 }
 
-/// For how long after the end of a box an engine may still take it for a manager,
-/// in seconds. One that is promised a seat then tries to get into Raft through it,
-/// fails after 20 s, and takes itself for broken.
+/// For how long after a box stopped to manage an engine may still take it for a
+/// manager, in seconds. One that is promised a seat then tries to get into Raft
+/// through it, fails after 20 s, and takes itself for broken.
 const HEARD: u64 = 20;
 
-/// A box whose end is so fresh.
+/// A manager that is one no more since a moment ago.
 fn still_known<'a>(s: &Situation<'_>, swarm: &'a Swarm) -> Option<&'a str> {
+    if swarm.manager_less_ms.is_some_and(|ms| ms < HEARD * 1000) {
+        return Some("the last one that went");
+    }
     let now = s.observed.clock.unix?;
     let retired = swarm.record.intent().into_iter().flat_map(|intent| intent.retired.values());
     let fresh = |gone: &&crate::RetiredBox| now.saturating_sub(gone.at) < HEARD;
@@ -224,7 +248,8 @@ fn lost_manager<'a>(
     let reached = |name: &str| nodes[name].iter().any(|n| n.manager && n.reachable);
     let quorum = managers.iter().filter(|name| reached(name)).count() * 2 > managers.len();
     let up = |name: &str| nodes[name].iter().any(|n| n.up);
-    let spare = nodes.keys().any(|name| up(name) && !managers.contains(name));
+    let leaves = |name: &str| s.leaving().any(|known| known.name == name);
+    let spare = nodes.keys().any(|name| up(name) && !managers.contains(name) && !leaves(name));
     let alive = |name: &str| s.live().any(|m| m.name == name);
     let lost = |name: &&&str| !reached(name) && !up(name) && !alive(name);
     managers.iter().find(lost).copied().filter(|_| quiet && quorum && spare)

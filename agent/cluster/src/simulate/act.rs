@@ -193,6 +193,7 @@ impl Simulation {
                 let raft = self.leads(node)?;
                 let seats = &mut self.rafts[raft].seats;
                 seats.retain(|seat, _| format!("seat-{seat}") != *id);
+                self.rafts[raft].emptied.retain(|seat| format!("seat-{seat}") != *id);
                 self.rafts[raft].ghosts.remove(id);
                 Ok(())
             }
@@ -206,6 +207,8 @@ impl Simulation {
                 Ok(())
             }
             Step::StartAnew => self.start_anew(node),
+            Step::StayOut => self.stay_out(node),
+            Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
             Step::DeployStack { name } => self.deploy(node, name, true),
             Step::RemoveStack { name } => {
@@ -434,6 +437,7 @@ impl Simulation {
             stacks: BTreeMap::new(),
             intent: crate::Intent::default(),
             index: 1,
+            emptied: std::collections::BTreeSet::new(),
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -474,12 +478,16 @@ impl Simulation {
         let raft = self.leads(node)?;
         let named = self.nodes.iter().position(|n| n.name == name).ok_or("no such node")?;
         let managers = self.rafts[raft].seats.values().filter(|r| **r == SwarmRole::Manager);
-        let full = managers.count() >= usize::from(self.settings.wanted.managers);
+        let most = usize::from(self.settings.wanted.managers).max(2);
+        let full = managers.count() >= most;
         if role == SwarmRole::Manager && full {
             return Err("there are managers enough by now");
         }
         let seat = self.rafts[raft].seats.get_mut(&named).ok_or("no such seat")?;
         *seat = role;
+        if role == SwarmRole::Worker && self.rafts[raft].leader == Some(named) {
+            self.rafts[raft].leader = None;
+        }
         Ok(())
     }
 }
@@ -498,6 +506,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. }
         | Step::SetSwarmRole { .. }
+        | Step::SetLeaving { .. }
         | Step::DropSwarmEntry { .. }
         | Step::Record { .. }
         | Step::ForgetMember { .. } => (50, 1_000),
@@ -512,6 +521,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::StartVolume => (500, 5_000),
         Step::InitSwarm
         | Step::StartAnew
+        | Step::StayOut
         | Step::JoinSwarm { .. }
         | Step::LeaveSwarm
         | Step::RestartEngine

@@ -3,8 +3,9 @@
 use super::world::Bricks;
 use super::{Fault, Simulation};
 use crate::{
-    Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Record, Ring,
-    RingMember, Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Volume,
+    Availability, Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place,
+    Record, Ring, RingMember, Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole,
+    Tags, Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,9 +35,12 @@ impl Simulation {
             swarm: self.observe_swarm(n),
             looks: self.looks(n),
             disks: Vec::new(),
+            cpu_pressure: 0,
             place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
             clock: Clock { unix: Some(EPOCH + self.now / 1000), ..Clock::default() },
             retired: self.told_that_retired(n),
+            removed: self.removed_by_a_person(n),
+            out: disk.out,
         }
     }
 
@@ -103,6 +107,7 @@ impl Simulation {
         };
         let copies = volume.nodes.len();
         let heals = volume.lacks.values().map(|l| l.len() as u64).sum();
+        let heals = if self.settings.fault == Some(Fault::HealIsOver) { 0 } else { heals };
         let lacks = |b: &usize| volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
         let honest = self.settings.fault != Some(Fault::EveryCopyIsWhole);
         let behind = volume.nodes.iter().filter(|b| honest && online(**b) && lacks(b));
@@ -179,6 +184,12 @@ impl Simulation {
                 && self.nodes[m].engine()
                 && self.reach(n, m),
             leader: ghost.is_none() && raft.leader == Some(m),
+            availability: if ghost.is_none() && raft.emptied.contains(&m) {
+                Availability::Leaving
+            } else {
+                Availability::Active
+            },
+            tasks: 0,
         };
         let seats = raft.seats.iter().map(|(m, role)| node(*m, *role, None));
         let ghosts = raft.ghosts.iter().map(|(id, (m, role))| node(*m, *role, Some(id)));
@@ -208,6 +219,8 @@ impl Simulation {
             limbo_ms: 0,
             index: told.then_some(raft.index),
             record: if told { Record::Known(raft.intent.clone()) } else { Record::Unknown },
+            told_leaving: false,
+            manager_less_ms: None,
             told_retired: if self.told(raft_id, n) && !manager {
                 self.retired_by(raft_id)
             } else {

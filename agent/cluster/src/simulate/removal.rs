@@ -2,8 +2,9 @@
 //! comes back is told, and what must be true of it all.
 
 use super::act::Effect;
+use super::world::Disk;
 use super::{Event, Simulation};
-use crate::{Intent, NodeId};
+use crate::{Decision, Intent, NodeId, decide};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -14,6 +15,8 @@ pub enum Fault {
     EveryCopyIsWhole,
     /// Nobody tells a box that comes back that it lost its place.
     NobodyIsTold,
+    /// It is said that nothing is to heal, whatever is.
+    HealIsOver,
 }
 
 impl Simulation {
@@ -66,6 +69,10 @@ impl Simulation {
         // As the effect does: it looks again just before.
         if others.iter().any(|n| !online.contains(n)) {
             return Err("another brick is down");
+        }
+        let heals = volume.lacks.values().any(|lacks| !lacks.is_empty());
+        if online.contains(&old) && heals && self.settings.fault != Some(Fault::HealIsOver) {
+            return Err("there is something to heal");
         }
         let whole = |n: &usize| volume.lacks.get(n).is_none_or(BTreeSet::is_empty);
         let whole = others.iter().filter(|n| whole(n)).count();
@@ -127,6 +134,70 @@ impl Simulation {
         Ok(())
     }
 
+    /// The box forgets its cluster, and waits for a person.
+    pub(super) fn stay_out(&mut self, node: usize) -> Effect {
+        self.power_off(node);
+        self.nodes[node].disk = Disk { out: true, ..Disk::default() };
+        self.gone.insert(node);
+        self.power_on_at(node, self.now + 1_000);
+        Ok(())
+    }
+
+    pub(super) fn set_leaving(&mut self, node: usize, name: &str, leaving: bool) -> Effect {
+        let raft = self.leads(node)?;
+        let named = self.nodes.iter().position(|n| n.name == name).ok_or("no such node")?;
+        let emptied = &mut self.rafts[raft].emptied;
+        if leaving {
+            emptied.insert(named)
+        } else {
+            emptied.remove(&named)
+        };
+        Ok(())
+    }
+
+    /// A person asks the leader, if there is one. `Err` is why it is refused.
+    pub(crate) fn ask(&mut self, of: usize, decision: Decision) -> Result<(), String> {
+        let leader = self.leader().ok_or("nobody leads")?;
+        let name = self.nodes[of].name.clone();
+        let observed = self.observe(leader);
+        let (target, next) = decide(&observed, &self.settings.wanted, &name, decision);
+        if let Some(why) = target.refused {
+            return Err(why);
+        }
+        self.say(None, || format!("a person asks: {decision:?} {name}"));
+        if let Some(next) = next {
+            let index = observed.swarm.and_then(|swarm| swarm.index);
+            self.write_record(leader, &next, index)?;
+            self.touch();
+        }
+        Ok(())
+    }
+
+    /// Who leads the Swarm.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        self.rafts.first().and_then(|raft| raft.leader).filter(|n| self.quorate(0, *n))
+    }
+
+    /// Whether the record says that it lost its place.
+    pub(crate) fn lost_its_place(&self, node: usize) -> bool {
+        let id = &self.nodes[node].born.id;
+        self.rafts.iter().any(|raft| raft.intent.retired.contains_key(id))
+    }
+
+    /// Whether a box that was taken out is out.
+    pub(crate) fn is_out(&self, node: usize) -> bool {
+        let disk = &self.nodes[node].disk;
+        disk.out && disk.membership.is_none()
+    }
+
+    /// Whether those who tell a box of its end say that a person wanted it.
+    pub(super) fn removed_by_a_person(&self, n: usize) -> bool {
+        let retired = |raft: &super::world::Raft| {
+            raft.intent.retired.get(&self.nodes[n].born.id).is_some_and(|gone| gone.removed)
+        };
+        self.told_that_retired(n) && self.rafts.iter().any(retired)
+    }
+
     /// Whether a member that this node reaches says that it lost its place.
     pub(super) fn told_that_retired(&self, n: usize) -> bool {
         let node = &self.nodes[n];
@@ -159,6 +230,9 @@ impl Simulation {
                     "the Swarm lists {:?}",
                     seats.iter().map(name).collect::<Vec<_>>()
                 ));
+            }
+            if raft.emptied.iter().any(|n| here.contains(n)) {
+                return Err("a box that stays gets no tasks".into());
             }
             let known: BTreeSet<_> = raft.intent.boxes.values().map(|b| &b.name).collect();
             if known != here.iter().map(name).collect() {

@@ -1,7 +1,7 @@
 //! The stories that are played, each with thousands of seeds.
 
 use super::{CutAt, Failure, Fault, Random, Report, Settings, Simulation};
-use crate::{Daemon, StackFile, Wanted};
+use crate::{Daemon, Decision, StackFile, Wanted};
 
 /// A virtual quarter of an hour: longer than the grace time, so that waiting
 /// for a node that failed early is over.
@@ -43,6 +43,10 @@ pub enum Scenario {
     /// later or not at all; the cluster clears away what is left of the dead one,
     /// which comes back at last and is another box.
     Replaced,
+    /// All are ready, then a person takes one out, and perhaps keeps it after all;
+    /// that one or another may lose power or its cable meanwhile. It stays out over a
+    /// reboot, and comes back as another one when a person lets it in.
+    TakenOut,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -72,6 +76,7 @@ impl Scenario {
         ("agent-dies", Self::AgentDies),
         ("dies-for-good", Self::DiesForGood),
         ("replaced", Self::Replaced),
+        ("taken-out", Self::TakenOut),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -175,6 +180,15 @@ impl Scenario {
                 most_cuts: 1,
                 ..calm
             },
+            Self::TakenOut => Settings {
+                nodes: nodes + 2,
+                heal: (3_000, 120_000),
+                clears: true,
+                failures: 30,
+                cuts: 10,
+                most_cuts: 1,
+                ..calm
+            },
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -213,6 +227,7 @@ impl Scenario {
         match self {
             Self::FounderGone => return founder_gone(sim, nodes),
             Self::Replaced => return replaced(sim, nodes, dice),
+            Self::TakenOut => return taken_out(sim, nodes, dice),
             _ => {}
         }
         for node in 0..nodes {
@@ -356,6 +371,72 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
     sim.gone.remove(&dead);
     sim.power_on_at(dead, sim.now);
     sim.until(DEADLINE, |sim| !sim.gone.contains(&second_life))?;
+    sim.settle(DEADLINE)
+}
+
+/// A person takes one out.
+fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
+    let (spare, second_life) = (nodes, nodes + 1);
+    let (spared, kept, dies) = (dice.permille(500), dice.permille(250), dice.permille(200));
+    sim.gone = [second_life].into();
+    if !spared {
+        sim.gone.insert(spare);
+    }
+    for node in (0..nodes).chain(spared.then_some(spare)) {
+        sim.power_on_at(node, dice.between(0, 2_000));
+    }
+    sim.settle(DEADLINE)?;
+    let boxes = nodes + usize::from(spared);
+    let taken = usize::try_from(dice.next()).unwrap_or(0) % boxes;
+    let other = usize::try_from(dice.next()).unwrap_or(0) % boxes;
+    sim.until(DEADLINE, |sim| sim.leader().is_some())?;
+    if boxes == 1 {
+        let refused = sim.ask(taken, Decision::Remove);
+        return refused.err().map_or_else(|| Err("the last one was taken out".into()), |_| Ok(()));
+    }
+    sim.reborn.insert(taken, second_life);
+    sim.ask(taken, Decision::Remove)?;
+    sim.hold(dice.between(0, 40_000), &[])?;
+    if kept {
+        sim.until(DEADLINE, |sim| sim.leader().is_some())?;
+        if sim.ask(taken, Decision::Keep).is_ok() {
+            return sim.settle(DEADLINE);
+        }
+    }
+    if dies && !sim.is_out(taken) {
+        // It may be that nobody else has its writes, or that it alone manages.
+        let alone = (0..boxes).filter(|n| *n != taken).all(|n| !sim.carries_on(n, taken));
+        sim.power_off(taken);
+        if alone {
+            sim.power_on_at(taken, sim.now + 60_000);
+        } else {
+            sim.gone.insert(taken);
+            sim.until(DEADLINE, |sim| sim.lost_its_place(taken))?;
+            sim.settle(DEADLINE)?;
+            sim.power_on_at(taken, sim.now);
+        }
+    } else if dice.permille(200) {
+        sim.part([other].into());
+        sim.hold(dice.between(10_000, 60_000), &[])?;
+        sim.part([].into());
+    } else if dice.permille(200) {
+        sim.crash(other);
+    } else if dice.permille(300) && other != taken {
+        sim.power_off(other);
+        sim.power_on_at(other, sim.now + dice.between(2_000, 60_000));
+    }
+    sim.until(DEADLINE, |sim| sim.is_out(taken))?;
+    sim.settle(DEADLINE)?;
+    sim.power_off(taken);
+    sim.power_on_at(taken, sim.now);
+    sim.hold(60_000, &[])?;
+    if !sim.is_out(taken) {
+        return Err("it came back by itself".into());
+    }
+    // A person lets it in.
+    sim.power_off(taken);
+    sim.gone.remove(&second_life);
+    sim.power_on_at(second_life, sim.now);
     sim.settle(DEADLINE)
 }
 

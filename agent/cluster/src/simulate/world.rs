@@ -36,6 +36,8 @@ pub(super) struct Disk {
     pub(super) raft: Option<usize>,
     /// Nodes that it serves no more.
     pub(super) struck_off: BTreeSet<NodeId>,
+    /// A person took it out.
+    pub(super) out: bool,
     /// Steps begun since the founding or enrolling began.
     pub(super) steps: u32,
 }
@@ -126,6 +128,8 @@ pub(super) struct Raft {
     /// The cluster's record, and how often it was changed.
     pub(super) intent: Intent,
     pub(super) index: u64,
+    /// Nodes that are being emptied.
+    pub(super) emptied: BTreeSet<usize>,
 }
 
 impl Node {

@@ -3,9 +3,9 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use ashlar_cluster::{
-    Brick, Clock, ClusterId, Identity, Intent, KnownBox, Look, MemberStatus, Membership, NodeId,
-    Observed, Part, Peer, Pki, Place, Record, RetiredBox, Ring, RingMember, Silent, Stack,
-    StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted,
+    Availability, Brick, Clock, ClusterId, Identity, Intent, KnownBox, Look, MemberStatus,
+    Membership, NodeId, Observed, Part, Peer, Pki, Place, Record, RetiredBox, Ring, RingMember,
+    Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -126,6 +126,8 @@ pub fn settled(n: u8, of: u8) -> Observed {
         manager: manages(m),
         reachable: manages(m),
         leader: m == 1,
+        availability: Availability::Active,
+        tasks: 0,
     };
     Observed {
         membership: Some(Membership { cluster: cluster(), founder: n == 1, swarm: true }),
@@ -144,6 +146,8 @@ pub fn settled(n: u8, of: u8) -> Observed {
             index: manages(n).then_some(17),
             record: if manages(n) { Record::Known(known(of)) } else { Record::Unknown },
             told_retired: BTreeSet::new(),
+            told_leaving: false,
+            manager_less_ms: None,
         }),
         ..new_node(n, members)
     }
@@ -183,9 +187,23 @@ pub fn retire(observed: &mut Observed, n: u8) {
     lose_for(observed, n, 80);
     let intent = intent_of(observed);
     intent.boxes.remove(&id(n));
-    let gone = RetiredBox { name: name(n), address: address(n), at: NOW - 120 };
+    let gone = RetiredBox { name: name(n), address: address(n), at: NOW - 120, removed: false };
     intent.retired.insert(id(n), gone);
     observed.pki.struck_off.insert(id(n));
+}
+
+/// A settled cluster of which a person takes `n` out.
+pub fn leaving(me: u8, of: u8, n: u8) -> Observed {
+    but(settled(me, of), |o| intent_of(o).boxes.get_mut(&id(n)).unwrap().remove = true)
+}
+
+/// Nothing runs on `n`, and it manages nothing.
+pub fn empty(n: u8) -> impl Fn(&mut Observed) {
+    move |o| {
+        let entry = &mut swarm_of(o).nodes[usize::from(n) - 1];
+        (entry.manager, entry.reachable) = (false, false);
+        entry.availability = Availability::Leaving;
+    }
 }
 
 pub fn intent_of(observed: &mut Observed) -> &mut Intent {

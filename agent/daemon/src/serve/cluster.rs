@@ -1,5 +1,6 @@
 //! The listener for other agents: mutual TLS 1.3 on the cluster address.
 
+use super::Decider;
 use super::doors::{Doors, Place};
 use super::handlers::{Session, router};
 use crate::swarm::Engine;
@@ -34,8 +35,8 @@ pub(crate) struct ClusterApi {
     pub(crate) trust: Arc<Trust>,
     /// The container engine, for join tokens.
     pub(crate) engine: Engine,
-    /// The most managers that the Swarm may have.
-    pub(crate) managers: u8,
+    /// What people decide.
+    pub(crate) decider: Decider,
     /// The ring as last observed.
     pub(crate) members: watch::Receiver<Vec<RingMember>>,
 }

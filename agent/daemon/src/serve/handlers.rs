@@ -8,9 +8,9 @@ use ashlar_api::cluster::{
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{ApiError, MAX_REQUEST, Refusal, Secret, route};
+use ashlar_api::{ApiError, MAX_REQUEST, NodeRequest, Refusal, Secret, route};
 use ashlar_cluster::{
-    Caller, ClusterId, NotServed, RingMember, may_be_served, may_enrol, may_hold_ca_key,
+    Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_hold_ca_key,
 };
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
@@ -22,6 +22,7 @@ use axum::{Json, Router};
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
@@ -83,8 +84,23 @@ impl Session {
         let ca = self.api.trust.store().ca().map_err(internal)?;
         let cluster = ClusterId(ca.ok_or_else(|| internal("no CA"))?.cluster().to_owned());
         let caller = self.caller(subject)?;
-        rule(&caller, &self.api.members.borrow(), &cluster).map_err(refused)?;
+        rule(&caller, &self.api.members.borrow(), &cluster)
+            .map_err(|why| self.refused(subject, why))?;
         Ok(subject)
+    }
+
+    fn refused(&self, subject: &NodeSubject, why: NotServed) -> ApiError {
+        tracing::info!("another agent is refused: {why}");
+        let id = NodeId(subject.id().to_owned());
+        let refusal = match why {
+            NotServed::StruckOff { .. } => match self.api.trust.taken_out() {
+                Ok(out) if out.contains(&id) => Refusal::TakenOut,
+                Ok(_) => Refusal::Retired,
+                Err(error) => return internal(error),
+            },
+            _ => Refusal::Forbidden,
+        };
+        ApiError::new(refusal, why.to_string())
     }
 
     /// Does something with the CA's key, off the thread that the loop runs on.
@@ -108,15 +124,6 @@ impl Session {
 fn no_key() -> ApiError {
     ApiError::new(Refusal::AskAnother, "this node does not hold the CA key")
         .hint("ask a member whose ring tag `ca` is `key`")
-}
-
-fn refused(why: NotServed) -> ApiError {
-    tracing::info!("another agent is refused: {why}");
-    let refusal = match why {
-        NotServed::StruckOff { .. } => Refusal::Retired,
-        _ => Refusal::Forbidden,
-    };
-    ApiError::new(refusal, why.to_string())
 }
 
 type Asked = State<Arc<Session>>;
@@ -162,6 +169,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::SWARM_STANDING, post(swarm_standing))
         .route(route::PLACES, post(places))
         .route(route::COPIES, post(copies))
+        .route(route::NODE, post(node))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
         .with_state(session)
@@ -204,7 +212,8 @@ async fn proof(State(session): Asked, body: Bytes) -> Answer {
     })?;
     let subject = admission.subject();
     let caller = session.caller(subject)?;
-    may_enrol(&caller, &session.api.members.borrow()).map_err(refused)?;
+    may_enrol(&caller, &session.api.members.borrow())
+        .map_err(|why| session.refused(subject, why))?;
     tracing::info!(peer = subject.name(), "{} enrols from {}", subject.name(), session.remote);
     let grant = session.sign(|ca, now| admission.grant(ca, now).map_err(bad)).await?;
     Ok(message(grant.encode().map_err(internal)?))
@@ -234,7 +243,8 @@ async fn swarm_join(State(session): Asked, body: Bytes) -> Answer {
     let request: SwarmJoinRequest = json(&body)?;
     let api = &session.api;
     let own = api.trust.subject().address();
-    let invitation = api.engine.invite(request.role, api.managers, own).await?;
+    let most = api.decider.wanted.managers;
+    let invitation = api.engine.invite(request.role, most, own).await?;
     tracing::info!(peer = subject.name(), "{} joins the Swarm", subject.name());
     let token = Secret::new(invitation.token.as_bytes().to_vec());
     Ok(Json(SwarmJoinAnswer { token, address: invitation.manager }).into_response())
@@ -251,9 +261,28 @@ async fn swarm_standing(State(session): Asked, body: Bytes) -> Answer {
 async fn places(State(session): Asked, body: Bytes) -> Answer {
     session.peer()?;
     let PlacesRequest {} = json(&body)?;
-    let struck_off = session.api.trust.struck_off().map_err(internal)?;
-    let retired = struck_off.into_iter().map(|id| id.0).collect();
-    Ok(Json(PlacesAnswer { retired }).into_response())
+    let trust = &session.api.trust;
+    let seen = session.api.decider.seen.borrow().clone();
+    let record = seen.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+    let leaving = record.into_iter().flat_map(|intent| &intent.boxes);
+    let ids = |nodes: BTreeSet<NodeId>| nodes.into_iter().map(|id| id.0).collect();
+    let answer = PlacesAnswer {
+        retired: ids(trust.struck_off().map_err(internal)?),
+        removed: ids(trust.taken_out().map_err(internal)?),
+        leaving: leaving.filter(|(_, known)| known.remove).map(|(id, _)| id.0.clone()).collect(),
+        by_record: record.is_some(),
+    };
+    Ok(Json(answer).into_response())
+}
+
+async fn node(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.member(may_be_served)?;
+    let request: NodeRequest = json(&body)?;
+    let answer = session.api.decider.here(&request).await?;
+    if answer.decided {
+        tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());
+    }
+    Ok(Json(answer).into_response())
 }
 
 async fn copies(State(session): Asked, body: Bytes) -> Answer {

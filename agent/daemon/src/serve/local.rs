@@ -1,7 +1,7 @@
 //! The API for this node's own tools, over a Unix socket whose file permissions
 //! say who may ask.
 
-use super::reset;
+use super::{Decider, node, reset};
 use crate::ledger;
 use crate::paths::Paths;
 use anyhow::{Context, Result};
@@ -36,22 +36,29 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
 pub(crate) async fn serve_local(
     listener: UnixListener,
     status: watch::Receiver<Status>,
+    decider: watch::Receiver<Option<Decider>>,
     paths: Paths,
 ) {
-    let service = router(status, paths).into_make_service_with_connect_info::<reset::Peer>();
+    let service =
+        router(status, decider, paths).into_make_service_with_connect_info::<reset::Peer>();
     // `axum::serve` returns only when its listener fails for good.
     if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(%error, "the local API is gone");
     }
 }
 
-fn router(status: watch::Receiver<Status>, paths: Paths) -> Router {
+fn router(
+    status: watch::Receiver<Status>,
+    decider: watch::Receiver<Option<Decider>>,
+    paths: Paths,
+) -> Router {
     let history = paths.history();
     Router::new()
         .route(route::STATUS, get(answer_status))
         .route(route::HISTORY, get(move || answer_history(history.clone())))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
+        .merge(node::router(decider, paths.clone()))
         .merge(reset::router(status, paths))
 }
 
@@ -105,7 +112,8 @@ mod tests {
         drop(bind(&path).unwrap());
         let listener = bind(&path).unwrap();
         let (_sender, receiver) = watch::channel(blank());
-        let server = tokio::spawn(serve_local(listener, receiver, Paths::under(dir.path())));
+        let (_decider, none) = watch::channel(None);
+        let server = tokio::spawn(serve_local(listener, receiver, none, Paths::under(dir.path())));
         let status = Client::at(&path).status().await.unwrap();
         assert_eq!(status, blank());
         assert_eq!(Client::at(&path).history().await.unwrap(), []);

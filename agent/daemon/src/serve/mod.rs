@@ -5,7 +5,9 @@ mod cluster;
 mod doors;
 mod handlers;
 mod local;
+mod node;
 mod reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{bind, serve_local};
+pub(crate) use node::Decider;

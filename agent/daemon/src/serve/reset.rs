@@ -21,6 +21,13 @@ pub(super) struct Peer {
     uid: Option<u32>,
 }
 
+impl Peer {
+    /// Whether it is root.
+    pub(super) fn is_root(self) -> bool {
+        self.uid == Some(0)
+    }
+}
+
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         Self { uid: stream.io().peer_cred().ok().map(|peer| peer.uid()) }
@@ -79,7 +86,7 @@ fn may(
     losses: &Losses,
     name: Option<&str>,
 ) -> Result<(), ApiError> {
-    if peer.uid != Some(0) {
+    if !peer.is_root() {
         return Err(ApiError::new(Refusal::Forbidden, "only root may reset this box"));
     }
     let typed = request.name.is_some() && request.name.as_deref() == name;

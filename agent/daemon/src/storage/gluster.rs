@@ -114,8 +114,9 @@ impl Gluster {
         Ok(must(&["volume", "status", &self.volume], READ).await?.processes())
     }
 
-    /// The addresses of all bricks, if every one but that at `gone` runs now.
-    async fn only_gone(&self, gone: IpAddr) -> Result<Vec<IpAddr>> {
+    /// The addresses of all bricks, if every one but that at `gone` runs now; if that
+    /// one does too, nothing may be left to heal.
+    async fn can_spare(&self, gone: IpAddr) -> Result<Vec<IpAddr>> {
         let info = must(&["volume", "info", &self.volume], READ).await?;
         let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
         let runs = self.ask_processes().await?.bricks;
@@ -123,8 +124,10 @@ impl Gluster {
         if let Some(down) = bricks.iter().find(|b| **b != gone && !runs.contains(b)) {
             anyhow::bail!("the brick on {down} does not run");
         }
-        if runs.contains(&gone) {
-            anyhow::bail!("the brick on {gone} runs");
+        if runs.contains(&gone) && bricks.len() > 1 {
+            self.forget_heals();
+            let heals = self.pending_heals().await;
+            anyhow::ensure!(heals == Some(0), "not every copy is known to be whole");
         }
         Ok(bricks)
     }
@@ -247,7 +250,7 @@ impl Storage for Gluster {
     }
 
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
-        let now = self.only_gone(from).await?;
+        let now = self.can_spare(from).await?;
         if now.contains(&to) {
             return Ok(());
         }
@@ -262,7 +265,7 @@ impl Storage for Gluster {
     }
 
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {
-        if !self.only_gone(brick).await?.contains(&brick) {
+        if !self.can_spare(brick).await?.contains(&brick) {
             return Ok(());
         }
         let (count, old) = (replicas.to_string(), self.bricks(&[brick]));

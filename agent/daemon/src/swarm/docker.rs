@@ -1,22 +1,25 @@
 //! [`Swarm`] by Docker: its API on the Unix socket, and its command for what
 //! the API does not have (stacks live in the client).
 
+use super::nodes::{LEAVING_LABEL, is_manager, leads, node};
 use super::seats::Seats;
 use super::stacks;
 use super::{Invitation, SWARM_PORT, Swarm};
 use crate::paths::Paths;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ashlar_api::{ApiError, Refusal};
-use ashlar_cluster::{INTENT_LABEL, Intent, Record, SwarmLocal, SwarmNode, SwarmRole};
+use ashlar_cluster::{
+    Availability, INTENT_LABEL, Intent, Record, SwarmLocal, SwarmNode, SwarmRole,
+};
 use ashlar_site::Pools;
 use bollard::models::{
-    LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInitRequest,
-    SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig,
+    LocalNodeState, Node, NodeSpec, NodeSpecAvailabilityEnum, NodeSpecRoleEnum, NodeState,
+    SwarmInitRequest, SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig, Task, TaskState,
 };
 use bollard::query_parameters::{
     DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListNodesOptions,
-    ListServicesOptions, ListServicesOptionsBuilder, UpdateNodeOptionsBuilder,
-    UpdateSwarmOptionsBuilder,
+    ListServicesOptions, ListServicesOptionsBuilder, ListTasksOptionsBuilder,
+    UpdateNodeOptionsBuilder, UpdateSwarmOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
@@ -143,32 +146,6 @@ impl Engine {
     }
 }
 
-/// By its role, whether it is in Raft or not: one that is promised a seat takes
-/// it as soon as it comes.
-fn is_manager(node: &Node) -> bool {
-    let role = node.spec.as_ref().and_then(|s| s.role);
-    role == Some(NodeSpecRoleEnum::MANAGER) || node.manager_status.is_some()
-}
-
-/// Whether the entry of that id leads.
-fn leads(nodes: &[Node], own: Option<&str>) -> bool {
-    let leads = |n: &Node| n.manager_status.as_ref().is_some_and(|m| m.leader == Some(true));
-    own.is_some() && nodes.iter().any(|n| n.id.as_deref() == own && leads(n))
-}
-
-fn node(node: Node) -> Option<SwarmNode> {
-    let manager = node.manager_status.as_ref();
-    Some(SwarmNode {
-        manager: is_manager(&node),
-        id: node.id.clone().unwrap_or_default(),
-        address: node.status.as_ref().and_then(|s| s.addr.as_ref()?.parse().ok()),
-        up: node.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY),
-        reachable: manager.and_then(|m| m.reachability) == Some(Reachability::REACHABLE),
-        leader: manager.and_then(|m| m.leader) == Some(true),
-        name: node.description?.hostname?,
-    })
-}
-
 impl Swarm for Engine {
     async fn observe(&self) -> Result<ashlar_cluster::Swarm> {
         let docker = self.docker(READ).await?;
@@ -202,6 +179,15 @@ impl Swarm for Engine {
                 seen.nodes = nodes.into_iter().filter_map(node).collect();
             }
             Err(error) => tracing::debug!("the Swarm has no quorum: {error}"),
+        }
+        for node in seen.nodes.iter_mut().filter(|n| n.availability == Availability::Leaving) {
+            let filters = HashMap::from([("node", vec![node.id.as_str()])]);
+            let options = ListTasksOptionsBuilder::default().filters(&filters).build();
+            let tasks = docker.list_tasks(Some(options)).await?;
+            let runs = |task: &&Task| {
+                task.status.as_ref().and_then(|s| s.state) == Some(TaskState::RUNNING)
+            };
+            node.tasks = tasks.iter().filter(runs).count() as u64;
         }
         if seen.leader {
             let options = ListServicesOptionsBuilder::default().status(true).build();
@@ -251,6 +237,28 @@ impl Swarm for Engine {
         let docker = self.docker(CHANGE).await?;
         let options = LeaveSwarmOptionsBuilder::default().force(true).build();
         docker.leave_swarm(Some(options)).await.context("the engine does not leave the Swarm")
+    }
+
+    async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()> {
+        let docker = self.docker(READ).await?;
+        let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
+        let named = |n: &Node| {
+            n.description.as_ref().and_then(|d| d.hostname.as_deref()) == Some(name)
+                && n.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY)
+        };
+        let node = nodes.into_iter().find(named);
+        let node = node.with_context(|| format!("the Swarm has no {name} that is up"))?;
+        let mut spec = node.spec.clone().unwrap_or_default();
+        let labels = spec.labels.get_or_insert_default();
+        spec.availability = Some(if leaving {
+            labels.insert(LEAVING_LABEL.into(), "true".into());
+            NodeSpecAvailabilityEnum::DRAIN
+        } else {
+            labels.remove(LEAVING_LABEL);
+            NodeSpecAvailabilityEnum::ACTIVE
+        });
+        let what = if leaving { "take the tasks away from" } else { "give tasks to" };
+        self.change_node(&docker, node, spec).await.with_context(|| format!("cannot {what} {name}"))
     }
 
     async fn drop_entry(&self, id: &str) -> Result<()> {
@@ -340,21 +348,25 @@ impl Engine {
     }
 
     async fn change_role(&self, docker: &Docker, node: Node, role: SwarmRole) -> Result<()> {
-        let name = node.description.and_then(|d| d.hostname).unwrap_or_default();
-        let (Some(id), Some(version)) = (node.id, node.version.and_then(|v| v.index)) else {
-            bail!("the engine tells no id and version of {name}");
-        };
         let wanted = match role {
             SwarmRole::Manager => NodeSpecRoleEnum::MANAGER,
             SwarmRole::Worker => NodeSpecRoleEnum::WORKER,
         };
-        let spec = NodeSpec { role: Some(wanted), ..node.spec.unwrap_or_default() };
+        let spec = NodeSpec { role: Some(wanted), ..node.spec.clone().unwrap_or_default() };
+        self.change_node(docker, node, spec).await.with_context(|| format!("no {role} is made"))
+    }
+
+    async fn change_node(&self, docker: &Docker, node: Node, spec: NodeSpec) -> Result<()> {
+        let name = node.description.and_then(|d| d.hostname).unwrap_or_default();
+        let (Some(id), Some(version)) = (node.id, node.version.and_then(|v| v.index)) else {
+            bail!("the engine tells no id and version of {name}");
+        };
         // The version makes the engine refuse if somebody else changed the node.
         let options = UpdateNodeOptionsBuilder::default().version(i64::try_from(version)?).build();
         docker
             .update_node(&id, spec, options)
             .await
-            .with_context(|| format!("the Swarm does not make {name} a {role}"))
+            .with_context(|| format!("the Swarm does not change {name}"))
     }
 }
 
@@ -373,42 +385,5 @@ pub(crate) async fn watch(engine: Engine, wake: Arc<Notify>) {
         }
         // Not a wait for something: the pause between two attempts to connect.
         tokio::time::sleep(Duration::from_secs(5)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `GET /nodes` of Docker 26 on a leader, shortened.
-    const NODE: &str = r#"{"ID":"n1","Version":{"Index":9},"Spec":{"Role":"manager",
-        "Availability":"active","Labels":{}},"Description":{"Hostname":"ashlar-e6f3963a"},
-        "Status":{"State":"ready","Addr":"10.83.100.37"},
-        "ManagerStatus":{"Leader":true,"Reachability":"reachable","Addr":"10.83.100.37:2377"}}"#;
-
-    #[test]
-    fn a_leading_manager_is_read_from_the_engine_s_words() {
-        let seen = node(serde_json::from_str(NODE).unwrap()).unwrap();
-        assert_eq!(seen.name, "ashlar-e6f3963a");
-        assert_eq!(seen.address, Some(IpAddr::from([10, 83, 100, 37])));
-        assert!(seen.up && seen.manager && seen.reachable && seen.leader);
-    }
-
-    #[test]
-    fn one_with_a_managers_role_is_a_manager_though_raft_does_not_know_it_yet() {
-        let mut raw: Node = serde_json::from_str(NODE).unwrap();
-        raw.manager_status = None;
-        let seen = node(raw).unwrap();
-        assert!(seen.manager && !seen.reachable, "a box whose join was cut");
-        assert_eq!(seen.id, "n1");
-    }
-
-    #[test]
-    fn a_worker_that_is_down_is_neither_up_nor_manager() {
-        let text = NODE.replace("\"ready\"", "\"down\"").replace("\"manager\"", "\"worker\"");
-        let mut raw: Node = serde_json::from_str(&text).unwrap();
-        raw.manager_status = None;
-        let seen = node(raw).unwrap();
-        assert!(!seen.up && !seen.manager && !seen.reachable && !seen.leader);
     }
 }

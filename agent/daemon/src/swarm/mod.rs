@@ -1,6 +1,7 @@
 //! The container cluster.
 
 mod docker;
+mod nodes;
 mod seats;
 mod stacks;
 mod standing;
@@ -38,6 +39,8 @@ pub(crate) trait Swarm {
     /// Makes a node a manager or a worker. Looks at Raft again first: there are
     /// never more managers than `most`.
     async fn set_role(&self, name: &str, role: SwarmRole, most: u8) -> Result<()>;
+    /// Takes a node's tasks away, because its box leaves, or gives it tasks again.
+    async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()>;
     /// Strikes a dead entry from the list of nodes.
     async fn drop_entry(&self, id: &str) -> Result<()>;
     /// Deploys a stack that the image ships, or brings it up to date, and marks

@@ -6,7 +6,8 @@ use crate::node::Node;
 use crate::ring::Ring;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
-use ashlar_cluster::{MemberStatus, RingMember, SwarmLocal, SwarmRole};
+use ashlar_cluster::{MemberStatus, RingMember, SwarmLocal, SwarmNode, SwarmRole};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,6 +28,9 @@ pub(crate) struct Standing {
     unheard_since: Option<u64>,
     limbo_since: Option<u64>,
     asked: Option<u64>,
+    /// The managers as this one last saw them, and when there was one less.
+    managers: BTreeSet<String>,
+    less_at: Option<u64>,
 }
 
 impl Standing {
@@ -39,6 +43,19 @@ impl Standing {
             Some(true) | None => None,
         };
         lasting(self.down_since, now_ms)
+    }
+
+    /// Notes who manages at `now_ms`, and says how long ago somebody stopped to.
+    fn note_managers(&mut self, nodes: &[SwarmNode], now_ms: u64) -> Option<u64> {
+        let managers: BTreeSet<_> =
+            nodes.iter().filter(|n| n.manager).map(|n| n.name.clone()).collect();
+        if !managers.is_empty() {
+            if !self.managers.is_subset(&managers) {
+                self.less_at = Some(now_ms);
+            }
+            self.managers = managers;
+        }
+        self.less_at.map(|at| now_ms.saturating_sub(at))
     }
 
     /// The engine was told to report anew: what was held before is over.
@@ -78,6 +95,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 swarm.disowned_ms = standing.note(None, now_ms);
                 return;
             }
+            swarm.manager_less_ms = standing.note_managers(&swarm.nodes, now_ms);
             if swarm.manager {
                 standing.unheard_since = None;
                 // A node that lost power while joining is listed twice.
@@ -136,6 +154,27 @@ mod tests {
         standing.note(Some(false), 1_000);
         assert_eq!(standing.note(None, 500_000), 0);
         assert_eq!(standing.note(Some(false), 501_000), 1);
+    }
+
+    #[test]
+    fn a_manager_that_is_none_any_more_is_noted() {
+        let manager = |name: &str| SwarmNode {
+            id: name.into(),
+            name: name.into(),
+            address: None,
+            up: true,
+            manager: true,
+            reachable: true,
+            leader: false,
+            availability: ashlar_cluster::Availability::Active,
+            tasks: 0,
+        };
+        let mut standing = Standing::default();
+        assert_eq!(standing.note_managers(&[manager("a")], 1_000), None);
+        assert_eq!(standing.note_managers(&[manager("a"), manager("b")], 2_000), None);
+        assert_eq!(standing.note_managers(&[], 3_000), None, "without quorum nobody can tell");
+        assert_eq!(standing.note_managers(&[manager("a")], 4_000), Some(0));
+        assert_eq!(standing.note_managers(&[manager("a"), manager("c")], 9_000), Some(5_000));
     }
 
     #[test]

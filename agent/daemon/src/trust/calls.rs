@@ -11,7 +11,6 @@ use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -108,9 +107,10 @@ pub(super) async fn enrol(trust: &Trust, cluster: &ClusterId, via: IpAddr) -> Re
     // It has proved itself by now, so its word counts.
     let answer = connection.post_message(route::ENROL_PROOF, kind, proof.encode()?).await;
     if let Err(ClientError::Refused(error)) = &answer
-        && error.refusal == Refusal::Retired
+        && matches!(error.refusal, Refusal::Retired | Refusal::TakenOut)
+        && let Ok(mut refused) = trust.refused.lock()
     {
-        trust.refused.store(true, Ordering::Relaxed);
+        refused.insert(via, error.refusal == Refusal::TakenOut);
     }
     let answer = answer?;
     Ok(newcomer.accept(&Grant::decode(&answer)?, Timestamp::now())?)

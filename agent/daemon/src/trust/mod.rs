@@ -8,22 +8,22 @@ use crate::paths::Paths;
 use crate::site_store::SiteStore;
 use crate::state;
 use crate::storage::copies;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::route;
+use ashlar_api::{NodeAnswer, NodeRequest, route};
 use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
 /// Keys and certificates of this node.
@@ -35,8 +35,9 @@ pub(crate) struct Trust {
     subject: NodeSubject,
     /// Whether the CA's key was here when last looked at.
     signs: AtomicBool,
-    /// Whether a member that proved itself refused this node for good.
-    refused: AtomicBool,
+    /// Members that proved themselves and refused this node for good; and whether
+    /// because a person took it out.
+    refused: Mutex<BTreeMap<IpAddr, bool>>,
 }
 
 impl Trust {
@@ -48,7 +49,7 @@ impl Trust {
             site: SiteStore::open(paths, site.ring_key.as_bytes()),
             subject: NodeSubject::new(identity.id.0.as_str(), &identity.name, identity.address)?,
             signs: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
+            refused: Mutex::default(),
         })
     }
 
@@ -72,9 +73,20 @@ impl Trust {
         struck_off::contains(&self.paths, id)
     }
 
-    /// Strikes nodes off the cluster.
-    pub(crate) fn strike_off(&self, nodes: &BTreeSet<NodeId>) -> Result<()> {
-        struck_off::add(&self.paths, nodes.iter().map(|id| id.0.clone()))
+    /// Strikes nodes off the cluster, some because a person took them out.
+    pub(crate) fn strike_off(
+        &self,
+        nodes: &BTreeSet<NodeId>,
+        taken_out: &BTreeSet<NodeId>,
+    ) -> Result<()> {
+        let ids =
+            |nodes: &BTreeSet<NodeId>| nodes.iter().map(|id| id.0.clone()).collect::<Vec<_>>();
+        struck_off::add(&self.paths, ids(nodes).into_iter(), ids(taken_out).into_iter())
+    }
+
+    /// Those struck off that a person took out.
+    pub(crate) fn taken_out(&self) -> Result<BTreeSet<NodeId>> {
+        Ok(struck_off::removed(&self.paths)?.into_iter().map(NodeId).collect())
     }
 
     /// Every node that was struck off.
@@ -82,19 +94,31 @@ impl Trust {
         Ok(struck_off::all(&self.paths)?.into_iter().map(NodeId).collect())
     }
 
-    /// Whether a member that proved itself refused this node for good.
-    pub(crate) fn was_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+    /// Members that proved themselves and refused this node for good.
+    pub(crate) fn refused_by(&self) -> BTreeMap<IpAddr, bool> {
+        self.refused.lock().map(|refused| refused.clone()).unwrap_or_default()
     }
 
-    /// Who lost its place, as the first of these members that answers knows it.
-    pub(crate) async fn places(&self, via: &[IpAddr]) -> Result<BTreeSet<NodeId>> {
+    /// Who lost its place, as this member knows it.
+    pub(crate) async fn places(&self, member: IpAddr) -> Result<PlacesAnswer> {
+        self.caller()?.post(member, route::PLACES, &PlacesRequest {}).await
+    }
+
+    /// What one of these managers, who leads, makes of a person's wish.
+    pub(crate) async fn decide(
+        &self,
+        managers: &[IpAddr],
+        request: &NodeRequest,
+    ) -> Result<NodeAnswer> {
         let caller = self.caller()?;
-        let answer: PlacesAnswer = first_that(via, async |address| {
-            caller.post(address, route::PLACES, &PlacesRequest {}).await
-        })
-        .await?;
-        Ok(answer.retired.into_iter().map(NodeId).collect())
+        let mut last = anyhow!("no manager of the Swarm is seen");
+        for manager in managers {
+            match caller.post(*manager, route::NODE, request).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// Whose copies lack something that the one of this member has.

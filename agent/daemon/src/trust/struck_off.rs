@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The version of the file that this release reads.
-const VERSION: u32 = 1;
+/// The version of the file that this release writes; it reads the one before too.
+const VERSION: u32 = 2;
 
 /// `struck-off.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ struct StruckOff {
     version: u32,
     /// Their ids.
     nodes: BTreeSet<String>,
+    /// Those of them that a person took out.
+    #[serde(default)]
+    removed: BTreeSet<String>,
 }
 
 /// Whether a node was struck off. A list that cannot be read strikes everybody
@@ -26,24 +29,43 @@ pub(super) fn contains(paths: &Paths, id: &str) -> Result<bool> {
 
 /// Everybody who was struck off.
 pub(super) fn all(paths: &Paths) -> Result<BTreeSet<String>> {
+    Ok(read(paths)?.nodes)
+}
+
+/// Those of them that a person took out.
+pub(super) fn removed(paths: &Paths) -> Result<BTreeSet<String>> {
+    Ok(read(paths)?.removed)
+}
+
+fn read(paths: &Paths) -> Result<StruckOff> {
     let Some(list): Option<StruckOff> = state::read_json(&paths.struck_off())? else {
-        return Ok(BTreeSet::new());
+        return Ok(StruckOff {
+            version: VERSION,
+            nodes: BTreeSet::new(),
+            removed: BTreeSet::new(),
+        });
     };
-    if list.version != VERSION {
+    if !(1..=VERSION).contains(&list.version) {
         bail!(
-            "{} is of version {}, this release reads version {VERSION}",
+            "{} is of version {}, this release reads up to version {VERSION}",
             paths.struck_off().display(),
             list.version
         );
     }
-    Ok(list.nodes)
+    Ok(list)
 }
 
-/// Strikes these off as well: nobody ever comes off the list.
-pub(super) fn add(paths: &Paths, nodes: impl Iterator<Item = String>) -> Result<()> {
-    let mut all = all(paths)?;
-    all.extend(nodes);
-    state::write_json(&paths.struck_off(), &StruckOff { version: VERSION, nodes: all }, 0o600)
+/// Strikes these off as well, some of them because a person took them out: nobody
+/// ever comes off the list.
+pub(super) fn add(
+    paths: &Paths,
+    nodes: impl Iterator<Item = String>,
+    taken_out: impl Iterator<Item = String>,
+) -> Result<()> {
+    let mut list = read(paths)?;
+    list.nodes.extend(nodes);
+    list.removed.extend(taken_out.filter(|id| list.nodes.contains(id)));
+    state::write_json(&paths.struck_off(), &StruckOff { version: VERSION, ..list }, 0o600)
 }
 
 #[cfg(test)]
@@ -59,13 +81,15 @@ mod tests {
         std::fs::write(paths.struck_off(), r#"{"version":1,"nodes":["ab12"]}"#).unwrap();
         assert!(contains(&paths, "ab12").unwrap());
         assert!(!contains(&paths, "cd34").unwrap());
-        add(&paths, std::iter::once("ef56".to_owned())).unwrap();
+        let one = |id: &str| std::iter::once(id.to_owned());
+        add(&paths, one("ef56"), one("ef56")).unwrap();
         assert!(contains(&paths, "ab12").unwrap() && contains(&paths, "ef56").unwrap());
-        for broken in ["{", r#"{"version":2,"nodes":[]}"#] {
+        assert_eq!(removed(&paths).unwrap(), ["ef56".to_owned()].into());
+        for broken in ["{", r#"{"version":3,"nodes":[]}"#] {
             std::fs::write(paths.struck_off(), broken).unwrap();
             assert!(contains(&paths, "cd34").is_err());
             // Nor is it written over by a release that cannot read it.
-            assert!(add(&paths, std::iter::once("ef56".to_owned())).is_err());
+            assert!(add(&paths, one("ef56"), std::iter::empty()).is_err());
             assert_eq!(std::fs::read_to_string(paths.struck_off()).unwrap(), broken);
         }
     }

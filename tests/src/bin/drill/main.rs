@@ -41,6 +41,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 lab::",
     },
     Drill {
+        name: "node-remove",
+        what: "of four lab nodes the leader is taken out, stays out, comes back; then two are left",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
+    },
+    Drill {
         name: "reset",
         what: "a VM is reset with its site, its power cut while its disk is emptied",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

@@ -1,0 +1,123 @@
+//! `ashlarctl node`.
+
+use crate::cli::{self, NodeWhat};
+use crate::style::plain;
+use anyhow::{Result, bail};
+use ashlar_api::{Client, Decision, NodeAnswer, NodeRequest, Refusal, TakeOut};
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How long a cluster may be without a leader, and how often it is asked again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode> {
+    match &options.what {
+        NodeWhat::Remove(options) => remove(client, options).await,
+        NodeWhat::Keep { name, json } => keep(client, name, *json).await,
+        NodeWhat::Rejoin => rejoin(client).await,
+    }
+}
+
+async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
+    let name = options.name.clone();
+    let mut request = NodeRequest { name, decision: Decision::Remove, dry_run: true };
+    let would = ask(client, &request).await?;
+    if !options.json {
+        show(&would.target);
+    }
+    if would.target.refused.is_none() && !options.dry_run {
+        if !options.yes {
+            confirm(&options.name)?;
+        }
+        request.dry_run = false;
+        let decided = ask(client, &request).await?;
+        return end(
+            &decided,
+            options.json,
+            &format!(
+                "{} is being taken out: `ashlarctl why` says how far it is, `ashlarctl node keep {}` \
+             takes it back.",
+                options.name, options.name
+            ),
+        );
+    }
+    end(&would, options.json, "")
+}
+
+async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
+    let request = NodeRequest { name: name.to_owned(), decision: Decision::Keep, dry_run: false };
+    let answer = ask(client, &request).await?;
+    if !json {
+        show(&answer.target);
+    }
+    end(&answer, json, "")
+}
+
+async fn rejoin(client: &Client) -> Result<ExitCode> {
+    if client.rejoin().await?.rejoins {
+        println!("This box joins again, as a new one.");
+    } else {
+        println!("This box was not taken out; nothing to do.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks until somebody leads: an election passes, and a leader that is taken out
+/// hands over.
+async fn ask(client: &Client, request: &NodeRequest) -> Result<NodeAnswer> {
+    let since = Instant::now();
+    loop {
+        match client.node(request).await {
+            Err(error)
+                if error.refusal().is_some_and(|e| e.refusal == Refusal::NotReady)
+                    && since.elapsed() < PATIENCE =>
+            {
+                eprintln!("{error}; asking again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+fn show(target: &TakeOut) {
+    for line in &target.lines {
+        println!("  - {}", plain(line));
+    }
+    if !target.afterwards.is_empty() {
+        println!("Afterwards: {}", plain(&target.afterwards));
+    }
+}
+
+/// The last words, and the exit code: a refusal is an error.
+fn end(answer: &NodeAnswer, json: bool, done: &str) -> Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string(answer)?);
+    }
+    match &answer.target.refused {
+        Some(_) if json => Ok(ExitCode::FAILURE),
+        Some(why) => bail!("refused, and nothing is done: {why}"),
+        None => {
+            if !json && !done.is_empty() {
+                println!("{done}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn confirm(name: &str) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is there to confirm this: add --yes");
+    }
+    print!("Type the box's name to go on: ");
+    std::io::stdout().flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    if line.trim() != name {
+        bail!("that is another name: nothing is done");
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! Who has a place in the cluster, for a node that does not see it itself: what the
+//! other members say, of whom none is believed alone.
+
+use crate::clock::since_boot_ms;
+use crate::host::Host;
+use crate::node::Node;
+use crate::ring::Ring;
+use crate::storage::Storage;
+use crate::swarm::Swarm;
+use anyhow::{Context, Result};
+use ashlar_api::cluster::PlacesAnswer;
+use ashlar_cluster::{MemberStatus, NodeId, Observed, SwarmRole, Witness, Word, lost_its_place};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How often a node that does not manage the Swarm asks whether it has its place,
+/// in milliseconds,
+const ASK_EVERY: u64 = 30_000;
+
+/// and so often while it is being taken out;
+const ASK_SOON: u64 = 3_000;
+
+/// so many of them, those that manage the Swarm first;
+const ASKED: usize = 5;
+
+/// and how long they may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What others said about places in this cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Boxes that lost theirs.
+    pub(crate) retired: BTreeSet<NodeId>,
+    /// Those of them that a person took out.
+    pub(crate) removed: BTreeSet<NodeId>,
+    /// This node is being taken out.
+    leaving: bool,
+    asked: Option<u64>,
+}
+
+impl Told {
+    /// Takes in what these members said, or did not say.
+    fn hear(&mut self, me: &NodeId, members: &[(IpAddr, bool)], said: &[Option<PlacesAnswer>]) {
+        type Of = fn(&PlacesAnswer) -> &BTreeSet<String>;
+        let agreed = |of: Of| {
+            let ids: BTreeSet<_> = said.iter().flatten().flat_map(of).collect();
+            let witness = |manages: bool, said: &Option<PlacesAnswer>, id: &String| {
+                let word = |said: &PlacesAnswer| Word {
+                    lost: of(said).contains(id),
+                    by_record: said.by_record,
+                };
+                Witness { manages, said: said.as_ref().map(word) }
+            };
+            let believed = |id: &&String| {
+                let asked = members.iter().zip(said);
+                let asked: Vec<_> = asked.map(|((_, m), said)| witness(*m, said, id)).collect();
+                lost_its_place(&asked)
+            };
+            ids.into_iter().filter(believed).cloned().map(NodeId).collect::<Vec<_>>()
+        };
+        self.retired.extend(agreed(|said| &said.retired));
+        self.removed.extend(agreed(|said| &said.removed));
+        let leaving = |said: &PlacesAnswer| said.by_record && said.leaving.contains(&me.0);
+        self.leaving = said.iter().flatten().any(leaving);
+    }
+}
+
+impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
+    /// What others said of places in this cluster, for who does not see it itself.
+    pub(crate) fn note_places(&self, swarm: &mut ashlar_cluster::Swarm) {
+        let told = self.told.borrow();
+        swarm.told_retired.clone_from(&told.retired);
+        swarm.told_leaving = told.leaving;
+    }
+
+    /// Strikes nodes off, and notes which of them a person took out.
+    pub(crate) fn strike_off(&self, nodes: &BTreeSet<NodeId>, observed: &Observed) -> Result<()> {
+        let record = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let noted = record.into_iter().flat_map(|intent| &intent.retired);
+        let mut removed: BTreeSet<NodeId> =
+            noted.filter(|(_, gone)| gone.removed).map(|(id, _)| id.clone()).collect();
+        removed.extend(self.told.borrow().removed.iter().cloned());
+        self.trust()?.strike_off(nodes, &removed)
+    }
+
+    /// The other live members of this node's cluster, and whether they manage the
+    /// Swarm: those first.
+    pub(crate) fn live_kin(&self) -> Vec<(IpAddr, bool)> {
+        let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else {
+            return Vec::new();
+        };
+        let sight = self.sight.borrow();
+        let kin = sight.members().iter().filter(|m| {
+            m.status == MemberStatus::Alive
+                && m.cluster.as_ref() == Some(&own.cluster)
+                && m.id.as_ref() != Some(&me.id)
+        });
+        let mut kin: Vec<_> =
+            kin.map(|m| (m.address, m.swarm == Some(SwarmRole::Manager))).collect();
+        kin.sort_by_key(|(address, manages)| (!manages, *address));
+        kin.truncate(ASKED);
+        kin
+    }
+
+    /// Asks the other members now and then who lost its place. A manager that sees
+    /// its Swarm knows by itself.
+    pub(crate) async fn ask_for_place(&self) {
+        let now_ms = since_boot_ms();
+        if self.sight.borrow().sees_swarm() {
+            return;
+        }
+        let members = self.live_kin();
+        let pause = if self.told.borrow().leaving { ASK_SOON } else { ASK_EVERY };
+        let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
+        if members.is_empty() || !due {
+            return;
+        }
+        self.told.borrow_mut().asked = Some(now_ms);
+        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
+        let asked = members.iter().map(async |(address, _)| {
+            let answer =
+                timeout(PATIENCE, trust.places(*address)).await.context("no answer in time");
+            answer.flatten().inspect_err(|error| {
+                tracing::debug!("{address} does not tell who has a place: {error:#}");
+            })
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let answers: Vec<_> = answers.into_iter().map(Result::ok).collect();
+        self.told.borrow_mut().hear(&me.id, &members, &answers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::loopback;
+
+    #[test]
+    fn what_one_member_says_of_places_is_believed_only_with_another_or_by_the_record() {
+        let me = NodeId("a".into());
+        let says = |lost: &str, by_record| {
+            let retired: BTreeSet<_> = [lost.to_owned()].into();
+            let leaving = ["a".to_owned()].into();
+            Some(PlacesAnswer { removed: retired.clone(), retired, leaving, by_record })
+        };
+        let members = [(loopback(1), true), (loopback(2), false)];
+        let mut told = Told::default();
+        told.hear(&me, &members, &[None, says("a", true)]);
+        assert!(told.retired.is_empty() && told.leaving);
+        told.hear(&me, &members, &[says("b", false), says("c", false)]);
+        assert!(told.retired.is_empty() && !told.leaving);
+        told.hear(&me, &members, &[says("b", true), None]);
+        assert_eq!((&told.retired, &told.removed), (&[NodeId("b".into())].into(), &told.retired));
+        told.hear(&me, &members[1..], &[says("c", true)]);
+        assert_eq!(told.retired.len(), 1, "it manages nothing");
+    }
+}

@@ -1,0 +1,134 @@
+//! `POST /v1/node`: a person takes a box out of the cluster, or keeps it. Decided by
+//! the leader alone, on what it sees, and written by compare-and-swap: whatever
+//! changes meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
+
+use super::local::refuse;
+use super::reset::Peer;
+use crate::paths::Paths;
+use crate::state;
+use crate::swarm::{Engine, Swarm};
+use crate::trust::Trust;
+use ashlar_api::{
+    ApiError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest, route,
+};
+use ashlar_cluster::{MemberStatus, Observed, SwarmRole, Wanted, decide};
+use axum::extract::connect_info::ConnectInfo;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// What deciding takes; there once the node has an identity.
+#[derive(Clone)]
+pub(crate) struct Decider {
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) engine: Engine,
+    pub(crate) wanted: Wanted,
+    /// What the loop saw last.
+    pub(crate) seen: watch::Receiver<Arc<Observed>>,
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Decider {
+    /// Decides here, if this node leads.
+    pub(super) async fn here(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
+        let not_here = |why: String| ApiError::new(Refusal::AskAnother, why);
+        let mut seen = Observed::clone(&*self.seen.borrow());
+        if !seen.swarm.as_ref().is_some_and(|swarm| swarm.manager) {
+            return Err(not_here("this node does not manage the Swarm".into()));
+        }
+        // The record as it is now: the last look may be some seconds old.
+        let now = self.engine.observe().await.map_err(|error| not_here(format!("{error:#}")))?;
+        if !now.leader {
+            return Err(not_here("this node does not lead the cluster".into()));
+        }
+        let index = now.index;
+        seen.swarm = Some(now);
+        let NodeRequest { name, decision, dry_run } = request;
+        let (target, next) = decide(&seen, &self.wanted, name, *decision);
+        let accepted = target.refused.is_none() && !dry_run;
+        if let Some(intent) = next.filter(|_| accepted) {
+            self.engine.write_record(&intent, index).await.map_err(|error| {
+                ApiError::new(Refusal::NotReady, format!("{error:#}")).hint("ask again")
+            })?;
+            let what = match decision {
+                Decision::Remove => "is to be taken out",
+                Decision::Keep => "is kept",
+            };
+            tracing::warn!("a person decides: {name} {what}");
+            self.wake.notify_one();
+        }
+        Ok(NodeAnswer { target, decided: accepted })
+    }
+
+    /// Decides here, or passes it on to whoever leads.
+    async fn anywhere(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
+        match self.here(request).await {
+            Err(error) if error.refusal == Refusal::AskAnother => {}
+            answer => return answer,
+        }
+        let managers: Vec<IpAddr> = {
+            let seen = self.seen.borrow();
+            let members = seen.ring.iter().flat_map(|ring| &ring.members);
+            let cluster = seen.membership.as_ref().map(|m| &m.cluster);
+            let own = seen.identity.as_ref().map(|me| me.address);
+            members
+                .filter(|m| m.status == MemberStatus::Alive && m.cluster.as_ref() == cluster)
+                .filter(|m| m.swarm == Some(SwarmRole::Manager) && Some(m.address) != own)
+                .map(|m| m.address)
+                .collect()
+        };
+        self.trust.decide(&managers, request).await.map_err(|error| {
+            ApiError::new(Refusal::NotReady, format!("nobody leads the cluster: {error:#}"))
+                .hint("`ashlarctl status` says what it lacks")
+        })
+    }
+}
+
+type Asked = (watch::Receiver<Option<Decider>>, Paths);
+
+/// The routes of the local socket.
+pub(super) fn router(decider: watch::Receiver<Option<Decider>>, paths: Paths) -> Router {
+    Router::new()
+        .route(route::NODE, post(node))
+        .route(route::REJOIN, post(rejoin))
+        .layer(DefaultBodyLimit::max(ashlar_api::MAX_REQUEST))
+        .with_state((decider, paths))
+}
+
+async fn node(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    State((decider, _)): State<Asked>,
+    Json(request): Json<NodeRequest>,
+) -> Response {
+    if !request.dry_run && !peer.is_root() {
+        let error = "only root may take a box out of the cluster, or keep it";
+        return refuse(&ApiError::new(Refusal::Forbidden, error));
+    }
+    let Some(decider) = decider.borrow().clone() else {
+        return refuse(&ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"));
+    };
+    match decider.anywhere(&request).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn rejoin(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    State((_, paths)): State<Asked>,
+    Json(RejoinRequest {}): Json<RejoinRequest>,
+) -> Response {
+    if !peer.is_root() {
+        return refuse(&ApiError::new(Refusal::Forbidden, "only root may let this box in again"));
+    }
+    let rejoins = paths.out().exists();
+    if let Err(error) = state::remove(&paths.out()) {
+        tracing::error!("this box cannot be let in again: {error:#}");
+        return refuse(&ApiError::new(Refusal::Internal, format!("{error:#}")));
+    }
+    Json(RejoinAnswer { rejoins }).into_response()
+}
