@@ -1,5 +1,6 @@
 //! What `just drill` runs on clusters of its own: too long for every day.
 
+mod bytes;
 mod formats;
 mod install;
 mod lab;

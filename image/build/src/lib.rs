@@ -119,4 +119,4 @@ pub use prune::{Pruned, Rule, prune};
 pub use step::{StepId, Target};
 pub use store::{BuildLock, Store, size_of};
 pub use tools::{Toolbox, ToolsLock};
-pub use vendor::{Vendored, check_vendored, vendor};
+pub use vendor::{Vendored, archive, check_vendored, vendor};

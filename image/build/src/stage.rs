@@ -10,13 +10,12 @@ use crate::error::{At, BuildError, Result};
 use crate::plan::Inputs;
 use crate::sbom::crates;
 use crate::step::{self, Step, StepId};
-use crate::store::Store;
+use crate::store::{Store, let_everybody_read};
 use crate::tools::Toolbox;
 use crate::{digest, layer};
 use ashlar_recipe::{Composed, Lock};
 use ashlar_sandbox::Sandbox;
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What a build is made from. Something may not be known yet when a build is
@@ -268,10 +267,7 @@ impl Work<'_> {
                     version: words.next().unwrap_or_default(),
                 });
             }
-            // Downloaded under another umask, tools could not read it.
-            if to.metadata().at("read", &to)?.permissions().mode() & 0o777 != 0o644 {
-                crate::store::set_mode(&to, 0o644)?;
-            }
+            let_everybody_read(&to)?;
             self.store.touch(&deb);
             names.push(name);
         }
