@@ -96,6 +96,14 @@ impl<'a> Staging<'a> {
         self.staged.versioned = true;
     }
 
+    /// How the root is packed.
+    pub(crate) fn packing(&mut self) {
+        let image = &self.recipe().recipe.image;
+        let packing = format!("{},level={}", image.compression.as_str(), image.compression_level);
+        self.value("compression", packing);
+        self.value("cluster size", image.cluster_size.as_bytes().to_string());
+    }
+
     /// The versions of the tools that it runs.
     pub(crate) fn tools(&mut self, packages: &[&str]) {
         match self.sources.tools {
