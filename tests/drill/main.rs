@@ -1,6 +1,7 @@
 //! What `just drill` runs on clusters of its own: too long for every day.
 
 mod boot;
+mod bytes;
 mod formats;
 mod install;
 mod lab;

@@ -81,7 +81,7 @@ fn cached(project: &Project, cache: &Path) -> Result<Vec<String>> {
 fn ctrl_c_leaves_nothing_half_written_and_the_next_build_goes_on() -> Result<()> {
     Built::retail()?;
     let (project, cache) = (Project::copy()?, Cache::empty()?);
-    let build = Running::start(&project, cache.path())?.until_working_on("root", cache.path())?;
+    let build = Running::start(&project, cache.path())?.until_working_on("system", cache.path())?;
 
     // Meanwhile a second build of the same cache waits for its turn.
     let second = Running::start(&project, cache.path())?;
@@ -94,7 +94,7 @@ fn ctrl_c_leaves_nothing_half_written_and_the_next_build_goes_on() -> Result<()>
     // It goes on from what the first one has finished.
     let ran = second.end()?;
     let built = ran.json().with_context(|| ran.to_string())?;
-    ensure!(built["seconds"]["root"].is_number(), "it made no root: {ran}");
+    ensure!(built["seconds"]["system"].is_number(), "it packed no root: {ran}");
     ensure!(built["seconds"]["base"].is_null(), "it was done again: {ran}");
     cache.is_clean()
 }

@@ -4,22 +4,12 @@ use anyhow::{Context, Result, ensure};
 use ashlar_tests::command::Ran;
 use ashlar_tests::image::Built;
 use ashlar_tests::person::Person;
-use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// Every artefact with its checksum.
-fn sums(built: &Built) -> Result<BTreeMap<String, String>> {
-    let text = std::fs::read_to_string(built.directory().join("SHA256SUMS"))?;
-    let lines = text.lines().map(|line| line.split_once("  ").context("a checksum line"));
-    lines.map(|line| line.map(|(sum, name)| (name.to_owned(), sum.to_owned()))).collect()
-}
-
 fn same(first: &Built, ran: &Ran) -> Result<Built> {
     let second = Built::from_json(ran.json()?)?;
-    let (one, two) = (sums(first)?, sums(&second)?);
-    let differing: Vec<_> = one.iter().filter(|(name, sum)| two.get(*name) != Some(sum)).collect();
-    ensure!(differing.is_empty() && one.len() == two.len(), "these differ: {differing:?}");
+    second.is_the_same_as(first)?;
     Ok(second)
 }
 

@@ -1,8 +1,9 @@
 //! The retail image that all tiers share.
 
 use crate::command::{Ashlar, workspace};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -30,7 +31,7 @@ impl Built {
             let directory = directory
                 .canonicalize()
                 .with_context(|| format!("no image in {}", directory.display()))?;
-            Self { directory, result: Value::Null }
+            Self::at(directory)
         } else {
             let words = ["build", "--profile", "retail", "--locked", "--json"];
             Self::from_json(Ashlar::new(words)?.succeeds()?.json()?)?
@@ -45,6 +46,41 @@ impl Built {
     pub fn from_json(result: Value) -> Result<Self> {
         let directory = result["directory"].as_str().context("`directory` in the build's JSON")?;
         Ok(Self { directory: directory.into(), result })
+    }
+
+    /// What a build left in this directory.
+    #[must_use]
+    pub const fn at(directory: PathBuf) -> Self {
+        Self { directory, result: Value::Null }
+    }
+
+    /// Every artefact with its checksum.
+    ///
+    /// # Errors
+    /// When they are not written down there.
+    pub fn sums(&self) -> Result<BTreeMap<String, String>> {
+        let path = self.directory.join("SHA256SUMS");
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let lines = text.lines().map(|line| line.split_once("  ").context("a checksum line"));
+        lines.map(|line| line.map(|(sum, name)| (name.to_owned(), sum.to_owned()))).collect()
+    }
+
+    /// It has the same artefacts as another one, byte for byte.
+    ///
+    /// # Errors
+    /// With those that differ.
+    pub fn is_the_same_as(&self, other: &Self) -> Result<()> {
+        let (own, theirs) = (self.sums()?, other.sums()?);
+        let differ = |(name, sum): &(&String, &String)| theirs.get(*name) != Some(*sum);
+        let differing: Vec<_> = own.iter().filter(differ).map(|(name, _)| name).collect();
+        ensure!(
+            differing.is_empty() && own.len() == theirs.len(),
+            "{} has {differing:?}, and {} has {:?}",
+            self.directory.display(),
+            other.directory.display(),
+            theirs.keys()
+        );
+        Ok(())
     }
 
     /// Where the artefacts are.

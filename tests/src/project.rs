@@ -140,6 +140,35 @@ pub fn programs() -> Result<PathBuf> {
     Ok(path.join("out"))
 }
 
+/// Copies the sources of the workspace, as git knows them, into a directory.
+///
+/// # Errors
+/// When they cannot be copied.
+pub fn sources(to: &Path) -> Result<()> {
+    let copy = "git ls-files -z | tar --create --null --files-from=- | tar --extract -C \"$1\"";
+    let copied = Command::new("bash")
+        .args(["-o", "pipefail", "-euc", copy, "bash"])
+        .arg(to)
+        .current_dir(workspace())
+        .status()?;
+    ensure!(copied.success(), "copying the sources ended with {copied}");
+    Ok(())
+}
+
+/// The directory of the Rust toolchain that compiles the workspace.
+///
+/// # Errors
+/// When there is none.
+pub fn toolchain() -> Result<PathBuf> {
+    let asked = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .current_dir(workspace())
+        .output()
+        .context("rustc")?;
+    ensure!(asked.status.success(), "rustc ended with {}", asked.status);
+    Ok(String::from_utf8(asked.stdout)?.trim().into())
+}
+
 fn existing(path: &Path) -> Result<PathBuf> {
     ensure!(path.is_dir(), "{} is missing: build the image first", path.display());
     Ok(path.to_owned())

@@ -1,10 +1,16 @@
 # Makes the root file system and its hash tree in /run/out; runs in the tools root.
-# Three parts, run as one script: root.sh, finish.sh, pack.sh.
-# /run/base: the unpacked packages. /run/modules: the kernel modules. /run/layer:
-# what the recipe adds. Options of the packing come from the environment.
-root=/run/out/root
-cp --archive /run/base/root "$root"
-cp --archive /run/modules/lib/modules "$root/usr/lib/"
-cp --archive /run/layer/. "$root/"
-cd "$root"
-
+# /run/system: the root without our programs. /run/layer: these, and what names the
+# version. They are added to the packed file system, behind all that is in it.
+cp /run/system/system.erofs /run/out/root.erofs
+chmod u+w /run/out/root.erofs
+cd /run/layer
+# With every directory on the way: one that is not in the archive would get mode 0777.
+find . | LC_ALL=C sort |
+    tar --create --format=gnu --owner=0 --group=0 --numeric-owner --no-recursion \
+        --mtime="@$SOURCE_DATE_EPOCH" --files-from=- --file=/tmp/layer.tar
+cd /run/out
+mkfs.erofs --quiet --incremental=data --tar=f -z "$COMPRESSION" -C "$CLUSTER" \
+    -T "$SOURCE_DATE_EPOCH" -U "$ROOT_UUID" root.erofs /tmp/layer.tar
+veritysetup format --salt="$SALT" --uuid="$VERITY_UUID" --root-hash-file=roothash \
+    root.erofs root.verity 1>&2
+cp -r /run/system/repart.d /run/out/repart.d

@@ -100,8 +100,8 @@ pub(crate) struct Crates {
     pub(crate) place: PathBuf,
     /// Below `/run/cargo`.
     pub(crate) inside: &'static str,
-    /// Words of cargo.
-    pub(crate) words: Vec<String>,
+    /// The folder for crates.io, if they were kept.
+    kept: Option<String>,
 }
 
 impl Crates {
@@ -111,16 +111,34 @@ impl Crates {
         let Some(place) = kept else {
             fetch(source, events)?;
             let place = home()?.join("registry");
-            return Ok(Self { place, inside: "registry", words: Vec::new() });
+            return Ok(Self { place, inside: "registry", kept: None });
         };
-        let inside = format!("/run/cargo/registry/src/{}", only_folder(&place)?);
+        let place = std::path::absolute(&place).at("found", &place)?;
+        let kept = Some(only_folder(&place)?);
+        Ok(Self { place, inside: "registry/src", kept })
+    }
+
+    /// What tells the compiler's cargo where they are.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.words_for(&Path::new("/run/cargo").join(self.inside))
+    }
+
+    /// What tells the cargo of this host, which may never have seen one of them.
+    pub(crate) fn words_on_host(&self) -> Vec<String> {
+        self.words_for(&self.place)
+    }
+
+    fn words_for(&self, place: &Path) -> Vec<String> {
+        let Some(folder) = &self.kept else { return Vec::new() };
+        // A basic string of TOML, whatever is in the path.
+        let directory = toml::Value::from(place.join(folder).to_string_lossy().as_ref());
         let words = [
             "--config",
             "source.crates-io.replace-with=\"kept\"",
             "--config",
-            &format!("source.kept.directory=\"{inside}\""),
+            &format!("source.kept.directory={directory}"),
         ];
-        Ok(Self { place, inside: "registry/src", words: words.map(str::to_owned).to_vec() })
+        words.map(str::to_owned).to_vec()
     }
 }
 
@@ -217,7 +235,11 @@ mod tests {
         // No project: cargo is not asked.
         let crates = Crates::ready(Some(dir.path()), Path::new("/nonexistent"), &Silent).unwrap();
         assert_eq!(crates.inside, "registry/src");
-        let told = crates.words.join(" ");
+        let told = crates.words().join(" ");
         assert!(told.contains("\"/run/cargo/registry/src/index.crates.io-0123\""), "{told}");
+        // cargo on the host lists them for the bills; it has no other copy.
+        let told = crates.words_on_host().join(" ");
+        let place = dir.path().join("crates/index.crates.io-0123");
+        assert!(told.contains(&format!("\"{}\"", place.display())), "{told}");
     }
 }

@@ -8,7 +8,7 @@ use crate::digest;
 use crate::download::{Client, Refused};
 use crate::error::{At, BuildError, Result};
 use crate::events::{Activity, Events};
-use crate::store::Store;
+use crate::store::{Store, let_everybody_read};
 use ashlar_recipe::{Archive, Lock, LockedArchive, LockedPackage};
 use ashlar_sandbox::{Cancel, Proxies};
 use std::collections::BTreeSet;
@@ -92,6 +92,7 @@ pub(crate) fn link(store: &Store, package: &LockedPackage, to: &Path) -> Result<
     if std::fs::hard_link(&deb, to).is_err() {
         std::fs::copy(&deb, to).at("copied", &deb)?;
     }
+    let_everybody_read(to)?;
     store.touch(&deb);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::digest;
 use crate::error::{At, BuildError, Result};
+use crate::store::set_mode;
 use ashlar_recipe::{LockedPackage, RELEASE};
 use ashlar_sandbox::Sandbox;
 use std::path::Path;
@@ -77,7 +78,9 @@ pub(crate) fn make(sandbox: &Sandbox, repository: &Path) -> Result<Vec<LockedPac
     );
     for (name, text) in [("Packages", &index), ("Release", &release)] {
         let path = repository.join(name);
-        std::fs::write(&path, text).at("written", path)?;
+        std::fs::write(&path, text).at("written", &path)?;
+        // apt reads them as a user of its own.
+        set_mode(&path, 0o644)?;
     }
     Ok(packages)
 }

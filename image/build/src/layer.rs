@@ -20,13 +20,28 @@ pub(crate) struct Release<'a> {
     pub version: &'a str,
 }
 
-/// What the recipe adds, wherever it lies.
+impl Release<'_> {
+    /// Writes down in a layer which release it is of.
+    pub(crate) fn fill(&self, layer: &Path) -> Result<()> {
+        let mut about = serde_json::to_string(self).map_err(|error| BuildError::Unexpected {
+            what: format!("release.json cannot be written down: {error}"),
+        })?;
+        about.push('\n');
+        put(layer, "usr/lib/ashlar/release.json", about.as_bytes(), 0o644)
+    }
+}
+
+/// Puts a program of ours into a layer.
+pub(crate) fn program(layer: &Path, name: &str, from: &Path) -> Result<()> {
+    let content = std::fs::read(from).at("read", from)?;
+    put(layer, &format!("usr/bin/{name}"), &content, 0o755)
+}
+
+/// What the recipe adds besides our programs, wherever it lies.
 #[derive(Clone, Debug)]
-pub(crate) struct Layer<'a> {
+pub(crate) struct Settings<'a> {
     /// Trees, in the order in which they are laid.
     pub overlays: &'a [PathBuf],
-    /// Our programs by name.
-    pub programs: Vec<(&'static str, PathBuf)>,
     /// The agent's settings.
     pub agent: &'a str,
     /// Stacks by name.
@@ -35,34 +50,24 @@ pub(crate) struct Layer<'a> {
     pub partitions: Vec<(String, String)>,
 }
 
-impl<'a> Layer<'a> {
-    /// That of a recipe, as it lies in the project.
-    pub(crate) fn of(composed: &'a Composed, programs: &Path, agent: &'a str) -> Self {
+impl<'a> Settings<'a> {
+    /// Those of a recipe, as they lie in the project.
+    pub(crate) fn of(composed: &'a Composed, agent: &'a str) -> Self {
         let stack = |s: &ashlar_recipe::StackFile| (s.name.clone(), s.path.clone());
         Self {
             overlays: &composed.overlays,
-            programs: PROGRAMS.map(|name| (name, programs.join(name))).to_vec(),
             agent,
             stacks: composed.stacks.iter().map(stack).collect(),
             partitions: partition_sizes(&composed.recipe.disk),
         }
     }
 
-    /// Fills a directory with it.
-    pub(crate) fn fill(&self, layer: &Path, release: &Release<'_>) -> Result<()> {
+    /// Fills a directory with them.
+    pub(crate) fn fill(&self, layer: &Path) -> Result<()> {
         for overlay in self.overlays {
             lay(overlay, layer)?;
         }
-        for (program, from) in &self.programs {
-            let content = std::fs::read(from).at("read", from)?;
-            put(layer, &format!("usr/bin/{program}"), &content, 0o755)?;
-        }
         put(layer, "usr/lib/ashlar/agent.toml", self.agent.as_bytes(), 0o644)?;
-        let mut about = serde_json::to_string(release).map_err(|error| BuildError::Unexpected {
-            what: format!("release.json cannot be written down: {error}"),
-        })?;
-        about.push('\n');
-        put(layer, "usr/lib/ashlar/release.json", about.as_bytes(), 0o644)?;
         for (name, path) in &self.stacks {
             let text = std::fs::read(path).at("read", path)?;
             put(layer, &format!("usr/lib/ashlar/stacks/{name}.yml"), &text, 0o644)?;

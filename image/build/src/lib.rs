@@ -1,9 +1,9 @@
 //! From a recipe to an image.
 //!
 //! ```text
-//! recipe ─ lock ─ packages ─┬─ base ─ modules ─┬─ initrd ─┐         ┌─ checksum
-//!                           │                  │          ├─ uki ─ disk ─ compressed
-//! overlays, agent ──────────┴──────────────────┴─ root ───┘         └─ iso, qcow2, vmdk
+//! recipe ─ lock ─ packages ─┬─ base ─ modules ─┬─ initrd ──────┐         ┌─ checksum
+//! overlays ─────────────────┴──────────────────┴─ system ─┐    ├─ uki ─ disk ─ compressed
+//! our programs ───────────────────────────────────────────┴─ root ──────┘ └─ iso, qcow2, vmdk
 //! ```
 //!
 //! [`build()`] takes a [`Request`] and somebody who listens ([`Events`]), and
@@ -119,4 +119,4 @@ pub use prune::{Pruned, Rule, prune};
 pub use step::{StepId, Target};
 pub use store::{BuildLock, Store, size_of};
 pub use tools::{Toolbox, ToolsLock};
-pub use vendor::{Vendored, check_vendored, vendor};
+pub use vendor::{Vendored, archive, check_vendored, vendor};

@@ -6,7 +6,7 @@ use crate::execute::Build;
 use crate::layer::PROGRAMS;
 use crate::plan::shown;
 use crate::sbom::{Format, Gather, SbomInput, crates, render};
-use crate::step::{ALL, BASE, DISK, MODULES, ROOT, StepId};
+use crate::step::{ALL, BASE, DISK, MODULES, ROOT, SYSTEM, StepId};
 use crate::tools::Toolbox;
 use crate::{digest, loader, programs};
 use ashlar_recipe::{Composed, Lock, LockedPackage};
@@ -185,15 +185,14 @@ fn bill(build: &Build<'_>, composed: &Composed, lock: &Lock) -> Result<SbomInput
     let mut gather = Gather::new(&composed.name, build.version);
     gather.root(&build.output(BASE).join("root"))?;
     gather.hashes(lock);
-    let staged = build.staged.get(&ROOT);
-    let places = staged.into_iter().flat_map(|staged| &staged.places);
+    let places = build.staged.get(&SYSTEM).into_iter().flat_map(|staged| &staged.places);
     for (_, overlay) in places.filter(|(name, _)| name.starts_with("overlay ")) {
         gather.overlay(overlay)?;
     }
     for program in PROGRAMS {
         gather.file(staged_program(build, program)?, &format!("/usr/bin/{program}"), true)?;
     }
-    if let Some(crates) = staged.and_then(|staged| staged.place(crates::LIST)) {
+    if let Some(crates) = build.staged.get(&ROOT).and_then(|staged| staged.place(crates::LIST)) {
         gather.listed_crates(crates)?;
     }
     Ok(gather.finish())

@@ -174,8 +174,7 @@ impl Workshop {
     }
 
     /// Compiles once.
-    fn compile(&self, tools: &Toolbox, vendor: Option<&Path>, events: &dyn Events) -> Result<()> {
-        let crates = Crates::ready(vendor, &self.source, events)?;
+    fn compile(&self, tools: &Toolbox, crates: &Crates) -> Result<()> {
         let target = self.place.join("target");
         let out = self.out();
         for directory in [&target, &out] {
@@ -186,7 +185,7 @@ impl Workshop {
             .command("compiling our programs", "/run/rust/bin/cargo")
             .args(["build", "--release", "--locked", "--offline"])
             .args(["--message-format=json-render-diagnostics"])
-            .args(&crates.words)
+            .args(crates.words())
             .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
         for program in PROGRAMS {
             cargo = cargo.args(["-p", program]);
@@ -225,9 +224,10 @@ fn compile(
     let mut sources = workshop.sources(tools)?;
     if !workshop.compiled(&sources) {
         let activity = events.begin("compiling our programs");
+        let crates = Crates::ready(vendor, project.root(), events)?;
         // Until they held still for as long as it took.
         loop {
-            workshop.compile(tools, vendor, events)?;
+            workshop.compile(tools, &crates)?;
             let now = workshop.sources(tools)?;
             if now == sources {
                 break;
@@ -238,7 +238,8 @@ fn compile(
         let compiled = Compiled { programs: workshop.fingerprints()?, sources };
         let text = serde_json::to_vec_pretty(&compiled).unwrap_or_default();
         write_whole(&workshop.place.join("compiled.json"), &text)?;
-        write_whole(&workshop.out().join(crates::LIST), &crates::list(project.root())?)?;
+        let list = crates::list(project.root(), &crates.words_on_host())?;
+        write_whole(&workshop.out().join(crates::LIST), &list)?;
     }
     store.touch(&workshop.place);
     Ok(workshop.out())

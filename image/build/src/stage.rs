@@ -10,13 +10,12 @@ use crate::error::{At, BuildError, Result};
 use crate::plan::Inputs;
 use crate::sbom::crates;
 use crate::step::{self, Step, StepId};
-use crate::store::Store;
+use crate::store::{Store, let_everybody_read};
 use crate::tools::Toolbox;
 use crate::{digest, layer};
 use ashlar_recipe::{Composed, Lock};
 use ashlar_sandbox::Sandbox;
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What a build is made from. Something may not be known yet when a build is
@@ -95,6 +94,14 @@ impl<'a> Staging<'a> {
     /// The image's version.
     pub(crate) fn version(&mut self) {
         self.staged.versioned = true;
+    }
+
+    /// How the root is packed.
+    pub(crate) fn packing(&mut self) {
+        let image = &self.recipe().recipe.image;
+        let packing = format!("{},level={}", image.compression.as_str(), image.compression_level);
+        self.value("compression", packing);
+        self.value("cluster size", image.cluster_size.as_bytes().to_string());
     }
 
     /// The versions of the tools that it runs.
@@ -268,10 +275,7 @@ impl Work<'_> {
                     version: words.next().unwrap_or_default(),
                 });
             }
-            // Downloaded under another umask, tools could not read it.
-            if to.metadata().at("read", &to)?.permissions().mode() & 0o777 != 0o644 {
-                crate::store::set_mode(&to, 0o644)?;
-            }
+            let_everybody_read(&to)?;
             self.store.touch(&deb);
             names.push(name);
         }

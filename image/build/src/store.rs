@@ -275,6 +275,17 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).at("changed", path)?)
 }
 
+/// Lets everybody read a package: it was fetched under somebody's umask, and apt
+/// reads it as a user of its own.
+pub(crate) fn let_everybody_read(file: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // Lent by somebody else, it is so already and cannot be changed.
+    if file.metadata().at("read", file)?.permissions().mode() & 0o777 == 0o644 {
+        return Ok(());
+    }
+    set_mode(file, 0o644)
+}
+
 /// Bytes on disk below a path, as far as they can be seen.
 pub fn size_of(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;

@@ -12,11 +12,13 @@ use crate::digest;
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::fetch;
+use crate::index;
 use crate::locking::{Locking, Locksmith};
 use crate::project::Project;
 use crate::store::{Store, children, write_whole};
 use crate::tools::{self, ToolsLock};
 use ashlar_recipe::{Lock, LockedPackage};
+use ashlar_sandbox::Sandbox;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -169,6 +171,18 @@ impl Filling<'_> {
 
 fn sync(path: &Path) -> Result<()> {
     Ok(File::open(path).and_then(|file| file.sync_all()).at("written", path)?)
+}
+
+/// Makes of a lock's packages, as a vendored directory has them, an archive that
+/// another builder's apt takes. `tools` is where `dpkg-deb` runs.
+pub fn archive(tools: &Sandbox, directory: &Path, lock: &Lock, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).at("made", to)?;
+    for package in &lock.packages {
+        let name = package.file_name();
+        let from = directory.join("debs").join(&name);
+        std::fs::copy(&from, to.join(name)).at("read", from)?;
+    }
+    index::make(tools, to).map(drop)
 }
 
 /// Reads a vendored directory from end to end: whether everything that its locks

@@ -13,6 +13,9 @@ const FINISH: &str = include_str!("../../data/finish.sh");
 /// How an export's mkosi.conf begins.
 pub const MARK: &str = "# Rendered by `ashlar export mkosi`";
 
+/// Where apt looks for packages.
+const SOURCES: &str = "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources";
+
 /// Partitions that a node makes for itself.
 pub const MADE_ON_FIRST_BOOT: [&str; 5] =
     ["30-root-b.conf", "31-verity-b.conf", "32-sig-b.conf", "50-state.conf", "60-data.conf"];
@@ -73,16 +76,24 @@ pub fn render(composed: &Composed, lock: Option<&Lock>, version: &str) -> Files 
         "mkosi.images/initrd/mkosi.extra/usr/lib/systemd/system-preset/00-ashlar.preset",
         File::text("# What an initrd starts is wanted by its targets.\ndisable *\n"),
     );
-    put(
-        "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources",
-        File::text(sources(&composed.archives)),
-    );
+    put(SOURCES, File::text(sources(&composed.archives)));
     put("mkosi.sandbox/etc/dpkg/dpkg.cfg.d/ashlar", File::text(DPKG));
     for (part, content) in partitions(composed) {
         let text = format!("[Partition]\n{content}\n");
         put(&format!("mkosi.repart/{part}.conf.d/90-content.conf"), File::text(text));
     }
     files
+}
+
+/// Where a package archive is for [`take_from_archive`], as mkosi sees it.
+pub const ARCHIVE: &str = "/run/archive";
+
+/// Lets mkosi take packages from a directory at [`ARCHIVE`], as
+/// [`archive`](crate::archive) makes it, and ask nobody else. mkosi has to be told
+/// `--local-mirror=file:///run/archive`, or it does not show it to apt.
+pub fn take_from_archive(files: &mut Files) {
+    let text = format!("Types: deb\nURIs: file://{ARCHIVE}\nSuites: ./\nTrusted: yes\n");
+    files.insert(SOURCES.to_owned(), File::text(text));
 }
 
 /// Translations have no reader on an appliance (manuals are left out by

@@ -5,7 +5,7 @@ pub mod mkosi;
 mod regex;
 
 use crate::BuildError;
-use crate::layer::{Layer, Release, agent_settings, lay, put};
+use crate::layer::{PROGRAMS, Release, Settings, agent_settings, lay, program, put};
 use ashlar_recipe::Composed;
 use ashlar_sandbox::SandboxError;
 use miette::{IntoDiagnostic, WrapErr, miette};
@@ -99,7 +99,11 @@ fn fill(contents: &Contents<'_>, files: &Files, to: &Path) -> Result<(), BuildEr
     let extra = to.join("mkosi.extra");
     make(&extra)?;
     let agent = agent_settings(contents.composed)?;
-    Layer::of(contents.composed, contents.programs, &agent).fill(&extra, &release)?;
+    Settings::of(contents.composed, &agent).fill(&extra)?;
+    for name in PROGRAMS {
+        program(&extra, name, &contents.programs.join(name))?;
+    }
+    release.fill(&extra)?;
     let initrd = to.join("mkosi.images/initrd/mkosi.extra");
     for overlay in &contents.composed.initrd_overlays {
         make(&initrd)?;

@@ -49,9 +49,10 @@ struct Kind {
 /// programs may have neither their sources nor cargo.
 pub(crate) const LIST: &str = "crates.json";
 
-/// The text of that file, for the programs of a workspace.
-pub(crate) fn list(workspace: &Path) -> Result<Vec<u8>> {
-    Ok(serde_json::to_vec_pretty(&of(workspace)?).unwrap_or_default())
+/// The text of that file, for the programs of a workspace. `words` tell cargo where
+/// the crates are.
+pub(crate) fn list(workspace: &Path, words: &[String]) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec_pretty(&of(workspace, words)?).unwrap_or_default())
 }
 
 /// Reads that file.
@@ -63,7 +64,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<SbomCrate>> {
 }
 
 /// Asks cargo in a workspace; nothing where there is none, or no cargo.
-pub(super) fn of(workspace: &Path) -> Result<Vec<SbomCrate>> {
+pub(super) fn of(workspace: &Path, words: &[String]) -> Result<Vec<SbomCrate>> {
     if !workspace.join("Cargo.lock").is_file() {
         return Ok(Vec::new());
     }
@@ -71,6 +72,7 @@ pub(super) fn of(workspace: &Path) -> Result<Vec<SbomCrate>> {
     let asked = Command::new(cargo)
         .args(["metadata", "--format-version=1", "--locked", "--offline"])
         .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args(words)
         .current_dir(workspace)
         .stdin(Stdio::null())
         .output();

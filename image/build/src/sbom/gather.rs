@@ -103,7 +103,7 @@ impl Gather {
     /// # Errors
     /// When cargo does not say.
     pub fn crates(&mut self, workspace: &Path) -> Result<()> {
-        let found: Vec<SbomCrate> = crates::of(workspace)?;
+        let found: Vec<SbomCrate> = crates::of(workspace, &[])?;
         self.input.crates.extend(found);
         Ok(())
     }

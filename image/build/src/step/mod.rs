@@ -13,6 +13,7 @@ mod iso;
 mod modules;
 mod qcow2;
 mod root;
+mod system;
 mod uki;
 mod vmdk;
 
@@ -56,6 +57,8 @@ pub(crate) const BASE: StepId = StepId("base");
 pub(crate) const MODULES: StepId = StepId("modules");
 /// What runs before the root is there: `initrd`, `microcode`.
 pub(crate) const INITRD: StepId = StepId("initrd");
+/// The root without our programs: `system.erofs`, `repart.d/`.
+pub(crate) const SYSTEM: StepId = StepId("system");
 /// The root: `root.erofs`, `root.verity`, `roothash`, `repart.d/`.
 pub(crate) const ROOT: StepId = StepId("root");
 /// Kernel, initrd and command line in one EFI program: `uki.efi`.
@@ -74,10 +77,11 @@ pub(crate) const QCOW2: StepId = StepId("qcow2");
 pub(crate) const VMDK: StepId = StepId("vmdk");
 
 /// Every step, in an order in which they can run.
-pub(crate) const ALL: [&dyn Step; 11] = [
+pub(crate) const ALL: [&dyn Step; 12] = [
     &base::Base,
     &modules::ChosenModules,
     &initrd::Initrd,
+    &system::System,
     &root::Root,
     &uki::Uki,
     &disk::Disk,
@@ -225,7 +229,8 @@ mod tests {
         for file in ["src/cpio.rs", "src/elf.rs", "data/initrd.toml", "src/modules.rs"] {
             assert!(names(INITRD).contains(&file), "{file}: {:?}", names(INITRD));
         }
-        assert!(names(ROOT).contains(&"data/finish.sh") && names(ROOT).contains(&"src/layer.rs"));
+        assert!(names(SYSTEM).contains(&"data/finish.sh"), "{:?}", names(SYSTEM));
+        assert!(names(ROOT).contains(&"src/layer.rs") && !names(ROOT).contains(&"data/finish.sh"));
         assert!(!names(UKI).contains(&"data/finish.sh"), "{:?}", names(UKI));
         assert!(sources_of(INITRD).all(|(_, text)| !text.contains("#[test]")));
     }

@@ -1,18 +1,13 @@
-//! The root file system and its hash tree.
+//! The root file system and its hash tree: our programs are added to what is packed
+//! already, so that a change of the agent packs these and nothing else.
 
-use super::{Artefact, BASE, MODULES, ROOT, Step, StepId};
+use super::{Artefact, BASE, ROOT, SYSTEM, Step, StepId};
 use crate::error::Result;
 use crate::identity::Identity;
-use crate::layer::{self, Layer, Release};
+use crate::layer::{self, Release};
 use crate::stage::{Staging, Work};
-use std::path::PathBuf;
 
-/// Three parts, run as one script.
-const SCRIPT: &str = concat!(
-    include_str!("../../data/root.sh"),
-    include_str!("../../data/finish.sh"),
-    include_str!("../../data/pack.sh"),
-);
+const SCRIPT: &str = include_str!("../../data/root.sh");
 
 #[derive(Debug)]
 pub(super) struct Root;
@@ -23,59 +18,38 @@ impl Step for Root {
     }
 
     fn about(&self) -> &'static str {
-        "lay overlays and agent over the base, pack, hash"
+        "add our programs to the packed root, hash"
     }
 
     fn needs(&self) -> &'static [StepId] {
-        &[BASE, MODULES]
+        &[BASE, SYSTEM]
     }
 
     fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
-        let composed = staging.recipe();
-        staging.overlays(&composed.overlays)?;
+        let line = Identity::of(staging.recipe());
         staging.programs()?;
-        for stack in &composed.stacks {
-            staging.file(&format!("stack {}", stack.name), &stack.path)?;
-        }
-        staging.value("profile", composed.name.clone());
+        staging.value("profile", staging.recipe().name.clone());
         staging.version();
-        staging.value("agent settings", layer::agent_settings(composed)?);
-        for (definition, sizes) in layer::partition_sizes(&composed.recipe.disk) {
-            staging.value(&format!("partition {definition}"), sizes);
-        }
-        let image = &composed.recipe.image;
-        let packing = format!("{},level={}", image.compression.as_str(), image.compression_level);
-        staging.value("compression", packing);
-        staging.value("cluster size", image.cluster_size.as_bytes().to_string());
-        let line = Identity::of(composed);
+        staging.packing();
         staging.value("root uuid", line.uuid("root"));
         staging.value("verity uuid", line.uuid("verity"));
         staging.value("salt", line.salt());
-        staging.tools(&["erofs-utils", "cryptsetup-bin", "systemd"]);
+        staging.tools(&["erofs-utils", "cryptsetup-bin", "tar"]);
         Ok(())
     }
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
-        let base = work.output(BASE)?;
         let release = Release { profile: work.value("profile")?, version: work.version()? };
-        let overlays: Vec<PathBuf> =
-            work.places("overlay ").into_iter().map(|(_, place)| place).collect();
-        let programs = layer::PROGRAMS.map(|name| work.place(name).map(|at| (name, at.to_owned())));
         let laid = work.draft("layer")?;
-        Layer {
-            overlays: &overlays,
-            programs: programs.into_iter().collect::<Result<_>>()?,
-            agent: work.value("agent settings")?,
-            stacks: work.places("stack "),
-            partitions: work.values("partition "),
+        for name in layer::PROGRAMS {
+            layer::program(laid.path(), name, work.place(name)?)?;
         }
-        .fill(laid.path(), &release)?;
-        let os_release = layer::os_release(&base.join("root"), &release)?;
+        release.fill(laid.path())?;
+        let os_release = layer::os_release(&work.output(BASE)?.join("root"), &release)?;
         layer::put(laid.path(), "usr/lib/os-release", os_release.as_bytes(), 0o644)?;
         work.tools
             .script("making the root", SCRIPT)
-            .read(base, "base")
-            .read(work.output(MODULES)?, "modules")
+            .read(work.output(SYSTEM)?, "system")
             .read(laid.path(), "layer")
             .write(work.out, "out")
             .env("COMPRESSION", work.value("compression")?)
@@ -88,7 +62,7 @@ impl Step for Root {
     }
 
     fn room(&self, packed: u64) -> u64 {
-        packed / 10 * 60
+        packed / 10 * 15
     }
 
     fn artefacts(&self) -> &'static [Artefact] {

@@ -8,32 +8,36 @@ use ashlar_inspect::{Disk, Inspection};
 use ashlar_recipe::{Composed, Lock};
 use ashlar_sandbox::Sandbox;
 use miette::{IntoDiagnostic, WrapErr, miette};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-/// Builds four times: to fetch packages, not measured; from nothing; to fill
+/// Builds four times: to read the archive, not measured; from nothing; to fill
 /// mkosi's own cache with the options of the last, not measured, because mkosi
 /// uses a cache only if it was made with the same ones; and after a change of
-/// the agent.
+/// the agent. Always without a network, from the packages in `vendor`.
 pub(crate) fn measure(
     composed: &Composed,
     lock: &Lock,
-    (sandbox, packages): (&Sandbox, &Path),
+    (sandbox, vendor): (&Sandbox, &Path),
     programs: &Programs,
     work: &Path,
     output: &Output,
 ) -> miette::Result<Measured> {
     let version = "0.bench";
-    let files = mkosi::render(composed, Some(lock), version);
+    let mut files = mkosi::render(composed, Some(lock), version);
+    mkosi::take_from_archive(&mut files);
     let contents = Contents { composed, programs: programs.path(), version };
     let tree = work.join("tree");
     let export = || export::write(&contents, &files, &tree);
-    for directory in ["output", "cache", "workspace"] {
+    for directory in ["output", "cache", "workspace", "packages"] {
         std::fs::create_dir_all(work.join(directory)).into_diagnostic()?;
     }
-    std::fs::create_dir_all(packages).into_diagnostic()?;
+    let (archive, packages) = (work.join("archive"), work.join("packages"));
+    ashlar_build::archive(sandbox, vendor, lock, &archive)?;
+    let mirror = format!("--local-mirror=file://{}", mkosi::ARCHIVE);
 
-    let run = |what: &str, options: &[&str], network: bool| -> Result<f64, BuildError> {
+    let run = |what: &str, options: &[&str]| -> Result<f64, BuildError> {
         let spinner = output.spinner(what);
         let begun = Instant::now();
         let tool = sandbox
@@ -43,27 +47,29 @@ pub(crate) fn measure(
             .args(["--workspace-directory", "/run/work/workspace"])
             .args(["--cache-directory", "/run/work/cache"])
             .args(["--package-cache-directory", "/run/packages"])
+            .arg(&mirror)
             .args(options)
             .arg("build")
             .write(work, "work")
-            .write(packages, "packages");
-        let done = if network { tool.network().run() } else { tool.run() };
+            .write(&packages, "packages")
+            .read(&archive, mkosi::ARCHIVE.trim_start_matches("/run/"));
+        let done = tool.run();
         spinner.finish_and_clear();
         Ok(done.map(|_| begun.elapsed().as_secs_f64())?)
     };
 
     export()?;
-    output.note(format_args!("mkosi, fetching (not measured)"));
-    run("mkosi, fetching", &["--incremental=no", "-f"], true)?;
+    output.note(format_args!("mkosi, reading the archive (not measured)"));
+    run("mkosi, reading the archive", &["--incremental=no", "-f"])?;
     output.note(format_args!("mkosi, cold"));
     let known = "--cache-only=metadata";
-    let cold_seconds = run("mkosi, cold", &["--incremental=no", known, "-f"], true)?;
+    let cold_seconds = run("mkosi, cold", &["--incremental=no", known, "-f"])?;
     output.note(format_args!("mkosi, filling its cache (not measured)"));
-    run("mkosi, filling its cache", &["--incremental=yes", known, "-f"], true)?;
+    run("mkosi, filling its cache", &["--incremental=yes", known, "-f"])?;
     programs.change_agent("peer").into_diagnostic()?;
     export()?;
     output.note(format_args!("mkosi, after a change of the agent"));
-    let rebuild_seconds = run("mkosi, changed agent", &["--incremental=yes", known, "-f"], true)?;
+    let rebuild_seconds = run("mkosi, changed agent", &["--incremental=yes", known, "-f"])?;
 
     let name = format!("ashlar-{}", composed.name);
     let image = work.join("output").join(format!("{name}.raw"));
@@ -72,6 +78,9 @@ pub(crate) fn measure(
     Ok(Measured {
         cold_seconds,
         rebuild_seconds,
+        unchanged_seconds: None,
+        vendored_seconds: None,
+        rebuild_steps: BTreeMap::new(),
         root_bytes: image.labelled("root-a").and_then(|root| root.used).unwrap_or(0),
         uki_bytes: uki.size,
         packages: packages_in(&work.join("output").join(format!("{name}.manifest")))?,

@@ -50,8 +50,8 @@ pub(crate) enum Kind {
 
 /// A list of a recipe: its key, the word for one item, and the steps that read it.
 const LISTS: [(&str, &str, &[&str]); 6] = [
-    ("overlays", "overlay", &["root"]),
-    ("stacks", "stack", &["root"]),
+    ("overlays", "overlay", &["system"]),
+    ("stacks", "stack", &["system"]),
     ("initrd.overlays", "initrd overlay", &["initrd"]),
     ("hardware.sets", "modules", &["modules"]),
     ("hardware.modules", "module", &["modules"]),
@@ -176,7 +176,7 @@ mod tests {
         let graph = retail();
         let named = |name: &str| graph.nodes.iter().position(|node| node.name == name).unwrap();
         let edge = |from: &str, to: &str| graph.edges.contains(&(named(from), named(to)));
-        assert!(edge("minimal", "base") && edge("retail", "swarm") && edge("swarm", "root"));
+        assert!(edge("minimal", "base") && edge("retail", "swarm") && edge("swarm", "system"));
         assert!(edge("vm", "linux-image-cloud-amd64") && edge("root", "uki"));
         for (from, to) in &graph.edges {
             let (from, to) = (&graph.nodes[*from], &graph.nodes[*to]);

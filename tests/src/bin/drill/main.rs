@@ -77,6 +77,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture profiles::",
     },
     Drill {
+        name: "bytes",
+        what: "an ordinary user, and Debian 13, build from nothing and no network; needs root",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture bytes::",
+    },
+    Drill {
         name: "formats",
         what: "the minimal image as qcow2, as vmdk, as a DVD and as an ISO on a stick, each booted",
         build: "run --release --locked --quiet -p ashlar -- build --profile minimal --locked --target iso,qcow2,vmdk",
