@@ -17,10 +17,12 @@ pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCod
         (None, true) => SiteAfterReset::Keep,
         (None, false) => SiteAfterReset::Forget,
     };
-    let mut request = ResetRequest { site, dry_run: true, name: options.name.clone() };
+    let mut request = ResetRequest { site, dry_run: true, name: options.name.clone(), pin: None };
     let would = client.reset(&request).await?;
     if !options.json {
-        show(&would.losses, &request.site);
+        for sentence in would.losses.sentences(&request.site) {
+            println!("{sentence}");
+        }
     }
     if options.dry_run {
         return answer(&would, options.json);
@@ -41,24 +43,6 @@ fn answer(answer: &ResetAnswer, json: bool) -> Result<ExitCode> {
         println!("{}", serde_json::to_string(answer)?);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn show(losses: &Losses, site: &SiteAfterReset) {
-    println!("A factory reset of this box takes away, for good:");
-    for line in &losses.lines {
-        println!("  - {line}");
-    }
-    println!(
-        "{}",
-        match site {
-            SiteAfterReset::Keep => "It keeps its site, and joins as a new node.",
-            SiteAfterReset::New(_) => "It gets the new site, and joins as a new node.",
-            SiteAfterReset::Forget => "It forgets its site, and waits until it is given one.",
-        }
-    );
-    if let Some(why) = &losses.unbearable {
-        println!("Beware: {why}.");
-    }
 }
 
 /// What a person types: the node's name where something could be lost that no other

@@ -89,6 +89,7 @@ impl Fake {
             ssh_keys: Vec::new(),
             network: NetworkPlan { node: vec![SiteNode { mac, address }], ..Default::default() },
             install: None,
+            console: Default::default(),
         };
         write_site(&paths, &site);
         let wanted = Wanted { settle_ms: 0, alone_ms: 0, ..Wanted::default() };

@@ -100,6 +100,7 @@ mod tests {
             ssh_keys,
             network,
             install: None,
+            console: Default::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod address;
 mod check;
+mod console;
 mod error;
 mod install;
 #[cfg(feature = "schema")]
@@ -17,7 +18,8 @@ mod text;
 pub mod whole_file;
 
 pub use check::is_name;
-pub use error::SiteError;
+pub use console::{ConsoleRules, NotAPin, PinHash};
+pub use error::{SiteError, quoted};
 pub use install::{DiskBus, InstallRules, Take};
 #[cfg(feature = "schema")]
 pub use schema::schema;
@@ -54,6 +56,9 @@ pub struct Site {
     /// Addresses and how nodes get them.
     #[serde(default)]
     pub network: NetworkPlan,
+    /// The boxes' screens and keyboards.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub console: ConsoleRules,
     /// How an installer of this site chooses a box's disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<InstallRules>,
@@ -89,6 +94,11 @@ pub struct SiteNode {
     pub address: IpAddr,
 }
 
+/// Nothing was said.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// What [`Site::generate`] is told besides the name.
 #[derive(Clone, Debug, Default)]
 pub struct SiteOptions {
@@ -113,9 +123,17 @@ impl Site {
         let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
         let name = name.to_owned();
         let version = Self::VERSION;
-        let (grace_seconds, install) = (None, None);
-        let site =
-            Self { version, name, ring_key, expect, grace_seconds, ssh_keys, network, install };
+        let site = Self {
+            version,
+            name,
+            ring_key,
+            expect,
+            grace_seconds: None,
+            ssh_keys,
+            network,
+            install: None,
+            console: ConsoleRules::default(),
+        };
         site.check().map_err(|problem| problem.without_file())?;
         Ok(site)
     }

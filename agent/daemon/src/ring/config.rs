@@ -99,6 +99,7 @@ mod tests {
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
             install: None,
+            console: Default::default(),
         };
         let with = Configuration {
             identity: &identity,

@@ -202,6 +202,7 @@ mod tests {
             ssh_keys: Vec::new(),
             network: NetworkPlan::default(),
             install: None,
+            console: Default::default(),
         };
         let mut rings = Vec::new();
         let mut roots = Vec::new();

@@ -5,7 +5,8 @@ mod cluster;
 mod doors;
 mod handlers;
 mod local;
+mod power;
 mod reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
-pub(crate) use local::{bind, serve_local};
+pub(crate) use local::{LocalApi, bind, serve_local};
