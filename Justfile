@@ -72,6 +72,10 @@ fuzz *ARGS: setup
 properties CASES="100000":
     PROPTEST_CASES={{ CASES }} cargo test --release --workspace --lib --bins
 
+# The book in docs/ as web pages, in out/book (needs mdbook: cargo install mdbook)
+book:
+    mdbook build docs
+
 # The API documentation of every crate, in target/doc
 docs:
     cargo doc --workspace --no-deps --document-private-items

@@ -11,6 +11,8 @@
 //! Nothing here sleeps for its own sake: every wait looks for a condition, has
 //! a deadline, and shows the last journal lines of its nodes when it passes.
 
+#[cfg(test)]
+mod book;
 pub mod claims;
 pub mod command;
 pub mod console;

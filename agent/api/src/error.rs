@@ -42,6 +42,12 @@ pub enum Refusal {
     Unauthenticated,
     /// The caller is known, and may not.
     Forbidden,
+    /// Whoever stands at the box must type the site's PIN.
+    PinNeeded,
+    /// That was not the PIN.
+    PinWrong,
+    /// Too many wrong PINs: ask again later.
+    TooSoon,
     /// The caller lost its place in this cluster for good.
     Retired,
     /// The caller was taken out of this cluster by a person.
@@ -68,8 +74,9 @@ impl Refusal {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthenticated | Self::PinNeeded => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::PinWrong => StatusCode::FORBIDDEN,
+            Self::TooSoon => StatusCode::TOO_MANY_REQUESTS,
             Self::Retired | Self::TakenOut => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -12,18 +12,26 @@
 mod client;
 pub mod cluster;
 mod error;
+mod hardware;
+mod network;
 mod node;
+mod power;
 mod reset;
 pub mod route;
 mod secret;
 mod status;
+mod words;
 
 pub use client::{Client, ClientError, Connection};
 pub use error::{ApiError, Refusal};
+pub use hardware::{Drive, Hardware};
+pub use network::{LinkAddress, LinkKind, LinkView, Network};
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
+pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
 pub use status::*;
+pub use words::{bytes, duration};
 
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
@@ -34,6 +42,13 @@ pub use ashlar_cluster::{
 
 /// Where the daemon listens for this node's own tools.
 pub const LOCAL_SOCKET: &str = "/run/ashlar/agent.sock";
+
+/// Units of ours, as `journalctl` takes them.
+pub const OUR_UNITS: &[&str] = &["ashlar-*"];
+
+/// Units that the agent runs.
+pub const DAEMONS: &[&str] =
+    &["glusterd.service", "srv-cluster.mount", "docker.service", "containerd.service"];
 
 /// TCP port of the cluster API, on the cluster address.
 pub const CLUSTER_PORT: u16 = 7944;

@@ -30,6 +30,9 @@ pub struct ResetRequest {
     /// The node's name, typed by a person: without it nothing is done that the
     /// cluster could not bear.
     pub name: Option<String>,
+    /// The site's PIN, typed at the box's own screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Secret>,
 }
 
 /// What a box that was reset has of its site.
@@ -138,6 +141,33 @@ impl Losses {
         );
         Self { lines, kept: Vec::new(), unbearable: unbearable(status) }
     }
+
+    /// All of it as a person reads it, a line each.
+    #[must_use]
+    pub fn sentences(&self, request: &ResetRequest) -> Vec<String> {
+        let begin = match request.what {
+            Reset::Workloads => "A reset of its workloads takes from this box, for good:",
+            Reset::Cluster => "A reset of its cluster takes from this box:",
+            Reset::Factory => "A factory reset of this box takes away, for good:",
+        };
+        let site = match (request.what, &request.site) {
+            (Reset::Workloads | Reset::Cluster, _) => None,
+            (_, SiteAfterReset::Keep) => Some("It keeps its site, and joins as a new node."),
+            (_, SiteAfterReset::New(_)) => Some("It gets the new site, and joins as a new node."),
+            (_, SiteAfterReset::Forget) => {
+                Some("It forgets its site, and waits until it is given one.")
+            }
+        };
+        let mut sentences = vec![begin.to_owned()];
+        sentences.extend(self.lines.iter().map(|line| format!("  - {line}")));
+        if !self.kept.is_empty() {
+            sentences.push("It keeps:".to_owned());
+        }
+        sentences.extend(self.kept.iter().map(|line| format!("  - {line}")));
+        sentences.extend(site.map(str::to_owned));
+        sentences.extend(self.unbearable.iter().map(|why| format!("Beware: {why}.")));
+        sentences
+    }
 }
 
 fn unbearable(status: &Status) -> Option<String> {
@@ -178,8 +208,9 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::SwarmView;
     use crate::{BootTimes, ClusterId, Identity, MemberView, NodeId, PhaseStatus, StorageView};
 
     fn member(name: &str, status: MemberStatus) -> MemberView {
@@ -188,7 +219,7 @@ mod tests {
     }
 
     /// One of three whose volume has three healthy copies.
-    fn healthy() -> Status {
+    pub(crate) fn healthy() -> Status {
         Status {
             release: "1".into(),
             profile: "retail".into(),
@@ -209,6 +240,7 @@ mod tests {
             members: vec![
                 member("ashlar-aa", MemberStatus::Alive),
                 member("ashlar-bb", MemberStatus::Alive),
+                member("ashlar-cc", MemberStatus::Alive),
             ],
             storage: Some(StorageView {
                 volume: "clusterfs".into(),
@@ -219,7 +251,15 @@ mod tests {
                 mounted: true,
                 pending_heals: Some(0),
             }),
-            swarm: None,
+            swarm: Some(SwarmView {
+                local: ashlar_cluster::SwarmLocal::Active,
+                manager: true,
+                leader: false,
+                nodes_up: 3,
+                nodes: 3,
+            }),
+            stacks: Vec::new(),
+            disks: Vec::new(),
             doing: Vec::new(),
             trouble: None,
             alerts: Vec::new(),
@@ -250,7 +290,10 @@ mod tests {
         assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = Some(3)));
         assert!(refused(|s| s.storage.as_mut().unwrap().pending_heals = None));
         assert!(refused(|s| s.storage = None), "unknown is not healthy");
-        assert!(refused(|s| s.members[1].status = MemberStatus::Failed));
+        assert!(refused(|s| {
+            s.members.truncate(2);
+            s.members[1].status = MemberStatus::Failed;
+        }));
     }
 
     #[test]

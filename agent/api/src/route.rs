@@ -4,8 +4,20 @@
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
 
+/// `GET` → [`Network`](crate::Network). Local socket only.
+pub const NETWORK: &str = "/v1/network";
+
+/// `GET` → [`Hardware`](crate::Hardware). Local socket only.
+pub const HARDWARE: &str = "/v1/hardware";
+
+/// `POST` [`PowerRequest`](crate::PowerRequest) →
+/// [`PowerAnswer`](crate::PowerAnswer). Local socket only: root, and the screen
+/// of the box with the site's PIN, if it has one.
+pub const POWER: &str = "/v1/power";
+
 /// `POST` [`ResetRequest`](crate::ResetRequest) →
-/// [`ResetAnswer`](crate::ResetAnswer). Local socket only, and root only.
+/// [`ResetAnswer`](crate::ResetAnswer). Local socket only: root, and
+/// the screen of the box with the node's name and the site's PIN.
 pub const RESET: &str = "/v1/reset";
 
 /// `POST` [`NodeRequest`](crate::NodeRequest) →

@@ -27,6 +27,12 @@ pub struct Status {
     pub storage: Option<StorageView>,
     /// Swarm in short; `None` without Swarm.
     pub swarm: Option<SwarmView>,
+    /// Stacks, as far as this node knows (managers only).
+    #[serde(default)]
+    pub stacks: Vec<StackView>,
+    /// Partitions that can run full.
+    #[serde(default)]
+    pub disks: Vec<DiskView>,
     /// What the agent is about to do or doing, in words; empty when settled.
     pub doing: Vec<String>,
     /// The last error of a step, if the step has not succeeded since.
@@ -139,6 +145,28 @@ pub struct StorageView {
     pub mounted: bool,
     /// Entries that await healing, if known.
     pub pending_heals: Option<u64>,
+}
+
+/// A stack of the Swarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackView {
+    /// Its name.
+    pub name: String,
+    /// Tasks that run.
+    pub running: u64,
+    /// Tasks that should run.
+    pub desired: u64,
+}
+
+/// A partition that can run full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskView {
+    /// What a person calls it: `state` or `data`.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What is used of it, of a hundred parts.
+    pub used_percent: u8,
 }
 
 /// Swarm in short.

@@ -18,17 +18,35 @@
 //!
 //! The agent may be absent, restarting or stuck: then the screen says so, and
 //! keeps showing what it last heard, with its age.
+//!
+//! # What acts
+//!
+//! Whoever stands at the screen may restart the box, switch it off and reset it:
+//! they could pull its plug as well. The agent decides: it knows this program by its
+//! user, asks for the site's PIN if there is one, and for the node's name before a
+//! reset. Nothing here is trusted with more.
 
 mod big;
+mod dialog;
 mod feed;
 mod glyphs;
+mod healing;
+mod known;
 mod model;
+mod page;
+#[cfg(test)]
+mod samples;
 mod screen;
+mod verdict;
+mod wrap;
 
 use anyhow::Result;
 use ashlar_api::{Client, LOCAL_SOCKET};
 use clap::Parser;
-use model::Model;
+use feed::{Feed, News};
+use jiff::Zoned;
+use model::{Button, Model};
+use page::Page;
 use ratatui::DefaultTerminal;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -39,14 +57,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// How long to wait for a key before looking for news. Twice a second is
-/// prompt enough for a monitor, and costs nothing.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long to wait for a key before looking for news. Four times a second feels
+/// prompt to whoever waits for an answer, and costs nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How often everything is drawn anew, over what the kernel may have written.
 const REPAINT_EVERY: Duration = Duration::from_secs(10);
 
-/// Show where this node stands on its own monitor.
+/// Show where this node stands on its own monitor, and act for whoever stands there.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Cli {
@@ -57,6 +75,9 @@ struct Cli {
     /// if the agent does not answer.
     #[arg(long)]
     once: bool,
+    /// Which page that is.
+    #[arg(long, default_value = "home", requires = "once")]
+    page: Page,
     /// Width of that text.
     #[arg(long, value_name = "CELLS", default_value_t = 80, requires = "once",
           value_parser = clap::value_parser!(u16).range(1..=500))]
@@ -71,7 +92,7 @@ fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let client = Client::at(&cli.socket);
     if cli.once {
-        return once(&client, cli.width, cli.height);
+        return once(&client, &cli);
     }
     let terminal = ratatui::try_init()?;
     let outcome = show(terminal, client);
@@ -79,28 +100,37 @@ fn main() -> Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+/// The time of day.
+fn clock() -> String {
+    Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string()
+}
+
 /// Shows the screen until a person leaves it. As a unit's main process there is
 /// nowhere to leave to, so no key ends it.
 fn show(mut terminal: DefaultTerminal, client: Client) -> Result<()> {
     // systemd sets this for what it runs itself.
     let unattended = std::env::var_os("INVOCATION_ID").is_some();
-    let news = feed::start(client)?;
-    let mut model = Model::new(!unattended);
+    let Feed { news, asks } = feed::start(client)?;
+    let mut model = Model::new(!unattended, Instant::now());
     // There is no alternate screen on a bare tty: what the kernel wrote during
     // boot is still there.
     terminal.clear()?;
     let mut painted = Instant::now();
     loop {
-        for answer in news.try_iter() {
-            model.hear(answer, Instant::now());
+        for piece in news.try_iter() {
+            model.hear(piece, Instant::now());
+        }
+        if let Some(ask) = model.tick(Instant::now()) {
+            asks.send(ask)?;
         }
         if painted.elapsed() >= REPAINT_EVERY {
             terminal.clear()?;
             painted = Instant::now();
         }
         // Draws only the cells that differ.
+        let (clock, heals_for) = (clock(), model.heals_for());
         terminal.draw(|frame| {
-            let screen = model.screen(Instant::now());
+            let screen = model.screen(Instant::now(), &clock, heals_for.as_deref());
             frame.render_widget(&screen, frame.area());
         })?;
         if !event::poll(LOOK_EVERY)? {
@@ -109,40 +139,64 @@ fn show(mut terminal: DefaultTerminal, client: Client) -> Result<()> {
         // A resize needs nothing but the next draw.
         if let Event::Key(key) = event::read()?
             && key.kind == KeyEventKind::Press
-            && press(&mut model, key, unattended)
         {
-            return Ok(());
+            if is_interrupt(key) && !unattended {
+                return Ok(());
+            }
+            let pressed = model.press(button(key), Instant::now());
+            if pressed.quit {
+                return Ok(());
+            }
+            if let Some(ask) = pressed.ask {
+                asks.send(ask)?;
+            }
         }
     }
 }
 
-/// Whether the key ends the program.
-fn press(model: &mut Model, key: KeyEvent, unattended: bool) -> bool {
-    match key.code {
-        KeyCode::Down => model.scroll_down(),
-        KeyCode::Up => model.scroll_up(),
-        KeyCode::Char('q') => return !unattended,
-        KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => return !unattended,
-        _ => {}
-    }
-    false
+fn is_interrupt(key: KeyEvent) -> bool {
+    key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL
 }
 
-fn once(client: &Client, width: u16, height: u16) -> Result<ExitCode> {
-    let answer = feed::ask(client)?;
-    let code = match &answer {
-        Ok(status) if status.ready => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(3),
-        Err(_) => ExitCode::FAILURE,
-    };
-    let mut model = Model::new(false);
-    model.hear(answer, Instant::now());
-    let area = Rect::new(0, 0, width, height);
+fn button(key: KeyEvent) -> Button {
+    if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+        return Button::Other;
+    }
+    match key.code {
+        KeyCode::Char(letter) => Button::Letter(letter),
+        KeyCode::Up => Button::Up,
+        KeyCode::Down => Button::Down,
+        KeyCode::Left | KeyCode::BackTab => Button::Left,
+        KeyCode::Right | KeyCode::Tab => Button::Right,
+        KeyCode::PageUp => Button::PageUp,
+        KeyCode::PageDown => Button::PageDown,
+        KeyCode::Home => Button::Home,
+        KeyCode::End => Button::End,
+        KeyCode::Enter => Button::Enter,
+        KeyCode::Esc => Button::Escape,
+        KeyCode::Backspace => Button::Erase,
+        _ => Button::Other,
+    }
+}
+
+fn once(client: &Client, cli: &Cli) -> Result<ExitCode> {
+    let now = Instant::now();
+    let mut model = Model::new(false, now);
+    model.open(cli.page);
+    let mut code = ExitCode::FAILURE;
+    for piece in feed::once(client, cli.page == Page::Logs)? {
+        if let News::Status(Ok(status)) = &piece {
+            code = if status.ready { ExitCode::SUCCESS } else { ExitCode::from(3) };
+        }
+        model.hear(piece, now);
+    }
+    let area = Rect::new(0, 0, cli.width, cli.height);
     let mut buffer = Buffer::empty(area);
-    (&model.screen(Instant::now())).render(area, &mut buffer);
+    let (clock, heals_for) = (clock(), model.heals_for());
+    (&model.screen(now, &clock, heals_for.as_deref())).render(area, &mut buffer);
     let mut text = String::new();
-    for y in 0..height {
-        let row: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+    for y in 0..cli.height {
+        let row: String = (0..cli.width).map(|x| buffer[(x, y)].symbol()).collect();
         text.push_str(row.trim_end());
         text.push('\n');
     }

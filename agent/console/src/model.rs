@@ -1,58 +1,265 @@
-//! What is known, and what the person in front of the box has scrolled to.
+//! What is known, and what the person in front of the box is looking at. Pure: news,
+//! keys and the time in; a frame and questions to the agent out.
 
-use crate::feed::Answer;
+use crate::dialog::{Dialog, Key, Next};
+use crate::feed::{Ask, News};
+use crate::healing::Healing;
+use crate::known::Known;
+use crate::page::Page;
 use crate::screen::Screen;
-use ashlar_api::Status;
-use std::time::Instant;
+use crate::verdict::{Word, verdict};
+use ashlar_api::{Hardware, Network, Status};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
+/// How long after the last key the screen goes dark,
+const SAVER: Duration = Duration::from_secs(10 * 60);
+
+/// and a question that nobody answers is taken back.
+const PATIENCE: Duration = Duration::from_secs(2 * 60);
+
+/// How often the journal is read anew while it is looked at.
+const LOGS_EVERY: Duration = Duration::from_secs(3);
+
+/// How many lines Page up and Page down turn.
+const LEAF: usize = 10;
+
+/// What is known and looked at.
 #[derive(Debug)]
 pub(crate) struct Model {
     status: Option<Status>,
     /// Why the agent does not answer, and since when.
     silent: Option<(Instant, String)>,
-    /// First member shown.
-    scroll: usize,
-    /// A key may end the program.
+    network: Option<Network>,
+    hardware: Option<Hardware>,
+    logs: Option<Result<Vec<String>, String>>,
+    logs_asked: Option<Instant>,
+    healing: Option<Healing>,
+    page: Page,
+    scroll: Scroll,
+    dialog: Option<Dialog>,
+    /// When a key was last pressed, or something happened that wakes the screen.
+    awake: Instant,
+    /// The word that was last shown.
+    word: Option<Word>,
     can_quit: bool,
 }
 
-impl Model {
-    pub(crate) const fn new(can_quit: bool) -> Self {
-        Self { status: None, silent: None, scroll: 0, can_quit }
+/// How far down a page is turned.
+#[derive(Debug, Default)]
+pub(crate) struct Scroll {
+    /// First line shown.
+    pub(crate) first: usize,
+    /// It stays at the end, whatever comes.
+    pub(crate) at_end: bool,
+    /// The last line that may be the first, as it was when last drawn.
+    pub(crate) most: Cell<usize>,
+}
+
+impl Scroll {
+    /// The first line of those that `most` lets be it.
+    pub(crate) fn first(&self, most: usize) -> usize {
+        self.most.set(most);
+        if self.at_end { most } else { self.first.min(most) }
     }
 
-    pub(crate) fn hear(&mut self, answer: Answer, now: Instant) {
-        match answer {
-            Ok(status) => {
-                self.scroll = self.scroll.min(status.members.len().saturating_sub(1));
-                self.status = Some(status);
+    fn turn(&mut self, to: impl FnOnce(usize) -> usize) {
+        let most = self.most.get();
+        let now = if self.at_end { most } else { self.first.min(most) };
+        self.first = to(now).min(most);
+        self.at_end = false;
+    }
+}
+
+/// What a key of the keyboard leads to.
+#[derive(Debug, Default)]
+pub(crate) struct Press {
+    /// The program ends.
+    pub(crate) quit: bool,
+    /// What the agent is asked.
+    pub(crate) ask: Option<Ask>,
+}
+
+/// A key of the keyboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Button {
+    Letter(char),
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Enter,
+    Escape,
+    Erase,
+    Other,
+}
+
+impl Model {
+    pub(crate) fn new(can_quit: bool, now: Instant) -> Self {
+        Self {
+            status: None,
+            silent: None,
+            network: None,
+            hardware: None,
+            logs: None,
+            logs_asked: None,
+            healing: None,
+            page: Page::default(),
+            scroll: Scroll::default(),
+            dialog: None,
+            awake: now,
+            word: None,
+            can_quit,
+        }
+    }
+
+    /// Something came.
+    pub(crate) fn hear(&mut self, news: News, now: Instant) {
+        match news {
+            News::Status(Ok(status)) => {
+                let pending = status.storage.as_ref().and_then(|s| s.pending_heals);
+                self.healing = Healing::note(self.healing, pending, now);
+                self.status = Some(*status);
                 self.silent = None;
             }
-            Err(why) => {
+            News::Status(Err(why)) => {
                 let since = self.silent.take().map_or(now, |(since, _)| since);
                 self.silent = Some((since, why));
             }
+            News::Network(network) => self.network = Some(network),
+            News::Hardware(hardware) => self.hardware = Some(hardware),
+            News::Logs(logs) => self.logs = Some(logs),
+            News::Reply(reply) => {
+                let own = self.status.as_ref().and_then(|s| s.identity.as_ref());
+                let own = own.map(|me| me.name.clone());
+                if let Some(dialog) = self.dialog.take() {
+                    self.dialog = dialog.hear(reply, own.as_deref()).dialog;
+                }
+            }
         }
     }
 
-    pub(crate) fn scroll_down(&mut self) {
-        let last = self.status.as_ref().map_or(0, |s| s.members.len().saturating_sub(1));
-        self.scroll = (self.scroll + 1).min(last);
+    /// Time passed; returns what is asked because of it.
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<Ask> {
+        let word = verdict(self.status.as_ref(), self.silent_for(now)).word;
+        // Whoever is near must see when it gets worse, and that it got better.
+        if self.word.is_some_and(|before| before != word) {
+            self.awake = now;
+        }
+        self.word = Some(word);
+        let waits = !matches!(self.dialog, None | Some(Dialog::Doing { .. } | Dialog::Begun(_)));
+        if waits && now.duration_since(self.awake) >= PATIENCE {
+            self.dialog = None;
+        }
+        let due = self.logs_asked.is_none_or(|at| now.duration_since(at) >= LOGS_EVERY);
+        if self.page == Page::Logs && due && !self.is_dark(now) {
+            self.logs_asked = Some(now);
+            return Some(Ask::Logs);
+        }
+        None
     }
 
-    pub(crate) const fn scroll_up(&mut self) {
-        self.scroll = self.scroll.saturating_sub(1);
+    /// A key was pressed.
+    pub(crate) fn press(&mut self, button: Button, now: Instant) -> Press {
+        let was_dark = self.is_dark(now);
+        self.awake = now;
+        if was_dark {
+            return Press::default();
+        }
+        if let Some(dialog) = self.dialog.take() {
+            let Some(key) = key(button) else {
+                self.dialog = Some(dialog);
+                return Press::default();
+            };
+            let Next { dialog, ask } = dialog.press(key);
+            self.dialog = dialog;
+            return Press { quit: false, ask };
+        }
+        match button {
+            Button::Letter('q') => return Press { quit: self.can_quit, ask: None },
+            Button::Letter('a') => self.dialog = Some(Dialog::open(self.silent.is_some())),
+            Button::Letter(c @ '1'..='7') => {
+                let at = c.to_digit(10).unwrap_or(1) as usize - 1;
+                self.open(Page::ALL[at]);
+            }
+            Button::Right => self.open(self.page.turned(1)),
+            Button::Left => self.open(self.page.turned(Page::ALL.len() - 1)),
+            Button::Escape => self.open(Page::Home),
+            Button::Down => self.scroll.turn(|first| first + 1),
+            Button::Up => self.scroll.turn(|first| first.saturating_sub(1)),
+            Button::PageDown => self.scroll.turn(|first| first + LEAF),
+            Button::PageUp => self.scroll.turn(|first| first.saturating_sub(LEAF)),
+            Button::Home => self.scroll.turn(|_| 0),
+            Button::End => self.scroll.at_end = true,
+            Button::Letter(_) | Button::Enter | Button::Erase | Button::Other => {}
+        }
+        // The journal is followed for as long as its end is on the screen.
+        if self.page == Page::Logs && self.scroll.first >= self.scroll.most.get() {
+            self.scroll.at_end |= matches!(button, Button::Down | Button::PageDown);
+        }
+        Press { quit: false, ask: self.tick(now) }
     }
 
-    pub(crate) fn screen(&self, now: Instant) -> Screen<'_> {
+    pub(crate) fn open(&mut self, page: Page) {
+        self.page = page;
+        self.scroll = Scroll { at_end: page == Page::Logs, ..Scroll::default() };
+        self.logs_asked = None;
+    }
+
+    fn is_dark(&self, now: Instant) -> bool {
+        now.duration_since(self.awake) >= SAVER
+    }
+
+    fn silent_for(&self, now: Instant) -> Option<u64> {
+        self.silent.as_ref().map(|(since, _)| now.duration_since(*since).as_secs())
+    }
+
+    /// The frame of this moment; `clock` is the time of day in words.
+    pub(crate) fn screen<'a>(
+        &'a self,
+        now: Instant,
+        clock: &'a str,
+        heals_for: Option<&'a str>,
+    ) -> Screen<'a> {
+        let silent = self.silent_for(now);
+        let dark = now.duration_since(self.awake);
         Screen {
-            status: self.status.as_ref(),
-            silent: self
-                .silent
-                .as_ref()
-                .map(|(since, why)| (now.duration_since(*since).as_secs(), why.as_str())),
-            scroll: self.scroll,
-            can_quit: self.can_quit,
+            known: Known {
+                status: self.status.as_ref(),
+                silent: silent.zip(self.silent.as_ref().map(|(_, why)| why.as_str())),
+                network: self.network.as_ref(),
+                hardware: self.hardware.as_ref(),
+                logs: self.logs.as_ref(),
+                heals_for,
+                can_quit: self.can_quit,
+            },
+            verdict: verdict(self.status.as_ref(), silent),
+            clock,
+            page: self.page,
+            scroll: &self.scroll,
+            dialog: self.dialog.as_ref(),
+            dark: (dark >= SAVER).then_some(dark),
         }
     }
+
+    /// How long the volume will heal, in words.
+    pub(crate) fn heals_for(&self) -> Option<String> {
+        self.healing.as_ref().and_then(Healing::rest)
+    }
+}
+
+const fn key(button: Button) -> Option<Key> {
+    Some(match button {
+        Button::Letter(c) => Key::Letter(c),
+        Button::Up => Key::Up,
+        Button::Down => Key::Down,
+        Button::Enter => Key::Enter,
+        Button::Escape => Key::Escape,
+        Button::Erase => Key::Erase,
+        _ => return None,
+    })
 }

@@ -1,215 +1,253 @@
-//! The screen as a function of what is known.
+//! A frame: the word, the page, the keys, and a question over them.
 
-use crate::big;
-use crate::glyphs::{BAD, GOOD, WAITING, plain};
-use ashlar_api::{MemberStatus, MemberView, PhaseStatus, Severity, Status};
+mod ask;
+
+use crate::big::{self, Size};
+use crate::dialog::Dialog;
+use crate::glyphs::plain;
+use crate::known::Known;
+use crate::model::Scroll;
+use crate::page::Page;
+use crate::verdict::{Verdict, Word};
+use crate::wrap::wrapped;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Stylize};
+use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph, Widget, Wrap};
+use ratatui::widgets::{Paragraph, Widget};
+use std::time::Duration;
 
-/// So many alerts are shown: the screen is small, and the first one matters.
-const ALERTS: usize = 2;
+/// From this size on letters are twice as large.
+const LARGE: (u16, u16) = (200, 50);
+
+/// Below this height the word is not large.
+const FLAT: u16 = 12;
+
+/// How long the dark screen's one line stays where it is.
+const DRIFT: u64 = 30;
 
 /// One frame.
 #[derive(Debug)]
 pub(crate) struct Screen<'a> {
-    /// What the agent last said.
-    pub(crate) status: Option<&'a Status>,
-    /// Seconds for which it has not answered, and why.
-    pub(crate) silent: Option<(u64, &'a str)>,
-    /// First member shown.
-    pub(crate) scroll: usize,
-    /// A key may end the program.
-    pub(crate) can_quit: bool,
+    pub(crate) known: Known<'a>,
+    pub(crate) verdict: Verdict,
+    /// The time of day, in words.
+    pub(crate) clock: &'a str,
+    pub(crate) page: Page,
+    pub(crate) scroll: &'a Scroll,
+    /// What is asked.
+    pub(crate) dialog: Option<&'a Dialog>,
+    /// For how long nobody has been there, if the screen is to be dark.
+    pub(crate) dark: Option<Duration>,
 }
 
 impl Widget for &Screen<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
-        match self.status {
-            Some(status) => self.known(status, area, buffer),
-            None => self.waiting(area, buffer),
+        if let Some(since) = self.dark {
+            return self.saver(since, area, buffer);
         }
-    }
-}
-
-impl Screen<'_> {
-    fn waiting(&self, area: Rect, buffer: &mut Buffer) {
-        let mut lines = title("ashlar", area.width);
-        lines.extend([Line::default(), Line::from("waiting for the agent".fg(Color::Yellow))]);
-        if let Some((seconds, why)) = self.silent {
-            lines.push(Line::from(format!("for {seconds} s: {}", plain(why)).fg(Color::Gray)));
-        }
-        let [body, keys] =
-            Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-        Paragraph::new(lines).wrap(Wrap { trim: true }).render(body, buffer);
-        self.keys().render(keys, buffer);
-    }
-
-    fn known(&self, status: &Status, area: Rect, buffer: &mut Buffer) {
-        let name = status.identity.as_ref().map_or("ashlar", |me| me.name.as_str());
-        let title = title(name, area.width);
-        let summary = self.summary(status);
-        // The summary wraps, trouble may be long: count what it needs.
-        let summary = Paragraph::new(summary).wrap(Wrap { trim: false });
-        let summary_height = u16::try_from(summary.line_count(area.width)).unwrap_or(u16::MAX);
-        let phases = u16::try_from(status.phases.len().max(1)).unwrap_or(u16::MAX);
-        // On a small screen the members give way first, then the phases; name,
-        // trouble and keys stay.
-        let [head, facts, phase_box, member_box, foot, keys] = Layout::vertical([
-            Constraint::Length(u16::try_from(title.len()).unwrap_or(1)),
-            Constraint::Length(1),
-            Constraint::Max(phases.saturating_add(2)),
+        let width = usize::from(area.width);
+        let size =
+            if area.width >= LARGE.0 && area.height >= LARGE.1 { Size::Large } else { Size::Small };
+        let (head, facts) = (self.head(size, area), self.facts(width));
+        let [top, said, body, keys] = Layout::vertical([
+            Constraint::Length(height(&head)),
+            Constraint::Length(height(&facts)),
             Constraint::Fill(1),
-            Constraint::Length(summary_height.min(area.height / 2)),
             Constraint::Length(1),
         ])
         .areas(area);
-        Paragraph::new(title).render(head, buffer);
-        facts_line(status).render(facts, buffer);
-        phase_list(status).render(phase_box, buffer);
-        self.members(status, member_box, buffer);
-        summary.render(foot, buffer);
-        self.keys().render(keys, buffer);
+        self.band(head, top, buffer);
+        Paragraph::new(facts).render(said, buffer);
+        self.body(body, buffer);
+        self.keys(width).render(keys, buffer);
+        if let Some(dialog) = self.dialog {
+            ask::draw(dialog, area, buffer);
+        }
+    }
+}
+
+fn height(lines: &[Line<'_>]) -> u16 {
+    u16::try_from(lines.len()).unwrap_or(u16::MAX)
+}
+
+impl Screen<'_> {
+    fn name(&self) -> &str {
+        let me = self.known.status.and_then(|status| status.identity.as_ref());
+        me.map_or("ashlar", |me| me.name.as_str())
     }
 
-    fn members(&self, status: &Status, area: Rect, buffer: &mut Buffer) {
-        let all = status.members.len();
-        let rows = usize::from(area.height.saturating_sub(2));
-        // No empty rows below the last member.
-        let first = self.scroll.min(all.saturating_sub(rows));
-        let caption = if all > rows && rows > 0 {
-            let last = all.min(first + rows);
-            format!(" members {} to {last} of {all} ", first + 1)
-        } else {
-            " members ".into()
-        };
-        let own = status.identity.as_ref().map(|me| me.name.as_str());
-        let mut sorted: Vec<&MemberView> = status.members.iter().collect();
-        sorted.sort_by_key(|m| (Some(m.name.as_str()) != own, &m.name));
-        let width = sorted.iter().map(|m| m.name.chars().count()).max().unwrap_or(0);
-        let lines: Vec<Line<'_>> = if sorted.is_empty() {
-            vec![Line::from("none yet".fg(Color::Gray))]
-        } else {
-            sorted.into_iter().skip(first).map(|m| member(m, own, width)).collect()
-        };
-        Paragraph::new(lines).block(Block::bordered().title(caption)).render(area, buffer);
+    /// The word and the name, as large as there is room for.
+    fn head(&self, size: Size, area: Rect) -> Vec<Line<'static>> {
+        let (word, name, width) =
+            (self.verdict.word.as_str(), self.name(), usize::from(area.width));
+        let small = || vec![Line::from(format!(" {}  {}", word.to_uppercase(), plain(name)))];
+        if area.height < FLAT {
+            return small();
+        }
+        let Some(word) = big::lines(word, size, width.saturating_sub(3)) else { return small() };
+        // A space before the word, two after it: they are in its colour.
+        let block = word.first().map_or(0, Line::width) + 3;
+        let name = big::lines(name, size, width.saturating_sub(block + 1));
+        let name = name.unwrap_or_else(|| {
+            let mut lines = vec![Line::default(); usize::from(size.height())];
+            lines[usize::from(size.height() / 2)] = Line::from(plain(self.name()));
+            lines
+        });
+        let rows = word.into_iter().zip(name).map(|(word, name)| {
+            let word = format!(" {word}  ").fg(Color::Black);
+            Line::from(vec![word, format!(" {name}").fg(Color::LightCyan)])
+        });
+        rows.collect()
     }
 
-    fn summary(&self, status: &Status) -> Vec<Line<'static>> {
-        let mut lines = Vec::new();
-        let mut say = |heading: &str, text: &str, color| {
-            let heading = format!("{heading:<9}").fg(Color::Gray);
-            lines.push(Line::from(vec![heading, plain(text).fg(color)]));
+    /// Draws the head, the word on its colour.
+    fn band(&self, head: Vec<Line<'static>>, area: Rect, buffer: &mut Buffer) {
+        let block = head.first().and_then(|line| line.spans.first()).map_or(0, Span::width);
+        Paragraph::new(head).render(area, buffer);
+        let width = u16::try_from(block).unwrap_or(u16::MAX).min(area.width);
+        buffer.set_style(Rect { width, ..area }, colour_of(self.verdict.word));
+    }
+
+    /// The sentence, then what every page begins with.
+    fn facts(&self, width: usize) -> Vec<Line<'static>> {
+        let colour = match self.verdict.word {
+            Word::Well => Color::LightGreen,
+            Word::Wait | Word::Look => Color::Yellow,
+            Word::Help => Color::LightRed,
         };
-        if let Some(storage) = &status.storage {
-            say("storage", &storage.to_string(), Color::White);
-        }
-        if let Some(swarm) = &status.swarm {
-            say("swarm", &swarm.to_string(), Color::White);
-        }
-        match status.doing.as_slice() {
-            [] => {}
-            [only] => say("doing", only, Color::Yellow),
-            [first, rest @ ..] => {
-                say("doing", &format!("{first}, then {} more", rest.len()), Color::Yellow);
+        // What an alert says in full stands on the first page.
+        let most = if self.known.status.is_some_and(|s| !s.alerts.is_empty()) { 1 } else { 2 };
+        let sentence = shortened(&self.verdict.sentence, width, most);
+        let mut lines: Vec<_> = sentence.into_iter().map(|l| Line::from(l.fg(colour))).collect();
+        let mut facts = Vec::new();
+        // The time is in the corner, if there is room for it.
+        match lines.as_mut_slice() {
+            [only] if only.width() + self.clock.len() + 2 <= width => {
+                let gap = width - only.width() - self.clock.len();
+                only.push_span(format!("{:gap$}{}", "", self.clock).fg(Color::White));
             }
+            _ => facts.push(self.clock.to_owned()),
         }
-        // The worst ones with their cures; the command line has the rest.
-        let alerts = status.alerts.iter().filter(|alert| alert.severity < Severity::Notice);
-        let more = alerts.clone().count().saturating_sub(ALERTS);
-        for alert in alerts.take(ALERTS) {
-            let color = match alert.severity {
-                Severity::Critical => Color::LightRed,
-                _ => Color::Yellow,
-            };
-            say(alert.severity.as_str(), &alert.words, color);
-            say("", &alert.cure, Color::Gray);
+        if let Some(status) = self.known.status {
+            facts.push(status.site.as_ref().map_or("no site yet".into(), |s| format!("site {s}")));
+            facts.push(format!("release {}", status.release));
+            facts.push(format!("profile {}", status.profile));
         }
-        if more > 0 {
-            say("", &format!("and {more} more: `ashlarctl why`"), Color::Gray);
+        if let Some(hardware) = self.known.hardware {
+            facts.extend(hardware.slot.as_ref().map(|slot| format!("slot {slot}")));
+            facts.extend(hardware.serial.as_ref().map(|serial| format!("serial {serial}")));
         }
-        if let Some(trouble) = status.trouble.as_ref().filter(|_| status.alerts.is_empty()) {
-            say("trouble", trouble, Color::LightRed);
-        }
-        if let Some((seconds, _)) = self.silent {
-            let text =
-                format!("the agent has not answered for {seconds} s: what is shown is as old");
-            say("silent", &text, Color::LightRed);
-        }
+        lines.extend(packed(&facts, width));
         lines
     }
 
-    fn keys(&self) -> Line<'static> {
-        let quit = if self.can_quit { "q leave   " } else { "" };
-        Line::from(format!("{quit}↑↓ members   this screen only shows: no shell, no login"))
-            .fg(Color::DarkGray)
+    fn body(&self, area: Rect, buffer: &mut Buffer) {
+        let columns = self.page.columns(&self.known, usize::from(area.width));
+        let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+        let rows = usize::from(area.height);
+        // The last line says how much more there is.
+        let shown = if longest > rows { rows.saturating_sub(1) } else { rows };
+        let most = longest.saturating_sub(shown);
+        let first = self.scroll.first(most);
+        let count = u16::try_from(columns.len().max(1)).unwrap_or(1);
+        let width = area.width / count;
+        for (n, column) in (0..count).zip(columns) {
+            let lines: Vec<_> = column.into_iter().skip(first).take(shown).collect();
+            let at = Rect { x: area.x + n * (width + 1), width: width.saturating_sub(1), ..area };
+            let at = if count == 1 { area } else { at };
+            Paragraph::new(lines).render(at.intersection(area), buffer);
+        }
+        if longest > rows && rows > 0 {
+            let (above, below) = (first, longest - first - shown);
+            let words = match (above, below) {
+                (0, below) => format!("↓ {below} more lines"),
+                (above, 0) => format!("↑ {above} lines above"),
+                (above, below) => format!("↑ {above} lines above, ↓ {below} below"),
+            };
+            let y = area.bottom() - 1;
+            let at = Rect { y, height: 1, ..area };
+            Paragraph::new(words.fg(Color::LightCyan)).right_aligned().render(at, buffer);
+        }
+    }
+
+    /// The pages and their keys; where there is no room, the keys alone.
+    fn keys(&self, width: usize) -> Line<'static> {
+        let spans = |long: bool| {
+            let mut spans: Vec<Span<'static>> = Page::ALL
+                .iter()
+                .enumerate()
+                .map(|(n, page)| {
+                    let name = if long { page.name() } else { "" };
+                    let text = format!(" {} {name} ", n + 1).replace("  ", " ");
+                    let here = *page == self.page;
+                    let style = Style::new().fg(Color::Black).bg(Color::Cyan);
+                    Span::styled(text, if here { style } else { Style::new().fg(Color::White) })
+                })
+                .collect();
+            spans.push(" a act ".fg(Color::LightCyan));
+            spans
+        };
+        let long = Line::from(spans(true));
+        if long.width() <= width { long } else { Line::from(spans(false)) }
+    }
+
+    /// A dark screen, on which one faint line wanders so that it burns in nowhere.
+    fn saver(&self, since: Duration, area: Rect, buffer: &mut Buffer) {
+        let words = format!("{}: {}. Any key.", plain(self.name()), self.verdict.word.as_str());
+        let step = since.as_secs() / DRIFT;
+        let length = u16::try_from(words.len()).unwrap_or(u16::MAX).min(area.width);
+        let place = |by: u64, room: u16| {
+            u16::try_from(step.wrapping_mul(by) % (u64::from(room) + 1)).unwrap_or(0)
+        };
+        let x = area.x + place(37, area.width.saturating_sub(length));
+        let y = area.y + place(7, area.height.saturating_sub(1));
+        let at = Rect { x, y, width: length, height: 1 }.intersection(area);
+        Paragraph::new(words.fg(Color::DarkGray)).render(at, buffer);
     }
 }
 
-fn title(name: &str, width: u16) -> Vec<Line<'static>> {
-    let lines = big::lines(name, width).unwrap_or_else(|| vec![Line::from(plain(name))]);
-    lines.into_iter().map(|line| line.fg(Color::LightCyan)).collect()
+const fn colour_of(word: Word) -> Style {
+    let ground = match word {
+        Word::Well => Color::Green,
+        Word::Wait | Word::Look => Color::Yellow,
+        Word::Help => Color::Red,
+    };
+    let ink = match word {
+        Word::Help => Color::White,
+        _ => Color::Black,
+    };
+    Style::new().fg(ink).bg(ground)
 }
 
-fn facts_line(status: &Status) -> Line<'static> {
-    let mut facts = vec![match &status.site {
-        Some(site) => format!("site {site}"),
-        None => "no site yet".into(),
-    }];
-    facts.extend(status.identity.as_ref().map(|me| me.address.to_string()));
-    facts.push(format!("release {} ({})", status.release, status.profile));
-    let facts = Span::from(plain(&facts.join("   ")));
-    let verdict = if status.ready {
-        "   ready".fg(Color::LightGreen)
-    } else {
-        "   not ready".fg(Color::Yellow)
-    };
-    Line::from(vec![facts, verdict])
+/// Text in at most so many lines; what is left out is marked.
+fn shortened(text: &str, width: usize, most: usize) -> Vec<String> {
+    const CUT: &str = " ...";
+    let mut lines = wrapped(text, width);
+    if lines.len() > most {
+        lines = wrapped(text, width.saturating_sub(CUT.len()));
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.push_str(CUT);
+        }
+    }
+    lines
 }
 
-fn phase_list(status: &Status) -> Paragraph<'static> {
-    let lines: Vec<Line<'_>> = if status.phases.is_empty() {
-        vec![Line::from("the agent has just started".fg(Color::Gray))]
-    } else {
-        status.phases.iter().map(phase).collect()
-    };
-    Paragraph::new(lines).block(Block::bordered().title(" phases "))
-}
-
-fn phase(phase: &PhaseStatus) -> Line<'static> {
-    let (mark, color) =
-        if phase.holds { (GOOD, Color::LightGreen) } else { (WAITING, Color::Yellow) };
-    let reached = match phase.reached {
-        Some(seconds) if phase.holds => format!("{seconds:.1} s"),
-        Some(_) => "lost".into(),
-        None => String::new(),
-    };
-    Line::from(vec![
-        format!("{mark} {:<9}", phase.phase).fg(color),
-        format!("{reached:>8}  ").into(),
-        plain(&phase.detail).fg(Color::Gray),
-    ])
-}
-
-fn member(member: &MemberView, own: Option<&str>, width: usize) -> Line<'static> {
-    let (mark, word, color) = match member.status {
-        MemberStatus::Alive => (GOOD, "alive", Color::LightGreen),
-        MemberStatus::Leaving => (WAITING, "leaving", Color::Yellow),
-        MemberStatus::Left => (WAITING, "left", Color::Gray),
-        MemberStatus::Failed => (BAD, "failed", Color::LightRed),
-    };
-    let place = match (Some(member.name.as_str()) == own, member.same_cluster) {
-        (true, _) => "this box",
-        (false, true) => "",
-        (false, false) => "not in this cluster",
-    };
-    Line::from(vec![
-        format!("{mark} {:<width$}  ", plain(&member.name)).fg(color),
-        format!("{:<15}  {word:<7}  ", member.address.to_string()).into(),
-        place.fg(Color::Gray),
-    ])
+/// Facts side by side, in as many lines as they need.
+fn packed(facts: &[String], width: usize) -> Vec<Line<'static>> {
+    const GAP: &str = "   ";
+    let mut lines: Vec<String> = Vec::new();
+    for fact in facts.iter().flat_map(|fact| wrapped(fact, width)) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + GAP.len() + fact.chars().count() <= width => {
+                line.push_str(GAP);
+                line.push_str(&fact);
+            }
+            _ => lines.push(fact),
+        }
+    }
+    lines.into_iter().map(Line::from).collect()
 }
 
 #[cfg(test)]

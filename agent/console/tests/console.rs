@@ -1,20 +1,95 @@
-//! `ashlar-console --once`, as a serial line or a test calls it.
+//! `ashlar-console` as a unit, a serial line or a person has it: `--once`, and on a
+//! terminal of its own with keys, against an agent that says what a test tells it to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use assert_cmd::Command;
-use std::io::{BufRead, BufReader, Write};
+use assert_cmd::cargo::cargo_bin;
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
-const STARTING: &str = r#"{
-    "release": "0.1.0", "profile": "minimal", "site": "shop-42", "identity": null,
-    "cluster": null, "phases": [], "ready": false, "members": [], "storage": null,
-    "swarm": null, "doing": [], "trouble": null, "boot": {"userspace": 0.0, "agent": 0.0}
-}"#;
+const PIN: &str = "4711";
 
-fn once(socket: &std::path::Path) -> (Option<i32>, String) {
-    let output = Command::new(assert_cmd::cargo::cargo_bin!("ashlar-console"))
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn starting() -> Value {
+    json!({
+        "release": "0.1.0", "profile": "minimal", "site": "shop-42", "identity": null,
+        "cluster": null, "phases": [], "ready": false, "members": [], "storage": null,
+        "swarm": null, "doing": [], "trouble": null, "boot": {"userspace": 0.0, "agent": 0.0}
+    })
+}
+
+/// An agent whose site has a PIN; tells the bodies of all that it was asked to do.
+fn agent(socket: &Path) -> Receiver<Value> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let (tell, asked) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            answer(stream.unwrap(), &tell);
+        }
+    });
+    asked
+}
+
+fn answer(mut stream: std::os::unix::net::UnixStream, tell: &Sender<Value>) {
+    let mut request = BufReader::new(stream.try_clone().unwrap());
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        request.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    request.read_exact(&mut body).unwrap();
+    let (status, text) = if head.starts_with("GET /v1/status ") {
+        ("200 OK", starting())
+    } else if head.starts_with("POST /v1/power ") {
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let absence = json!({"lines": ["the others stay up"], "stops": []});
+        let refusal = |refusal, error| json!({"refusal": refusal, "error": error});
+        let right = json!(base64(PIN));
+        let reply = match (body["dry_run"].as_bool().unwrap(), body.get("pin")) {
+            (true, _) => ("200 OK", json!({"absence": absence, "begun": false})),
+            (false, None) => ("401 Unauthorized", refusal("pin-needed", "this needs the PIN")),
+            (false, Some(pin)) if *pin == right => {
+                ("200 OK", json!({"absence": absence, "begun": true}))
+            }
+            _ => ("403 Forbidden", refusal("pin-wrong", "that is not the PIN")),
+        };
+        tell.send(body).unwrap();
+        reply
+    } else {
+        ("404 Not Found", json!({"refusal": "not-found", "error": "no such address"}))
+    };
+    let text = text.to_string();
+    // Whoever asked may have gone.
+    let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+}
+
+/// As a secret travels.
+fn base64(text: &str) -> String {
+    let secret = serde_json::to_value(ashlar_api::Secret::new(text.as_bytes().to_vec())).unwrap();
+    secret.as_str().unwrap().to_owned()
+}
+
+fn once(socket: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(cargo_bin!("ashlar-console"))
         .args(["--once", "--width", "60", "--height", "12", "--socket"])
         .arg(socket)
+        .args(more)
         .output()
         .unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
@@ -24,26 +99,180 @@ fn once(socket: &std::path::Path) -> (Option<i32>, String) {
 fn one_screen_is_plain_text() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("agent.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let agent = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let request = BufReader::new(stream.try_clone().unwrap());
-        request.lines().map(Result::unwrap).find(String::is_empty).unwrap();
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{STARTING}", STARTING.len())
-            .unwrap();
-    });
-    let (code, text) = once(&socket);
-    agent.join().unwrap();
+    let _asked = agent(&socket);
+    let (code, text) = once(&socket, &[]);
     assert_eq!(code, Some(3));
     assert_eq!(text.lines().count(), 12);
     assert!(text.contains("site shop-42") && text.contains("just started"), "{text}");
     assert!(!text.contains('\x1b'), "{text}");
+    let (_, about) = once(&socket, &["--page", "about"]);
+    assert!(about.contains("profile minimal"), "{about}");
 }
 
 #[test]
 fn an_absent_agent_is_waited_for_on_the_screen() {
     let dir = tempfile::tempdir().unwrap();
-    let (code, text) = once(&dir.path().join("agent.sock"));
+    let (code, text) = once(&dir.path().join("agent.sock"), &[]);
     assert_eq!(code, Some(1));
-    assert!(text.contains("waiting for the agent"), "{text}");
+    assert!(text.contains("Waiting for the agent"), "{text}");
+}
+
+/// The program on a terminal of 80 by 25, and whoever sits before it.
+struct Terminal {
+    program: Child,
+    keys: File,
+    shown: Receiver<Vec<u8>>,
+    grid: Grid,
+}
+
+impl Terminal {
+    fn open(socket: PathBuf) -> Self {
+        let size = Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let program = Command::new(cargo_bin!("ashlar-console"))
+            .arg("--socket")
+            .arg(socket)
+            .env("TERM", "linux")
+            // As a unit: no key ends it.
+            .env("INVOCATION_ID", "1")
+            .stdin(end())
+            .stdout(end())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let keys = File::from(master);
+        let mut screen = keys.try_clone().unwrap();
+        let (tell, shown) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                if tell.send(bytes[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { program, keys, shown, grid: Grid::default() }
+    }
+
+    /// Waits until that is on the screen.
+    fn sees(&mut self, wanted: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.grid.text().contains(wanted) {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(bytes) = self.shown.recv_timeout(left) else {
+                panic!("no `{wanted}` on the screen:\n{}", self.grid.text())
+            };
+            self.grid.take(&bytes);
+            // As a terminal answers who asks where the cursor is.
+            for _ in 0..std::mem::take(&mut self.grid.asked) {
+                self.types("\x1b[1;1R");
+            }
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+/// What a terminal shows: as much of one as this program needs.
+struct Grid {
+    cells: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
+    /// The beginning of a letter or a command whose end is still to come.
+    rest: Vec<u8>,
+    /// How often it was asked where the cursor is.
+    asked: usize,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self { cells: vec![vec![' '; 80]; 25], row: 0, column: 0, rest: Vec::new(), asked: 0 }
+    }
+}
+
+impl Grid {
+    fn text(&self) -> String {
+        self.cells.iter().map(|row| row.iter().collect::<String>() + "\n").collect()
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.rest.extend(bytes);
+        let whole = match std::str::from_utf8(&self.rest) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let text = String::from_utf8(self.rest[..whole].to_vec()).unwrap();
+        let mut left = text.as_str();
+        while let Some(c) = left.chars().next() {
+            let after = &left[c.len_utf8()..];
+            if c != '\x1b' {
+                self.put(c);
+                left = after;
+            } else if let Some(end) = after.find(|c: char| c.is_ascii_alphabetic()) {
+                self.obey(&after[..=end]);
+                left = &after[end + 1..];
+            } else {
+                break;
+            }
+        }
+        let taken = text.len() - left.len();
+        self.rest.drain(..taken);
+    }
+
+    fn put(&mut self, c: char) {
+        if let Some(cell) = self.cells.get_mut(self.row).and_then(|r| r.get_mut(self.column)) {
+            *cell = c;
+        }
+        self.column += 1;
+    }
+
+    /// Moves of the cursor and wiping all; colours are not looked at.
+    fn obey(&mut self, command: &str) {
+        if let Some(place) = command.strip_prefix('[').and_then(|c| c.strip_suffix('H')) {
+            let mut numbers = place.split(';').map(|n| n.parse().unwrap_or(1_usize) - 1);
+            self.row = numbers.next().unwrap_or(0);
+            self.column = numbers.next().unwrap_or(0);
+        } else if command == "[6n" {
+            self.asked += 1;
+        } else if command == "[2J" {
+            self.cells = Self::default().cells;
+        }
+    }
+}
+
+#[test]
+fn a_person_at_the_screen_switches_the_box_off_with_the_pin_and_not_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("agent.sock");
+    let asked = agent(&socket);
+    let mut screen = Terminal::open(socket);
+    screen.sees("site shop-42");
+    screen.types("a");
+    screen.sees("factory reset");
+    screen.types("\x1b[B\r");
+    screen.sees("y do it");
+    screen.types("y");
+    screen.sees("PIN of this site");
+    screen.types("0000\r");
+    screen.sees("not the PIN");
+    screen.types(&format!("{PIN}\r"));
+    screen.sees("switches itself off now");
+    // Neither of these ends it, nor leads to a shell.
+    screen.types("q\x03");
+    assert!(screen.program.try_wait().unwrap().is_none());
+    let bodies: Vec<Value> = asked.try_iter().collect();
+    let pins: Vec<_> = bodies.iter().map(|body| body.get("pin").cloned()).collect();
+    let typed = |pin| Some(json!(base64(pin)));
+    assert_eq!(pins, [None, None, typed("0000"), typed(PIN)], "{bodies:?}");
+    assert!(bodies.iter().all(|body| body["power"] == "off"), "{bodies:?}");
 }

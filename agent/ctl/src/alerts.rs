@@ -1,7 +1,7 @@
 //! Alerts as a person reads them.
 
 use crate::style::{bad, faint, plain, waiting};
-use ashlar_api::{Alert, Severity, Status};
+use ashlar_api::{Alert, Severity, Status, duration};
 
 /// Two lines an alert, the worst first: what is wrong, and what to do.
 pub(crate) fn lines(status: &Status) -> String {
@@ -18,14 +18,4 @@ fn line(alert: &Alert, now_ms: u64) -> String {
     let long = now_ms.saturating_sub(alert.since_ms);
     let cure = format!("  for {}: {}", duration(long), plain(&alert.cure));
     format!("{marked}\n{}\n", faint(&cure))
-}
-
-/// A time that a person can grasp.
-pub(crate) fn duration(ms: u64) -> String {
-    match ms / 1000 {
-        seconds @ 0..=119 => format!("{seconds} s"),
-        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
-        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }

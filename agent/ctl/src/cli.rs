@@ -31,6 +31,11 @@ Examples:
   ashlarctl logs -f                   what the agent and its daemons write
   ashlarctl reset factory --dry-run   what a factory reset would take away";
 
+const POWER_EXAMPLES: &str = "\
+Examples:
+  ashlarctl power off --dry-run    may it be switched off?
+  ashlarctl power reboot --yes";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show where this node stands: phases, members, storage, Swarm
@@ -53,6 +58,15 @@ pub(crate) enum Command {
     History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
+    /// List this box's ports: cable, MAC and addresses
+    #[command(after_help = "Example: ashlarctl network --json | jq -r '.links[].mac'")]
+    Network(Facts),
+    /// Say what machine this is: maker, serial number, firmware, memory, disks
+    #[command(after_help = "Example: ashlarctl hardware --json | jq -r .serial")]
+    Hardware(Facts),
+    /// Restart this box, or switch it off, after saying what is missing meanwhile
+    #[command(after_help = POWER_EXAMPLES)]
+    Power(Power),
     /// Take a box out of the cluster, keep it after all, or let it in again
     Node(Node),
     /// Take from this box its workloads, its place in the cluster, or all that it is
@@ -132,6 +146,40 @@ pub(crate) struct History {
     /// A JSON list instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl network`, `ashlarctl hardware`.
+#[derive(Debug, Args)]
+pub(crate) struct Facts {
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl power`.
+#[derive(Debug, Args)]
+pub(crate) struct Power {
+    /// What is to be done.
+    #[arg(value_name = "WHAT")]
+    pub(crate) what: PowerWhat,
+    /// Say what would be missing, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// One JSON object, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How it goes down.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PowerWhat {
+    /// Restart it
+    Reboot,
+    /// Switch it off
+    Off,
 }
 
 /// `ashlarctl logs`.

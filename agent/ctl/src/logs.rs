@@ -2,15 +2,9 @@
 
 use crate::cli;
 use anyhow::Context;
+use ashlar_api::{DAEMONS, OUR_UNITS};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
-
-/// Ours, as journalctl patterns.
-const OURS: &[&str] = &["ashlar-*"];
-
-/// What the agent runs.
-const DAEMONS: &[&str] =
-    &["glusterd.service", "srv-cluster.mount", "docker.service", "containerd.service"];
 
 /// Becomes `journalctl`, so that its pager, keys and exit code are the user's.
 pub(crate) fn run(options: &cli::Logs) -> anyhow::Result<ExitCode> {
@@ -24,6 +18,6 @@ fn arguments(options: &cli::Logs) -> Vec<String> {
     args.extend(options.follow.then(|| "--follow".into()));
     args.push(format!("--output={}", if options.json { "json" } else { "short-precise" }));
     let daemons = if options.agent { &[] } else { DAEMONS };
-    args.extend(OURS.iter().chain(daemons).map(|unit| format!("--unit={unit}")));
+    args.extend(OUR_UNITS.iter().chain(daemons).map(|unit| format!("--unit={unit}")));
     args
 }

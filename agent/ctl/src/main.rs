@@ -10,11 +10,14 @@
 mod alerts;
 mod cli;
 mod complaint;
+mod facts;
 mod history;
 mod logs;
 mod manual;
 mod members;
 mod node;
+mod other_screen;
+mod power;
 mod reset;
 mod shown;
 mod status;
@@ -37,7 +40,10 @@ fn main() -> ExitCode {
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::AwaitPhase { phase } => shown::run(&phase),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
+        Command::Network(options) => on_runtime(facts::network(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
+        Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
+        Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),

@@ -13,7 +13,12 @@ pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCod
         cli::ResetWhat::Factory(factory) => return run_factory(client, factory).await,
     };
     let site = SiteAfterReset::Keep;
-    ask_and_begin(client, confirm, ResetRequest { what, site, dry_run: true, name: None }).await
+    ask_and_begin(
+        client,
+        confirm,
+        ResetRequest { what, site, dry_run: true, name: None, pin: None },
+    )
+    .await
 }
 
 async fn run_factory(client: &Client, options: &cli::Factory) -> Result<ExitCode> {
@@ -26,7 +31,7 @@ async fn run_factory(client: &Client, options: &cli::Factory) -> Result<ExitCode
         (None, true) => SiteAfterReset::Keep,
         (None, false) => SiteAfterReset::Forget,
     };
-    let request = ResetRequest { what: Reset::Factory, site, dry_run: true, name: None };
+    let request = ResetRequest { what: Reset::Factory, site, dry_run: true, name: None, pin: None };
     ask_and_begin(client, &options.confirm, request).await
 }
 
@@ -39,7 +44,9 @@ async fn ask_and_begin(
     request.name.clone_from(&options.name);
     let would = client.reset(&request).await?;
     if !options.json {
-        show(&would.losses, &request);
+        for sentence in would.losses.sentences(&request) {
+            println!("{sentence}");
+        }
     }
     if options.dry_run {
         return answer(&would, options.json);
@@ -69,39 +76,6 @@ fn answer(answer: &ResetAnswer, json: bool) -> Result<ExitCode> {
         println!("{}", serde_json::to_string(answer)?);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn show(losses: &Losses, request: &ResetRequest) {
-    println!(
-        "{}",
-        match request.what {
-            Reset::Workloads => "A reset of its workloads takes from this box, for good:",
-            Reset::Cluster => "A reset of its cluster takes from this box:",
-            Reset::Factory => "A factory reset of this box takes away, for good:",
-        }
-    );
-    for line in &losses.lines {
-        println!("  - {line}");
-    }
-    if !losses.kept.is_empty() {
-        println!("It keeps:");
-    }
-    for line in &losses.kept {
-        println!("  - {line}");
-    }
-    if request.what == Reset::Factory {
-        println!(
-            "{}",
-            match request.site {
-                SiteAfterReset::Keep => "It keeps its site, and joins as a new node.",
-                SiteAfterReset::New(_) => "It gets the new site, and joins as a new node.",
-                SiteAfterReset::Forget => "It forgets its site, and waits until it is given one.",
-            }
-        );
-    }
-    if let Some(why) = &losses.unbearable {
-        println!("Beware: {why}.");
-    }
 }
 
 /// What a person types: the node's name where something could be lost that no other

@@ -1,5 +1,6 @@
 //! `ashlarctl status`.
 
+use crate::other_screen::OtherScreen;
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, alerts, cli, members};
 use anyhow::Result;
@@ -21,11 +22,33 @@ pub(crate) async fn run(client: &Client, options: &cli::Status) -> Result<ExitCo
 }
 
 /// Shows the status until interrupted, through restarts of the agent. On a
-/// terminal it redraws; elsewhere it prints what changed, so that a log of it
-/// can be read.
+/// terminal it takes the other screen; elsewhere it prints what changed, so that a
+/// log of it can be read.
 async fn watch(client: &Client, as_json: bool) -> Result<ExitCode> {
     let mut stdout = std::io::stdout();
-    let redraw = stdout.is_terminal() && !as_json;
+    if !stdout.is_terminal() || as_json {
+        let print = |text: &str| {
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        };
+        return follow(client, as_json, print).await;
+    }
+    let screen = OtherScreen::open()?;
+    tokio::select! {
+        ended = follow(client, as_json, |text| screen.show(text)) => ended,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Hands over the status whenever it is another.
+async fn follow(
+    client: &Client,
+    as_json: bool,
+    mut show: impl FnMut(&str) -> std::io::Result<()>,
+) -> Result<ExitCode> {
     let mut shown = String::new();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -42,14 +65,7 @@ async fn watch(client: &Client, as_json: bool) -> Result<ExitCode> {
         if text == shown {
             continue;
         }
-        if redraw {
-            // Home, and clear each line's rest as it is written, then what is
-            // left below: no flicker.
-            write!(stdout, "\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))?;
-        } else {
-            stdout.write_all(text.as_bytes())?;
-        }
-        stdout.flush()?;
+        show(&text)?;
         shown = text;
     }
 }

@@ -1,10 +1,10 @@
 //! `ashlarctl why`.
 
-use crate::alerts::{self, duration};
+use crate::alerts;
 use crate::style::{good, heading, plain};
 use crate::{NOT_READY, cli};
 use anyhow::Result;
-use ashlar_api::{Client, Phase, Status};
+use ashlar_api::{Client, Phase, Status, duration};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;

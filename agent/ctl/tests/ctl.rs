@@ -30,7 +30,14 @@ impl Agent {
                 let length = head.iter().find_map(|l| l.strip_prefix("content-length: "));
                 let length = length.map_or(0, |length| length.parse().unwrap());
                 std::io::copy(&mut request.take(length), &mut std::io::sink()).unwrap();
-                let known = ["GET /v1/status ", "GET /v1/history ", "POST /v1/node "];
+                let known = [
+                    "GET /v1/status ",
+                    "GET /v1/history ",
+                    "GET /v1/network ",
+                    "GET /v1/hardware ",
+                    "POST /v1/node ",
+                    "POST /v1/power ",
+                ];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
                 let body = answer.to_string();
@@ -86,6 +93,7 @@ fn ready() -> Value {
                     "tls": true, "mounted": true, "pending_heals": 0},
         "swarm": {"local": "active", "manager": true, "leader": true, "nodes_up": 3, "nodes": 3},
         "doing": [], "trouble": null, "boot": {"userspace": 1.0, "agent": 1.5},
+        "stacks": [], "disks": [],
         "alerts": [], "waits": [], "parts": [], "now_ms": 90_000,
     })
 }
@@ -390,6 +398,95 @@ fn logs_are_journalctl_s_own() {
         "--lines=100 --output=json --unit=ashlar-* --unit=glusterd.service \
          --unit=srv-cluster.mount --unit=docker.service --unit=containerd.service\n"
     );
+}
+
+#[test]
+fn a_watch_takes_the_terminal_s_other_screen_and_gives_the_first_one_back() {
+    use nix::pty::{OpenptyResult, Winsize, openpty};
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use std::io::Read;
+    use std::process::Stdio;
+
+    let agent = Agent::saying([ready()]);
+    let size = Winsize { ws_row: 8, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
+    let mut program = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ashlarctl"));
+    program.env("ASHLAR_SOCKET", agent.socket()).env("NO_COLOR", "1").args(["status", "--watch"]);
+    let mut program = program.stdout(Stdio::from(slave)).spawn().unwrap();
+    let mut terminal = std::fs::File::from(master);
+    let mut shown = String::new();
+    let mut read_until = |wanted: &str| {
+        let mut bytes = [0; 1024];
+        while !shown.contains(wanted) {
+            let count = terminal.read(&mut bytes).unwrap_or(0);
+            assert!(count > 0, "no {wanted:?} in {shown:?}");
+            shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        shown.clone()
+    };
+    let text = read_until("more lines");
+    assert!(text.starts_with("\x1b[?1049h"), "{text:?}");
+    assert_eq!(text.matches('\n').count(), 7, "eight rows, and nothing scrolls: {text:?}");
+    kill(Pid::from_raw(program.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert!(program.wait().unwrap().success());
+    read_until("\x1b[?1049l");
+}
+
+#[test]
+fn ports_are_listed_with_cable_mac_and_addresses() {
+    let network = json!({
+        "links": [
+            {"name": "enp1s0", "kind": "wired", "mac": "52:54:00:12:34:56", "carrier": true,
+             "speed_mbit": 1000, "addresses": [{"address": "10.83.0.1", "prefix": 16}]},
+            {"name": "enp2s0", "kind": "wired", "mac": "52:54:00:12:34:57", "carrier": false,
+             "speed_mbit": null, "addresses": []},
+        ],
+        "gateways": ["192.168.1.1"], "name_servers": [],
+    });
+    let (code, out, _) = Agent::saying([network.clone()]).ctl(&["network"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out, @r"
+    ✔ enp1s0  52:54:00:12:34:56  up, 1 Gbit/s    10.83.0.1/16
+    - enp2s0  52:54:00:12:34:57  no cable
+    gateway   192.168.1.1
+    names     none
+    ");
+    let (_, out, _) = Agent::saying([network.clone()]).ctl(&["network", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), network);
+}
+
+#[test]
+fn a_machine_says_what_it_is() {
+    let hardware = json!({
+        "vendor": "Acme", "product": "Till 3000", "serial": "CZC1234567", "firmware": null,
+        "secure_boot": false, "tpm": true, "processor": "N100", "processors": 4,
+        "memory": 8_242_491_392_u64, "memory_available": 6_011_000_000_u64, "kernel": "6.12",
+        "slot": "a", "clock_synchronised": true,
+        "drives": [{"name": "nvme0n1", "model": "Fast", "serial": "S6", "bytes": 500_107_862_016_u64,
+                    "removable": false}],
+    });
+    let (code, out, _) = Agent::saying([hardware]).ctl(&["hardware"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("serial    CZC1234567") && out.contains("firmware  not told"), "{out}");
+    assert!(out.contains("500.1 GB"), "{out}");
+}
+
+#[test]
+fn nobody_switches_a_box_off_by_a_script_without_saying_yes() {
+    let would = json!({"absence": {"lines": ["b and c stay up"], "stops": ["nothing new is scheduled"]},
+                       "begun": false});
+    let (code, out, _) = Agent::saying([would.clone()]).ctl(&["power", "off", "--dry-run"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("b and c stay up") && out.contains("Beware: nothing new"), "{out}");
+    let (code, _, err) = Agent::saying([would.clone()]).ctl(&["power", "off"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("add --yes"), "{err}");
+    let mut does = would.clone();
+    does["begun"] = true.into();
+    let (code, out, _) = Agent::saying([would, does]).ctl(&["power", "off", "--yes", "--json"]);
+    assert_eq!(code, 0);
+    assert!(serde_json::from_str::<Value>(&out).unwrap()["begun"].as_bool().unwrap(), "{out}");
 }
 
 #[test]

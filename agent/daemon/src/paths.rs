@@ -19,6 +19,11 @@ impl Paths {
         Self { root: root.as_ref().to_owned() }
     }
 
+    /// Where all of it begins.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What the recipe tells the agent; part of the image.
     pub(crate) fn settings(&self) -> PathBuf {
         self.root.join("usr/lib/ashlar/agent.toml")
@@ -67,6 +72,11 @@ impl Paths {
     /// The factory reset that was asked for.
     pub(crate) fn reset(&self) -> PathBuf {
         self.state().join("reset.json")
+    }
+
+    /// How many wrong PINs were typed at the screen since the last right one.
+    pub(crate) fn console_tries(&self) -> PathBuf {
+        self.state().join("console-tries.json")
     }
 
     /// Public keys that may log in, from the site; without the file SSH is off.

@@ -9,9 +9,10 @@ use crate::ledger::Ledger;
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
 use crate::phases::Phases;
+use crate::presence::Presence;
 use crate::release::{self, Release};
 use crate::ring::Serf;
-use crate::serve;
+use crate::serve::{self, LocalApi};
 use crate::site_files;
 use crate::state;
 use crate::status::Facts;
@@ -59,8 +60,9 @@ async fn live(paths: &Paths) -> Result<()> {
     let mut facts = Facts { release, site: None, boot: BootTimes { userspace, agent } };
     let (status, receiver) = watch::channel(facts.blank());
     let (decider, decides) = watch::channel(None);
-    let listener = serve::bind(&paths.socket())?;
-    tokio::spawn(serve::serve_local(listener, receiver, decides, paths.clone()));
+    let presence = Presence::new(paths);
+    let api = LocalApi { status: receiver, decider: decides, paths: paths.clone(), presence };
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, api));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));

@@ -1,8 +1,11 @@
 //! What the API tells of this node, put together from what the loop knows.
 
 use crate::release::Release;
-use ashlar_api::{BootTimes, MemberView, PartView, PhaseStatus, Status, StorageView, SwarmView};
-use ashlar_cluster::{Look, MemberStatus, Observed, Part, Roster, Tenure, Wanted};
+use ashlar_api::{
+    BootTimes, DiskView, MemberView, PartView, PhaseStatus, StackView, Status, StorageView,
+    SwarmView,
+};
+use ashlar_cluster::{Disk, Look, MemberStatus, Observed, Part, Roster, Stack, Tenure, Wanted};
 
 /// What the loop knows besides the observation.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ impl Facts {
             members: Vec::new(),
             storage: None,
             swarm: None,
+            stacks: Vec::new(),
+            disks: Vec::new(),
             doing: Vec::new(),
             trouble: None,
             alerts: Vec::new(),
@@ -54,6 +59,8 @@ impl Facts {
             phases,
             storage: storage(observed, wanted),
             swarm: swarm(observed, wanted),
+            stacks: stacks(observed),
+            disks: observed.disks.iter().map(disk).collect(),
             cluster,
             parts: observed.looks.iter().map(|(part, look)| view(*part, look, observed)).collect(),
             now_ms: observed.now_ms,
@@ -114,6 +121,20 @@ fn storage(observed: &Observed, wanted: &Wanted) -> Option<StorageView> {
         mounted: observed.mounted,
         pending_heals: volume.and_then(|v| v.pending_heals),
     })
+}
+
+fn stacks(observed: &Observed) -> Vec<StackView> {
+    let stacks = observed.swarm.iter().flat_map(|swarm| &swarm.stacks);
+    let view = |stack: &Stack| StackView {
+        name: stack.name.clone(),
+        running: stack.running,
+        desired: stack.desired,
+    };
+    stacks.map(view).collect()
+}
+
+fn disk(disk: &Disk) -> DiskView {
+    DiskView { name: disk.name.clone(), bytes: disk.size, used_percent: disk.used_percent }
 }
 
 fn swarm(observed: &Observed, wanted: &Wanted) -> Option<SwarmView> {

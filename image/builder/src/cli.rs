@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, compare, completions, cve, demo, doctor, export, flash, graph, inspect,
-    lab, lint, lock, man, profile, sbom, site, size, stamp, vendor, vm,
+    lab, lint, lock, man, new, profile, sbom, site, size, stamp, vendor, vm,
 };
 use crate::context::{Context, Global};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -14,6 +14,7 @@ use std::process::ExitCode;
 ///
 ///   ashlar doctor                      what this host lacks, and how to mend it
 ///   ashlar profiles                    what can be built
+///   ashlar new                         choose by questions; it makes the site too
 ///   ashlar site new shop               the secrets of one cluster, in keys/shop/
 ///   ashlar build --profile retail      an image in out/retail/latest/
 ///   ashlar vm up --site shop -n 3      three machines from that image
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     #[command(visible_alias = "profiles")]
     Profile(profile::Args),
+    New(new::Args),
     Site(site::Args),
     Lock(lock::Args),
     Vendor(vendor::Args),
@@ -82,6 +84,7 @@ impl Command {
         match self {
             Self::Doctor(args) => doctor::run(args, context),
             Self::Profile(args) => profile::run(args, context),
+            Self::New(args) => new::run(args, context),
             Self::Site(args) => site::run(args, context),
             Self::Lock(args) => lock::run(args, context),
             Self::Vendor(args) => vendor::run(args, context),
@@ -148,6 +151,42 @@ mod tests {
             }
         }
         assert!(without.is_empty(), "no example in the help of: {}", without.join(", "));
+    }
+
+    #[test]
+    fn the_book_has_the_help_of_every_verb() {
+        let mut cli = Cli::command().term_width(96);
+        cli.build();
+        let shown = |mut verb: clap::Command| {
+            // What this host has set is no part of the book.
+            verb = verb.mut_args(|arg| arg.hide_env_values(true)).term_width(96);
+            let help = verb.render_long_help().to_string();
+            let help: Vec<_> = help.lines().map(str::trim_end).collect();
+            format!("```text\n{}\n```\n", help.join("\n"))
+        };
+        let mut page = format!(
+            "# ashlar\n\nOn the computer that makes images and sites. This page is made from \
+             `ashlar --help`.\n\n{}",
+            shown(cli.clone())
+        );
+        let mut all = Vec::new();
+        verbs(&cli, "ashlar", &mut all);
+        let hidden: Vec<_> = cli.get_subcommands().filter(|verb| verb.is_hide_set()).collect();
+        for (words, verb) in all {
+            let first = words.split(' ').nth(1);
+            if hidden.iter().all(|hidden| Some(hidden.get_name()) != first) {
+                page.push_str(&format!("\n## {words}\n\n{}", shown(verb)));
+            }
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/ashlar.md");
+        if std::env::var_os("ASHLAR_WRITE_BOOK").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).is_ok_and(|old| old == page),
+            "docs/reference/ashlar.md is out of date; make it anew with\n  \
+             ASHLAR_WRITE_BOOK=1 cargo test -p ashlar book"
+        );
     }
 
     #[test]

@@ -110,7 +110,8 @@ pub(crate) fn move_aside(file: &Path, suffix: &str) -> String {
 }
 
 /// For a command line that someone may paste.
-pub(crate) fn quoted(path: &Path) -> String {
+#[must_use]
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -23,7 +23,7 @@ mod time;
 pub mod whole_file;
 
 pub use console::{ConsoleRules, NotAPin, PinHash};
-pub use error::SiteError;
+pub use error::{SiteError, quoted};
 pub use form::is_name;
 pub use install::{DiskBus, InstallRules, Take};
 pub use network::{Bond, NetworkPlan, Pools, Proxy, SiteNode, Wifi};

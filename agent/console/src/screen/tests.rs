@@ -1,153 +1,278 @@
 use super::*;
+use crate::dialog::{Dialog, Key};
+use crate::feed::News;
+use crate::model::{Button, Model};
+use crate::samples::{alert, hardware, joining, logs, longest, network, ready, troubled};
+use ashlar_api::{Severity, Status};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use serde_json::json;
+use std::time::Instant;
 
-fn ready() -> Status {
-    let phase = |name: &str, reached: f64, detail: &str| json!({"phase": name, "holds": true, "reached": reached, "detail": detail});
-    let member = |name: &str, address: &str, status: &str| json!({"name": name, "address": address, "status": status, "same_cluster": true});
-    serde_json::from_value(json!({
-        "release": "0.1.0", "profile": "retail", "site": "shop-42",
-        "identity": {"id": "1a2b", "name": "ashlar-1a2b3c4d", "address": "10.83.0.1"},
-        "cluster": "c0ffee", "ready": true,
-        "phases": [
-            phase("identity", 1.94, ""), phase("ring", 3.2, "3 alive"),
-            phase("pki", 4.0, "certificate until May 1"), phase("storage", 12.5, "mounted"),
-            phase("swarm", 14.04, "manager"), phase("ready", 14.1, ""),
-        ],
-        "members": [
-            member("ashlar-00000002", "10.83.12.200", "alive"),
-            member("ashlar-1a2b3c4d", "10.83.0.1", "alive"),
-            member("ashlar-00000003", "10.83.0.3", "failed"),
-        ],
-        "storage": {"volume": "clusterfs", "replicas": 3, "bricks_online": 2, "bricks": 3,
-                    "tls": true, "mounted": true, "pending_heals": 4},
-        "swarm": {"local": "active", "manager": true, "leader": true, "nodes_up": 2, "nodes": 3},
-        "doing": [], "trouble": null, "boot": {"userspace": 1.0, "agent": 1.5},
-    }))
-    .unwrap()
+const CLOCK: &str = "2026-11-26 03:40 UTC";
+
+/// A screen that was told all that there is to tell about a box.
+fn told(status: Status, now: Instant) -> Model {
+    let mut model = Model::new(false, now);
+    model.hear(News::Network(network()), now);
+    model.hear(News::Hardware(hardware()), now);
+    model.hear(News::Logs(Ok(logs())), now);
+    model.hear(News::Status(Ok(Box::new(status))), now);
+    model
 }
 
-fn joining() -> Status {
-    let mut status = ready();
-    (status.ready, status.storage, status.swarm) = (false, None, None);
-    for phase in status.phases.iter_mut().skip(1) {
-        phase.holds = false;
-        phase.detail = "waiting …".into();
-        if phase.phase != ashlar_api::Phase::Ring {
-            phase.reached = None;
-        }
-    }
-    status.members.clear();
-    status.doing = vec!["start the ring".into(), "join it".into(), "set tags".into()];
-    status.trouble = Some(
-        "the ring does not start: the keyring at /var/lib/ashlar/ring/keyring.json holds no \
-         key of 32 bytes; import the site again"
-            .into(),
-    );
-    status
-}
-
-fn draw(screen: &Screen<'_>, width: u16, height: u16) -> String {
+fn at(model: &Model, now: Instant, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| frame.render_widget(screen, frame.area())).unwrap();
-    terminal.backend().to_string()
+    let heals_for = model.heals_for();
+    let screen = model.screen(now, CLOCK, heals_for.as_deref());
+    terminal.draw(|frame| frame.render_widget(&screen, frame.area())).unwrap();
+    let text = terminal.backend().to_string();
+    // As a person sees it: without the quotes, and without blanks at the ends.
+    let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-const fn showing(status: &Status) -> Screen<'_> {
-    Screen { status: Some(status), silent: None, scroll: 0, can_quit: false }
+fn page(status: Status, page: Page, width: u16, height: u16) -> String {
+    let now = Instant::now();
+    let mut model = told(status, now);
+    model.open(page);
+    at(&model, now, width, height)
 }
 
-#[test]
-fn a_ready_box_shows_everything_on_the_smallest_common_screen() {
-    insta::assert_snapshot!(draw(&showing(&ready()), 80, 25));
-}
-
-#[test]
-fn a_box_in_trouble_shows_the_whole_trouble() {
-    insta::assert_snapshot!(draw(&showing(&joining()), 80, 25));
-}
-
-#[test]
-fn the_worst_alerts_are_on_the_screen_with_their_cures() {
-    let mut status = ready();
-    status.ready = false;
-    let alert = |severity, words: &str| ashlar_api::Alert {
-        severity,
-        id: "volume-read-only".into(),
-        subject: "clusterfs".into(),
-        since_ms: 0,
-        words: words.into(),
-        cure: "switch the missing boxes on".into(),
-    };
-    status.alerts = vec![
-        alert(Severity::Critical, "clusterfs takes no writes"),
-        alert(Severity::Warning, "ashlar-00000003 does not answer"),
-        alert(Severity::Warning, "the state partition is full to 90 %"),
-        alert(Severity::Notice, "4 entries heal"),
-    ];
-    insta::assert_snapshot!(draw(&showing(&status), 80, 25));
+/// Every page of one box, one under the other.
+fn pages(status: &Status, width: u16, height: u16) -> String {
+    let all = Page::ALL.iter().map(|p| page(status.clone(), *p, width, height));
+    all.collect::<Vec<_>>().join("\n\n")
 }
 
 #[test]
-fn a_box_whose_agent_is_absent_says_so() {
-    let silent = Some((7, "the agent does not answer on /run/ashlar/agent.sock: No such file"));
-    let screen = Screen { status: None, silent, scroll: 0, can_quit: true };
-    insta::assert_snapshot!(draw(&screen, 80, 10));
+fn every_page_of_a_box_that_is_well_on_the_smallest_common_screen() {
+    insta::assert_snapshot!(pages(&ready(), 80, 25));
+}
+
+#[test]
+fn every_page_with_the_longest_names_on_the_smallest_common_screen() {
+    insta::assert_snapshot!(pages(&longest(), 80, 25));
+}
+
+#[test]
+fn every_page_of_a_box_in_trouble_on_a_large_screen() {
+    insta::assert_snapshot!(pages(&troubled(), 240, 67));
+}
+
+#[test]
+fn every_page_with_the_longest_names_on_a_large_screen() {
+    insta::assert_snapshot!(pages(&longest(), 240, 67));
+}
+
+#[test]
+fn a_box_in_trouble_says_what_is_wrong_and_what_to_do() {
+    insta::assert_snapshot!(page(troubled(), Page::Home, 80, 25));
+}
+
+#[test]
+fn a_box_on_its_way_says_how_far_it_has_come() {
+    insta::assert_snapshot!(page(joining(), Page::Home, 80, 25));
+}
+
+#[test]
+fn a_box_whose_agent_is_absent_says_so_and_still_has_its_journal() {
+    let now = Instant::now();
+    let mut model = Model::new(false, now);
+    let why = "the agent does not answer on /run/ashlar/agent.sock: No such file";
+    model.hear(News::Status(Err(why.into())), now);
+    let later = now + Duration::from_secs(42);
+    insta::assert_snapshot!(at(&model, later, 80, 25));
+    model.hear(News::Logs(Ok(vec!["ashlar-agent[612]: cannot start".into()])), later);
+    model.press(Button::Letter('6'), later);
+    assert!(at(&model, later, 80, 25).contains("cannot start"));
 }
 
 #[test]
 fn a_box_whose_agent_fell_silent_keeps_what_it_knew_and_says_how_old_it_is() {
-    let status = ready();
-    let screen = Screen { silent: Some((42, "no answer")), ..showing(&status) };
-    let drawn = draw(&screen, 80, 25);
-    assert!(drawn.contains("not answered for 42 s"), "{drawn}");
+    let now = Instant::now();
+    let mut model = told(ready(), now);
+    model.hear(News::Status(Err("no answer".into())), now);
+    let drawn = at(&model, now + Duration::from_secs(42), 80, 25);
+    assert!(drawn.contains("not answered for 42 s: what is shown is as old"), "{drawn}");
     assert!(drawn.contains("ashlar-00000003"), "{drawn}");
 }
 
 #[test]
-fn many_members_scroll_and_say_so() {
-    let mut status = ready();
-    let one = status.members[0].clone();
-    status.members =
-        (0..40).map(|n| MemberView { name: format!("ashlar-{n:08}"), ..one.clone() }).collect();
-    let screen = Screen { scroll: 12, ..showing(&status) };
-    let drawn = draw(&screen, 80, 25);
-    assert!(drawn.contains("members 13 to"), "{drawn}");
-    assert!(drawn.contains("ashlar-00000012") && !drawn.contains("ashlar-00000011"), "{drawn}");
-    let end = draw(&Screen { scroll: 39, ..screen }, 80, 25);
-    assert!(end.contains("to 40 of 40") && end.contains("ashlar-00000039"), "{end}");
+fn a_page_that_is_too_long_says_how_much_more_there_is_and_turns() {
+    let now = Instant::now();
+    let mut model = told(longest(), now);
+    let first = at(&model, now, 80, 25);
+    assert!(first.contains("more lines"), "{first}");
+    for _ in 0..200 {
+        model.press(Button::Down, now);
+        at(&model, now, 80, 25);
+    }
+    let last = at(&model, now, 80, 25);
+    assert!(last.contains("ashlar-00000027") && last.contains("lines above"), "{last}");
+    model.press(Button::Up, now);
+    let before = at(&model, now, 80, 25);
+    assert!(before.contains("above, ↓ 1 below"), "turning on at the end did not count: {before}");
 }
 
 #[test]
-fn a_small_screen_keeps_the_trouble() {
-    let drawn = draw(&showing(&joining()), 40, 12);
-    assert!(drawn.contains("ashlar-1a2b3c4d") && drawn.contains("trouble"), "{drawn}");
+fn the_journal_is_followed_until_somebody_turns_up() {
+    let now = Instant::now();
+    let mut model = told(ready(), now);
+    model.press(Button::Letter('6'), now);
+    assert!(at(&model, now, 80, 25).contains("step 59"));
+    model.press(Button::PageUp, now);
+    let drawn = at(&model, now, 80, 25);
+    assert!(!drawn.contains("step 59") && drawn.contains("below"), "{drawn}");
+    model.press(Button::End, now);
+    let mut more = logs();
+    more.push("step 60".into());
+    model.hear(News::Logs(Ok(more)), now);
+    assert!(at(&model, now, 80, 25).contains("step 60"));
+}
+
+#[test]
+fn nobody_there_is_a_dark_screen_that_any_key_or_change_wakes() {
+    let now = Instant::now();
+    let mut model = told(ready(), now);
+    model.tick(now);
+    let night = now + Duration::from_secs(3_600);
+    let dark = at(&model, night, 80, 25);
+    assert_eq!(dark.lines().filter(|l| !l.is_empty()).count(), 1, "{dark}");
+    assert!(dark.contains("ashlar-1a2b3c4d: well. Any key."), "{dark}");
+    assert_ne!(dark, at(&model, night + Duration::from_secs(60), 80, 25), "it burns in nowhere");
+    model.press(Button::Letter('a'), night);
+    let woken = at(&model, night, 80, 25);
+    assert!(woken.contains("All is well") && !woken.contains("what is to be done"), "{woken}");
+    let later = night + Duration::from_secs(3_600);
+    model.hear(News::Status(Ok(Box::new(troubled()))), later);
+    model.tick(later);
+    assert!(at(&model, later, 80, 25).contains("Trouble:"), "trouble wakes it");
+}
+
+#[test]
+fn every_question_fits_the_smallest_common_screen() {
+    let sentences = vec![
+        "A factory reset of this box takes away, for good:".to_owned(),
+        "  - its copy of the volume (clusterfs: 3 copies, 3 of 3 bricks up, TLS, mounted)".into(),
+        "Beware: it may hold the last copy of its volume.".into(),
+    ];
+    let action = crate::dialog::Action::ResetAndKeep;
+    let wanted = || "ashlar-1a2b3c4d".to_owned();
+    let typed = || "ashlar-1a2b".to_owned();
+    let dialogs = [
+        Dialog::Menu { at: 1 },
+        Dialog::Asking(action),
+        Dialog::Sure { action: crate::dialog::Action::PowerOff, sentences: sentences.clone() },
+        Dialog::Name {
+            action,
+            sentences: sentences.clone(),
+            wanted: wanted(),
+            typed: typed(),
+            wrong: true,
+        },
+        Dialog::Pin {
+            action,
+            name: None,
+            typed: "4711".into(),
+            complaint: Some("that is not the PIN; the next try is in 10 s".into()),
+        },
+        Dialog::Doing { action, name: None },
+        Dialog::open(true),
+        Dialog::Begun("The box restarts now."),
+    ];
+    let model = told(ready(), Instant::now());
+    let drawn = dialogs.iter().map(|dialog| {
+        let mut terminal = Terminal::new(TestBackend::new(80, 25)).unwrap();
+        let mut screen = model.screen(Instant::now(), CLOCK, None);
+        screen.dialog = Some(dialog);
+        terminal.draw(|frame| frame.render_widget(&screen, frame.area())).unwrap();
+        let text = terminal.backend().to_string();
+        let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
+        // The page is below; only the box is of interest.
+        let inside = lines.skip_while(|l| !l.contains("┌")).take_while(|l| !l.contains("└"));
+        inside.collect::<Vec<_>>().join("\n")
+    });
+    insta::assert_snapshot!(drawn.collect::<Vec<_>>().join("\n\n"));
 }
 
 #[test]
 fn no_size_of_the_screen_breaks_it() {
-    let (ready, joining) = (ready(), joining());
-    for (width, height) in (1..90).step_by(7).flat_map(|w| (1..30).step_by(3).map(move |h| (w, h)))
+    let now = Instant::now();
+    let (ready, longest) = (ready(), longest());
+    for (width, height) in (1..100).step_by(9).flat_map(|w| (1..30).step_by(4).map(move |h| (w, h)))
     {
-        for status in [&ready, &joining] {
-            draw(&showing(status), width, height);
+        for status in [&ready, &longest] {
+            let mut model = told(status.clone(), now);
+            for page in Page::ALL {
+                model.open(page);
+                at(&model, now, width, height);
+            }
+            model.press(Button::Letter('a'), now);
+            at(&model, now, width, height);
+            at(&model, now + Duration::from_secs(9_999), width, height);
         }
-        let absent = Screen { status: None, ..showing(&ready) };
-        draw(&absent, width, height);
+        at(&Model::new(true, now), now, width, height);
     }
 }
 
 #[test]
+fn a_small_screen_keeps_the_word_and_the_worst() {
+    let drawn = page(troubled(), Page::Home, 40, 11);
+    assert!(drawn.contains("HELP  ashlar-1a2b3c4d"), "{drawn}");
+    assert!(drawn.contains("clusterfs takes no writes"), "{drawn}");
+}
+
+#[test]
 fn everything_drawn_is_in_the_kernel_s_font() {
-    let mut status = joining();
-    status.members = ready().members;
+    let now = Instant::now();
+    let mut status = troubled();
     status.members[0].name = "evil\x1b[2J✔名".into();
-    let drawn = draw(&showing(&status), 80, 25);
+    status.alerts[1] = alert(Severity::Warning, "“evil” …\u{9b}31m");
+    let mut model = told(status, now);
+    model.hear(News::Logs(Ok(vec!["\x1b[31mred\x1b[0m ─ 名".into()])), now);
+    let mut drawn = String::new();
+    for page in Page::ALL {
+        model.open(page);
+        drawn.push_str(&at(&model, now, 80, 60));
+    }
+    model.press(Button::Letter('a'), now);
+    drawn.push_str(&at(&model, now, 80, 25));
     let known = |c: char| {
-        matches!(c, '\n' | ' '..='~' | '√' | '·' | '↑' | '↓' | '┌' | '┐' | '└' | '┘' | '─' | '│')
-            || matches!(c, '█' | '▀' | '▄')
+        matches!(
+            c,
+            '\n' | ' '
+                ..='~'
+                    | '√'
+                    | '·'
+                    | '→'
+                    | '←'
+                    | '↑'
+                    | '↓'
+                    | '┌'
+                    | '┐'
+                    | '└'
+                    | '┘'
+                    | '─'
+                    | '│'
+        ) || matches!(c, '█' | '▀' | '▄')
     };
     let unknown: Vec<char> = drawn.chars().filter(|c| !known(*c)).collect();
     assert_eq!(unknown, [], "{drawn}");
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_taken_back() {
+    let now = Instant::now();
+    let mut model = told(ready(), now);
+    model.press(Button::Letter('a'), now);
+    model.tick(now + Duration::from_secs(100));
+    assert!(at(&model, now, 80, 25).contains("what is to be done"));
+    model.tick(now + Duration::from_secs(121));
+    assert!(!at(&model, now, 80, 25).contains("what is to be done"));
+}
+
+#[test]
+fn a_letter_typed_into_a_question_turns_no_page() {
+    let next = Dialog::open(false).press(Key::Letter('2'));
+    assert!(matches!(next.dialog, Some(Dialog::Menu { at: 0 })), "{next:?}");
 }

@@ -1,15 +1,19 @@
 //! The API for this node's own tools, over a Unix socket whose file permissions
 //! say who may ask.
 
+use super::power::{self, Leave};
 use super::{Decider, node, reset};
+use crate::inventory;
 use crate::ledger;
 use crate::paths::Paths;
+use crate::presence::{Peer, Presence};
 use anyhow::{Context, Result};
 use ashlar_api::{ApiError, Refusal, Status, route};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Serialize;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -32,34 +36,62 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
+/// What the tools of this node are told, and may do.
+pub(crate) struct LocalApi {
+    /// Where this node stands.
+    pub(crate) status: watch::Receiver<Status>,
+    /// Who decides which boxes belong to the cluster, once this node has an identity.
+    pub(crate) decider: watch::Receiver<Option<Decider>>,
+    /// Its files.
+    pub(crate) paths: Paths,
+    /// Who may act.
+    pub(crate) presence: Presence,
+}
+
 /// Serves until the process ends.
-pub(crate) async fn serve_local(
-    listener: UnixListener,
-    status: watch::Receiver<Status>,
-    decider: watch::Receiver<Option<Decider>>,
-    paths: Paths,
-) {
-    let service =
-        router(status, decider, paths).into_make_service_with_connect_info::<reset::Peer>();
+pub(crate) async fn serve_local(listener: UnixListener, api: LocalApi) {
+    serve(listener, router(api, power::by_systemd())).await;
+}
+
+async fn serve(listener: UnixListener, router: Router) {
+    let service = router.into_make_service_with_connect_info::<Peer>();
     // `axum::serve` returns only when its listener fails for good.
     if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(%error, "the local API is gone");
     }
 }
 
-fn router(
-    status: watch::Receiver<Status>,
-    decider: watch::Receiver<Option<Decider>>,
-    paths: Paths,
-) -> Router {
-    let history = paths.history();
+fn router(api: LocalApi, leave: Leave) -> Router {
+    let LocalApi { status, decider, paths, presence } = api;
+    let (history, root) = (paths.history(), paths.root().to_owned());
     Router::new()
         .route(route::STATUS, get(answer_status))
         .route(route::HISTORY, get(move || answer_history(history.clone())))
+        .route(route::NETWORK, get(|| looked_at(inventory::network)))
+        .route(
+            route::HARDWARE,
+            get(move || {
+                let root = root.clone();
+                looked_at(move || Ok(inventory::hardware(&root)))
+            }),
+        )
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
         .merge(node::router(decider, paths.clone()))
-        .merge(reset::router(status, paths))
+        .merge(power::router(status.clone(), presence.clone(), leave))
+        .merge(reset::router(status, paths, presence))
+}
+
+/// Looks off the thread that the loop runs on: some of the kernel's files wait for
+/// a device.
+async fn looked_at<T: Serialize + Send + 'static>(
+    look: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Response {
+    let looked = tokio::task::spawn_blocking(look).await.map_err(anyhow::Error::from);
+    match looked.and_then(|seen| seen) {
+        Ok(seen) => Json(seen).into_response(),
+        Err(error) => refuse(&ApiError::new(Refusal::Internal, format!("{error:#}"))),
+    }
 }
 
 async fn answer_status(State(status): State<watch::Receiver<Status>>) -> Json<Status> {
@@ -81,7 +113,11 @@ pub(crate) fn refuse(error: &ApiError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ashlar_api::{BootTimes, Client};
+    use crate::presence::tests::{PIN, node, secret};
+    use ashlar_api::{
+        BootTimes, Client, ClientError, Power, PowerRequest, Reset, ResetRequest, SiteAfterReset,
+    };
+    use std::sync::{Arc, Mutex};
 
     fn blank() -> Status {
         Status {
@@ -95,6 +131,8 @@ mod tests {
             members: Vec::new(),
             storage: None,
             swarm: None,
+            stacks: Vec::new(),
+            disks: Vec::new(),
             doing: Vec::new(),
             trouble: None,
             alerts: Vec::new(),
@@ -105,19 +143,86 @@ mod tests {
         }
     }
 
+    fn api(paths: &Paths, screen: Option<u32>) -> LocalApi {
+        let (_, status) = watch::channel(blank());
+        let presence = Presence::with_screen(paths, screen);
+        let (_, decider) = watch::channel(None);
+        LocalApi { status, decider, paths: paths.clone(), presence }
+    }
+
     #[tokio::test]
-    async fn a_tool_of_this_node_reads_the_status_and_a_stale_socket_does_no_harm() {
+    async fn a_tool_of_this_node_reads_all_that_there_is_and_a_stale_socket_does_no_harm() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.sock");
         drop(bind(&path).unwrap());
         let listener = bind(&path).unwrap();
-        let (_sender, receiver) = watch::channel(blank());
-        let (_decider, none) = watch::channel(None);
-        let server = tokio::spawn(serve_local(listener, receiver, none, Paths::under(dir.path())));
-        let status = Client::at(&path).status().await.unwrap();
-        assert_eq!(status, blank());
-        assert_eq!(Client::at(&path).history().await.unwrap(), []);
+        let api = api(&Paths::under(dir.path()), None);
+        let server = tokio::spawn(serve_local(listener, api));
+        let client = Client::at(&path);
+        assert_eq!(client.status().await.unwrap(), blank());
+        assert_eq!(client.history().await.unwrap(), []);
+        assert_eq!(client.hardware().await.unwrap(), ashlar_api::Hardware::default());
+        client.network().await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         server.abort();
+    }
+
+    /// A box with a PIN, at whose screen this test stands: what it was told to do.
+    struct Screen {
+        _root: tempfile::TempDir,
+        paths: Paths,
+        client: Client,
+        left: Arc<Mutex<Vec<Power>>>,
+    }
+
+    fn screen() -> Screen {
+        let (root, paths) = node(Some(PIN));
+        let path = root.path().join("agent.sock");
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let noted = left.clone();
+        let leave: Leave = Arc::new(move |power| {
+            noted.lock().unwrap().push(power);
+            Box::pin(async { Ok(()) })
+        });
+        let api = api(&paths, Some(nix::unistd::getuid().as_raw()));
+        tokio::spawn(serve(bind(&path).unwrap(), router(api, leave)));
+        Screen { _root: root, paths, client: Client::at(path), left }
+    }
+
+    fn refusal<T>(answer: Result<T, ClientError>) -> Option<Refusal> {
+        answer.err().and_then(|error| error.refusal().map(|error| error.refusal))
+    }
+
+    #[tokio::test]
+    async fn the_screen_takes_a_box_down_with_the_pin_and_not_without() {
+        let screen = screen();
+        let power = |dry_run, pin: Option<&str>| {
+            let request = PowerRequest { power: Power::Off, dry_run, pin: pin.map(secret) };
+            let client = screen.client.clone();
+            async move { client.power(&request).await }
+        };
+        assert!(!power(true, None).await.unwrap().begun, "what would be may be asked without");
+        assert_eq!(refusal(power(false, None).await), Some(Refusal::PinNeeded));
+        assert_eq!(refusal(power(false, Some("0000")).await), Some(Refusal::PinWrong));
+        assert_eq!(*screen.left.lock().unwrap(), []);
+        assert!(power(false, Some(PIN)).await.unwrap().begun);
+        assert_eq!(*screen.left.lock().unwrap(), [Power::Off]);
+    }
+
+    #[tokio::test]
+    async fn the_screen_resets_a_box_with_the_pin_and_not_without() {
+        let screen = screen();
+        let reset = |pin: Option<&str>| {
+            let (site, pin) = (SiteAfterReset::Keep, pin.map(secret));
+            let request =
+                ResetRequest { what: Reset::Factory, site, dry_run: false, name: None, pin };
+            let client = screen.client.clone();
+            async move { client.reset(&request).await }
+        };
+        assert_eq!(refusal(reset(None).await), Some(Refusal::PinNeeded));
+        assert_eq!(refusal(reset(Some("0000")).await), Some(Refusal::PinWrong));
+        assert!(!screen.paths.reset().exists());
+        assert!(reset(Some(PIN)).await.unwrap().begun);
+        assert!(screen.paths.reset().exists());
     }
 }

@@ -6,8 +6,9 @@ mod doors;
 mod handlers;
 mod local;
 mod node;
+mod power;
 mod reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
-pub(crate) use local::{bind, serve_local};
+pub(crate) use local::{LocalApi, bind, serve_local};
 pub(crate) use node::Decider;

@@ -3,8 +3,8 @@
 //! changes meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
 
 use super::local::refuse;
-use super::reset::Peer;
 use crate::paths::Paths;
+use crate::presence::Peer;
 use crate::state;
 use crate::swarm::{Engine, Swarm};
 use crate::trust::Trust;

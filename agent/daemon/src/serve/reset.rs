@@ -1,57 +1,46 @@
 //! `POST /v1/reset`: says what a reset would take away, and notes the one that was
-//! asked for. Root's alone: the group of the socket may look, not erase.
+//! asked for.
 
 use super::local::refuse;
 use crate::paths::Paths;
+use crate::presence::{Asker, Peer, Presence};
 use crate::{reset, retirement};
 use anyhow::Result;
 use ashlar_api::{ApiError, Losses, Refusal, Reset, ResetAnswer, ResetRequest, Status, route};
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::serve::IncomingStream;
 use axum::{Json, Router};
-use tokio::net::UnixListener;
 use tokio::sync::watch;
 
-/// Who is at the other end of the socket, as the kernel says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    uid: Option<u32>,
-}
-
-impl Peer {
-    /// Whether it is root.
-    pub(super) fn is_root(self) -> bool {
-        self.uid == Some(0)
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self { uid: stream.io().peer_cred().ok().map(|peer| peer.uid()) }
-    }
-}
-
-type Asked = (watch::Receiver<Status>, Paths);
+type Asked = (watch::Receiver<Status>, Paths, Presence);
 
 /// The route, with all that it needs.
-pub(super) fn router(status: watch::Receiver<Status>, paths: Paths) -> Router {
+pub(super) fn router(status: watch::Receiver<Status>, paths: Paths, presence: Presence) -> Router {
     Router::new()
         .route(route::RESET, post(answer))
         .layer(DefaultBodyLimit::max(ashlar_api::MAX_REQUEST))
-        .with_state((status, paths))
+        .with_state((status, paths, presence))
 }
 
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
-    State((status, paths)): State<Asked>,
-    Json(request): Json<ResetRequest>,
+    State((status, paths, presence)): State<Asked>,
+    Json(mut request): Json<ResetRequest>,
 ) -> Response {
     let losses = Losses::of(request.what, &status.borrow(), &local_volumes(&paths));
     let name = status.borrow().identity.as_ref().map(|identity| identity.name.clone());
-    if let Err(error) = may(peer, &request, &losses, name.as_deref()) {
+    let pin = request.pin.take();
+    let may = async {
+        let asker = presence.asker(peer)?;
+        if request.dry_run {
+            return Ok(());
+        }
+        may(asker, &request, &losses, name.as_deref())?;
+        presence.admit(asker, pin).await
+    };
+    if let Err(error) = may.await {
         return refuse(&error);
     }
     if !request.dry_run
@@ -80,23 +69,30 @@ fn local_volumes(paths: &Paths) -> Vec<String> {
     names
 }
 
+/// At the screen the name is always typed: nobody who means another box resets
+/// this one.
 fn may(
-    peer: Peer,
+    asker: Asker,
     request: &ResetRequest,
     losses: &Losses,
     name: Option<&str>,
 ) -> Result<(), ApiError> {
-    if !peer.is_root() {
-        return Err(ApiError::new(Refusal::Forbidden, "only root may reset this box"));
-    }
     let typed = request.name.is_some() && request.name.as_deref() == name;
-    match &losses.unbearable {
-        Some(why) if !request.dry_run && !typed => {
-            let hint = format!("to do it all the same, give --name {}", name.unwrap_or("NAME"));
-            Err(ApiError::new(Refusal::Forbidden, format!("{why}: nothing is reset")).hint(hint))
-        }
-        _ => Ok(()),
+    if let (Some(why), false) = (&losses.unbearable, typed) {
+        let hint = format!("to do it all the same, give --name {}", name.unwrap_or("NAME"));
+        let hint = match asker {
+            Asker::Root => hint,
+            Asker::AtTheScreen => "type this node's name".into(),
+        };
+        return Err(
+            ApiError::new(Refusal::Forbidden, format!("{why}: nothing is reset")).hint(hint)
+        );
     }
+    if asker == Asker::AtTheScreen && name.is_some() && !typed {
+        let words = "that is not this node's name: nothing is reset";
+        return Err(ApiError::new(Refusal::Forbidden, words));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -106,7 +102,13 @@ mod tests {
 
     fn request(name: Option<&str>) -> ResetRequest {
         let name = name.map(str::to_owned);
-        ResetRequest { what: Reset::Factory, site: SiteAfterReset::Keep, dry_run: false, name }
+        ResetRequest {
+            what: Reset::Factory,
+            site: SiteAfterReset::Keep,
+            dry_run: false,
+            name,
+            pin: None,
+        }
     }
 
     #[test]
@@ -122,23 +124,23 @@ mod tests {
     }
 
     #[test]
-    fn only_root_may_reset_a_box() {
-        let (losses, root) = (Losses::default(), Peer { uid: Some(0) });
-        assert!(may(root, &request(None), &losses, Some("a")).is_ok());
-        for uid in [Some(1000), None] {
-            assert!(may(Peer { uid }, &request(Some("a")), &losses, Some("a")).is_err());
+    fn the_last_healthy_copy_goes_only_with_the_name_typed() {
+        let losses = Losses { unbearable: Some("the last copy".into()), ..Losses::default() };
+        for asker in [Asker::Root, Asker::AtTheScreen] {
+            let may = |name| may(asker, &request(name), &losses, Some("ashlar-aa"));
+            assert!(may(None).is_err());
+            assert!(may(Some("ashlar-bb")).is_err());
+            assert!(may(Some("ashlar-aa")).is_ok());
         }
     }
 
     #[test]
-    fn the_last_healthy_copy_goes_only_with_the_name_typed() {
-        let losses = Losses { unbearable: Some("the last copy".into()), ..Losses::default() };
-        let may = |request: &ResetRequest| {
-            may(Peer { uid: Some(0) }, request, &losses, Some("ashlar-aa"))
-        };
-        assert!(may(&request(None)).is_err());
-        assert!(may(&request(Some("ashlar-bb"))).is_err());
-        assert!(may(&request(Some("ashlar-aa"))).is_ok());
-        assert!(may(&ResetRequest { dry_run: true, ..request(None) }).is_ok());
+    fn at_the_screen_the_name_is_always_typed_if_the_box_has_one() {
+        let may = |asker, typed, name| may(asker, &request(typed), &Losses::default(), name);
+        assert!(may(Asker::Root, None, Some("ashlar-aa")).is_ok());
+        assert!(may(Asker::AtTheScreen, None, Some("ashlar-aa")).is_err());
+        assert!(may(Asker::AtTheScreen, Some("ashlar-bb"), Some("ashlar-aa")).is_err());
+        assert!(may(Asker::AtTheScreen, Some("ashlar-aa"), Some("ashlar-aa")).is_ok());
+        assert!(may(Asker::AtTheScreen, None, None).is_ok());
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod lint;
 pub(crate) mod lock;
 pub(crate) mod machines;
 pub(crate) mod man;
+pub(crate) mod new;
 pub(crate) mod profile;
 pub(crate) mod sbom;
 pub(crate) mod site;

@@ -64,38 +64,41 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
-struct New {
+pub(crate) struct New {
     /// Its name: lower-case letters, digits and dashes. Nodes find each other by it.
-    name: String,
+    pub(crate) name: String,
     /// Found the cluster only once this many nodes are present. Without it a
     /// person is asked, and nobody means: the first node founds it after a short
     /// wait, so that boxes which do not see each other then found one each.
     #[arg(long, value_name = "N")]
-    expect: Option<u8>,
+    pub(crate) expect: Option<u8>,
     /// A file with public keys that may log in as root by ssh. Without any, ssh
     /// stays off. May be repeated.
     #[arg(long = "ssh-key", value_name = "FILE")]
-    ssh_keys: Vec<PathBuf>,
+    pub(crate) ssh_keys: Vec<PathBuf>,
     /// The network of the cluster addresses; each node takes one for life.
     #[arg(long, value_name = "CIDR", default_value_t = NetworkPlan::default().cluster)]
-    network: Ipv4Net,
+    pub(crate) network: Ipv4Net,
     /// Give the box with this network card a fixed cluster address. May be repeated.
     #[arg(long = "node", value_name = "MAC=IP", value_parser = node)]
-    nodes: Vec<SiteNode>,
+    pub(crate) nodes: Vec<SiteNode>,
     /// A ring address to join besides those that mDNS finds, for nodes in other
     /// networks. May be repeated.
     #[arg(long, value_name = "ADDRESS[:PORT]")]
-    join: Vec<String>,
+    pub(crate) join: Vec<String>,
     /// Do not ask for a DHCP lease as well.
     #[arg(long)]
-    no_dhcp: bool,
+    pub(crate) no_dhcp: bool,
 }
 
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let (output, project) = (&context.output, context.project()?);
     match &args.verb {
-        Verb::New(new) => make(new, &project, output)?,
+        Verb::New(new) => {
+            let site = create(new, true, &project, output)?;
+            show(&site, &place(&project, &site.name), output)?;
+        }
         Verb::Show { name } => {
             let path = place(&project, name);
             show(&Site::load(&path)?, &path, output)?;
@@ -106,7 +109,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn place(project: &Project, name: &str) -> PathBuf {
+pub(crate) fn place(project: &Project, name: &str) -> PathBuf {
     project.keys().join(name).join("site.toml")
 }
 
@@ -119,7 +122,14 @@ fn node(text: &str) -> Result<SiteNode, String> {
     Ok(SiteNode::by_mac(mac.to_ascii_lowercase()).at(address))
 }
 
-fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
+/// Makes a site and its file; `may_ask` how many boxes there are, if nobody has said
+/// so.
+pub(crate) fn create(
+    new: &New,
+    may_ask: bool,
+    project: &Project,
+    output: &Output,
+) -> miette::Result<Site> {
     let mut ssh_keys = Vec::new();
     for file in &new.ssh_keys {
         for key in read_keys(file)? {
@@ -140,7 +150,7 @@ fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
     let mut site = Site::generate(&new.name, options.clone())?;
     let path = place(project, &new.name);
     if new.expect.is_none() && !path.exists() {
-        if let Some(expect) = ask_how_many(output)? {
+        if may_ask && let Some(expect) = ask_how_many(output)? {
             let options = SiteOptions { expect: Some(expect), ..options };
             site = Site::generate(&new.name, options)?;
         } else {
@@ -157,7 +167,20 @@ fn make(new: &New, project: &Project, output: &Output) -> miette::Result<()> {
          join",
         path.display()
     ));
-    show(&site, &path, output)
+    Ok(site)
+}
+
+/// Asks for a PIN and prints the lines of a site that stand for it.
+fn pin(output: &Output) -> miette::Result<()> {
+    let person = std::io::stdin().is_terminal();
+    if person {
+        eprint!("The PIN (4 to 12 digits; it is shown as you type): ");
+    }
+    let mut line = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line).into_diagnostic()?;
+    let hash = PinHash::of(line.trim()).into_diagnostic()?;
+    output.line(format_args!("[console]\npin-hash = \"{hash}\""));
+    output.json(&json!({ "pin_hash": hash }))
 }
 
 /// Asks for a PIN and prints the lines of a site that stand for it.
@@ -193,7 +216,7 @@ fn ask_how_many(output: &Output) -> miette::Result<Option<u8>> {
 }
 
 /// The keys in a `.pub` or `authorized_keys` file.
-fn read_keys(file: &Path) -> miette::Result<Vec<String>> {
+pub(crate) fn read_keys(file: &Path) -> miette::Result<Vec<String>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| miette::miette!("{} cannot be read: {error}", file.display()))?;
     let mut keys = Vec::new();
@@ -212,7 +235,7 @@ fn read_keys(file: &Path) -> miette::Result<Vec<String>> {
     Ok(keys)
 }
 
-fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<()> {
+pub(crate) fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<()> {
     let network = &site.network;
     let row = |name: &str, value: &str| output.line(format_args!("{name:10}  {value}"));
     row("site", &site.name);
@@ -310,7 +333,7 @@ mod tests {
         let line = Line::try_parse_from(["site", "new"].iter().chain(words))
             .map_err(|error| miette::miette!("{error}"))?;
         let Verb::New(new) = line.args.verb else { unreachable!("`new` was typed") };
-        make(&new, project, &Output::new(true, true))?;
+        create(&new, false, project, &Output::new(true, true))?;
         Ok(Site::load(&place(project, &new.name)).unwrap())
     }
 

@@ -1,0 +1,47 @@
+//! How the box came to be as it is, and how to use this screen.
+
+use super::{fact, faint, heading, home};
+use crate::known::Known;
+use ratatui::style::Color;
+use ratatui::text::Line;
+
+pub(super) fn lines(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if let Some(status) = known.status {
+        lines.push(heading("this box", width));
+        let mut row =
+            |name: &str, value: &str| lines.extend(fact(name, value, Color::White, width));
+        row("release", &format!("{} of profile {}", status.release, status.profile));
+        row("site", status.site.as_deref().unwrap_or("none yet"));
+        let cluster = status.cluster.as_ref().map(ToString::to_string);
+        row("cluster", cluster.as_deref().unwrap_or("none yet"));
+        if let Some(me) = &status.identity {
+            row("id", &me.id.to_string());
+        }
+        let boot = &status.boot;
+        row(
+            "started",
+            &format!("userspace after {:.1} s, agent after {:.1} s", boot.userspace, boot.agent),
+        );
+        if let Some(hardware) = known.hardware {
+            let clock = if hardware.clock_synchronised { "" } else { "not " };
+            row("clock", &format!("{clock}set by a time server since power-on"));
+        }
+        lines.extend(home::phases(status, "since power-on", width));
+    }
+    lines.push(heading("this screen", width));
+    let mut key = |name: &str, value: &str| lines.extend(fact(name, value, Color::White, width));
+    key("1 to 7", "the pages; also ← →");
+    key("↑ ↓", "further up and down; also Page up, Page down, Home, End");
+    key("a", "actions: restart, power off, factory reset");
+    key("Esc", "back");
+    if known.can_quit {
+        key("q", "leave");
+    }
+    lines.extend(faint(
+        "There is no shell and no login here. What needs one is done by `ashlarctl` over SSH, if \
+         the site has keys for it.",
+        width,
+    ));
+    lines
+}

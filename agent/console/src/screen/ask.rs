@@ -1,0 +1,120 @@
+//! A question, in a box over the page.
+
+use crate::dialog::{Action, Dialog};
+use crate::wrap::wrapped;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, Paragraph, Widget};
+
+/// What a line of a list begins with.
+const DASH: &str = "  - ";
+
+/// The most cells that a question takes in width.
+const WIDEST: u16 = 76;
+
+pub(super) fn draw(dialog: &Dialog, area: Rect, buffer: &mut Buffer) {
+    let width = WIDEST.min(area.width);
+    let text = usize::from(width.saturating_sub(4));
+    let (title, lines, keys) = words(dialog, text);
+    let mut height = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX).min(area.height);
+    // What is typed stands at the end: on a small screen the beginning gives way.
+    let skip = lines.len().saturating_sub(usize::from(height.saturating_sub(4)));
+    let mut lines: Vec<_> = lines.into_iter().skip(skip).collect();
+    if height >= 4 {
+        lines.push(Line::default());
+    } else {
+        height = height.max(1);
+    }
+    lines.push(Line::from(keys.fg(Color::LightCyan)));
+    let x = area.x + (area.width - width) / 2;
+    let y = area.y + (area.height - height) / 2;
+    let at = Rect { x, y, width, height };
+    Clear.render(at, buffer);
+    let frame =
+        Block::bordered().title(format!(" {title} ")).border_style(Style::new().fg(Color::Yellow));
+    let inside = frame.inner(at);
+    frame.render(at, buffer);
+    let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
+    Paragraph::new(lines).render(inside.intersection(area), buffer);
+}
+
+/// Title, lines and keys of a question.
+fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static str) {
+    let said = |text: &str, color| -> Vec<Line<'static>> {
+        // What is in a list stays right of its dash.
+        let (mut lead, rest) = text.strip_prefix(DASH).map_or(("", text), |rest| (DASH, rest));
+        let room = width.saturating_sub(lead.len());
+        let blank = if lead.is_empty() { "" } else { "    " };
+        wrapped(rest, room)
+            .into_iter()
+            .map(|line| {
+                Line::from(format!("{}{line}", std::mem::replace(&mut lead, blank)).fg(color))
+            })
+            .collect()
+    };
+    let all = |sentences: &[String]| -> Vec<Line<'static>> {
+        let color =
+            |s: &String| if s.starts_with("Beware") { Color::LightRed } else { Color::White };
+        sentences.iter().flat_map(|sentence| said(sentence, color(sentence))).collect()
+    };
+    match dialog {
+        Dialog::Menu { at } => {
+            let lines = Action::ALL.iter().enumerate().map(|(n, action)| {
+                let text = format!(" {:<w$}", action.words(), w = width.saturating_sub(1));
+                let here = Style::new().fg(Color::Black).bg(Color::Cyan);
+                if n == *at { Line::styled(text, here) } else { Line::from(text) }
+            });
+            ("what is to be done?".into(), lines.collect(), "↑ ↓ choose   Enter   Esc back")
+        }
+        Dialog::Asking(action) => {
+            let lines = said("The agent looks what that would mean ...", Color::White);
+            (action.words().into(), lines, "Esc back")
+        }
+        Dialog::Sure { action, sentences } => {
+            (action.words().into(), all(sentences), "y do it   any other key: back")
+        }
+        Dialog::Name { action, sentences, wanted, typed, wrong } => {
+            let mut lines = all(sentences);
+            lines.push(Line::default());
+            let what = if wanted == "reset" { "`reset`" } else { "this node's name" };
+            if *wrong {
+                lines.extend(said(
+                    &format!("That is not {what}: nothing is reset."),
+                    Color::LightRed,
+                ));
+            }
+            lines.push(input(&format!("Type {what} to go on: "), typed));
+            (action.words().into(), lines, "Enter do it   Esc back")
+        }
+        Dialog::Pin { action, typed, complaint, .. } => {
+            let mut lines = complaint
+                .iter()
+                .flat_map(|c| said(&sentence(c), Color::LightRed))
+                .collect::<Vec<_>>();
+            lines.push(input("PIN of this site: ", &"*".repeat(typed.chars().count())));
+            (action.words().into(), lines, "Enter do it   Esc back")
+        }
+        Dialog::Doing { action, .. } => {
+            (action.words().into(), said("The agent is at it ...", Color::White), "")
+        }
+        Dialog::Failed(why) => {
+            ("not done".into(), said(&sentence(why), Color::LightRed), "any key: back")
+        }
+        Dialog::Begun(words) => {
+            ("under way".into(), said(words, Color::LightGreen), "any key: back")
+        }
+    }
+}
+
+fn input(prompt: &str, typed: &str) -> Line<'static> {
+    Line::from(vec![prompt.to_owned().fg(Color::White), format!("{typed}_").fg(Color::LightCyan)])
+}
+
+/// The agent's words as a sentence of their own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}

@@ -1,0 +1,165 @@
+//! `ashlar new`: from nothing to a site, by questions.
+
+mod answers;
+mod cards;
+mod questions;
+
+use crate::command::site;
+use crate::context::Context;
+use answers::Answers;
+use ashlar_build::Project;
+use cards::Card;
+use miette::{IntoDiagnostic, miette};
+use questions::Question;
+use serde_json::json;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Choose what boxes are for, and make the site of their cluster, by questions.
+///
+///   ashlar new
+///   ashlar new --answers shop.toml
+///
+/// Each answer is checked when it is given. `<` goes back to the question before,
+/// `?` explains, Enter takes what stands in brackets. Nothing is made before the
+/// last question. It ends with the commands that do the same, what to keep a copy
+/// of, and where the stick goes.
+///
+/// A file of answers is TOML; what it leaves out is as if Enter were pressed:
+///
+///   profile = "retail-metal"
+///   site = "shop"
+///   boxes = 3
+///   network = "10.83.0.0/16"
+///   dhcp = true
+///   ssh-keys = ["admin.pub"]
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Take the answers from this file, and ask nothing.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
+    let project = context.project()?;
+    let cards = cards::all(&project)?;
+    let answers = match &args.answers {
+        Some(file) => answers::read(file, &cards, &project)?,
+        None => {
+            if !std::io::stdin().is_terminal() || context.output.is_json() {
+                return Err(miette!(
+                    help = "write them into a file: ashlar new --answers FILE",
+                    "nobody is there to answer"
+                ));
+            }
+            let (mut keys, mut screen) = (std::io::stdin().lock(), std::io::stderr());
+            match ask(&mut keys, &mut screen, &cards, &project)? {
+                Some(answers) => answers,
+                None => {
+                    context.output.note("nothing was made");
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        }
+    };
+    let made = site::create(&answers.site(), false, &project, &context.output)?;
+    // Its object would be a second one.
+    if !context.output.is_json() {
+        site::show(&made, &site::place(&project, &made.name), &context.output)?;
+    }
+    let steps = steps(&answers, &cards);
+    for line in steps.iter().flat_map(|step| step.lines()) {
+        context.output.line(line);
+    }
+    let commands: Vec<_> = steps.iter().flat_map(|step| step.commands.clone()).collect();
+    context.output.json(&json!({
+        "site": answers.site,
+        "profile": answers.profile,
+        "back_up": [site::place(&project, &answers.site)],
+        "commands": commands,
+    }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks until a person has said yes; nothing if they said no, or left.
+fn ask(
+    keys: &mut impl BufRead,
+    screen: &mut impl Write,
+    cards: &[Card],
+    project: &Project,
+) -> miette::Result<Option<Answers>> {
+    let mut answers = Answers::first(cards);
+    let mut at = 0;
+    writeln!(screen, "`<` goes back, `?` explains, Enter takes what stands in brackets.")
+        .into_diagnostic()?;
+    while let Some(question) = Question::ALL.get(at) {
+        let said = question.said(&answers, cards);
+        write!(screen, "\n{}{} ", said.before, said.prompt).into_diagnostic()?;
+        screen.flush().into_diagnostic()?;
+        let mut line = String::new();
+        if keys.read_line(&mut line).into_diagnostic()? == 0 {
+            return Ok(None);
+        }
+        match line.trim() {
+            "<" => at = at.saturating_sub(1),
+            "?" => writeln!(screen, "{}", question.explained()).into_diagnostic()?,
+            "" if *question == Question::Sure => {
+                writeln!(screen, "Please type yes or no.").into_diagnostic()?;
+            }
+            "" => at += 1,
+            "no" | "n" if *question == Question::Sure => return Ok(None),
+            text => match question.take(text, &mut answers, cards, project) {
+                Ok(()) => at += 1,
+                Err(why) => writeln!(screen, "{why}").into_diagnostic()?,
+            },
+        }
+    }
+    Ok(Some(answers))
+}
+
+/// What is typed next, and what for.
+struct Step {
+    why: String,
+    commands: Vec<String>,
+}
+
+impl Step {
+    fn lines(&self) -> Vec<String> {
+        let commands = self.commands.iter().map(|command| format!("  {command}"));
+        [String::new(), self.why.clone()].into_iter().chain(commands).collect()
+    }
+}
+
+fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
+    let Answers { profile, site, boxes, .. } = answers;
+    let step = |why: &str, commands: &[String]| Step { why: why.into(), commands: commands.into() };
+    let again = step("The same without questions:", &[answers.command()]);
+    let pin = step(
+        "If the boxes' own screens are to ask for a PIN before they act, this prints lines for \
+         the site's file:",
+        &["ashlar site pin".into()],
+    );
+    let build = step("Build the image:", &[format!("ashlar build --profile {profile}")]);
+    let is_virtual = cards.iter().any(|card| card.name == *profile && card.is_virtual);
+    let run = if is_virtual {
+        let count = boxes.unwrap_or(1);
+        step(
+            "Start it in virtual machines:",
+            &[format!("ashlar vm up --site {site} --profile {profile} -n {count}")],
+        )
+    } else {
+        step(
+            "Write a stick for each box; it stays in the box and is its disk. Or, with \
+             --installer, one stick that is started once in each box and copies itself onto its \
+             disk:",
+            &[format!("sudo ashlar flash /dev/sdX --site {site} --profile {profile}")],
+        )
+    };
+    vec![again, pin, build, run]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What was answered, by keyboard or by a file.
+
+use super::cards::Card;
+use super::questions::Question;
+use crate::command::site;
+use ashlar_build::Project;
+use ashlar_site::{NetworkPlan, quoted};
+use ipnet::Ipv4Net;
+use miette::{IntoDiagnostic, WrapErr, miette};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub(super) struct Answers {
+    pub(super) profile: String,
+    pub(super) site: String,
+    /// How many boxes the cluster begins with, if that is known.
+    pub(super) boxes: Option<u8>,
+    pub(super) network: Ipv4Net,
+    pub(super) dhcp: bool,
+    /// Files with public keys.
+    pub(super) ssh_keys: Vec<PathBuf>,
+}
+
+/// The same in a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    profile: Option<String>,
+    site: Option<String>,
+    boxes: Option<u8>,
+    network: Option<String>,
+    dhcp: Option<bool>,
+    #[serde(default)]
+    ssh_keys: Vec<String>,
+}
+
+impl Answers {
+    /// What Enter, pressed again and again, answers.
+    pub(super) fn first(cards: &[Card]) -> Self {
+        let network = NetworkPlan::default();
+        Self {
+            profile: cards.first().map(|card| card.name.clone()).unwrap_or_default(),
+            site: "shop".into(),
+            boxes: Some(3),
+            network: network.cluster,
+            dhcp: network.dhcp,
+            ssh_keys: Vec::new(),
+        }
+    }
+
+    /// What `ashlar site new` is given.
+    pub(super) fn site(&self) -> site::New {
+        site::New {
+            name: self.site.clone(),
+            expect: self.boxes,
+            ssh_keys: self.ssh_keys.clone(),
+            network: self.network,
+            nodes: Vec::new(),
+            join: Vec::new(),
+            no_dhcp: !self.dhcp,
+        }
+    }
+
+    /// The command that makes the same site.
+    pub(super) fn command(&self) -> String {
+        let mut words = vec!["ashlar site new".to_owned(), self.site.clone()];
+        words.extend(self.boxes.map(|boxes| format!("--expect {boxes}")));
+        if self.network != NetworkPlan::default().cluster {
+            words.push(format!("--network {}", self.network));
+        }
+        if !self.dhcp {
+            words.push("--no-dhcp".into());
+        }
+        words.extend(self.ssh_keys.iter().map(|file| format!("--ssh-key {}", quoted(file))));
+        words.join(" ")
+    }
+}
+
+/// Answers from a file, each checked as if it were typed.
+pub(super) fn read(file: &Path, cards: &[Card], project: &Project) -> miette::Result<Answers> {
+    let text = std::fs::read_to_string(file)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("{} cannot be read", file.display()))?;
+    let told: File = toml::from_str(&text)
+        .map_err(|error| miette!("{}: {}", file.display(), error.to_string().trim_end()))?;
+    let mut answers = Answers::first(cards);
+    let keys = (!told.ssh_keys.is_empty()).then(|| told.ssh_keys.join(" "));
+    let boxes = told.boxes.map_or("unknown".to_owned(), |boxes| boxes.to_string());
+    let dhcp = told.dhcp.map(|dhcp| if dhcp { "yes" } else { "no" }.to_owned());
+    for (key, question, text) in [
+        ("profile", Question::Profile, told.profile),
+        ("site", Question::Site, Some(told.site.unwrap_or_else(|| answers.site.clone()))),
+        ("boxes", Question::Boxes, Some(boxes)),
+        ("network", Question::Network, told.network),
+        ("dhcp", Question::Dhcp, dhcp),
+        ("ssh-keys", Question::Keys, keys),
+    ] {
+        let Some(text) = text else { continue };
+        question
+            .take(&text, &mut answers, cards, project)
+            .map_err(|why| miette!("{}: `{key}`: {why}", file.display()))?;
+    }
+    Ok(answers)
+}
