@@ -44,7 +44,8 @@ impl Agent {
                     self.did.push(if keep { Action::ResetAndKeep } else { Action::ResetAndForget });
                 }
                 let unbearable = self.unbearable.then(|| "the last copy".to_owned());
-                let losses = Losses { lines: vec!["all of it".into()], unbearable };
+                let losses =
+                    Losses { lines: vec!["all of it".into()], unbearable, ..Losses::default() };
                 Reply::Reset(ResetAnswer { losses, begun })
             }
             Ask::Logs => panic!("no dialog asks for the journal"),
