@@ -257,6 +257,19 @@ fn a_package_that_was_damaged_in_the_cache_is_not_linked_and_is_fetched_anew() {
 }
 
 #[test]
+fn a_package_that_was_fetched_under_umask_077_can_be_read_by_apt_s_own_user() {
+    use std::os::unix::fs::PermissionsExt;
+    let moving = Moving::new();
+    let store = moving.store("cache");
+    moving.fetch(&store, moving.archive(&[], None));
+    let package = moving.package("alpha");
+    store::set_mode(&store.deb(&package.sha256), 0o600).unwrap();
+    let to = moving.directory.path().join("linked.deb");
+    link(&store, package, &to).unwrap();
+    assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
 fn a_package_that_lost_its_end_in_the_cache_counts_as_missing() {
     let moving = Moving::new();
     let store = moving.store("cache");

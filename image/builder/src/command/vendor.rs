@@ -10,8 +10,8 @@ use std::process::ExitCode;
 ///
 /// An archive keeps the newest version of a package only. The directory that this
 /// fills has every package of the locks, those of the tools too, copies of the
-/// locks, the crates of our own programs, and SHA256SUMS. An image can be built from it years later and without a
-/// network, with the recipes of that day from git:
+/// locks, the crates of our own programs, and SHA256SUMS. An image can be built from
+/// it years later and without a network, with the recipes of that day from git:
 ///
 ///   ashlar vendor ~/releases/1.4                      for every profile
 ///   ashlar vendor ~/releases/1.4 --profile retail     for one
