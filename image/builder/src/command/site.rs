@@ -183,19 +183,6 @@ fn pin(output: &Output) -> miette::Result<()> {
     output.json(&json!({ "pin_hash": hash }))
 }
 
-/// Asks for a PIN and prints the lines of a site that stand for it.
-fn pin(output: &Output) -> miette::Result<()> {
-    let person = std::io::stdin().is_terminal();
-    if person {
-        eprint!("The PIN (4 to 12 digits; it is shown as you type): ");
-    }
-    let mut line = zeroize::Zeroizing::new(String::new());
-    std::io::stdin().read_line(&mut line).into_diagnostic()?;
-    let hash = PinHash::of(line.trim()).into_diagnostic()?;
-    output.line(format_args!("[console]\npin-hash = \"{hash}\""));
-    output.json(&json!({ "pin_hash": hash }))
-}
-
 /// How many boxes the cluster begins with; nothing when nobody is there to ask, or
 /// the person does not know.
 fn ask_how_many(output: &Output) -> miette::Result<Option<u8>> {
