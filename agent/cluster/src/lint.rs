@@ -155,7 +155,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "no-mount-before-start",
         invariant: 3,
-        says: "the volume is mounted only once it is started and this node carries a brick or needs none",
+        says: "the volume is mounted only once it is started and this node carries a brick or needs none, or was at work before",
         check: storage::no_mount_before_start,
     },
     Rule {

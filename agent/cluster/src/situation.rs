@@ -159,10 +159,13 @@ impl<'a> Situation<'a> {
         self.wanted.replicas.clamp(1, 3)
     }
 
-    /// Whether the volume has all the bricks that it will get, none of them
-    /// here: this node mounts it as a client.
+    /// Whether this node mounts the volume as a client: it has no brick, and the
+    /// volume has all that it will get, or this node was at work before. Its copy may
+    /// have been given up, and the Swarm must not miss its engine for that.
     pub(crate) fn is_client(&self) -> bool {
-        self.own_brick().is_none() && self.volume().is_some_and(|v| v.replicas >= self.replicas())
+        let worked = self.observed.membership.as_ref().is_some_and(|m| m.swarm);
+        let whole = self.volume().is_some_and(|v| v.replicas >= self.replicas());
+        self.own_brick().is_none() && (whole || (worked && self.volume().is_some()))
     }
 
     /// Whether the volume can be mounted here.

@@ -141,6 +141,12 @@ golden! {
             hangs(o, Part::Storage, 179_999);
             o.cpu_pressure = 80;
         });
+    a_box_whose_copy_was_given_up_works_on_without_it:
+        but(settled(3, 3), |o| {
+            *volume_of(o) = volume(&[1, 2]);
+            o.mounted = false;
+            o.swarm = None;
+        });
     a_box_that_is_taken_out_is_emptied_first: leaving(1, 4, 3);
     a_box_that_was_emptied_loses_its_place: but(leaving(1, 4, 4), empty(4));
     a_box_whose_tasks_still_run_is_waited_for:

@@ -374,7 +374,10 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("no-mount-before-start", founder(vec![]), Step::MountVolume),
         (
             "no-mount-before-start",
-            but(settled(3, 3), |o| *volume_of(o) = volume(&[1, 2])),
+            but(settled(3, 3), |o| {
+                *volume_of(o) = volume(&[1, 2]);
+                o.membership.as_mut().unwrap().swarm = false;
+            }),
             Step::MountVolume,
         ),
         ("managers-odd", outside_the_swarm(2), join(Manager, &[1])).also(|o| {
@@ -617,6 +620,7 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (bricks(&[1, 2]), add(3, &[3])),
         (stopped(true, true), Step::StartVolume),
         (settled(4, 4), Step::MountVolume),
+        (but(settled(3, 3), |o| *volume_of(o) = volume(&[1, 2])), Step::MountVolume),
         (settled(1, 1), Step::RecordSwarm),
         (outside_the_swarm(2), join(SwarmRole::Manager, &[1, 3])),
         (but(settled(1, 3), |o| swarm_of(o).nodes[1].manager = false), role(2, SwarmRole::Manager)),
