@@ -138,8 +138,7 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
     let step = |why: &str, commands: &[String]| Step { why: why.into(), commands: commands.into() };
     let again = step("The same without questions:", &[answers.command()]);
     let pin = step(
-        "If the boxes' own screens are to ask for a PIN before they act, this prints lines for \
-         the site's file:",
+        "For a PIN on the boxes' own screens, put what this prints into the site's file:",
         &["ashlar site pin".into()],
     );
     let build = step("Build the image:", &[format!("ashlar build --profile {profile}")]);
@@ -152,9 +151,8 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
         )
     } else {
         step(
-            "Write a stick for each box; it stays in the box and is its disk. Or, with \
-             --installer, one stick that is started once in each box and copies itself onto its \
-             disk:",
+            "Write a stick for each box, which stays in it and is its disk. With --installer\n\
+             one stick installs any number of boxes, each started from it once:",
             &[format!("sudo ashlar flash /dev/sdX --site {site} --profile {profile}")],
         )
     };
