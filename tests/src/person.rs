@@ -90,7 +90,10 @@ impl Person {
         std::fs::create_dir_all(&place)?;
         let none: Option<&str> = None;
         mount(Some(what), &place, none, MsFlags::MS_BIND, none)?;
-        self.lent.push(place);
+        self.lent.push(place.clone());
+        // Whatever happens, what is lent comes back as it was.
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        mount(none, &place, none, flags, none)?;
         Ok(())
     }
 
