@@ -116,6 +116,15 @@ impl<'a> Situation<'a> {
         record.into_iter().flat_map(|intent| intent.boxes.values()).filter(|known| known.remove)
     }
 
+    /// Whether the box of that name is on its way out, or lost its place and may
+    /// still be up for a moment.
+    pub(crate) fn goes(&self, name: &str) -> bool {
+        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let retired = record.into_iter().flat_map(|intent| intent.retired.values());
+        self.leaving().any(|known| known.name == name)
+            || retired.into_iter().any(|gone| gone.name == name)
+    }
+
     /// Whether the box at this address is on its way out.
     pub(crate) fn leaves(&self, address: IpAddr) -> bool {
         self.leaving().any(|known| known.address == address)

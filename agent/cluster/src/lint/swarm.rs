@@ -60,6 +60,9 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
     }
     must(managers == reachable, "a manager is unreachable")?;
     let asked = |name: &str| c.leaving().any(|known| known.name == name);
+    let record = swarm.record.intent();
+    let ended = record.is_some_and(|intent| intent.retired.values().any(|g| g.name == name));
+    must(role == SwarmRole::Worker || !ended, format!("{name} lost its place"))?;
     match role {
         SwarmRole::Manager if managers.iter().all(|m| asked(m)) => {
             must(swarm.nodes.iter().any(|n| n.up && n.name == name), format!("{name} is not up"))?;

@@ -28,7 +28,9 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     };
     strike_off(s, swarm, plan);
     let leads = swarm.local == SwarmLocal::Active && swarm.manager && swarm.leader;
-    let Some(intent) = swarm.record.intent().filter(|_| leads) else { return };
+    // Who is alive is told by the ring alone.
+    let able = leads && s.observed.ring.is_some();
+    let Some(intent) = swarm.record.intent().filter(|_| able) else { return };
     let next = brought_up_to_date(s, intent, plan);
     if next != *intent {
         let why = news(intent, &next);

@@ -144,7 +144,7 @@ fn ghosts(swarm: &Swarm, steps: &mut Vec<Planned>) {
 /// a change of Raft's members needs its quorum.
 fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     let nodes = by_name(swarm);
-    let leaves = |name: &str| s.leaving().any(|known| known.name == name);
+    let leaves = |name: &str| s.goes(name);
     let managers: Vec<_> =
         nodes.iter().filter(|(_, n)| n.iter().any(|n| n.manager)).map(|(name, _)| *name).collect();
     let reachable = |name: &&str| nodes[*name].iter().filter(|n| n.manager).all(|n| n.reachable);
@@ -248,7 +248,7 @@ fn lost_manager<'a>(
     let reached = |name: &str| nodes[name].iter().any(|n| n.manager && n.reachable);
     let quorum = managers.iter().filter(|name| reached(name)).count() * 2 > managers.len();
     let up = |name: &str| nodes[name].iter().any(|n| n.up);
-    let leaves = |name: &str| s.leaving().any(|known| known.name == name);
+    let leaves = |name: &str| s.goes(name);
     let spare = nodes.keys().any(|name| up(name) && !managers.contains(name) && !leaves(name));
     let alive = |name: &str| s.live().any(|m| m.name == name);
     let lost = |name: &&&str| !reached(name) && !up(name) && !alive(name);
