@@ -26,7 +26,8 @@ use std::process::ExitCode;
 /// last question. It ends with the commands that do the same, what to keep a copy
 /// of, and where the stick goes.
 ///
-/// A file of answers is TOML; what it leaves out is as if Enter were pressed:
+/// A file of answers is TOML; what it leaves out is as if Enter were pressed, but
+/// that a number of boxes which is not said is not known:
 ///
 ///   profile = "retail-metal"
 ///   site = "shop"

@@ -87,7 +87,9 @@ pub(super) fn read(file: &Path, cards: &[Card], project: &Project) -> miette::Re
         .map_err(|error| miette!("{}: {}", file.display(), error.to_string().trim_end()))?;
     let mut answers = Answers::first(cards);
     let keys = (!told.ssh_keys.is_empty()).then(|| told.ssh_keys.join(" "));
-    let boxes = told.boxes.map_or("unknown".to_owned(), |boxes| boxes.to_string());
+    let solo = cards.iter().any(|card| card.is_solo && Some(&card.name) == told.profile.as_ref());
+    let unsaid = if solo { "1" } else { "unknown" };
+    let boxes = told.boxes.map_or(unsaid.to_owned(), |boxes| boxes.to_string());
     let dhcp = told.dhcp.map(|dhcp| if dhcp { "yes" } else { "no" }.to_owned());
     for (key, question, text) in [
         ("profile", Question::Profile, told.profile),

@@ -2,6 +2,7 @@
 
 use ashlar_build::Project;
 use ashlar_recipe::{Composed, compose, recipes};
+use ashlar_site::StorageDriver;
 
 /// One profile.
 #[derive(Clone, Debug)]
@@ -10,16 +11,22 @@ pub(super) struct Card {
     pub(super) description: String,
     /// It runs in virtual machines only.
     pub(super) is_virtual: bool,
+    /// It is for one box by itself.
+    pub(super) is_solo: bool,
+    /// How many recipes it extends.
+    parents: usize,
     /// What runs on it, and what it takes.
     facts: Vec<String>,
 }
 
-/// Every profile that can be composed, those for real machines first.
+/// Every profile that can be composed: those for real machines first, of these those
+/// for several boxes, of these the plainest.
 pub(super) fn all(project: &Project) -> miette::Result<Vec<Card>> {
     let folder = project.recipes();
     let composed = recipes(&folder)?.into_iter().filter_map(|name| compose(&folder, &name).ok());
     let mut cards: Vec<Card> = composed.map(|composed| card(&composed)).collect();
-    cards.sort_by(|a, b| (a.is_virtual, &a.name).cmp(&(b.is_virtual, &b.name)));
+    let place = |card: &Card| (card.is_virtual, card.is_solo, card.parents, card.name.clone());
+    cards.sort_by_key(place);
     if cards.is_empty() {
         return Err(miette::miette!("no recipe in {} can be used", folder.display()));
     }
@@ -30,9 +37,11 @@ fn card(composed: &Composed) -> Card {
     let recipe = &composed.recipe;
     let is_virtual = recipe.machine.as_deref() == Some("vm");
     let agent = &recipe.agent;
+    let is_solo = agent.storage.enabled && agent.storage.driver == StorageDriver::Local;
+    let storage = if is_solo { "storage of its own" } else { "replicated storage" };
     let runs: Vec<&str> = [
-        (agent.ring.enabled, "one cluster"),
-        (agent.storage.enabled, "replicated storage"),
+        (agent.ring.enabled && !is_solo, "one cluster"),
+        (agent.storage.enabled, storage),
         (agent.swarm.enabled, "containers (Docker Swarm)"),
     ]
     .into_iter()
@@ -51,7 +60,8 @@ fn card(composed: &Composed) -> Card {
         facts.push(format!("stacks: {}", stacks.join(", ")));
     }
     let description = recipe.description.clone();
-    Card { name: composed.name.clone(), description, is_virtual, facts }
+    let (name, parents) = (composed.name.clone(), composed.parents.len());
+    Card { name, description, is_virtual, is_solo, parents, facts }
 }
 
 impl Card {

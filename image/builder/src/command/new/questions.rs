@@ -115,6 +115,9 @@ impl Question {
                 let card = card.ok_or_else(|| {
                     format!("expected 1 to {}, or one of: {}", cards.len(), names.join(", "))
                 })?;
+                if card.is_solo {
+                    answers.boxes = Some(1);
+                }
                 answers.profile.clone_from(&card.name);
             }
             Self::Site => {
@@ -124,6 +127,11 @@ impl Question {
                     return Err(format!("{} exists already: take another name", path.display()));
                 }
                 answers.site = text.to_owned();
+            }
+            Self::Boxes
+                if text != "1" && cards.iter().any(|c| c.is_solo && c.name == answers.profile) =>
+            {
+                return Err(format!("{} is for one box by itself: expected 1", answers.profile));
             }
             Self::Boxes if text == "unknown" => answers.boxes = None,
             Self::Boxes => {

@@ -47,6 +47,20 @@ fn the_questions_as_they_are_asked_fit_into_80_cells_and_24_lines() {
 }
 
 #[test]
+fn the_first_choice_is_the_plain_cluster_and_a_profile_for_one_box_takes_one() {
+    let (dir, project) = project();
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    for name in ["gpu.toml", "solo.toml", "solo-metal.toml"] {
+        std::os::unix::fs::symlink(ours.join(name), dir.path().join("recipes").join(name)).unwrap();
+    }
+    let (screen, answers) = typed(&project, "solo-metal\n\n3\n\n\n\n\nyes\n");
+    let names: Vec<_> = cards::all(&project).unwrap().into_iter().map(|card| card.name).collect();
+    assert_eq!(names, ["retail-metal", "gpu", "solo-metal", "minimal", "retail", "solo"]);
+    assert!(screen.contains("solo-metal is for one box by itself: expected 1"), "{screen}");
+    assert_eq!(answers.unwrap().command(), "ashlar site new shop --expect 1");
+}
+
+#[test]
 fn every_answer_is_checked_when_it_is_given_in_the_words_of_the_schema() {
     let (dir, project) = project();
     std::fs::create_dir_all(project.keys().join("old")).unwrap();
