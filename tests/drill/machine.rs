@@ -178,6 +178,15 @@ impl Setup<'_> {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        // The child is what QEMU runs inside of, which a signal ends without it.
+        let _ = self.qmp("quit", json!({}));
+        let ended = Deadline::within(Duration::from_secs(10))
+            .poll(Duration::from_millis(50), || -> Result<Option<()>> {
+                Ok(self.child.try_wait()?.map(|_| ()))
+            });
+        if !matches!(ended, Ok(Some(()))) {
+            eprintln!("QEMU did not end when it was asked to");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -57,7 +57,9 @@ impl Tool<'_> {
     }
 
     fn failure(&self, stdout: &str, stderr: &str, status: ExitStatus) -> SandboxError {
-        let full = |text: &str| text.contains("No space left on device");
+        // tar says the second of a file that was begun.
+        let full =
+            |text: &str| text.contains("No space left on device") || text.contains(": Wrote only ");
         if full(stderr) || full(stdout) {
             let written = self.binds.iter().rfind(|bind| bind.writable);
             let place = written.map_or_else(|| self.sandbox.root.clone(), |bind| bind.host.clone());
@@ -128,10 +130,15 @@ mod tests {
         let sandbox = Sandbox::new(Path::new("/cache/tools"));
         let tool = sandbox.command("packing", "mkfs.erofs").write("/out".as_ref(), "out");
         let failed = ExitStatus::from_raw(256);
-        let error = tool.failure("", "write: No space left on device", failed);
-        assert!(
-            matches!(error, SandboxError::DiskFull { place, .. } if place == Path::new("/out"))
-        );
+        for said in [
+            "write: No space left on device",
+            "tar: ./usr/share/doc/libdb5.3t64/copyright: Wrote only 1024 of 1817 bytes",
+        ] {
+            let error = tool.failure("", said, failed);
+            assert!(
+                matches!(error, SandboxError::DiskFull { place, .. } if place == Path::new("/out"))
+            );
+        }
         let error = tool.failure("", "bad superblock", failed);
         assert!(error.to_string().contains("bad superblock"));
     }

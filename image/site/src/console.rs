@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConsoleRules {
     /// The keyboard's layout, such as `de-latin1` or `fr`. Needs a profile with
-    /// Debian's packages `kbd` and `console-data`.
+    /// the overlay `keyboard` and Debian's packages `kbd` and `console-data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyboard: Option<String>,
     /// What `ashlar site pin` prints of a PIN. Whoever stands before a box and wants
