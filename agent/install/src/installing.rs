@@ -6,7 +6,7 @@ use crate::{firmware, words};
 use anyhow::{Context, Result, anyhow};
 use ashlar_disk::{
     Disk, Drive, Events, Image, Job, Medium, Part, Patch, Refusal, Stage, Start, Table, Target,
-    candidates, choose, flash, needed,
+    candidates, choose, flash, is_of, needed,
 };
 use ashlar_site::{InstallRules, Site};
 use std::cell::{Cell, RefCell};
@@ -26,6 +26,7 @@ struct Stick {
     device: PathBuf,
     image: Image,
     site: Zeroizing<String>,
+    of: Site,
     rules: InstallRules,
 }
 
@@ -41,7 +42,8 @@ impl Stick {
         )?;
         let parsed = Site::parse(&site, Path::new("site.toml"))
             .map_err(|error| anyhow!("the site on the stick cannot be used: {error}"))?;
-        Ok(Self { device, image, site, rules: parsed.install.unwrap_or_default() })
+        let rules = parsed.install.clone().unwrap_or_default();
+        Ok(Self { device, image, site, of: parsed, rules })
     }
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn run(args: &Args, consoles: &mut Consoles) -> Result<()> {
 fn pick(args: &Args, stick: &Stick, consoles: &mut Consoles) -> Result<Drive> {
     let mut said = String::new();
     loop {
-        let disks = look(args)?;
+        let disks = look(args, &stick.of)?;
         let refusal = match choose(&disks, &stick.rules, &stick.device, needed(&stick.image)) {
             Ok(disk) => return Ok(disk.drive.clone()),
             Err(refusal) => refusal,
@@ -115,7 +117,7 @@ fn pick(args: &Args, stick: &Stick, consoles: &mut Consoles) -> Result<Drive> {
 }
 
 /// The disks of this box.
-fn look(args: &Args) -> Result<Vec<Disk>> {
+fn look(args: &Args, site: &Site) -> Result<Vec<Disk>> {
     let drives = if args.disk.is_empty() {
         candidates()
     } else {
@@ -124,7 +126,9 @@ fn look(args: &Args) -> Result<Vec<Disk>> {
     };
     let disk = |drive: Drive| {
         let esp = boot_partition(&drive.path);
-        let starts_here = esp.is_some_and(|esp| firmware::starts_from(&args.efivars, &esp.guid));
+        // Firmware forgets its entries: when it is reset, and some at every start.
+        let ours = |id: &str| firmware::starts_from(&args.efivars, id) || is_of(site, id);
+        let starts_here = esp.is_some_and(|esp| ours(&esp.guid));
         Disk { drive, starts_here }
     };
     Ok(drives.into_iter().map(disk).collect())

@@ -71,9 +71,9 @@ pub(crate) fn refusal(refusal: &Refusal<'_>) -> String {
             name(&disk.drive)
         ),
         Refusal::Installed(disk) => format!(
-            "This box was installed already: its firmware starts from\n{}Pull the stick and switch \
-             the box off and on to start from it.\nOr, to lose everything on it and install \
-             again, type {}:",
+            "This box was installed already, from a stick of this site, onto\n{}Pull the stick and \
+             switch the box off and on to start from it.\nOr, to lose everything on it and \
+             install again, type {}:",
             with_contents(disk),
             name(&disk.drive)
         ),

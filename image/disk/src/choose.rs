@@ -11,8 +11,8 @@ use std::path::Path;
 pub struct Disk {
     /// What the kernel tells about it, with what is on it.
     pub drive: Drive,
-    /// The firmware has an entry of ours that starts from it: it was installed on
-    /// this box before.
+    /// The firmware has an entry of ours that starts from it, or it was written for
+    /// this site: it was installed before.
     pub starts_here: bool,
 }
 

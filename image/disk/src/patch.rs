@@ -1,7 +1,7 @@
 //! What is laid over an image on its way to a disk.
 
 use crate::image::{Examined, Image};
-use crate::{FlashError, SECTOR, Sectors, Start, seed};
+use crate::{FlashError, SECTOR, Sectors, Start, kin, seed};
 use std::ops::Range;
 
 /// Sectors that take the place of the image's, and ranges of the image that count
@@ -19,7 +19,7 @@ impl Patch {
     /// # Errors
     /// When the image has no table or no seed.
     pub fn for_disk(image: &Image, size: u64, site: &[u8]) -> Result<Self, FlashError> {
-        let sectors = image.table().renewed(size, image.path())?;
+        let sectors = image.table().renewed(size, kin::id(site), image.path())?;
         let mut patch = Self { sectors, blank: vec![image.table().backup()] };
         patch.seed(image, site)?;
         Ok(patch)

@@ -6,6 +6,7 @@ use gpt::{GptConfig, GptDisk};
 use serde::Serialize;
 use std::ops::Range;
 use std::path::Path;
+use uuid::Uuid;
 
 /// Protective MBR, header, and 128 entries.
 const HEAD: u64 = 34 * SECTOR;
@@ -130,15 +131,15 @@ impl Table {
         self.length = length;
     }
 
-    /// The same partitions on a disk of another size, with ids of its own: the
-    /// sectors of both copies.
-    pub(crate) fn renewed(&self, size: u64, path: &Path) -> Result<Sectors, FlashError> {
+    /// The same partitions on a disk of another size, with ids of its own, `esp` that
+    /// of the boot partition: the sectors of both copies.
+    pub(crate) fn renewed(&self, size: u64, esp: Uuid, path: &Path) -> Result<Sectors, FlashError> {
         let bad = |error: String| FlashError::BadImage { path: path.to_owned(), why: error };
         let mut disk = open(&self.head, size - size % SECTOR).map_err(bad)?;
         let mut parts = disk.partitions().clone();
         for part in parts.values_mut() {
             if OWN.contains(&part.name.as_str()) {
-                part.part_guid = uuid::Uuid::new_v4();
+                part.part_guid = if part.name == "esp" { esp } else { Uuid::new_v4() };
             }
         }
         disk.update_guid(None);
@@ -195,7 +196,7 @@ pub(crate) mod tests {
         let image = Table::read(&head()).unwrap();
         assert_eq!(image.length, 24 << 20);
         let size = (64 << 20) + 512;
-        let mut sectors = image.renewed(size, Path::new("x")).unwrap();
+        let mut sectors = image.renewed(size, Uuid::new_v4(), Path::new("x")).unwrap();
         let mut head = vec![0; HEAD as usize];
         sectors.seek_start();
         sectors.read_exact(&mut head).unwrap();
