@@ -53,6 +53,12 @@ impl Room {
         Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
+    /// Its entries are gone.
+    fn firmware_forgets(&self) -> Result<()> {
+        std::fs::remove_dir_all(&self.efivars)?;
+        Ok(std::fs::create_dir(&self.efivars)?)
+    }
+
     /// A disk is a whole box: it starts by itself, with the site.
     fn is_installed(&self, disk: &LoopDevice) -> Result<()> {
         let file = File::open(&disk.path)?;
@@ -128,6 +134,10 @@ fn a_site_that_allows_it_overwrites_without_a_word_but_not_what_it_installed_its
     room.is_installed(&disk)?;
     // The stick stayed in, and the firmware prefers it.
     let before = disk.start()?;
+    let (done, said) = room.install(&[&disk], "")?;
+    ensure!(!done && said.contains("was installed already"), "{said}");
+    // Some firmware forgets its entries, and prefers it still.
+    room.firmware_forgets()?;
     let (done, said) = room.install(&[&disk], "")?;
     ensure!(!done && said.contains("was installed already"), "{said}");
     ensure!(disk.start()? == before, "it was installed again");
