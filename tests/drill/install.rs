@@ -87,16 +87,21 @@ impl Till {
         Ok(Self { hardware, room })
     }
 
-    /// Switches it on. `stick_first` is what a person chooses in the firmware's menu.
-    fn start(&self, name: &str, stick_first: bool) -> Result<Machine> {
+    /// Switches it on. `first` is the drive that a person chooses in the firmware's
+    /// menu, after which this firmware forgets every entry; by itself it starts what
+    /// it was told.
+    fn start(&self, name: &str, first: Option<&str>) -> Result<Machine> {
         let drive = |id: &str| {
             let file: PathBuf = self.room.path().join(format!("{id}.img"));
             format!("if=none,id={id},format=raw,discard=unmap,file={}", file.display())
         };
-        let first = if stick_first { ",bootindex=0" } else { "" };
-        let mut devices = vec![format!("usb-storage,drive=stick,removable=on{first}")];
-        let more = self.hardware.disk.iter().chain(self.hardware.network);
-        devices.extend(more.map(|device| (*device).to_owned()));
+        let all = ["usb-storage,drive=stick,removable=on"].iter();
+        let all = all.chain(self.hardware.disk).chain(self.hardware.network);
+        let chosen =
+            |device: &str| first.is_some_and(|first| device.contains(&format!("drive={first}")));
+        let devices = all
+            .map(|device| format!("{device}{}", if chosen(device) { ",bootindex=0" } else { "" }))
+            .collect();
         let setup = Setup {
             drives: vec![drive("stick"), drive("disk")],
             devices,
@@ -108,7 +113,7 @@ impl Till {
 
     /// Lets the stick install it.
     fn install(&self) -> Result<()> {
-        let mut machine = self.start("installer", true)?;
+        let mut machine = self.start("installer", Some("stick"))?;
         machine.until(Some("Install to this box"))?;
         machine.picture("install", "menu.png")?;
         machine.until(Some("Writing"))?;
@@ -123,7 +128,7 @@ impl Till {
     /// Switches it on with the stick still in, and waits until it is ready, from its
     /// own disk.
     fn becomes_ready(&self) -> Result<()> {
-        let mut machine = self.start("installed", false)?;
+        let mut machine = self.start("installed", None)?;
         machine.until(Some("DRILL: over"))?;
         machine.picture("install", "installed.png")?;
         let said = machine.said();
@@ -149,14 +154,14 @@ fn a_box_installs_itself_over_another_site_s_disk_and_is_reset_from_its_menu() -
     it.install()?;
     it.becomes_ready()?;
 
-    let mut machine = it.start("again", true)?;
+    let mut machine = it.start("again", Some("stick"))?;
     machine.until(Some("This box was installed already"))?;
     machine.picture("install", "again.png")?;
     machine.press(&["n", "o", "ret"])?;
     machine.until(Some("`no` is none of these; nothing was written."))?;
     drop(machine);
 
-    let mut machine = it.start("reset", false)?;
+    let mut machine = it.start("reset", Some("disk"))?;
     machine.until(Some("Factory reset"))?;
     // After the system, install and try.
     machine.press(&["4", "ret"])?;
