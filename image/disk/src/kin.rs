@@ -4,7 +4,6 @@
 //! back to the key.
 
 use ashlar_site::Site;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use uuid::{Builder, Uuid};
 
@@ -26,10 +25,8 @@ pub fn is_of(site: &Site, partition: &str) -> bool {
 
 fn with_half(id: Uuid, site: &Site) -> Uuid {
     let mut bytes = id.into_bytes();
-    let hash = Sha256::new().chain_update(PURPOSE).chain_update(site.ring_key.as_bytes());
-    let half = hash.finalize();
-    for (byte, hashed) in bytes.iter_mut().skip(8).zip(half) {
-        *byte = hashed;
+    for (byte, tagged) in bytes.iter_mut().skip(8).zip(site.ring_key.tag(PURPOSE)) {
+        *byte = tagged;
     }
     Builder::from_custom_bytes(bytes).into_uuid()
 }

@@ -31,7 +31,6 @@ impl Site {
         self.time.check()?;
         self.console.check()?;
         self.install.as_ref().map_or(Ok(()), InstallRules::check)?;
-        self.console.check()?;
         if self.ring_key.as_bytes() == &[0; 32] {
             let reason = "this key is all zeros; expected 32 random bytes in base64";
             return Err(Problem::new(&[Step::Key("ring-key")], reason));

@@ -147,9 +147,20 @@ impl RingKey {
     /// Eight bytes of a hash, in hex: tells two keys apart and nothing more.
     #[must_use]
     pub fn fingerprint(&self) -> String {
+        hex::encode(self.tag(b"ashlar ring key\n"))
+    }
+
+    /// Eight bytes that stand for this key where it must not be: a hash of it, for
+    /// one purpose that nothing else is hashed for.
+    #[must_use]
+    pub fn tag(&self, purpose: &[u8]) -> [u8; 8] {
         use sha2::{Digest, Sha256};
-        let hash = Sha256::new().chain_update(b"ashlar ring key\n").chain_update(self.0).finalize();
-        hex::encode(hash.get(..8).unwrap_or_default())
+        let hash = Sha256::new().chain_update(purpose).chain_update(self.0).finalize();
+        let mut tag = [0; 8];
+        for (byte, hashed) in tag.iter_mut().zip(hash) {
+            *byte = hashed;
+        }
+        tag
     }
 
     /// The raw key.
