@@ -365,6 +365,14 @@ impl<'a> Case<'a> {
         noted.into_iter().flat_map(|intent| intent.boxes.values()).filter(|known| known.remove)
     }
 
+    fn leaves_at(&self, address: IpAddr) -> bool {
+        self.leaving().any(|known| known.address == address)
+    }
+
+    fn leaves(&self, name: &str) -> bool {
+        self.leaving().any(|known| known.name == name)
+    }
+
     fn certified(&self) -> bool {
         self.o.membership.is_some() && self.o.pki.ca && self.o.pki.certificate
     }

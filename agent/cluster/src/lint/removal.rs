@@ -119,7 +119,7 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         _ => return Ok(()),
     };
     let retired = record(c)?.retired.values().find(|gone| gone.address == from);
-    let asked = c.leaving().any(|known| known.address == from);
+    let asked = c.leaves_at(from);
     must(retired.is_some() || asked, format!("{from} is no retired box, and nobody takes it out"))?;
     let volume =
         c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
@@ -139,7 +139,7 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         (_, Some(to)) => {
             must(volume.bricks.iter().all(|b| b.address != to), format!("{to} has a brick"))?;
             must(bricks > 2 || !asked, "one copy alone would be whole meanwhile")?;
-            must(c.leaving().all(|known| known.address != to), format!("{to} is taken out"))
+            must(!c.leaves_at(to), format!("{to} is taken out"))
         }
         (Step::DropBrick { replicas, .. }, None) => {
             must(usize::from(*replicas) + 1 == bricks, "not one copy less")?;

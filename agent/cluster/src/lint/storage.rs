@@ -35,8 +35,7 @@ pub(super) fn never_shrink(step: &Step, c: &Case<'_>) -> Verdict {
     let copies = volume.bricks.len() + bricks.len();
     must(usize::from(*replicas) == copies, "not every brick would be a copy")?;
     // One more, of fewer than three, while the box of another is taken out.
-    let leaves = |b: &crate::Brick| c.leaving().any(|known| known.address == b.address);
-    let more = usize::from(most(c) < 3 && volume.bricks.iter().any(leaves));
+    let more = usize::from(most(c) < 3 && volume.bricks.iter().any(|b| c.leaves_at(b.address)));
     must(copies <= most(c) + more, format!("{copies} copies are more than wanted"))
 }
 
@@ -70,7 +69,7 @@ pub(super) fn bricks_only_on_open_peers(step: &Step, c: &Case<'_>) -> Verdict {
         _ => return Ok(()),
     };
     let own = c.o.identity.as_ref().map(|me| me.address);
-    if let Some(brick) = bricks.iter().find(|b| c.leaving().any(|k| k.address == **b)) {
+    if let Some(brick) = bricks.iter().find(|b| c.leaves_at(**b)) {
         return Err(format!("the box of {brick} is taken out"));
     }
     for brick in bricks.iter().filter(|b| Some(**b) != own) {

@@ -59,18 +59,17 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
         return must(spare, "nobody could take its place");
     }
     must(managers == reachable, "a manager is unreachable")?;
-    let asked = |name: &str| c.leaving().any(|known| known.name == name);
     let record = swarm.record.intent();
     let ended = record.is_some_and(|intent| intent.retired.values().any(|g| g.name == name));
     must(role == SwarmRole::Worker || !ended, format!("{name} lost its place"))?;
     match role {
-        SwarmRole::Manager if managers.iter().all(|m| asked(m)) => {
+        SwarmRole::Manager if managers.iter().all(|m| c.leaves(m)) => {
             must(swarm.nodes.iter().any(|n| n.up && n.name == name), format!("{name} is not up"))?;
-            must(!asked(name), format!("{name} is taken out"))?;
+            must(!c.leaves(name), format!("{name} is taken out"))?;
             must(managers.len() < 2, "there is a second manager")
         }
         SwarmRole::Manager => {
-            must(!asked(name), format!("{name} is taken out"))?;
+            must(!c.leaves(name), format!("{name} is taken out"))?;
             let up: BTreeSet<_> =
                 swarm.nodes.iter().filter(|n| n.up).map(|n| n.name.as_str()).collect();
             must(up.contains(name), format!("{name} is not up"))?;
@@ -81,7 +80,7 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
         SwarmRole::Worker => {
             must(managers.contains(name), format!("{name} does not manage"))?;
             must(managers.len() > 1, "it is the last manager")?;
-            if asked(name) {
+            if c.leaves(name) {
                 return Ok(());
             }
             let leads = swarm.nodes.iter().any(|n| n.leader && n.name == name);
@@ -158,7 +157,7 @@ pub(super) fn drop_only_the_replaced(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn empty_only_the_leaving(step: &Step, c: &Case<'_>) -> Verdict {
     let Step::SetLeaving { name, leaving } = step else { return Ok(()) };
-    let asked = c.leaving().any(|known| known.name == *name);
+    let asked = c.leaves(name);
     must(asked == *leaving, if asked { "it is taken out" } else { "nobody asked to take it out" })?;
     let nodes = c.o.swarm.iter().flat_map(|s| &s.nodes);
     let emptied = |n: &crate::SwarmNode| n.availability == Availability::Leaving;

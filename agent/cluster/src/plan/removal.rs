@@ -199,9 +199,9 @@ pub(super) fn successor(
     if let Some(spare) = spare_for(s, storage, volume, address) {
         return Ok(Some(spare));
     }
-    let free = |a: &IpAddr| *a != address && volume.bricks.iter().all(|b| b.address != *a);
     let quiet = s.observed.ring.as_ref().is_some_and(|r| r.quiet_ms >= s.wanted.grace_ms);
-    if let Some(member) = s.live_kin().find(|m| free(&m.address) && !s.leaves(m.address) && !quiet)
+    if let Some(member) =
+        s.live_kin().find(|m| is_free(volume, address, m.address) && !s.leaves(m.address) && !quiet)
     {
         return Err(format!("{} can take its copy, or its time is up", member.name));
     }
@@ -215,8 +215,12 @@ pub(crate) fn spare_for(
     volume: &Volume,
     address: IpAddr,
 ) -> Option<IpAddr> {
-    let free = |a: &IpAddr| *a != address && volume.bricks.iter().all(|b| b.address != *a);
-    brick_givers(s, storage).into_iter().find(free)
+    brick_givers(s, storage).into_iter().find(|a| is_free(volume, address, *a))
+}
+
+/// Whether the box at `at` is another than the one at `address`, and has no brick.
+fn is_free(volume: &Volume, address: IpAddr, at: IpAddr) -> bool {
+    at != address && volume.bricks.iter().all(|b| b.address != at)
 }
 
 /// The brick first; the pool once nothing of the box is left in the volume.

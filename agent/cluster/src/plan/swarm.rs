@@ -144,18 +144,17 @@ fn ghosts(swarm: &Swarm, steps: &mut Vec<Planned>) {
 /// a change of Raft's members needs its quorum.
 fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
     let nodes = by_name(swarm);
-    let leaves = |name: &str| s.goes(name);
     let managers: Vec<_> =
         nodes.iter().filter(|(_, n)| n.iter().any(|n| n.manager)).map(|(name, _)| *name).collect();
     let reachable = |name: &&str| nodes[*name].iter().filter(|n| n.manager).all(|n| n.reachable);
     // A box that is taken out counts as if it were gone.
     let up: Vec<_> = nodes
         .iter()
-        .filter(|(name, n)| n.iter().any(|n| n.up) && !leaves(name))
+        .filter(|(name, n)| n.iter().any(|n| n.up) && !s.goes(name))
         .map(|(name, _)| *name)
         .collect();
-    let goes = managers.iter().find(|name| leaves(name));
-    let staying = managers.iter().filter(|name| !leaves(name)).count();
+    let goes = managers.iter().find(|name| s.goes(name));
+    let staying = managers.iter().filter(|name| !s.goes(name)).count();
     let few = staying < manager_count(up.len(), s.wanted.managers);
     if let Some(away) = managers.iter().find(|name| !reachable(name)) {
         if let Some(lost) = lost_manager(s, &nodes, &managers) {
@@ -189,7 +188,7 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
         // One on its way may come as a manager itself.
         let quiet = s.observed.ring.as_ref().is_some_and(|ring| ring.quiet_ms >= PATIENCE);
         let mut kin = s.live_kin().map(|m| m.name.as_str());
-        let awaited = kin.find(|name| !up.contains(name) && !leaves(name));
+        let awaited = kin.find(|name| !up.contains(name) && !s.goes(name));
         if let Some(name) = awaited.filter(|_| !quiet) {
             let until = format!("{name} is in the Swarm, or its time is up");
             plan.waits.push(waits("one more manager", until, "managers-odd"));
@@ -208,7 +207,7 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
         .keys()
         .copied()
         .chain(s.live_kin().map(|m| m.name.as_str()))
-        .filter(|name| !leaves(name))
+        .filter(|name| !s.goes(name))
         .collect();
     if managers.len() > manager_count(all.len(), s.wanted.managers) {
         let follows = |name: &&&str| !nodes[**name].iter().any(|n| n.leader);
@@ -248,8 +247,7 @@ fn lost_manager<'a>(
     let reached = |name: &str| nodes[name].iter().any(|n| n.manager && n.reachable);
     let quorum = managers.iter().filter(|name| reached(name)).count() * 2 > managers.len();
     let up = |name: &str| nodes[name].iter().any(|n| n.up);
-    let leaves = |name: &str| s.goes(name);
-    let spare = nodes.keys().any(|name| up(name) && !managers.contains(name) && !leaves(name));
+    let spare = nodes.keys().any(|name| up(name) && !managers.contains(name) && !s.goes(name));
     let alive = |name: &str| s.live().any(|m| m.name == name);
     let lost = |name: &&&str| !reached(name) && !up(name) && !alive(name);
     managers.iter().find(lost).copied().filter(|_| quiet && quorum && spare)
