@@ -8,6 +8,7 @@
 //! | 3 | the node answers, but is not (yet) ready |
 
 mod alerts;
+mod ask;
 mod cli;
 mod complaint;
 mod facts;

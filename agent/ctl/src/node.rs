@@ -1,10 +1,10 @@
 //! `ashlarctl node`.
 
+use crate::ask;
 use crate::cli::{self, NodeWhat};
 use crate::style::plain;
 use anyhow::{Result, bail};
 use ashlar_api::{Client, Decision, NodeAnswer, NodeRequest, Refusal, TakeOut};
-use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode
 async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
     let name = options.name.clone();
     let mut request = NodeRequest { name, decision: Decision::Remove, dry_run: true };
-    let would = ask(client, &request).await?;
+    let would = ask_leader(client, &request).await?;
     if !options.json {
         show(&would.target);
     }
@@ -32,7 +32,7 @@ async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
             confirm(&options.name)?;
         }
         request.dry_run = false;
-        let decided = ask(client, &request).await?;
+        let decided = ask_leader(client, &request).await?;
         return end(
             &decided,
             options.json,
@@ -48,7 +48,7 @@ async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
 
 async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
     let request = NodeRequest { name: name.to_owned(), decision: Decision::Keep, dry_run: false };
-    let answer = ask(client, &request).await?;
+    let answer = ask_leader(client, &request).await?;
     if !json {
         show(&answer.target);
     }
@@ -66,7 +66,7 @@ async fn rejoin(client: &Client) -> Result<ExitCode> {
 
 /// Asks until somebody leads: an election passes, and a leader that is taken out
 /// hands over.
-async fn ask(client: &Client, request: &NodeRequest) -> Result<NodeAnswer> {
+async fn ask_leader(client: &Client, request: &NodeRequest) -> Result<NodeAnswer> {
     let since = Instant::now();
     loop {
         match client.node(request).await {
@@ -109,14 +109,7 @@ fn end(answer: &NodeAnswer, json: bool, done: &str) -> Result<ExitCode> {
 }
 
 fn confirm(name: &str) -> Result<()> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody is there to confirm this: add --yes");
-    }
-    print!("Type the box's name to go on: ");
-    std::io::stdout().flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    if line.trim() != name {
+    if ask::line("Type the box's name to go on", "--yes")? != name {
         bail!("that is another name: nothing is done");
     }
     Ok(())

@@ -1,9 +1,8 @@
 //! `ashlarctl power`.
 
-use crate::cli;
+use crate::{ask, cli};
 use anyhow::{Result, bail};
 use ashlar_api::{Client, Power, PowerRequest};
-use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 pub(crate) async fn run(client: &Client, options: &cli::Power) -> Result<ExitCode> {
@@ -19,7 +18,8 @@ pub(crate) async fn run(client: &Client, options: &cli::Power) -> Result<ExitCod
         }
     }
     if !options.dry_run {
-        if !options.yes && !confirmed(power)? {
+        let prompt = format!("Type `yes` to {}", power.as_str());
+        if !options.yes && ask::line(&prompt, "--yes")? != "yes" {
             bail!("nothing is done");
         }
         request.dry_run = false;
@@ -29,15 +29,4 @@ pub(crate) async fn run(client: &Client, options: &cli::Power) -> Result<ExitCod
         println!("{}", serde_json::to_string(&answer)?);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn confirmed(power: Power) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody is there to confirm this: add --yes");
-    }
-    print!("Type `yes` to {}: ", power.as_str());
-    std::io::stdout().flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim() == "yes")
 }

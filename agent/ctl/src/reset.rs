@@ -1,9 +1,8 @@
 //! `ashlarctl reset`.
 
-use crate::cli;
+use crate::{ask, cli};
 use anyhow::{Context, Result, bail};
 use ashlar_api::{Client, Losses, Reset, ResetAnswer, ResetRequest, Secret, SiteAfterReset};
-use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCode> {
@@ -81,18 +80,12 @@ fn answer(answer: &ResetAnswer, json: bool) -> Result<ExitCode> {
 /// What a person types: the node's name where something could be lost that no other
 /// node has, else `reset`.
 fn asked(losses: &Losses) -> Result<String> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody is there to confirm this: add --yes, or --name with the node's name");
-    }
     let wanted = if losses.unbearable.is_some() { "this node's name" } else { "`reset`" };
-    print!("Type {wanted} to go on: ");
-    std::io::stdout().flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    let typed = line.trim();
+    let instead = "--yes, or --name with the node's name";
+    let typed = ask::line(&format!("Type {wanted} to go on"), instead)?;
     // The agent compares the name; anything else than the word ends it here.
     if losses.unbearable.is_none() && typed != "reset" {
         bail!("nothing is reset");
     }
-    Ok(typed.to_owned())
+    Ok(typed)
 }
