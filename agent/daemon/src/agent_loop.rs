@@ -155,7 +155,7 @@ where
         }
         self.look().await;
         let observed = match self.node.observed().await {
-            Ok(observed) => observed,
+            Ok(observed) => Arc::new(observed),
             Err(error) => {
                 self.tell_blindness(&format!("{error:#}"));
                 return UNSETTLED;
@@ -165,7 +165,7 @@ where
         if self.node.wanted.ring && observed.identity.is_some() {
             self.listen();
         }
-        self.tell.seen.send_replace(Arc::new(observed.clone()));
+        self.tell.seen.send_replace(observed.clone());
         let plan = self.safe(plan(&observed, &self.node.wanted), &observed);
         self.backoff.keep(plan.steps.iter().map(|p| &p.step), since_boot());
         self.publish(&observed, &plan);

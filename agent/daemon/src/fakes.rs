@@ -14,12 +14,20 @@ use ashlar_cluster::{
 use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A loopback address of this test process alone.
 pub(crate) fn loopback(last: u8) -> IpAddr {
     let [high, low, ..] = (std::process::id() as u16).to_be_bytes();
     IpAddr::from([127, high | 0x40, low, last])
+}
+
+/// A site that says this, from `[network]` on.
+pub(crate) fn site(rest: &str) -> Site {
+    let text = Site::new("shop", RingKey::new([7; 32])).to_toml().unwrap();
+    let (head, _) = text.split_once("[network]").unwrap();
+    Site::parse(&format!("{head}{rest}"), Path::new("site.toml")).unwrap()
 }
 
 /// Everything that the fakes share.

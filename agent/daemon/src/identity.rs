@@ -87,7 +87,7 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
     if site.network.bond.is_some() && links.iter().all(|link| link.name != networkd::BOND) {
         bail!("waiting for the network ports to become one (`network.bond` of the site)");
     }
-    let here = Machine::here(paths, &links);
+    let (here, known) = (Machine::here(paths, &links), Known::here(paths, &links));
     let mut machine = Machine::load(paths)?.unwrap_or_else(|| here.clone());
     if machine.is_another(&here) {
         bail!("this disk was set up in another machine");
@@ -104,7 +104,6 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
     let identity = match load(paths)? {
         Some(identity) => identity,
         None => {
-            let known = Known::here(paths, &links);
             await_named(site, &known, since_boot())?;
             let identity = make(site, &known, host, link).await?;
             state::write_json(&paths.identity(), &identity, 0o600)?;
@@ -126,7 +125,6 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
     let file = paths.networkd().join(networkd::CLUSTER);
     state::make_public_dir(&paths.networkd())?;
     // networkd runs as a user of its own and must be able to read it.
-    let known = Known::here(paths, &links);
     let text = networkd::cluster(&link.name, &identity, site, known.node(site));
     state::write_if_changed(&file, text.as_bytes(), 0o644)?;
     host.reload_network().await?;

@@ -142,15 +142,8 @@ fn lease(site: &Site) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::site;
     use ashlar_cluster::NodeId;
-    use ashlar_site::RingKey;
-    use std::path::Path;
-
-    fn site(rest: &str) -> Site {
-        let text = Site::new("shop", RingKey::new([7; 32])).to_toml().unwrap();
-        let (head, _) = text.split_once("[network]").unwrap();
-        Site::parse(&format!("{head}{rest}"), Path::new("site.toml")).unwrap()
-    }
 
     fn cluster_file(site: &Site) -> String {
         let identity = Identity {

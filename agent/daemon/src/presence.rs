@@ -11,8 +11,6 @@ use ashlar_site::{PinHash, Site};
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -184,10 +182,7 @@ impl Presence {
     fn note(&self, tries: &mut Tries, count: impl FnOnce(u32) -> u32) -> Result<()> {
         let wrong = count(tries.wrong);
         if wrong == 0 {
-            match fs::remove_file(&self.count) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+            state::remove(&self.count)?;
         } else {
             state::write_json(&self.count, &Count { version: VERSION, wrong }, 0o600)?;
         }
@@ -212,6 +207,7 @@ fn wait_after(wrong: u32) -> Duration {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::fs;
 
     pub(crate) const PIN: &str = "4711";
 

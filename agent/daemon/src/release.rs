@@ -41,20 +41,21 @@ pub(crate) fn settings(paths: &Paths) -> Result<AgentSettings> {
 
 /// What recipe, site and image together ask of this node.
 pub(crate) fn wanted(paths: &Paths, settings: &AgentSettings, site: &Site) -> Result<Wanted> {
+    let solo = is_solo(settings);
     Ok(Wanted {
         ring: settings.ring.enabled,
         storage: settings.ring.enabled && settings.storage.enabled,
         swarm: settings.ring.enabled && settings.swarm.enabled,
-        solo: is_solo(settings),
-        expect: if is_solo(settings) { Some(1) } else { site.expect },
+        solo,
+        expect: if solo { Some(1) } else { site.expect },
         removal_ms: match site.grace_seconds {
             Some(seconds) => seconds.saturating_mul(1000),
             None => Wanted::default().removal_ms,
         },
         settle_ms: settings.ring.settle_seconds.saturating_mul(1000),
-        join: if is_solo(settings) { Vec::new() } else { site.network.join.clone() },
+        join: if solo { Vec::new() } else { site.network.join.clone() },
         volume: settings.storage.volume.clone(),
-        replicas: if is_solo(settings) { 1 } else { settings.storage.replicas },
+        replicas: if solo { 1 } else { settings.storage.replicas },
         managers: settings.swarm.managers,
         stacks: stacks(paths)?,
         ..Wanted::default()

@@ -183,16 +183,10 @@ fn wifi(wifi: &Wifi) -> (String, Zeroizing<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{Fake, loopback};
-    use ashlar_site::{RingKey, SecretText};
+    use crate::fakes::{Fake, loopback, site};
+    use ashlar_site::SecretText;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
-
-    fn site(rest: &str) -> Site {
-        let text = Site::new("shop", RingKey::new([7; 32])).to_toml().unwrap();
-        let (head, _) = text.split_once("[network]").unwrap();
-        Site::parse(&format!("{head}{rest}"), Path::new("site.toml")).unwrap()
-    }
 
     #[test]
     fn containers_stay_out_of_the_shop_s_way_unless_the_site_says_otherwise() {

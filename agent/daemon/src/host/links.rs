@@ -41,7 +41,7 @@ impl Link {
 }
 
 /// Where the kernel tells of network links.
-const SYS: &str = "/sys/class/net";
+pub(crate) const SYS: &str = "/sys/class/net";
 
 fn interfaces() -> Result<impl Iterator<Item = InterfaceAddress>> {
     getifaddrs().context("cannot list the network interfaces of this machine")
@@ -65,11 +65,21 @@ fn ethernet(entry: &InterfaceAddress) -> Option<Link> {
     let mac = address.addr().filter(|_| address.hatype() == ARPHRD_ETHER)?;
     Some(Link {
         name: entry.interface_name.clone(),
-        mac: mac.map(|byte| hex::encode([byte])).join(":"),
+        mac: written(mac),
         ports: Vec::new(),
         carrier: entry.flags.contains(InterfaceFlags::IFF_RUNNING),
         index: address.ifindex(),
     })
+}
+
+/// A MAC address as people write it.
+pub(crate) fn written(mac: [u8; 6]) -> String {
+    mac.map(|byte| hex::encode([byte])).join(":")
+}
+
+/// Whether a link is a radio.
+pub(crate) fn is_wireless(sys: &Path, name: &str) -> bool {
+    ["wireless", "phy80211"].iter().any(|entry| sys.join(name).join(entry).exists())
 }
 
 /// Whether an Ethernet link leads out of the box by a wire. Containers' and
@@ -78,7 +88,7 @@ fn ethernet(entry: &InterfaceAddress) -> Option<Link> {
 fn is_wired(sys: &Path, name: &str) -> bool {
     let has = |entry: &str| sys.join(name).join(entry).exists();
     let named = name == "host0" || name.starts_with("en") || name.starts_with("eth");
-    let other = has("wireless") || has("phy80211") || has("bridge") || has("bonding_slave");
+    let other = is_wireless(sys, name) || has("bridge") || has("bonding_slave");
     (named || has("device") || has("bonding")) && !other
 }
 

@@ -1,6 +1,6 @@
 //! The machine below the agent: units, host name, links and mounts.
 
-mod links;
+pub(crate) mod links;
 mod mounts;
 mod systemd;
 

@@ -122,9 +122,7 @@ impl Machine {
             other => bail!("{unit}: systemd's job ended as `{other}`; see `journalctl -u {unit}`"),
         }
     }
-}
 
-impl Machine {
     /// Kills those of a unit's processes that there are.
     async fn kill(&self, unit: &str, whom: &str) -> Result<()> {
         let killed = SystemdProxy::new(&self.bus).await?.kill_unit(unit, whom, SIGKILL).await;

@@ -1,6 +1,7 @@
 //! The ports of the box, asked of the kernel.
 
 use super::told;
+use crate::host::links;
 use anyhow::{Context, Result};
 use ashlar_api::{LinkAddress, LinkKind, LinkView, Network};
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
@@ -14,7 +15,7 @@ use std::path::Path;
 /// The ports of this box.
 pub(crate) fn network() -> Result<Network> {
     let entries = getifaddrs().context("cannot list the network interfaces of this machine")?;
-    let sys = Path::new("/sys/class/net");
+    let sys = Path::new(links::SYS);
     let mut links: BTreeMap<String, LinkView> = BTreeMap::new();
     for entry in entries {
         note(&mut links, sys, &entry);
@@ -53,7 +54,7 @@ fn note(links: &mut BTreeMap<String, LinkView>, sys: &Path, entry: &InterfaceAdd
     let Some(address) = &entry.address else { return };
     if let Some(hardware) = address.as_link_addr() {
         if hardware.hatype() == ARPHRD_ETHER {
-            link.mac = hardware.addr().map(|mac| mac.map(|byte| hex::encode([byte])).join(":"));
+            link.mac = hardware.addr().map(links::written);
             link.kind = kind(sys, name);
         }
         if hardware.hatype() == ARPHRD_LOOPBACK {
@@ -69,10 +70,9 @@ fn note(links: &mut BTreeMap<String, LinkView>, sys: &Path, entry: &InterfaceAdd
 /// A port with a device below it is the machine's own; the one of a container that
 /// runs as a node is known by its name.
 fn kind(sys: &Path, name: &str) -> LinkKind {
-    let has = |entry: &str| sys.join(name).join(entry).exists();
-    if has("wireless") || has("phy80211") {
+    if links::is_wireless(sys, name) {
         LinkKind::Wireless
-    } else if has("device") || name == "host0" {
+    } else if sys.join(name).join("device").exists() || name == "host0" {
         LinkKind::Wired
     } else {
         LinkKind::Virtual

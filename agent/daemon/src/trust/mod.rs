@@ -111,6 +111,8 @@ impl Trust {
         request: &NodeRequest,
     ) -> Result<NodeAnswer> {
         let caller = self.caller()?;
+        // As `first_that`, whose closures cannot be sent to another thread, as a route
+        // of the local API has to be.
         let mut last = anyhow!("no manager of the Swarm is seen");
         for manager in managers {
             match caller.post(*manager, route::NODE, request).await {
