@@ -3,6 +3,7 @@
 use crate::loop_device::{Bench, cannot};
 use crate::small_image::{self, SITE};
 use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::run;
 use ashlar_tests::skipped;
 use std::fs::File;
 use std::process::Command;
@@ -32,7 +33,7 @@ fn what_was_on_the_disk_is_shown_and_gone_afterwards() -> Result<()> {
     }
     let bench = Bench::new()?;
     let disk = bench.disk()?;
-    crate::loop_device::run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&disk.path))?;
+    run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&disk.path))?;
     let flash = bench.flash(&disk.path)?;
     // Without --json, which shows nothing on the way.
     let mut plain = Command::new(flash.into_command().get_program());
@@ -43,7 +44,7 @@ fn what_was_on_the_disk_is_shown_and_gone_afterwards() -> Result<()> {
     ensure!(output.status.success() && error.contains("ext4"), "{error}");
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(out.contains("one box") && out.contains("MB/s"), "{out}");
-    let found = crate::loop_device::run(Command::new("blkid").args(["-p"]).arg(&disk.path))?;
+    let found = run(Command::new("blkid").args(["-p"]).arg(&disk.path))?;
     ensure!(found.contains("gpt") && !found.contains("ext4"), "{found}");
     Ok(())
 }
@@ -55,13 +56,11 @@ fn a_packed_image_with_its_checksum_is_written() -> Result<()> {
     }
     let mut bench = Bench::new()?;
     let packed = bench.place("small.raw.zst");
-    crate::loop_device::run(
-        Command::new("zstd").arg("--quiet").arg(&bench.image).arg("-o").arg(&packed),
-    )?;
+    run(Command::new("zstd").arg("--quiet").arg(&bench.image).arg("-o").arg(&packed))?;
     let sums = bench.place("SHA256SUMS");
-    let sum = crate::loop_device::run(
-        Command::new("sha256sum").arg("small.raw.zst").current_dir(packed.parent().context("/")?),
-    )?;
+    let sum = run(Command::new("sha256sum")
+        .arg("small.raw.zst")
+        .current_dir(packed.parent().context("/")?))?;
     std::fs::write(&sums, sum)?;
     bench.image = packed;
     let disk = bench.disk()?;

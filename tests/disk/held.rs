@@ -1,7 +1,8 @@
 //! Disks that somebody uses: each refused, with who it is, and not touched.
 
-use crate::loop_device::{Bench, LoopDevice, cannot, run};
+use crate::loop_device::{Bench, LoopDevice, cannot};
 use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::run;
 use ashlar_tests::skipped;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
 //! `ashlar-install` from a stick that `ashlar flash --installer` wrote: both are
 //! loop devices, and the firmware's variables are files.
 
-use crate::loop_device::{Bench, LoopDevice, cannot, run};
+use crate::loop_device::{Bench, LoopDevice, cannot};
 use crate::small_image::{self, SITE};
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::built;
+use ashlar_tests::command::{built, run};
 use ashlar_tests::skipped;
 use std::fs::File;
 use std::io::Write;

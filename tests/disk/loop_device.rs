@@ -1,8 +1,8 @@
 //! Disks that are files, and what it takes to flash them.
 
 use crate::small_image::{self, SITE};
-use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::Ashlar;
+use anyhow::Result;
+use ashlar_tests::command::{Ashlar, run};
 use sha2::{Digest, Sha256};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -88,14 +88,6 @@ impl Bench {
             .project(self.directory.path());
         Ok(flash.env("HOME", "/nonexistent").env("PATH", "/nonexistent"))
     }
-}
-
-/// Runs a tool of the host.
-pub(crate) fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    let (out, error) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
-    ensure!(output.status.success(), "{command:?}: {error}");
-    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// Why nothing can be shown here, if so.

@@ -1,8 +1,9 @@
 //! Flashing that does not come to its end, and what is said about the disk then.
 
-use crate::loop_device::{Bench, LARGE, LoopDevice, METAL, cannot, run};
+use crate::loop_device::{Bench, LARGE, LoopDevice, METAL, cannot};
 use crate::small_image;
 use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::run;
 use ashlar_tests::skipped;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -43,6 +43,17 @@ pub fn built_as(profile: &str, name: &str) -> Result<PathBuf> {
         .with_context(|| format!("no {profile}/{name} beside {}", own.display()))
 }
 
+/// Runs a tool, and gives what it prints.
+///
+/// # Errors
+/// With what it says, when it fails.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}", error.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// An invocation of `ashlar`.
 #[derive(Debug)]
 pub struct Ashlar(Command);

@@ -1,6 +1,6 @@
 //! Another person on this host, who builds an image with what they have.
 
-use crate::command::{Ran, program, workspace};
+use crate::command::{Ran, program, run, workspace};
 use crate::project::{entries, programs, sources, toolchain, users_cache};
 use anyhow::{Context, Result, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -82,7 +82,7 @@ impl Person {
     }
 
     fn owns_their_home(&self) -> Result<()> {
-        run(Command::new("chown").args(["--recursive", &self.name]).arg(self.home.path()))
+        run(Command::new("chown").args(["--recursive", &self.name]).arg(self.home.path())).map(drop)
     }
 
     fn borrow(&mut self, what: &Path, inside: &str) -> Result<()> {
@@ -141,14 +141,4 @@ impl Drop for Person {
         let _ = run(Command::new("rm").arg("-rf").arg(self.cache()));
         let _ = run(Command::new("userdel").arg(&self.name));
     }
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }

@@ -5,7 +5,7 @@
 //! retail image had before our agent took its place, whose exact file the
 //! recipe's lock names.
 
-use crate::command::workspace;
+use crate::command::{run, workspace};
 use crate::project::users_cache;
 use anyhow::{Context, Result, bail, ensure};
 use ashlar_recipe::{Lock, LockedPackage};
@@ -98,9 +98,12 @@ fn host() -> Result<Peer> {
     let fetched = tempfile::tempdir()?;
     // Asked by hand first: lists may be missing on a new machine, where
     // fetching them is all that it takes.
-    if let Err(error) = run(Command::new("apt-get").args(["download", "serf"]), fetched.path()) {
-        run(Command::new("apt-get").args(["-q", "update"]), fetched.path())?;
-        run(Command::new("apt-get").args(["download", "serf"]), fetched.path()).context(error)?;
+    if let Err(error) =
+        run(Command::new("apt-get").args(["download", "serf"]).current_dir(fetched.path()))
+    {
+        run(Command::new("apt-get").args(["-q", "update"]).current_dir(fetched.path()))?;
+        run(Command::new("apt-get").args(["download", "serf"]).current_dir(fetched.path()))
+            .context(error)?;
     }
     let mut files = fs::read_dir(fetched.path())?;
     let deb = files.next().context("apt-get downloaded nothing")??.path();
@@ -133,15 +136,15 @@ fn fetch(lock: &Lock, package: &LockedPackage, to: &Path) -> Result<()> {
     let mut helper = Command::new("/usr/lib/apt/apt-helper");
     helper.args(["-o", "APT::Sandbox::User=root", "download-file"]);
     helper.arg(format!("{archive}/{}", package.filename)).arg(to);
-    run(helper.arg(format!("SHA256:{}", package.sha256)), Path::new("/")).map(drop)
+    run(helper.arg(format!("SHA256:{}", package.sha256)).current_dir("/")).map(drop)
 }
 
 /// Unpacks a package beside `place`, and puts it there whole: other processes
 /// may be doing the same.
 fn unpack(deb: &Path, place: &Path) -> Result<Peer> {
     let draft = tempfile::tempdir_in(shelf()?)?;
-    run(Command::new("dpkg-deb").arg("-x").arg(deb).arg(draft.path()), Path::new("/"))?;
-    let version = run(Command::new("dpkg-deb").arg("-f").arg(deb).arg("Version"), Path::new("/"))?;
+    run(Command::new("dpkg-deb").arg("-x").arg(deb).arg(draft.path()).current_dir("/"))?;
+    let version = run(Command::new("dpkg-deb").arg("-f").arg(deb).arg("Version").current_dir("/"))?;
     fs::write(draft.path().join("version"), version.trim())?;
     let draft = draft.keep();
     if fs::rename(&draft, place).is_err() {
@@ -156,12 +159,4 @@ fn unpacked(place: &Path) -> Result<Peer> {
     let program = place.join("usr/bin/serf");
     ensure!(program.is_file(), "no {}", program.display());
     Ok(Peer { version, program })
-}
-
-fn run(command: &mut Command, directory: &Path) -> Result<String> {
-    let words = format!("{command:?}");
-    let output = command.current_dir(directory).output().with_context(|| words.clone())?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{words}: {}", error.trim());
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
