@@ -12,7 +12,8 @@ use std::path::Path;
 
 /// Buses that a person can plug into, or that disks and cards hang on.
 const PLUGGED: &[&str] = &["pci", "usb", "virtio", "sdio"];
-/// Buses of the board itself: only what the running system drives is of interest.
+/// Buses of the board itself: only what the running system has a module for is of
+/// interest.
 const OF_THE_BOARD: &[&str] = &["platform", "mmc", "hid", "i2c", "serio"];
 
 /// A device of the machine that is looked at.
@@ -46,7 +47,8 @@ impl Device {
             let Ok(entries) = buses.join(bus).join("devices").read_dir() else { continue };
             for entry in entries.flatten() {
                 let Some(device) = Self::read(bus, &entry.path()) else { continue };
-                if PLUGGED.contains(bus) || device.driver.is_some() {
+                let module = entry.path().join("driver/module");
+                if PLUGGED.contains(bus) || module.is_symlink() {
                     found.push(device);
                 }
             }
@@ -199,7 +201,11 @@ impl Driven {
     #[must_use]
     pub fn of(device: &Device, image: &Drivers, here: Option<&Drivers>) -> Self {
         let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
-        let modules: BTreeSet<String> = owned(image.of_device(device));
+        let mut modules: BTreeSet<String> = owned(image.of_device(device));
+        if modules.is_empty() {
+            let core = |name: &&String| OF_EACH_KERNEL.contains(&name.as_str());
+            modules.extend(device.driver.iter().filter(core).cloned());
+        }
         if !modules.is_empty() {
             return Self::Yes { modules };
         }
@@ -208,17 +214,12 @@ impl Driven {
         if lacks.is_empty() {
             lacks.extend(device.driver.clone());
         }
-        // What drives every bridge and port is a part of each kernel.
-        if lacks.is_empty() || lacks.iter().all(|name| OF_EACH_KERNEL.contains(&name.as_str())) {
-            return Self::Nowhere;
-        }
-        Self::No { lacks }
+        if lacks.is_empty() { Self::Nowhere } else { Self::No { lacks } }
     }
 }
 
 /// Drivers of the kernel's core, which are no modules and answer to no alias.
-const OF_EACH_KERNEL: &[&str] =
-    &["pcieport", "usb", "hub", "serial8250", "alarmtimer", "pci", "virtio-pci"];
+const OF_EACH_KERNEL: &[&str] = &["pcieport", "usb", "hub", "virtio-pci"];
 
 #[cfg(test)]
 mod tests;
