@@ -2,6 +2,7 @@
 
 mod boot;
 mod bytes;
+mod failing;
 mod formats;
 mod install;
 mod lab;

@@ -79,9 +79,14 @@ impl Machine {
 
     /// As if somebody had asked for it in the boot menu.
     fn asked(&self, program: &str, by: &str) -> Output {
+        self.with(program, by, &[])
+    }
+
+    fn with(&self, program: &str, by: &str, words: &[&str]) -> Output {
         let path = format!("{}:{}", self.at("bin").display(), self.at("programs").display());
         Command::new("/bin/sh")
             .arg(overlays().join("initrd/usr/lib/ashlar").join(program))
+            .args(words)
             .arg(self.0.path())
             .env("PATH", path)
             .env("ASHLAR_ASKED", by)
@@ -362,6 +367,60 @@ fn a_reset_that_an_older_release_noted_is_carried_out() {
     machine.write(MARK, "\x07\0\0\x001 factory\n");
     assert!(machine.run("reset-disk").status.success());
     assert!(is_reset(&machine) && !machine.at(MARK).exists());
+}
+
+#[test]
+fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() {
+    let machine = Machine::new();
+    machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
+    machine.write("dev/ttyS0", "");
+    machine.tool(
+        "systemctl",
+        "case $1 in\n\
+         list-units) echo \"ashlar-disk.service loaded failed failed The disk\" ;;\n\
+         show) echo \"The disk that this box was booted from\" ;;\n\
+         esac",
+    );
+    machine.tool("journalctl", "echo \"No disk holds the root of this release.\"");
+    machine.tool("dmesg", "echo \"nvme0: I/O error\"");
+    machine.tool("sleep", "echo \"$1\" >$top/slept");
+    let output = machine.with("show-failure", "", &["300"]);
+    assert!(output.status.success(), "{}", said(&output));
+    for console in ["dev/tty1", "dev/ttyS0"] {
+        let page = fs::read_to_string(machine.at(console)).unwrap();
+        for words in [
+            "This box could not start.",
+            "ashlar-disk.service  The disk that this box was booted from",
+            "No disk holds the root of this release.",
+            "nvme0: I/O error",
+            "Nothing needs to be typed, and nothing can be: it tries again in 5 minutes.",
+        ] {
+            assert!(page.contains(words), "{console} lacks {words:?}:\n{page}");
+        }
+        let last = page.lines().rfind(|line| !line.trim().is_empty()).unwrap();
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        assert!(last.starts_with('─'), "something covers its end: {last}");
+    }
+    assert_eq!(fs::read_to_string(machine.at("slept")).unwrap(), "300\n");
+
+    // What would be a shell is this page, before and after the root is there; whatever
+    // becomes of the page, the box restarts.
+    for overlay in ["base", "initrd"] {
+        let unit = overlays().join(overlay).join("usr/lib/systemd/system/emergency.service");
+        let unit = fs::read_to_string(unit).unwrap();
+        let starts: Vec<_> = unit.lines().filter(|line| line.starts_with("Exec")).collect();
+        assert_eq!(starts, ["ExecStart=/usr/lib/ashlar/show-failure 300"]);
+        for words in ["SuccessAction=reboot-force", "FailureAction=reboot-force"] {
+            assert!(unit.contains(words), "{overlay}");
+        }
+        assert!(!unit.contains("StandardInput"), "{overlay}: nobody types here");
+    }
+    for shell in ["rescue.service", "debug-shell.service"] {
+        let masked = overlays().join("base/etc/systemd/system").join(shell);
+        assert_eq!(fs::read_link(masked).unwrap(), Path::new("/dev/null"), "{shell}");
+        let list = include_str!("../data/initrd.toml");
+        assert!(!list.contains(&format!("\"{shell}\"")), "the initrd has {shell}");
+    }
 }
 
 impl Machine {

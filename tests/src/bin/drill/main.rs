@@ -65,6 +65,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::a_box_with",
     },
     Drill {
+        name: "failing",
+        what: "a VM whose boot fails: the words on its screen, no shell, again after five minutes",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture failing::",
+    },
+    Drill {
         name: "boot",
         what: "instructions of one VM until its agent runs and until it is ready, unit by unit",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
