@@ -180,6 +180,18 @@ fn members(s: &Situation<'_>, found: &mut Found) {
             cure,
         );
     }
+    if s.observed.place.moved && s.observed.place.twin {
+        let words = "this disk was copied: the node that it stands for runs in another machine, \
+             which answers at its address";
+        let cure = "`ashlarctl reset cluster` here makes this box one of its own; or switch the \
+             other one off, and this one goes on in its place";
+        found.critical("copied-disk", "this node", words, cure);
+    } else if s.observed.place.moved {
+        let words = "this disk was set up in another machine";
+        let cure = "if nobody answers at its address while its cable is in, it goes on here by \
+             itself";
+        found.notice("moved-disk", "this node", words, cure);
+    }
     if s.observed.out {
         let words = "a person took this box out of its cluster; its files are set aside";
         let cure = "`ashlarctl node rejoin` here lets it in again as a new box; or reset it";

@@ -82,6 +82,9 @@ pub struct Place {
     /// This disk was set up in another machine: it was copied or moved, and the
     /// node that it stands for may be running there.
     pub moved: bool,
+    /// Another machine answered at the node's address when it was asked last.
+    #[serde(default)]
+    pub twin: bool,
     /// The medium cannot be written: state and data are in memory, and no site is
     /// taken.
     #[serde(default)]

@@ -247,6 +247,7 @@ fn anything() -> impl Strategy<Value = Observed> {
         carrier_ms,
         cable_elsewhere,
         moved,
+        twin: cable_elsewhere,
         in_memory: false,
     });
     let clock = (prop::bool::weighted(0.05), any::<bool>());
@@ -394,6 +395,7 @@ fn the_observations_reach_every_kind_of_step() {
     start-volume
     stay-out
     strike-off
+    take-machine
     trim-logs
     tune-volume
     ");

@@ -341,6 +341,7 @@ impl Swarm for Fake {
     }
 
     async fn leave(&self) -> Result<()> {
+        self.call("leave the swarm");
         self.world().swarm = ashlar_cluster::Swarm::default();
         Ok(())
     }

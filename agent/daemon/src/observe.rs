@@ -175,6 +175,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             carrier_ms: self.carrier.borrow_mut().note(worn.carrier, since_boot_ms()),
             cable_elsewhere: worn.cable_elsewhere,
             moved: worn.moved,
+            twin: worn.moved && self.twin.get(),
             in_memory: self.paths.in_memory().exists(),
         };
         Ok((worn.holds.then_some(identity), place))

@@ -49,6 +49,11 @@ impl Paths {
         self.root.join("sys/class/dmi/id/product_uuid")
     }
 
+    /// The serial number of its main board.
+    pub(crate) fn board_serial(&self) -> PathBuf {
+        self.root.join("sys/class/dmi/id/board_serial")
+    }
+
     /// The machine's serial number, as its label says.
     pub(crate) fn machine_serial(&self) -> PathBuf {
         self.root.join("sys/class/dmi/id/product_serial")
