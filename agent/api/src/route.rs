@@ -4,7 +4,9 @@
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
 
-/// `GET` → [`Network`](crate::Network). Local socket only.
+/// `GET` → [`Network`](crate::Network); `POST` [`NetworkRequest`](crate::NetworkRequest) →
+/// [`NetworkAnswer`](crate::NetworkAnswer). Local socket only; to change it takes root, or
+/// the screen of the box with the site's PIN, if it has one.
 pub const NETWORK: &str = "/v1/network";
 
 /// `GET` → [`Hardware`](crate::Hardware). Local socket only.

@@ -4,7 +4,8 @@
 use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
 use crate::{
-    MemberStatus, Observed, Part, Record, Roster, Step, SwarmLocal, Tenure, Violation, Wanted,
+    MemberStatus, NetworkChange, Observed, Part, Record, Roster, Step, SwarmLocal, Tenure,
+    Violation, Wanted,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,9 @@ pub fn alerts(observed: &Observed, wanted: &Wanted, troubles: Troubles<'_>) -> V
         swarm(&s, &mut found);
     }
     disks(observed, &mut found);
+    if let Some(change) = &observed.place.change {
+        network(change, &mut found);
+    }
     for (step, error) in troubles.failing {
         let words = format!("{step}: {error}");
         let cure = "it is tried again with growing pauses; `ashlarctl logs` has more";
@@ -150,6 +154,23 @@ impl Found {
 
     fn notice(&mut self, id: &str, subject: &str, words: impl Into<String>, cure: &str) {
         self.add(Severity::Notice, id, subject, words.into(), cure);
+    }
+}
+
+fn network(change: &NetworkChange, found: &mut Found) {
+    match change {
+        NetworkChange::Trying => {
+            let words = "a change of the network is tried";
+            let cure = "it is kept when a router and the other boxes answer as before, and undone \
+                 otherwise; `ashlarctl network confirm` keeps it all the same";
+            found.notice("network-tried", "this node", words, cure);
+        }
+        NetworkChange::Undone { why } => {
+            let words = format!("a change of the network was undone: {why}");
+            let cure = "mend the site's `[network]` and set it again; `ashlarctl network revert` \
+                 ends this message";
+            found.warning("network-undone", "this node", words, cure);
+        }
     }
 }
 

@@ -89,6 +89,22 @@ pub struct Place {
     /// taken.
     #[serde(default)]
     pub in_memory: bool,
+    /// What became of a change of the network.
+    #[serde(default)]
+    pub change: Option<NetworkChange>,
+}
+
+/// A change of the site's network that is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkChange {
+    /// It is set up; the one of before is put back unless somebody answers under it.
+    Trying,
+    /// The one of before was put back.
+    Undone {
+        /// Why, in words.
+        why: String,
+    },
 }
 
 /// The wall clock, by which certificates are judged.

@@ -5,8 +5,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Alert, ClusterId, Disk, MemberStatus, Observed, Part, RingMember, SwarmLocal, Troubles, Wanted,
-    alerts, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, MemberStatus, NetworkChange, Observed, Part, RingMember, SwarmLocal,
+    Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
 };
 use situations::*;
 
@@ -84,6 +84,13 @@ golden! {
     a_disk_that_was_copied_is_not_its_twin: moved(true);
     a_copy_that_a_person_makes_a_box_of_its_own_begins_anew:
         but(moved(true), |o| o.retired = true);
+    a_network_that_is_tried_is_told:
+        but(settled(1, 3), |o| o.place.change = Some(NetworkChange::Trying));
+    a_network_that_was_undone_is_told_with_why:
+        but(settled(1, 3), |o| {
+            let why = "no router answered".into();
+            o.place.change = Some(NetworkChange::Undone { why });
+        });
     a_box_that_lost_power_while_it_begins_anew_goes_on:
         but(settled(2, 3), |o| (o.identity, o.retired) = (None, true));
     a_box_that_lost_power_while_it_is_taken_out_goes_on:

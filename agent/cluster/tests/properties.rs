@@ -249,6 +249,7 @@ fn anything() -> impl Strategy<Value = Observed> {
         moved,
         twin: cable_elsewhere,
         in_memory: false,
+        change: None,
     });
     let clock = (prop::bool::weighted(0.05), any::<bool>());
     let clock = clock.prop_map(|(before_build, synchronised)| Clock {

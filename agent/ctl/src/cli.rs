@@ -36,6 +36,12 @@ Examples:
   ashlarctl power off --dry-run    may it be switched off?
   ashlarctl power reboot --yes";
 
+const NETWORK_EXAMPLES: &str = "\
+Examples:
+  ashlarctl network --json | jq -r '.links[].mac'
+  ashlarctl network set site.toml    try the network of this site
+  ashlarctl network confirm          keep it, whatever answers";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show where this node stands: phases, members, storage, Swarm
@@ -58,9 +64,9 @@ pub(crate) enum Command {
     History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
-    /// List this box's ports: cable, MAC and addresses
-    #[command(after_help = "Example: ashlarctl network --json | jq -r '.links[].mac'")]
-    Network(Facts),
+    /// List this box's ports: cable, MAC and addresses; or try another network
+    #[command(after_help = NETWORK_EXAMPLES)]
+    Network(Network),
     /// Say what machine this is: maker, serial number, firmware, memory, disks
     #[command(after_help = "Example: ashlarctl hardware --json | jq -r .serial")]
     Hardware(Facts),
@@ -146,6 +152,41 @@ pub(crate) struct History {
     /// A JSON list instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl network`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Network {
+    #[command(subcommand)]
+    pub(crate) what: Option<NetworkWhat>,
+    #[command(flatten)]
+    pub(crate) facts: Facts,
+}
+
+/// What becomes of the network.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkWhat {
+    /// Try the network that a site says, and wait what becomes of it
+    ///
+    /// The file is this box's site with another `[network]` or `[time]`. It is kept when
+    /// the router and another box answer under it as they did before, and undone after
+    /// two minutes otherwise; a power cut undoes it too. What a box has for life cannot
+    /// be changed so: its cluster address, containers' networks, a bond.
+    #[command(after_help = "Example: ashlarctl network set site.toml")]
+    Set {
+        /// The site.
+        file: PathBuf,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the network that is tried, whatever answers
+    #[command(after_help = "Example: ashlarctl network confirm")]
+    Confirm,
+    /// Take back the network that is tried; or end the message of one that was undone
+    #[command(after_help = "Example: ashlarctl network revert")]
+    Revert,
 }
 
 /// `ashlarctl network`, `ashlarctl hardware`.

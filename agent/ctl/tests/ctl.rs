@@ -37,6 +37,7 @@ impl Agent {
                     "GET /v1/hardware ",
                     "POST /v1/node ",
                     "POST /v1/power ",
+                    "POST /v1/network ",
                 ];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
@@ -454,6 +455,27 @@ fn ports_are_listed_with_cable_mac_and_addresses() {
     ");
     let (_, out, _) = Agent::saying([network.clone()]).ctl(&["network", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), network);
+}
+
+#[test]
+fn a_network_that_is_tried_is_followed_until_it_is_kept_or_undone() {
+    let trying = || json!({ "change": "trying" });
+    let agent = Agent::saying([trying(), trying(), json!({ "change": null })]);
+    let site = agent.dir.path().join("site.toml");
+    std::fs::write(&site, "name = 'shop'").unwrap();
+    let set = ["network", "set", site.to_str().unwrap()];
+    let (code, out, _) = agent.ctl(&set);
+    assert_eq!(code, 0);
+    assert!(out.contains("confirm` keeps it") && out.ends_with("The new network is kept.\n"));
+    let undone = json!({ "change": { "undone": { "why": "no router answered" } } });
+    let (code, out, err) = Agent::saying([trying(), undone.clone()]).ctl(&set);
+    assert_eq!(code, 1);
+    assert!(!out.contains("is kept") && err.contains("was undone: no router answered"), "{err}");
+    let (code, out, _) =
+        Agent::saying([undone.clone()]).ctl(&[set.as_slice(), &["--json"]].concat());
+    assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()), (1, undone));
+    let (code, _, err) = Agent::absent().ctl(&["network", "set", "/nonexistent/site.toml"]);
+    assert!(code == 1 && err.contains("cannot read /nonexistent/site.toml"), "{err}");
 }
 
 #[test]

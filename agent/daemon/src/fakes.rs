@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     /// Addresses for which another machine answers.
     pub(crate) answering: BTreeSet<IpAddr>,
+    /// Routers, with the links that they are on.
+    pub(crate) gateways: Vec<(IpAddr, String)>,
     paths: Option<Paths>,
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
@@ -176,6 +178,10 @@ impl Host for Fake {
             text.lines().find_map(|line| line.strip_prefix("Name=").map(str::to_owned))
         });
         Ok(named.filter(|_| world.network_reloaded))
+    }
+
+    async fn gateways(&self) -> Result<Vec<(IpAddr, String)>> {
+        Ok(self.world().gateways.clone())
     }
 
     async fn answers(&self, address: IpAddr, _: &str) -> Result<bool> {

@@ -16,6 +16,7 @@ mod inventory;
 mod journal;
 mod ledger;
 mod machine;
+mod network_change;
 mod networkd;
 mod node;
 mod observe;

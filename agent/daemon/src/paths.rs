@@ -79,6 +79,16 @@ impl Paths {
         self.state().join("reset.json")
     }
 
+    /// A change of the network that is not kept, or was undone,
+    pub(crate) fn network_change(&self) -> PathBuf {
+        self.state().join("network-change.json")
+    }
+
+    /// and the site that it tries.
+    pub(crate) fn network_trial(&self) -> PathBuf {
+        self.state().join("network-trial.toml")
+    }
+
     /// How many wrong PINs were typed at the screen since the last right one.
     pub(crate) fn console_tries(&self) -> PathBuf {
         self.state().join("console-tries.json")

@@ -5,6 +5,7 @@ mod cluster;
 mod doors;
 mod handlers;
 mod local;
+mod network;
 mod node;
 mod power;
 mod reset;
