@@ -19,6 +19,7 @@ mod power;
 mod reset;
 pub mod route;
 mod secret;
+mod site_reset;
 mod status;
 mod words;
 
@@ -32,6 +33,7 @@ pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
+pub use site_reset::{BoxReset, BoxResetRequest, SiteResetAnswer, SiteResetRequest};
 pub use status::*;
 pub use words::{bytes, duration};
 

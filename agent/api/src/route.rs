@@ -22,6 +22,15 @@ pub const POWER: &str = "/v1/power";
 /// the screen of the box with the node's name and the site's PIN.
 pub const RESET: &str = "/v1/reset";
 
+/// `POST` [`SiteResetRequest`](crate::SiteResetRequest) →
+/// [`SiteResetAnswer`](crate::SiteResetAnswer). Local socket only, and root only.
+pub const SITE_RESET: &str = "/v1/reset/site";
+
+/// `POST` [`BoxResetRequest`](crate::BoxResetRequest) →
+/// [`ResetAnswer`](crate::ResetAnswer). Cluster listener, with a node certificate of a
+/// live member.
+pub const BOX_RESET: &str = "/v1/reset/box";
+
 /// `POST` [`NodeRequest`](crate::NodeRequest) →
 /// [`NodeAnswer`](crate::NodeAnswer). On the local socket root only, unless it is a
 /// dry run; an agent that does not lead passes it on to the cluster listener of one

@@ -338,6 +338,37 @@ Examples:
   ashlarctl reset factory --new-site site.toml    come back as a node of another site
   ashlarctl reset factory --name ashlar-4f0c      although it may hold the last copy")]
     Factory(Factory),
+    /// All state and data of every box of this site, for good
+    ///
+    /// Asks every box what it would lose, and for the site's name. Then all of them
+    /// reset themselves as by `reset factory`, this one last. A box that does not answer
+    /// holds the others back, unless --partial is given: it keeps what it has.
+    #[command(after_help = "\
+Examples:
+  ashlarctl reset site --dry-run             what would be lost on every box
+  ashlarctl reset site --keep-site           begin the site anew
+  ashlarctl reset site --partial             although a box is off")]
+    Site(ResetSite),
+}
+
+/// `ashlarctl reset site`.
+#[derive(Debug, Args)]
+pub(crate) struct ResetSite {
+    /// Come back with the site that the boxes have now. Without this they forget it.
+    #[arg(long)]
+    pub(crate) keep_site: bool,
+    /// Go on without the boxes that do not answer.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// The name of the site, instead of being asked for it.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) name: Option<String>,
+    /// Say what would be lost, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ashlarctl reset factory`.

@@ -3,10 +3,13 @@
 use crate::host::{Host, Link, Mount, UnitState};
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
+use crate::release::Release;
 use crate::ring::{Configuration, Member, Ring};
+use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
+use ashlar_api::{BootTimes, Status};
 use ashlar_cluster::{
     Brick, Intent, MemberStatus, Part, Record, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags,
     Volume, Wanted,
@@ -28,6 +31,12 @@ pub(crate) fn site(rest: &str) -> Site {
     let text = Site::new("shop", RingKey::new([7; 32])).to_toml().unwrap();
     let (head, _) = text.split_once("[network]").unwrap();
     Site::parse(&format!("{head}{rest}"), Path::new("site.toml")).unwrap()
+}
+
+/// The status of a node of the site `shop` that has observed nothing.
+pub(crate) fn blank() -> Status {
+    let release = Release { profile: "test".into(), version: "1".into() };
+    Facts { release, site: Some("shop".into()), boot: BootTimes::default() }.blank()
 }
 
 /// Everything that the fakes share.

@@ -2,7 +2,7 @@
 //! say who may ask.
 
 use super::power::{self, Leave};
-use super::{Decider, network, node, reset};
+use super::{Decider, network, node, reset, site_reset};
 use crate::inventory;
 use crate::ledger;
 use crate::network_change;
@@ -80,6 +80,7 @@ fn router(api: LocalApi, leave: Leave) -> Router {
         )
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
+        .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
         .merge(node::router(decider, paths.clone()))
         .merge(network::router(changes, paths.clone(), presence.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))

@@ -9,6 +9,7 @@ mod network;
 mod node;
 mod power;
 mod reset;
+mod site_reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{LocalApi, bind, serve_local};
