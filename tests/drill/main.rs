@@ -10,4 +10,5 @@ mod machine;
 mod profiles;
 mod removing;
 mod reset;
+mod stick;
 mod vm;
