@@ -2,6 +2,7 @@
 
 mod boot;
 mod bytes;
+mod failing;
 mod formats;
 mod install;
 mod lab;
@@ -9,4 +10,5 @@ mod machine;
 mod profiles;
 mod removing;
 mod reset;
+mod stick;
 mod vm;

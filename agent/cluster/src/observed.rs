@@ -82,10 +82,29 @@ pub struct Place {
     /// This disk was set up in another machine: it was copied or moved, and the
     /// node that it stands for may be running there.
     pub moved: bool,
+    /// Another machine answered at the node's address when it was asked last.
+    #[serde(default)]
+    pub twin: bool,
     /// The medium cannot be written: state and data are in memory, and no site is
     /// taken.
     #[serde(default)]
     pub in_memory: bool,
+    /// What became of a change of the network.
+    #[serde(default)]
+    pub change: Option<NetworkChange>,
+}
+
+/// A change of the site's network that is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkChange {
+    /// It is set up; the one of before is put back unless somebody answers under it.
+    Trying,
+    /// The one of before was put back.
+    Undone {
+        /// Why, in words.
+        why: String,
+    },
 }
 
 /// The wall clock, by which certificates are judged.

@@ -71,10 +71,12 @@ fn identity(s: &Situation<'_>) -> Stand {
             "no site yet: put one on the seed partition, or pass the credential ashlar.site",
         );
     }
+    if s.observed.place.moved && s.observed.place.twin {
+        return no("this disk was copied: the node that it stands for runs in another machine");
+    }
     if s.observed.place.moved {
         return no(
-            "this disk was set up in another machine: a copy must be set up anew; if it was moved \
-             on purpose, run `ashlar-agent accept-machine` here",
+            "this disk was set up in another machine: looking whether its node runs there still",
         );
     }
     match &s.observed.identity {

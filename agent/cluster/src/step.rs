@@ -111,6 +111,9 @@ impl std::fmt::Display for SwarmRole {
 pub enum Step {
     /// Make the node id, host name and cluster address, and write them to state.
     MakeIdentity,
+    /// Go on as the node of this disk in another machine than before, unless somebody
+    /// answers at its address.
+    TakeMachine,
     /// Start a daemon's unit (writing its configuration first).
     Start {
         /// Which.
@@ -301,7 +304,9 @@ impl Step {
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self {
-            Self::MakeIdentity | Self::StartAnew | Self::StayOut => Phase::Identity,
+            Self::MakeIdentity | Self::TakeMachine | Self::StartAnew | Self::StayOut => {
+                Phase::Identity
+            }
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
@@ -365,6 +370,7 @@ impl Step {
             | Self::DeployStack { .. }
             | Self::RemoveStack { .. } => Scope::Cluster,
             Self::MakeIdentity
+            | Self::TakeMachine
             | Self::Start { .. }
             | Self::Restart { .. }
             | Self::JoinRing { .. }

@@ -17,6 +17,7 @@ impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::MakeIdentity => f.write_str("make this node's identity"),
+            Self::TakeMachine => f.write_str("go on as this node in another machine"),
             Self::Start { daemon } => write!(f, "start the {daemon}"),
             Self::Restart { daemon } => write!(f, "kill the {daemon} and start it anew"),
             Self::JoinRing { addresses } => write!(f, "join the ring at {}", list(addresses)),

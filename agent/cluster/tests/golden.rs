@@ -5,8 +5,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Alert, ClusterId, Disk, MemberStatus, Observed, Part, RingMember, SwarmLocal, Troubles, Wanted,
-    alerts, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, MemberStatus, NetworkChange, Observed, Part, RingMember, SwarmLocal,
+    Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
 };
 use situations::*;
 
@@ -42,6 +42,14 @@ macro_rules! golden {
     };
 }
 
+/// Node 1 of three, whose disk is in another machine.
+fn moved(twin: bool) -> Observed {
+    but(settled(1, 3), |o| {
+        o.identity = None;
+        (o.place.moved, o.place.twin) = (true, twin);
+    })
+}
+
 golden! {
     without_a_site_nothing_happens: Observed::default();
     a_medium_that_cannot_be_written_joins_nothing_and_says_so:
@@ -70,10 +78,24 @@ golden! {
         but(new_node(1, vec![member(1), member(2)]), |o| o.place.carrier_ms = Some(10_000));
     a_clock_before_the_release_founds_nothing:
         but(new_node(1, vec![member(1)]), |o| o.clock.before_build = true);
-    a_disk_from_another_machine_does_nothing:
+    a_disk_from_another_machine_waits_for_the_cable:
+        but(moved(false), |o| o.place.carrier_ms = Some(44_999));
+    a_disk_that_was_moved_goes_on_in_the_other_machine: moved(false);
+    a_disk_that_was_copied_is_not_its_twin: moved(true);
+    a_copy_that_a_person_makes_a_box_of_its_own_begins_anew:
+        but(moved(true), |o| o.retired = true);
+    a_network_that_is_tried_is_told:
+        but(settled(1, 3), |o| o.place.change = Some(NetworkChange::Trying));
+    a_network_that_was_undone_is_told_with_why:
         but(settled(1, 3), |o| {
-            o.identity = None;
-            o.place.moved = true;
+            let why = "no router answered".into();
+            o.place.change = Some(NetworkChange::Undone { why });
+        });
+    a_box_that_lost_power_while_it_begins_anew_goes_on:
+        but(settled(2, 3), |o| (o.identity, o.retired) = (None, true));
+    a_box_that_lost_power_while_it_is_taken_out_goes_on:
+        but(settled(2, 3), |o| {
+            (o.identity, o.retired, o.removed, o.out) = (None, true, true, true);
         });
     an_address_follows_the_cable_and_all_else_goes_on:
         but(settled(1, 3), |o| o.place.cable_elsewhere = true);

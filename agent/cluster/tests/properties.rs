@@ -247,7 +247,9 @@ fn anything() -> impl Strategy<Value = Observed> {
         carrier_ms,
         cable_elsewhere,
         moved,
+        twin: cable_elsewhere,
         in_memory: false,
+        change: None,
     });
     let clock = (prop::bool::weighted(0.05), any::<bool>());
     let clock = clock.prop_map(|(before_build, synchronised)| Clock {
@@ -394,6 +396,7 @@ fn the_observations_reach_every_kind_of_step() {
     start-volume
     stay-out
     strike-off
+    take-machine
     trim-logs
     tune-volume
     ");

@@ -16,6 +16,7 @@ mod history;
 mod logs;
 mod manual;
 mod members;
+mod network;
 mod node;
 mod other_screen;
 mod power;
@@ -41,7 +42,12 @@ fn main() -> ExitCode {
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::AwaitPhase { phase } => shown::run(&phase),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
-        Command::Network(options) => on_runtime(facts::network(&client, &options)),
+        Command::Network(cli::Network { what: None, facts }) => {
+            on_runtime(facts::network(&client, &facts))
+        }
+        Command::Network(cli::Network { what: Some(what), .. }) => {
+            on_runtime(network::run(&client, &what))
+        }
         Command::Node(options) => on_runtime(node::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),

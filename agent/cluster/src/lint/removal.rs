@@ -79,8 +79,10 @@ pub(super) fn take_out_only_the_emptied(step: &Step, c: &Case<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) fn stay_out_until_let_in(_: &Step, c: &Case<'_>) -> Verdict {
-    must(!c.o.out, "a person took this box out")
+pub(super) fn stay_out_until_let_in(step: &Step, c: &Case<'_>) -> Verdict {
+    // One that lost power on its way out goes on.
+    let on_its_way = matches!(step, Step::StayOut) && c.o.retired;
+    must(!c.o.out || on_its_way, "a person took this box out")
 }
 
 /// Every brick runs, and none lacks anything.

@@ -206,6 +206,7 @@ impl Simulation {
                 self.nodes[node].disk.struck_off.clone_from(nodes);
                 Ok(())
             }
+            Step::TakeMachine => Err("no disk is moved here"),
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
             Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
@@ -496,6 +497,7 @@ impl Simulation {
 const fn duration(step: &Step) -> (u64, u64) {
     match step {
         Step::MakeIdentity
+        | Step::TakeMachine
         | Step::RecordSwarm
         | Step::SetTags { .. }
         | Step::TrimLogs

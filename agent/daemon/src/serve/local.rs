@@ -2,9 +2,10 @@
 //! say who may ask.
 
 use super::power::{self, Leave};
-use super::{Decider, node, reset};
+use super::{Decider, network, node, reset, site_reset};
 use crate::inventory;
 use crate::ledger;
+use crate::network_change;
 use crate::paths::Paths;
 use crate::presence::{Peer, Presence};
 use anyhow::{Context, Result};
@@ -19,7 +20,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Opens the socket: root and the group of the process may connect.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
@@ -46,6 +47,8 @@ pub(crate) struct LocalApi {
     pub(crate) paths: Paths,
     /// Who may act.
     pub(crate) presence: Presence,
+    /// Takes changes of the network.
+    pub(crate) changes: mpsc::Sender<network_change::Request>,
 }
 
 /// Serves until the process ends.
@@ -62,7 +65,7 @@ async fn serve(listener: UnixListener, router: Router) {
 }
 
 fn router(api: LocalApi, leave: Leave) -> Router {
-    let LocalApi { status, decider, paths, presence } = api;
+    let LocalApi { status, decider, paths, presence, changes } = api;
     let (history, root) = (paths.history(), paths.root().to_owned());
     Router::new()
         .route(route::STATUS, get(answer_status))
@@ -77,7 +80,9 @@ fn router(api: LocalApi, leave: Leave) -> Router {
         )
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
+        .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
         .merge(node::router(decider, paths.clone()))
+        .merge(network::router(changes, paths.clone(), presence.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))
         .merge(reset::router(status, paths, presence))
 }
@@ -147,7 +152,8 @@ mod tests {
         let (_, status) = watch::channel(blank());
         let presence = Presence::with_screen(paths, screen);
         let (_, decider) = watch::channel(None);
-        LocalApi { status, decider, paths: paths.clone(), presence }
+        let (changes, _) = mpsc::channel(1);
+        LocalApi { status, decider, paths: paths.clone(), presence, changes }
     }
 
     #[tokio::test]

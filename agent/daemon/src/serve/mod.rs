@@ -5,9 +5,11 @@ mod cluster;
 mod doors;
 mod handlers;
 mod local;
+mod network;
 mod node;
 mod power;
 mod reset;
+mod site_reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{LocalApi, bind, serve_local};

@@ -14,7 +14,7 @@ use ashlar_api::cluster::{
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{NodeAnswer, NodeRequest, route};
+use ashlar_api::{BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, route};
 use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
@@ -121,6 +121,15 @@ impl Trust {
             }
         }
         Err(last)
+    }
+
+    /// Asks one member for its reset, or what it would lose by one.
+    pub(crate) async fn reset(
+        &self,
+        member: IpAddr,
+        request: &BoxResetRequest,
+    ) -> Result<ResetAnswer> {
+        self.caller()?.post(member, route::BOX_RESET, request).await
     }
 
     /// Whose copies lack something that the one of this member has.

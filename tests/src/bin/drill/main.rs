@@ -65,6 +65,30 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::a_box_with",
     },
     Drill {
+        name: "hardware-sata",
+        what: "of these the SATA disk alone",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture a_box_with_a_sata",
+    },
+    Drill {
+        name: "hardware-sd",
+        what: "of these the SD card alone",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture a_box_with_an_sd",
+    },
+    Drill {
+        name: "failing",
+        what: "a VM whose boot fails: the words on its screen, no shell, again after five minutes",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture failing::",
+    },
+    Drill {
+        name: "stick",
+        what: "a reset is chosen on a VM's stick that no box ran from: it says so until it is out",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture stick::",
+    },
+    Drill {
         name: "boot",
         what: "instructions of one VM until its agent runs and until it is ready, unit by unit",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
