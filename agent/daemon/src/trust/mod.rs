@@ -14,7 +14,7 @@ use ashlar_api::cluster::{
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{NodeAnswer, NodeRequest, route};
+use ashlar_api::{NodeAnswer, NodeRequest, RevokedAnswer, RevokedRequest, route};
 use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
@@ -121,6 +121,16 @@ impl Trust {
             }
         }
         Err(last)
+    }
+
+    /// Gives a member the newest list of revoked people that is known here, and asks for
+    /// its own.
+    pub(crate) async fn share_revoked(
+        &self,
+        member: IpAddr,
+        request: &RevokedRequest,
+    ) -> Result<RevokedAnswer> {
+        self.caller()?.post(member, route::REVOKED, request).await
     }
 
     /// Whose copies lack something that the one of this member has.
