@@ -8,7 +8,9 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
@@ -30,6 +32,9 @@ pub enum ClientError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No box of the site could be asked, or none lets the caller in.
+    #[error("{0}")]
+    NoBox(Box<dyn std::error::Error + Send + Sync>),
     /// The other side understood, and refused.
     #[error("{0}")]
     Refused(ApiError),
@@ -84,10 +89,22 @@ impl ClientError {
     }
 }
 
-/// This node's own agent, over the local socket.
+/// Opens authenticated connections to an agent that is not this node's own.
+pub trait Dial: std::fmt::Debug + Send + Sync {
+    /// Opens one.
+    fn dial(&self) -> Pin<Box<dyn Future<Output = Result<Connection, ClientError>> + Send + '_>>;
+}
+
+/// An agent: this node's own, over the local socket, or one elsewhere.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    to: To,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    Socket(PathBuf),
+    Elsewhere(Arc<dyn Dial>),
 }
 
 impl Default for Client {
@@ -100,24 +117,35 @@ impl Client {
     /// The agent that listens on `socket`.
     #[must_use]
     pub fn at(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into() }
+        Self { to: To::Socket(socket.into()) }
     }
 
-    /// Where it listens.
+    /// An agent that `dial` reaches.
     #[must_use]
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    pub fn through(dial: Arc<dyn Dial>) -> Self {
+        Self { to: To::Elsewhere(dial) }
+    }
+
+    /// It is another machine's.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self.to, To::Elsewhere(_))
     }
 
     /// Opens a connection for one or more requests.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] when nobody listens.
+    /// [`ClientError::Unreachable`] or [`ClientError::NoBox`] when nobody answers.
     pub async fn connect(&self) -> Result<Connection, ClientError> {
-        let stream = tokio::net::UnixStream::connect(&self.socket)
-            .await
-            .map_err(|source| ClientError::Unreachable { path: self.socket.clone(), source })?;
-        Connection::over(stream).await
+        match &self.to {
+            To::Socket(path) => {
+                let stream = tokio::net::UnixStream::connect(path)
+                    .await
+                    .map_err(|source| ClientError::Unreachable { path: path.clone(), source })?;
+                Connection::over(stream).await
+            }
+            To::Elsewhere(dial) => dial.dial().await,
+        }
     }
 
     /// Where this node stands.

@@ -1,8 +1,9 @@
 //! The typed API of the agent, shared by daemon, ctl and console.
 //!
-//! Two listeners speak it: HTTP over the Unix socket [`LOCAL_SOCKET`] for this
-//! node's own tools (file permissions authenticate), and HTTP over mutual
-//! TLS 1.3 on [`CLUSTER_PORT`] between agents.
+//! Three listeners speak it: HTTP over the Unix socket [`LOCAL_SOCKET`] for this
+//! node's own tools (file permissions authenticate), HTTP over mutual TLS 1.3 on
+//! [`CLUSTER_PORT`] between agents, and the same on [`PEOPLE_PORT`] for people from
+//! elsewhere, who may ask there what the local socket answers.
 //!
 //! [`Status`] is what people and tools ask for; [`cluster`] holds what agents
 //! say to each other; [`route`] names every address and who may call it;
@@ -15,6 +16,7 @@ mod error;
 mod hardware;
 mod network;
 mod node;
+mod people;
 mod power;
 mod reset;
 pub mod route;
@@ -23,13 +25,14 @@ mod site_reset;
 mod status;
 mod words;
 
-pub use client::{Client, ClientError, Connection};
+pub use client::{Client, ClientError, Connection, Dial};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
 pub use network::{
     LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,
 };
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
+pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
@@ -56,6 +59,10 @@ pub const DAEMONS: &[&str] =
 
 /// TCP port of the cluster API, on the cluster address.
 pub const CLUSTER_PORT: u16 = 7944;
+
+/// TCP port on every address of a box, for people from elsewhere; only if the site
+/// lets any in.
+pub const PEOPLE_PORT: u16 = 7943;
 
 /// UDP and TCP port of the ring.
 pub const RING_PORT: u16 = 7945;

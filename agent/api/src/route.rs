@@ -1,5 +1,6 @@
 //! Every address of the API: one line each, so that server and clients cannot
-//! disagree.
+//! disagree. What is on the local socket is also on the people's port, for those
+//! whose role lets them (the agent has one table of it).
 
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
@@ -44,6 +45,15 @@ pub const REJOIN: &str = "/v1/rejoin";
 /// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
 /// only.
 pub const HISTORY: &str = "/v1/history";
+
+/// `GET` → [`IntroductionAnswer`](crate::IntroductionAnswer). People's port only; asked
+/// before anything else in a session.
+pub const INTRODUCTION: &str = "/v1/introduction";
+
+/// `POST` [`RevokedRequest`](crate::RevokedRequest) →
+/// [`RevokedAnswer`](crate::RevokedAnswer). On the local socket root only; on the cluster
+/// listener with a node certificate. Nobody is believed: the list is signed.
+pub const REVOKED: &str = "/v1/revoked";
 
 /// `POST` an enrolment *hello*, answered by a *challenge*. Cluster listener,
 /// without a client certificate.

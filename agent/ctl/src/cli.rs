@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
-/// Ask the Ashlar agent of this node.
+/// Ask the Ashlar agent of this node, or of a site elsewhere.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -13,6 +13,19 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "PATH", env = "ASHLAR_SOCKET",
           default_value = LOCAL_SOCKET, hide_default_value = true)]
     pub(crate) socket: PathBuf,
+    /// Ask a box of this site, from a workstation: the site's name, or the file of a
+    /// pass that `ashlar site admin` made.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SITE",
+        env = "ASHLAR_SITE",
+        conflicts_with = "socket"
+    )]
+    pub(crate) site: Option<String>,
+    /// Which box of the site: its address or its name. Without it, any that is found.
+    #[arg(long, global = true, value_name = "BOX", requires = "site")]
+    pub(crate) node: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -29,7 +42,9 @@ Examples:
   ashlarctl wait && docker node ls    go on once the node is ready
   ashlarctl why                       what holds this node back
   ashlarctl logs -f                   what the agent and its daemons write
-  ashlarctl reset factory --dry-run   what a factory reset would take away";
+  ashlarctl reset factory --dry-run   what a factory reset would take away
+  ashlarctl --site shop status        the same from a workstation, with a pass
+  ashlarctl --site shop --node 192.168.1.20 power reboot";
 
 const POWER_EXAMPLES: &str = "\
 Examples:
@@ -75,6 +90,8 @@ pub(crate) enum Command {
     Power(Power),
     /// Take a box out of the cluster, keep it after all, or let it in again
     Node(Node),
+    /// Say who is let in from elsewhere no more
+    Admin(Admin),
     /// Take from this box its workloads, its place in the cluster, or all that it is
     Reset(Reset),
     /// Print a completion script for a shell
@@ -295,6 +312,30 @@ pub(crate) struct Remove {
     pub(crate) json: bool,
 }
 
+/// `ashlarctl admin`.
+#[derive(Debug, Args)]
+pub(crate) struct Admin {
+    #[command(subcommand)]
+    pub(crate) what: AdminWhat,
+}
+
+/// What becomes of passes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminWhat {
+    /// Hand the cluster the list of passes that count no more
+    ///
+    /// `ashlar site admin revoke` makes it where the site is. Every box that is on takes
+    /// it at once; one that is off learns it from the others.
+    #[command(after_help = "Example: ashlarctl --site shop admin revoke keys/shop/revoked.pem")]
+    Revoke {
+        /// The list.
+        list: PathBuf,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// `ashlarctl reset`.
 #[derive(Debug, Args)]
 pub(crate) struct Reset {
@@ -400,6 +441,18 @@ pub(crate) struct Confirm {
     /// One JSON object, and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Command {
+    /// It does something to the box that is asked, or tells of that box alone: from
+    /// elsewhere that box must be named.
+    pub(crate) fn is_of_one_box(&self) -> bool {
+        match self {
+            Self::Power(_) | Self::Reset(_) | Self::Network(_) | Self::Hardware(_) => true,
+            Self::Node(node) => matches!(node.what, NodeWhat::Rejoin),
+            _ => false,
+        }
+    }
 }
 
 /// A [`Phase`] as a word of the command line.

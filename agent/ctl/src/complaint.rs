@@ -1,5 +1,6 @@
 //! Errors as a person reads them: what happened, and what to do.
 
+use crate::elsewhere::NoBox;
 use ashlar_api::ClientError;
 use owo_colors::{OwoColorize, Stream};
 use std::io::ErrorKind;
@@ -27,6 +28,7 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
                  See `systemctl status ashlar-agent` and `ashlarctl logs`"
             }
         }),
+        ClientError::NoBox(why) => why.downcast_ref::<NoBox>().map(|why| why.hint),
         ClientError::Late { .. } | ClientError::Broken { .. } => {
             Some("the agent is stuck or was just restarted; see `ashlarctl logs`")
         }

@@ -1,4 +1,4 @@
-//! `ashlarctl`: ask the Ashlar agent of this node.
+//! `ashlarctl`: ask the Ashlar agent of this node, or of a site elsewhere.
 //!
 //! | exit code | meaning |
 //! |---|---|
@@ -7,10 +7,12 @@
 //! | 2 | wrong usage |
 //! | 3 | the node answers, but is not (yet) ready |
 
+mod admin;
 mod alerts;
 mod ask;
 mod cli;
 mod complaint;
+mod elsewhere;
 mod facts;
 mod history;
 mod logs;
@@ -35,12 +37,26 @@ use std::process::ExitCode;
 pub(crate) const NOT_READY: u8 = 3;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let client = ashlar_api::Client::at(&cli.socket);
-    let outcome = match cli.command {
+    run(Cli::parse()).unwrap_or_else(|error| {
+        if complaint::is_closed_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
+        complaint::print(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let client = match cli.site {
+        None => ashlar_api::Client::at(&cli.socket),
+        Some(_) if cli.node.is_none() && cli.command.is_of_one_box() => {
+            anyhow::bail!("this is about one box: name it by --node, as `members` lists them")
+        }
+        Some(site) => elsewhere::client(&site, cli.node)?,
+    };
+    match cli.command {
         Command::Status(options) => on_runtime(status::run(&client, &options)),
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
-        Command::AwaitPhase { phase } => shown::run(&phase),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
         Command::Network(cli::Network { what: None, facts }) => {
             on_runtime(facts::network(&client, &facts))
@@ -48,23 +64,21 @@ fn main() -> ExitCode {
         Command::Network(cli::Network { what: Some(what), .. }) => {
             on_runtime(network::run(&client, &what))
         }
+        Command::Admin(options) => on_runtime(admin::run(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),
+        Command::AwaitPhase { .. } | Command::Logs(_) if client.is_elsewhere() => {
+            anyhow::bail!("this is for the box itself, and not there from elsewhere")
+        }
+        Command::AwaitPhase { phase } => shown::run(&phase),
         Command::Logs(options) => logs::run(&options),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::pages(dir.as_deref()),
-    };
-    outcome.unwrap_or_else(|error| {
-        if complaint::is_closed_pipe(&error) {
-            return ExitCode::SUCCESS;
-        }
-        complaint::print(&error);
-        ExitCode::FAILURE
-    })
+    }
 }
 
 fn on_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

@@ -6,6 +6,7 @@ use crate::health::{self, Pulse};
 use crate::host::Host;
 use crate::ledger::{self, Ledger};
 use crate::node::Node;
+use crate::people::{self, Admission};
 use crate::phases::Phases;
 use crate::ring::Ring;
 use crate::serve::{ClusterApi, Decider, serve_cluster};
@@ -96,6 +97,7 @@ pub(crate) struct Listener {
     pub(crate) engine: Engine,
     pub(crate) members: watch::Receiver<Vec<RingMember>>,
     pub(crate) server: watch::Receiver<Option<Arc<rustls::ServerConfig>>>,
+    pub(crate) people: Option<Arc<Admission>>,
 }
 
 impl<H, R, S, W> AgentLoop<H, R, S, W>
@@ -213,7 +215,8 @@ where
     /// Starts the cluster listener, once: it needs the cluster address.
     fn listen(&mut self) {
         let Ok(trust) = self.node.trust() else { return };
-        let Some(Listener { engine, members, server }) = self.listener.take() else { return };
+        let Some(listener) = self.listener.take() else { return };
+        let Listener { engine, members, server, people } = listener;
         let decider = Decider {
             trust: trust.clone(),
             engine: engine.clone(),
@@ -225,8 +228,11 @@ where
         };
         self.tell.decider.send_replace(Some(decider.clone()));
         self.offer_certificate();
+        if let Some(admission) = &people {
+            tokio::spawn(people::keep_up(admission.clone(), trust.clone(), members.clone()));
+        }
         tokio::spawn(serve_cluster(
-            Arc::new(ClusterApi { trust, engine, decider, members }),
+            Arc::new(ClusterApi { trust, engine, decider, members, people }),
             server,
         ));
     }

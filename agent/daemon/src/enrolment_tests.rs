@@ -2,12 +2,14 @@
 
 use crate::fakes::{Fake, FakeNode, blank, loopback};
 use crate::paths::Paths;
+use crate::people::Admission;
 use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::swarm::Engine;
-use ashlar_api::{BoxResetRequest, Connection, route};
+use ashlar_api::{BoxResetRequest, Connection, RevokedRequest, route};
 use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
 use ashlar_pki::enrolment::{Channel, Newcomer};
-use ashlar_site::Pools;
+use ashlar_pki::people::PeopleCa;
+use ashlar_site::{PeopleRules, Pools, Site};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ struct Founder {
     address: IpAddr,
     server: AbortHandle,
     ring: watch::Sender<Vec<RingMember>>,
+    people: Arc<Admission>,
+    people_ca: PeopleCa,
     _root: tempfile::TempDir,
 }
 
@@ -52,9 +56,14 @@ impl Founder {
             status: watch::channel(blank()).1,
             paths: node.paths.clone(),
         };
-        let api = Arc::new(ClusterApi { trust, engine, decider, members });
+        let people_ca = PeopleCa::mint("demo", jiff::Timestamp::now()).unwrap();
+        let ca = Some(BASE64_STANDARD.encode(people_ca.certificate().der()));
+        let site = Site { people: PeopleRules { ca, revoked: None }, ..node.site.clone() };
+        let people = Arc::new(Admission::open(&node.paths, &site).unwrap().unwrap());
+        let lets_in = Some(people.clone());
+        let api = Arc::new(ClusterApi { trust, engine, decider, members, people: lets_in });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
-        Self { node, address, server, ring, _root: root }
+        Self { node, address, server, ring, people, people_ca, _root: root }
     }
 
     fn cluster(&self) -> ClusterId {
@@ -263,6 +272,28 @@ async fn a_box_with_the_ring_s_new_key_enrols_and_one_with_the_old_key_does_not(
     let late = founder.newcomer(root.path(), 173).await;
     let refused = persist(&late, &founder.enrol()).await.unwrap_err();
     assert!(format!("{refused:#}").contains("ring key"), "{refused:#}");
+}
+
+#[tokio::test]
+async fn what_was_revoked_goes_from_box_to_box() {
+    let founder = Founder::new(190).await;
+    let root = tempfile::tempdir().unwrap();
+    let member = founder.newcomer(root.path(), 192).await;
+    persist(&member, &founder.enrol()).await.unwrap();
+    let trust = member.trust().unwrap();
+    let ask = RevokedRequest::default();
+    assert_eq!(trust.share_revoked(founder.address, &ask).await.unwrap().list, None);
+    let list = founder.people_ca.revoke(&[], 3, jiff::Timestamp::now()).unwrap().to_pem();
+    let give = RevokedRequest { list: Some(list.clone()) };
+    assert_eq!(trust.share_revoked(founder.address, &give).await.unwrap().number, 3);
+    assert_eq!(founder.people.newest().unwrap().to_pem(), list);
+    assert_eq!(trust.share_revoked(founder.address, &ask).await.unwrap().list, Some(list));
+    // Nobody's word is taken for it.
+    let foreign = PeopleCa::mint("demo", jiff::Timestamp::now()).unwrap();
+    let list = foreign.revoke(&[], 4, jiff::Timestamp::now()).unwrap().to_pem();
+    assert!(
+        trust.share_revoked(founder.address, &RevokedRequest { list: Some(list) }).await.is_err()
+    );
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ mod networkd;
 mod node;
 mod observe;
 mod paths;
+mod people;
+#[cfg(test)]
+mod people_tests;
 mod phases;
 mod places;
 mod presence;

@@ -119,6 +119,11 @@ impl Paths {
         self.state().join("struck-off.json")
     }
 
+    /// Certificates of people that count no more, as the site's people CA signed it.
+    pub(crate) fn people_revoked(&self) -> PathBuf {
+        self.state().join("people-revoked.pem")
+    }
+
     /// The cluster that this node belongs to.
     pub(crate) fn membership(&self) -> PathBuf {
         self.state().join("membership.json")

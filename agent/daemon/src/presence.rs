@@ -1,4 +1,5 @@
-//! Who asks over the local socket, and whether it may: root may all that there is;
+//! Who asks, and whether it may: root may all that there is, and so may a person from
+//! elsewhere whose certificate says so;
 //! the box's own screen acts for whoever stands before it, who types the site's PIN
 //! if it has one; the group of the socket may look.
 
@@ -31,22 +32,34 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// The version of the file that counts wrong PINs.
 const VERSION: u32 = 1;
 
-/// Who is at the other end of the socket, as the kernel says.
+/// Who asks: at the other end of the socket, as the kernel says, or from elsewhere, as
+/// a certificate says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
-    pub(crate) uid: Option<u32>,
+    uid: Option<u32>,
+    elsewhere: Option<bool>,
 }
 
 impl Peer {
-    /// Whether it is root.
+    /// A user of this box.
+    pub(crate) const fn here(uid: Option<u32>) -> Self {
+        Self { uid, elsewhere: None }
+    }
+
+    /// A person from elsewhere, who may act or only look.
+    pub(crate) const fn elsewhere(may_act: bool) -> Self {
+        Self { uid: None, elsewhere: Some(may_act) }
+    }
+
+    /// Whether it may what root may: it is root, or a person whose role says so.
     pub(crate) fn is_root(self) -> bool {
-        self.uid == Some(0)
+        self.uid == Some(0) || self.elsewhere == Some(true)
     }
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self { uid: stream.io().peer_cred().ok().map(|peer| peer.uid()) }
+        Self::here(stream.io().peer_cred().ok().map(|peer| peer.uid()))
     }
 }
 
@@ -55,6 +68,8 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 pub(crate) enum Asker {
     /// Root, or a program of root's.
     Root,
+    /// A person from elsewhere whose role lets it act; the log has the name.
+    Elsewhere,
     /// Somebody who stands before the box.
     AtTheScreen,
 }
@@ -119,6 +134,7 @@ impl Presence {
         match peer.uid {
             Some(uid) if Some(uid) == self.screen => Ok(Asker::AtTheScreen),
             Some(0) => Ok(Asker::Root),
+            None if peer.is_root() => Ok(Asker::Elsewhere),
             _ => Err(ApiError::new(
                 Refusal::Forbidden,
                 "only root and whoever stands before the box may do this",
@@ -126,10 +142,10 @@ impl Presence {
         }
     }
 
-    /// Whether the asker has shown that it may act: root has, the screen needs the
-    /// site's PIN if there is one.
+    /// Whether the asker has shown that it may act: root has, and who has a certificate;
+    /// the screen needs the site's PIN if there is one.
     pub(crate) async fn admit(&self, asker: Asker, pin: Option<Secret>) -> Result<(), ApiError> {
-        if asker == Asker::Root {
+        if asker != Asker::AtTheScreen {
             return Ok(());
         }
         let presence = self.clone();
@@ -235,13 +251,15 @@ pub(crate) mod tests {
     fn root_and_the_screen_may_act_and_the_group_of_the_socket_may_not() {
         let (_root, paths) = node(None);
         let presence = Presence::with_screen(&paths, Some(990));
-        let asker = |uid| presence.asker(Peer { uid }).ok();
+        let asker = |uid| presence.asker(Peer::here(uid)).ok();
         assert_eq!(asker(Some(0)), Some(Asker::Root));
         assert_eq!(asker(Some(990)), Some(Asker::AtTheScreen));
         assert_eq!(asker(Some(1000)), None);
         assert_eq!(asker(None), None);
         let without = Presence::with_screen(&paths, None);
-        assert!(without.asker(Peer { uid: None }).is_err(), "nobody is not the screen");
+        assert!(without.asker(Peer::here(None)).is_err(), "nobody is not the screen");
+        assert_eq!(presence.asker(Peer::elsewhere(true)).ok(), Some(Asker::Elsewhere));
+        assert!(presence.asker(Peer::elsewhere(false)).is_err());
     }
 
     #[test]

@@ -9,11 +9,12 @@ use crate::ledger::Ledger;
 use crate::network_change::{self, Changer};
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
+use crate::people::Admission;
 use crate::phases::Phases;
 use crate::presence::Presence;
 use crate::release::{self, Release};
 use crate::ring::Serf;
-use crate::serve::{self, LocalApi};
+use crate::serve::{self, LocalApi, PeopleApi};
 use crate::site_files;
 use crate::state;
 use crate::status::Facts;
@@ -21,9 +22,11 @@ use crate::storage::Driver;
 use crate::swarm::{self, Engine};
 use crate::work::Work;
 use anyhow::Result;
-use ashlar_api::{BootTimes, Status};
+use ashlar_api::{BootTimes, PEOPLE_PORT, Status};
 use ashlar_cluster::{Observed, Place, Standing, Wanted, phases};
 use ashlar_site::{AgentSettings, Site};
+use axum::Router;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,9 +66,17 @@ async fn live(paths: &Paths) -> Result<()> {
     let (decider, decides) = watch::channel(None);
     let presence = Presence::new(paths);
     let (changes, changes_asked) = mpsc::channel(1);
-    let api =
-        LocalApi { status: receiver, decider: decides, paths: paths.clone(), presence, changes };
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, api));
+    let (people, lets_in) = watch::channel(None);
+    let api = LocalApi {
+        status: receiver,
+        decider: decides,
+        paths: paths.clone(),
+        presence,
+        changes,
+        people: lets_in,
+    };
+    let routes = serve::routes(api);
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, routes.clone()));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));
@@ -76,6 +87,8 @@ async fn live(paths: &Paths) -> Result<()> {
     let mut phases = Phases::load(paths)?;
     let site = site(paths, &settings, &facts, &mut phases, &status, &pulse).await?;
     facts.site = Some(site.name.clone());
+    let admission = let_people_in(paths, &site, routes);
+    people.send_replace(admission.clone());
     let wanted = release::wanted(paths, &settings, &site)?;
     // Each daemon that hears of its files may take a while.
     pulse.promise(Duration::from_secs(600));
@@ -103,7 +116,12 @@ async fn live(paths: &Paths) -> Result<()> {
         pulse,
         wake,
         backoff: Backoff::default(),
-        listener: Some(Listener { engine, members: members_seen, server: server_seen }),
+        listener: Some(Listener {
+            engine,
+            members: members_seen,
+            server: server_seen,
+            people: admission,
+        }),
         blind: None,
         ledger: Ledger::open(paths.history()),
         standing: Standing::default(),
@@ -113,6 +131,19 @@ async fn live(paths: &Paths) -> Result<()> {
     };
     agent_loop.run().await;
     Ok(())
+}
+
+/// Listens for people from elsewhere, if the site lets in any. What is wrong with that
+/// keeps them out, and the node goes on.
+fn let_people_in(paths: &Paths, site: &Site, router: Router) -> Option<Arc<Admission>> {
+    let admission = Admission::open(paths, site).unwrap_or_else(|error| {
+        tracing::error!("nobody is let in from elsewhere: {error:#}");
+        None
+    })?;
+    let admission = Arc::new(admission);
+    let api = PeopleApi { router, admission: admission.clone(), paths: paths.clone() };
+    tokio::spawn(serve::serve_people(api, (Ipv4Addr::UNSPECIFIED, PEOPLE_PORT).into()));
+    Some(admission)
 }
 
 /// The site; waits until one is imported, and says meanwhile what is missing.

@@ -17,7 +17,7 @@ use std::sync::RwLock;
 use zeroize::Zeroizing;
 
 /// Keys that a node knows, the one in use first.
-type Keys = Vec<Zeroizing<RingKey>>;
+pub(crate) type Keys = Vec<Zeroizing<RingKey>>;
 
 /// The keys of one node.
 #[derive(Debug)]
@@ -126,6 +126,11 @@ fn write_keyring(paths: &Paths, key: &RingKey) -> Result<()> {
 
 fn encode(key: &RingKey) -> Zeroizing<String> {
     Zeroizing::new(BASE64_STANDARD.encode(key))
+}
+
+/// The keys that a node knows whose site has this one, the one in use first.
+pub(crate) fn known_keys(paths: &Paths, site: &RingKey) -> Keys {
+    keys(paths, site)
 }
 
 /// The keyring's keys, the primary one first, and after them the site's. The ring

@@ -168,7 +168,7 @@ fn in_the_box() {
     let listen = |address: [u8; 4], port| TcpListener::bind((IpAddr::from(address), port)).unwrap();
     let load = || run(Command::new("nft").arg("-f").arg(std::env::var("RULES").unwrap()));
     // Storage and sshd listen everywhere, the ring on the cluster address.
-    let _everywhere = [24_007, 49_152, 22].map(|port| listen([0; 4], port));
+    let _everywhere = [24_007, 49_152, 22, 7943].map(|port| listen([0; 4], port));
     let _ring = listen(CLUSTER, 7945);
     assert!(opens("WAN", LEASE, 24_007), "without rules it answers");
     load();
@@ -196,5 +196,9 @@ fn in_the_box() {
     assert!(!dropped.contains("packets 0 "), "not for want of a listener: {forward}");
     assert!(opens("WAN", LEASE, 7945), "the ring answers on every address");
     assert!(!opens("BOX", [172, 17, 0, 1], 7945), "but not to containers");
+    for (neighbour, address) in [("WAN", LEASE), ("LAN", CLUSTER)] {
+        assert!(opens(neighbour, address, 7943), "people call on every address");
+    }
+    assert!(!opens("BOX", [172, 17, 0, 1], 7943), "but not from containers");
     assert!(opens("WAN", LEASE, 22), "what is not the cluster's is as it was");
 }

@@ -157,18 +157,18 @@ impl ClusterCa {
     }
 }
 
-fn common_name(name: &str) -> DistinguishedName {
+pub(crate) fn common_name(name: &str) -> DistinguishedName {
     let mut dn = DistinguishedName::new();
     dn.push(DnType::CommonName, name);
     dn
 }
 
-fn uri(text: &str) -> Result<SanType, PkiError> {
+pub(crate) fn uri(text: &str) -> Result<SanType, PkiError> {
     Ia5String::try_from(text).map(SanType::URI).map_err(PkiError::crypto("cannot write a URI"))
 }
 
 /// 16 random bytes, positive and of constant length (RFC 5280 allows 20).
-fn serial() -> Result<SerialNumber, PkiError> {
+pub(crate) fn serial() -> Result<SerialNumber, PkiError> {
     let mut bytes = [0; 16];
     SystemRandom::new()
         .fill(&mut bytes)
@@ -178,12 +178,17 @@ fn serial() -> Result<SerialNumber, PkiError> {
 }
 
 /// Since 1970, and never before.
-fn seconds(time: Timestamp) -> Duration {
+pub(crate) fn seconds(time: Timestamp) -> Duration {
     Duration::from_secs(u64::try_from(time.as_second()).unwrap_or(0))
 }
 
 /// From `start` until `life` from now.
-fn set_life(params: &mut CertificateParams, start: Duration, now: Timestamp, life: Duration) {
+pub(crate) fn set_life(
+    params: &mut CertificateParams,
+    start: Duration,
+    now: Timestamp,
+    life: Duration,
+) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + start;
     params.not_after = epoch + seconds(now).saturating_add(life);

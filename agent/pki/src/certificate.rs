@@ -222,7 +222,10 @@ impl NodeCertificate {
     }
 }
 
-fn parse<'a>(der: &'a [u8], expected: &'static str) -> Result<X509Certificate<'a>, PkiError> {
+pub(crate) fn parse<'a>(
+    der: &'a [u8],
+    expected: &'static str,
+) -> Result<X509Certificate<'a>, PkiError> {
     match X509Certificate::from_der(der) {
         Ok(([], x509)) => Ok(x509),
         Ok(_) => Err(PkiError::malformed(expected, "something follows it")),
@@ -235,6 +238,14 @@ fn time(time: x509_parser::time::ASN1Time, of: &'static str) -> Result<Timestamp
         .map_err(|_| PkiError::malformed(of, "a date out of range"))
 }
 
+/// When a certificate ends.
+pub(crate) fn not_after(
+    x509: &X509Certificate<'_>,
+    of: &'static str,
+) -> Result<Timestamp, PkiError> {
+    time(x509.validity().not_after, of)
+}
+
 fn general_names<'a>(
     x509: &'a X509Certificate<'a>,
 ) -> impl Iterator<Item = &'a GeneralName<'a>> + 'a {
@@ -242,7 +253,7 @@ fn general_names<'a>(
     names.into_iter().flat_map(|n| n.value.general_names.iter())
 }
 
-fn uri(x509: &X509Certificate<'_>, scheme: &str) -> Option<String> {
+pub(crate) fn uri(x509: &X509Certificate<'_>, scheme: &str) -> Option<String> {
     general_names(x509).find_map(|n| match n {
         GeneralName::URI(uri) => uri.strip_prefix(scheme).map(str::to_owned),
         _ => None,
@@ -256,7 +267,7 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
-fn pem_certificate(text: &[u8]) -> Result<CertificateDer<'static>, PkiError> {
+pub(crate) fn pem_certificate(text: &[u8]) -> Result<CertificateDer<'static>, PkiError> {
     CertificateDer::from_pem_slice(text).map_err(|e| PkiError::malformed("a PEM certificate", e))
 }
 

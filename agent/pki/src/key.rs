@@ -119,6 +119,18 @@ impl NodeKey {
         self.0.public()
     }
 
+    pub(crate) const fn pair(&self) -> &KeyPair {
+        self.0.pair()
+    }
+
+    pub(crate) const fn from_private(key: PrivateKey) -> Self {
+        Self(key)
+    }
+
+    pub(crate) fn into_private(self) -> PrivateKey {
+        self.0
+    }
+
     /// For rustls.
     pub(crate) fn to_rustls(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.0.pkcs8().to_vec()).into()

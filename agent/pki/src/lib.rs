@@ -15,7 +15,9 @@
 //! No sockets, and no clock but the one that rustls reads to check a peer:
 //! callers pass `now`.
 //!
-//! There is no revocation list in certificates: members serve only whom the ring
+//! [`people`] is another trust: who may look after a site from elsewhere.
+//!
+//! There is no revocation list for nodes: members serve only whom the ring
 //! shows alive, so a certificate outlives its owner by at most [`NODE_LIFE`].
 
 mod authority;
@@ -23,6 +25,7 @@ mod certificate;
 pub mod enrolment;
 mod error;
 mod key;
+pub mod people;
 mod sealed;
 mod store;
 mod subject;

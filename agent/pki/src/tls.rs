@@ -7,17 +7,21 @@
 //! | a member that serves ([`server`]) | its own | asked for; without one a caller may only enrol |
 //! | a member that calls ([`client`]) | must chain to the CA and name the called node | its own |
 //! | a newcomer ([`enrolment_client`]) | any, checked by the enrolment's proof | none |
+//! | a box that serves people ([`people_server`]) | one of this moment, which says nothing | a person's, of the site's people CA, not revoked |
+//! | a person ([`person_client`]) | any, checked by the [introduction](crate::people::IntroductionKey) | its own |
 //!
 //! Every one needs [`Credentials`] but the newcomer: before a node has a
 //! certificate it serves nothing.
 
-use crate::{Credentials, NodeCertificate, NodeSubject, PkiError};
+use crate::key::PrivateKey;
+use crate::people::{PeopleCertificate, PersonCertificate, RevokedList};
+use crate::{Credentials, NodeCertificate, NodeKey, NodeSubject, PkiError};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -95,6 +99,61 @@ pub fn enrolment_client() -> Result<ClientConfig, PkiError> {
     Ok(config)
 }
 
+/// A server for people. Who shows no certificate of this CA, or one that has ended or
+/// was revoked, does not get through the handshake.
+///
+/// Its own certificate is of this moment and says nothing: a box must answer before it
+/// has one of a cluster. The introduction proves who it is.
+///
+/// # Errors
+/// [`PkiError`] when the cryptographic library fails.
+pub fn people_server(
+    ca: &PeopleCertificate,
+    revoked: Option<&RevokedList>,
+) -> Result<ServerConfig, PkiError> {
+    let key = PrivateKey::generate()?;
+    let own = rcgen::CertificateParams::default()
+        .self_signed(key.pair())
+        .map_err(PkiError::crypto("cannot sign a certificate of this moment"))?;
+    let lists = revoked.map(|list| CertificateRevocationListDer::from(list.der().to_vec()));
+    let callers = WebPkiClientVerifier::builder_with_provider(Arc::new(ca.roots()?), provider())
+        .with_crls(lists)
+        // Strangers need not learn whose box this is.
+        .clear_root_hint_subjects()
+        .build()
+        .map_err(|e| PkiError::Crypto { doing: "cannot check people", reason: e.to_string() })?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(failed("this node"))?
+        .with_client_cert_verifier(callers)
+        .with_single_cert(vec![own.der().clone()], NodeKey::from_private(key).to_rustls())
+        .map_err(failed("this node"))?;
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(config)
+}
+
+/// A person's client. It takes whatever certificate the box shows: nothing may be
+/// asked of it before its introduction holds.
+///
+/// # Errors
+/// [`PkiError`] when certificate and key do not fit each other.
+pub fn person_client(
+    certificate: &PersonCertificate,
+    key: &NodeKey,
+) -> Result<ClientConfig, PkiError> {
+    let whose = certificate.person().name();
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(failed(whose))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ProvedLater(provider())))
+        .with_client_auth_cert(vec![certificate.der().clone()], key.to_rustls())
+        .map_err(failed(whose))?;
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
 /// The name to connect under: a node's certificate carries its cluster address.
 #[must_use]
 pub fn server_name(address: IpAddr) -> ServerName<'static> {
@@ -117,8 +176,8 @@ pub fn peer(certificates: Option<&[CertificateDer<'_>]>) -> Result<Option<NodeSu
         .transpose()
 }
 
-/// Checks the server's possession of its key, and leaves the rest to the
-/// enrolment's proof.
+/// Checks the server's possession of its key, and leaves the rest to the proof of an
+/// enrolment or an introduction.
 #[derive(Debug)]
 struct ProvedLater(Arc<CryptoProvider>);
 

@@ -30,6 +30,7 @@ impl Site {
         self.network.check()?;
         self.time.check()?;
         self.console.check()?;
+        self.people.check()?;
         self.install.as_ref().map_or(Ok(()), InstallRules::check)?;
         if self.ring_key.as_bytes() == &[0; 32] {
             let reason = "this key is all zeros; expected 32 random bytes in base64";

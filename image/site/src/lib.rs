@@ -13,6 +13,7 @@ mod form;
 mod install;
 mod network;
 mod network_check;
+mod people;
 #[cfg(feature = "schema")]
 mod schema;
 mod secret;
@@ -27,6 +28,7 @@ pub use error::{SiteError, quoted};
 pub use form::is_name;
 pub use install::{DiskBus, InstallRules, Take};
 pub use network::{Bond, NetworkPlan, Pools, Proxy, SiteNode, Wifi};
+pub use people::{PeopleRules, with_people};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use secret::SecretText;
@@ -69,6 +71,9 @@ pub struct Site {
     /// The boxes' screens and keyboards.
     #[serde(default, skip_serializing_if = "is_default")]
     pub console: ConsoleRules,
+    /// Who may look after the boxes from elsewhere.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub people: PeopleRules,
     /// How an installer of this site chooses a box's disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<InstallRules>,
@@ -107,6 +112,7 @@ impl Site {
             network: NetworkPlan::default(),
             time: TimeRules::default(),
             console: ConsoleRules::default(),
+            people: PeopleRules::default(),
             install: None,
         }
     }

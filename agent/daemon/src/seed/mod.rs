@@ -12,7 +12,7 @@ use crate::paths::Paths;
 use crate::site_store;
 use crate::state;
 use anyhow::{Context, Result, bail};
-use ashlar_site::Site;
+use ashlar_site::{Site, with_people};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use partition::State;
 use std::fs::File;
@@ -187,6 +187,15 @@ fn offer(paths: &Paths, text: &str, origin: &Path) -> Result<Offer> {
         return Ok(Offer::Foreign);
     }
     if own.ring_key.as_bytes() == site.ring_key.as_bytes() {
+        // Who made the site has decided since that people may call from elsewhere.
+        if let (None, Some(ca)) = (own.people.ca(), site.people.ca()) {
+            let text = with_people(&here, &ca, site.people.revoked().as_deref());
+            let text = Zeroizing::new(text);
+            Site::parse(&text, &paths.site())?;
+            state::write(&paths.site(), text.as_bytes(), 0o600)?;
+            tracing::info!(site = site.name, "site `{}` lets in people from elsewhere", site.name);
+            return Ok(Offer::Taken);
+        }
         return Ok(Offer::Known);
     }
     site_store::rekey(paths, own.ring_key.as_bytes(), site.ring_key.as_bytes(), text)?;
@@ -370,6 +379,24 @@ mod tests {
         assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), new);
         assert!(fs::read_to_string(node.paths().keyring()).unwrap().contains(NEW_KEY));
         assert_eq!(import(&node.paths(), &sources, &|_| Ok(None)).unwrap(), Imported::Before);
+    }
+
+    #[test]
+    fn the_same_site_with_a_people_ca_gives_a_node_that_and_nothing_else() {
+        let node = Node::new(SITE);
+        node.import().unwrap();
+        let file = node.root.path().join("new.toml");
+        let sources = Sources { file: Some(file.clone()), ..node.sources.clone() };
+        let offered = |text: &str| {
+            fs::write(&file, text).unwrap();
+            let imported = import(&node.paths(), &sources, &|_| Ok(None)).unwrap();
+            (imported, fs::read_to_string(node.paths().site()).unwrap())
+        };
+        let people = SITE.to_owned() + "expect = 3\n\n[people]\nca = \"Y2E=\"\n";
+        let here = SITE.to_owned() + "\n[people]\nca = \"Y2E=\"\n";
+        assert_eq!(offered(&people), (Imported::Now, here.clone()));
+        // Who may call is not changed by whoever comes next.
+        assert_eq!(offered(&people.replace("Y2E=", "b3RoZXI=")), (Imported::Before, here));
     }
 
     #[test]

@@ -3,13 +3,16 @@
 
 use super::cluster::ClusterApi;
 use super::local::refuse;
+use super::revoked::taken;
 use super::site_reset;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{ApiError, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal, Secret, route};
+use ashlar_api::{
+    ApiError, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal, RevokedRequest, Secret, route,
+};
 use ashlar_cluster::{
     Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_hold_ca_key,
 };
@@ -172,6 +175,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::COPIES, post(copies))
         .route(route::NODE, post(node))
         .route(route::BOX_RESET, post(reset))
+        .route(route::REVOKED, post(revoked))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
         .with_state(session)
@@ -296,6 +300,12 @@ async fn node(State(session): Asked, body: Bytes) -> Answer {
         tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());
     }
     Ok(Json(answer).into_response())
+}
+
+async fn revoked(State(session): Asked, body: Bytes) -> Answer {
+    session.member(may_be_served)?;
+    let request: RevokedRequest = json(&body)?;
+    Ok(Json(taken(session.api.people.as_deref(), &request)?).into_response())
 }
 
 async fn copies(State(session): Asked, body: Bytes) -> Answer {

@@ -2,6 +2,7 @@
 //! say who may ask.
 
 use super::power::{self, Leave};
+use super::revoked::{self, People};
 use super::{Decider, network, node, reset, site_reset};
 use crate::inventory;
 use crate::ledger;
@@ -49,14 +50,17 @@ pub(crate) struct LocalApi {
     pub(crate) presence: Presence,
     /// Takes changes of the network.
     pub(crate) changes: mpsc::Sender<network_change::Request>,
+    /// Whom the site lets in from elsewhere.
+    pub(crate) people: People,
+}
+
+/// All that may be asked, over whatever listener.
+pub(crate) fn routes(api: LocalApi) -> Router {
+    router(api, power::by_systemd())
 }
 
 /// Serves until the process ends.
-pub(crate) async fn serve_local(listener: UnixListener, api: LocalApi) {
-    serve(listener, router(api, power::by_systemd())).await;
-}
-
-async fn serve(listener: UnixListener, router: Router) {
+pub(crate) async fn serve_local(listener: UnixListener, router: Router) {
     let service = router.into_make_service_with_connect_info::<Peer>();
     // `axum::serve` returns only when its listener fails for good.
     if let Err(error) = axum::serve(listener, service).await {
@@ -65,7 +69,7 @@ async fn serve(listener: UnixListener, router: Router) {
 }
 
 fn router(api: LocalApi, leave: Leave) -> Router {
-    let LocalApi { status, decider, paths, presence, changes } = api;
+    let LocalApi { status, decider, paths, presence, changes, people } = api;
     let (history, root) = (paths.history(), paths.root().to_owned());
     Router::new()
         .route(route::STATUS, get(answer_status))
@@ -81,6 +85,7 @@ fn router(api: LocalApi, leave: Leave) -> Router {
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
+        .merge(revoked::router(people, decider.clone()))
         .merge(node::router(decider, paths.clone()))
         .merge(network::router(changes, paths.clone(), presence.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))
@@ -153,7 +158,8 @@ mod tests {
         let presence = Presence::with_screen(paths, screen);
         let (_, decider) = watch::channel(None);
         let (changes, _) = mpsc::channel(1);
-        LocalApi { status, decider, paths: paths.clone(), presence, changes }
+        let (_, people) = watch::channel(None);
+        LocalApi { status, decider, paths: paths.clone(), presence, changes, people }
     }
 
     #[tokio::test]
@@ -163,7 +169,7 @@ mod tests {
         drop(bind(&path).unwrap());
         let listener = bind(&path).unwrap();
         let api = api(&Paths::under(dir.path()), None);
-        let server = tokio::spawn(serve_local(listener, api));
+        let server = tokio::spawn(serve_local(listener, routes(api)));
         let client = Client::at(&path);
         assert_eq!(client.status().await.unwrap(), blank());
         assert_eq!(client.history().await.unwrap(), []);
@@ -191,7 +197,7 @@ mod tests {
             Box::pin(async { Ok(()) })
         });
         let api = api(&paths, Some(nix::unistd::getuid().as_raw()));
-        tokio::spawn(serve(bind(&path).unwrap(), router(api, leave)));
+        tokio::spawn(serve_local(bind(&path).unwrap(), router(api, leave)));
         Screen { _root: root, paths, client: Client::at(path), left }
     }
 

@@ -1,16 +1,20 @@
-//! The agent's two listeners: one for this node's own tools, one for other
-//! agents.
+//! The agent's three listeners: one for this node's own tools, one for other agents,
+//! one for people from elsewhere.
 
 mod cluster;
 mod doors;
 mod handlers;
+mod listen;
 mod local;
 mod network;
 mod node;
+mod people;
 mod power;
 mod reset;
+mod revoked;
 mod site_reset;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
-pub(crate) use local::{LocalApi, bind, serve_local};
+pub(crate) use local::{LocalApi, bind, routes, serve_local};
 pub(crate) use node::Decider;
+pub(crate) use people::{PeopleApi, serve_people};

@@ -84,7 +84,7 @@ fn may(
     if let (Some(why), false) = (&losses.unbearable, typed) {
         let hint = format!("to do it all the same, give --name {}", name.unwrap_or("NAME"));
         let hint = match asker {
-            Asker::Root => hint,
+            Asker::Root | Asker::Elsewhere => hint,
             Asker::AtTheScreen => "type this node's name".into(),
         };
         return Err(

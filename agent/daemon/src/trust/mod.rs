@@ -14,7 +14,9 @@ use ashlar_api::cluster::{
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, route};
+use ashlar_api::{
+    BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route,
+};
 use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
@@ -130,6 +132,16 @@ impl Trust {
         request: &BoxResetRequest,
     ) -> Result<ResetAnswer> {
         self.caller()?.post(member, route::BOX_RESET, request).await
+    }
+
+    /// Gives a member the newest list of revoked people that is known here, and asks for
+    /// its own.
+    pub(crate) async fn share_revoked(
+        &self,
+        member: IpAddr,
+        request: &RevokedRequest,
+    ) -> Result<RevokedAnswer> {
+        self.caller()?.post(member, route::REVOKED, request).await
     }
 
     /// Whose copies lack something that the one of this member has.

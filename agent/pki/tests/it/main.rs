@@ -4,6 +4,7 @@
 
 mod enrolment;
 mod openssl;
+mod people;
 mod site;
 mod store;
 mod tls;

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     context.output.json(&json!({
         "site": answers.site,
         "profile": answers.profile,
-        "back_up": [site::place(&project, &answers.site)],
+        "back_up": site::back_up(&site::place(&project, &answers.site)),
         "commands": commands,
     }))?;
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,7 @@
 //! `ashlar site`: the secrets and addresses of one cluster, in `keys/<name>/`.
 
+mod admin;
+
 use crate::context::Context;
 use crate::output::Output;
 use ashlar_build::Project;
@@ -52,6 +54,18 @@ enum Verb {
     ///   ashlar site list
     #[command(verbatim_doc_comment)]
     List,
+    /// Let a person look after the boxes from elsewhere, or take that back.
+    ///
+    /// Makes a pass, in keys/SITE/admins/NAME.toml: a certificate with its key, and what
+    /// proves a box to this person. `ashlarctl --site` takes it. Each has a life, and
+    /// counts no more once it was revoked and the boxes were told.
+    ///
+    ///   ashlar site admin shop anna
+    ///   ashlar site admin shop ben --role view --days 30
+    ///   ashlar site admin revoke shop anna
+    ///   ashlar site admin list shop
+    #[command(verbatim_doc_comment)]
+    Admin(admin::Args),
     /// Make the hash of a PIN for the boxes' consoles, to put into a site.
     ///
     /// Whoever stands before a box of that site types the PIN before it does
@@ -104,6 +118,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             show(&Site::load(&path)?, &path, output)?;
         }
         Verb::List => list(&project, output)?,
+        Verb::Admin(args) => admin::run(args, &project, output)?,
         Verb::Pin => pin(output)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -161,11 +176,13 @@ pub(crate) fn create(
         }
     }
     site.create(&path)?;
+    admin::found(project, &site.name)?;
+    let site = Site::load(&path)?;
     // Whoever reads nothing else must read this.
     output.warning(format_args!(
-        "back up {} now, encrypted: it is the only copy of the cluster's key, and who has it can \
-         join",
-        path.display()
+        "back up {} now, encrypted: it has the only copy of the cluster's key, by which boxes join, \
+         and of the key by which people are let in",
+        project.keys().join(&site.name).display()
     ));
     Ok(site)
 }
@@ -260,13 +277,19 @@ pub(crate) fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<
     output.json(&json!({
         "site": site.name,
         "file": path,
-        "back_up": [path],
+        "back_up": back_up(path),
         "ring_key_fingerprint": site.ring_key.fingerprint(),
         "expect": site.expect,
         "network": network.without_secrets(),
         "time": site.time,
         "ssh_keys": site.ssh_keys,
     }))
+}
+
+/// What cannot be made again: the site, and the key that lets people in.
+pub(crate) fn back_up(site: &Path) -> Vec<PathBuf> {
+    let key = site.with_file_name("people-ca.key");
+    std::iter::once(site.to_owned()).chain(key.exists().then_some(key)).collect()
 }
 
 /// Type, the end of the key, and the comment.
@@ -296,7 +319,7 @@ fn list(project: &Project, output: &Output) -> miette::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use clap::Parser;
 
@@ -309,14 +332,14 @@ mod tests {
         args: Args,
     }
 
-    fn project() -> (tempfile::TempDir, Project) {
+    pub(crate) fn project() -> (tempfile::TempDir, Project) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("recipes")).unwrap();
         let project = Project::find(Some(dir.path())).unwrap();
         (dir, project)
     }
 
-    fn new(project: &Project, words: &[&str]) -> miette::Result<Site> {
+    pub(crate) fn new(project: &Project, words: &[&str]) -> miette::Result<Site> {
         let line = Line::try_parse_from(["site", "new"].iter().chain(words))
             .map_err(|error| miette::miette!("{error}"))?;
         let Verb::New(new) = line.args.verb else { unreachable!("`new` was typed") };
