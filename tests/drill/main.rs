@@ -3,6 +3,7 @@
 mod boot;
 mod bytes;
 mod formats;
+mod growing;
 mod install;
 mod lab;
 mod machine;
