@@ -4,6 +4,7 @@ mod boot;
 mod bytes;
 mod failing;
 mod formats;
+mod growing;
 mod install;
 mod lab;
 mod machine;

@@ -4,8 +4,8 @@
 use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
 use crate::{
-    MemberStatus, NetworkChange, Observed, Part, Record, Roster, Step, SwarmLocal, Tenure,
-    Violation, Wanted,
+    MemberStatus, NetworkChange, Observed, Part, Rebalance, Record, Roster, Step, SwarmLocal,
+    Tenure, Violation, Volume, Wanted,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -338,10 +338,30 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         let cure = "its self-heal daemon is started again by the leader";
         found.warning("self-heal-off", &subject, words, cure);
     }
+    if volume.started && !volume.is_spread() {
+        spreading(volume, name, found);
+    }
     if let Some(n) = volume.pending_heals.filter(|n| *n > 0) {
         let words = format!("{n} entries of {name} await healing");
         let cure = "leave the boxes on until it is done";
         found.notice("healing", name, words, cure);
+    }
+}
+
+fn spreading(volume: &Volume, name: &str, found: &mut Found) {
+    let sets = volume.sets().count();
+    match &volume.rebalance {
+        Some(Rebalance::Failed(how)) => {
+            let words = format!("not all files of {name} are spread over its {sets} sets: {how}");
+            let cure = "every file can be read where it is; it is tried again with growing pauses, \
+                        once every copy is whole";
+            found.warning("spread-failed", name, words, cure);
+        }
+        _ => {
+            let words = format!("the files of {name} are being spread over its {sets} sets");
+            let cure = "leave the boxes on until it is done; files can be used meanwhile";
+            found.notice("spreading", name, words, cure);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{Look, Part, Record, SwarmRole};
+use crate::{Look, Part, Rebalance, Record, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -264,7 +264,7 @@ pub struct Volume {
     pub tls: bool,
     /// Quorum and time-out options are as this release wants them.
     pub tuned: bool,
-    /// Bricks, in volume order.
+    /// Bricks, in volume order: each [`Self::replicas`] of them are a set.
     pub bricks: Vec<Brick>,
     /// Entries that await healing; `None` when that could not be read, or a
     /// brick could not say.
@@ -278,6 +278,14 @@ pub struct Volume {
     /// `None` if one could not say.
     #[serde(default)]
     pub behind: Option<BTreeSet<IpAddr>>,
+    /// Over how many sets the files were spread when that was last complete, as the
+    /// volume itself notes; 0 if there never was a second set.
+    #[serde(default)]
+    pub spread: u8,
+    /// How far files are on their way over more sets than that; `None` if it is not
+    /// known, or nothing is to move.
+    #[serde(default)]
+    pub rebalance: Option<Rebalance>,
 }
 
 /// A brick.

@@ -3,6 +3,7 @@
 //! Each phase plans for itself and only what its own observation allows, so a
 //! phase that waits does not hold up the upkeep of another.
 
+mod growth;
 mod joining;
 mod leaving;
 mod pki;

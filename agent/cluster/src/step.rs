@@ -184,6 +184,22 @@ pub enum Step {
         /// Nodes that give a brick each.
         bricks: Vec<IpAddr>,
     },
+    /// Add a further set of copies, in one command (leader only).
+    AddSet {
+        /// Nodes that give a brick each.
+        bricks: Vec<IpAddr>,
+    },
+    /// Let every box move the files that belong in another set than they are in
+    /// (leader only).
+    Rebalance {
+        /// Over so many sets.
+        sets: u8,
+    },
+    /// Note in the volume that the files are spread over all its sets (leader only).
+    NoteSpread {
+        /// So many.
+        sets: u8,
+    },
     /// Set TLS, quorum and time-out options on the volume (leader only).
     TuneVolume,
     /// Start the volume, and every brick and self-heal daemon of it that does
@@ -324,6 +340,9 @@ impl Step {
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddSet { .. }
+            | Self::Rebalance { .. }
+            | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -356,6 +375,9 @@ impl Step {
             Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddSet { .. }
+            | Self::Rebalance { .. }
+            | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -418,6 +440,7 @@ impl Step {
                 | Self::RestartEngine
                 | Self::LeaveSwarm
                 | Self::Remount
+                | Self::Rebalance { .. }
                 | Self::TrimLogs
         )
     }

@@ -46,6 +46,13 @@ impl Display for Step {
             Self::AddBricks { replicas, bricks } => {
                 write!(f, "add bricks on {} for {replicas} copies", all(bricks))
             }
+            Self::AddSet { bricks } => {
+                write!(f, "add a set of copies on {}", all(bricks))
+            }
+            Self::Rebalance { sets } => write!(f, "spread the files over {sets} sets"),
+            Self::NoteSpread { sets } => {
+                write!(f, "note that the files are spread over {sets} sets")
+            }
             Self::TuneVolume => f.write_str("set the volume's options"),
             Self::StartVolume => f.write_str("start the volume with all its parts"),
             Self::MountVolume => f.write_str("mount the volume"),

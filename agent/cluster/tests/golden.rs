@@ -5,8 +5,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Alert, ClusterId, Disk, MemberStatus, NetworkChange, Observed, Part, RingMember, SwarmLocal,
-    Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, MemberStatus, NetworkChange, Observed, Part, Rebalance, RingMember,
+    SwarmLocal, Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
 };
 use situations::*;
 
@@ -148,6 +148,41 @@ golden! {
             o.ring.as_mut().unwrap().quiet_ms = 60_000;
         });
     a_spare_box_takes_the_place_of_a_retired_one: but(settled(1, 4), |o| retire(o, 3));
+    three_more_boxes_become_a_second_set: settled(1, 6);
+    two_more_boxes_are_spares: settled(1, 5);
+    no_set_is_added_while_a_box_is_taken_out: leaving(1, 7, 3);
+    files_move_to_a_new_set: one_set_new(Rebalance::Never);
+    while_files_move_nothing_else_is_done: one_set_new(Rebalance::Running);
+    files_that_were_left_move_again: one_set_new(Rebalance::Failed("10.83.0.5 was off".into()));
+    files_do_not_move_while_a_copy_is_away:
+        but(one_set_new(Rebalance::Failed("10.83.0.5 was off".into())), |o| {
+            volume_of(o).bricks[4].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    that_files_are_spread_is_noted_once_all_is_whole: one_set_new(Rebalance::Done);
+    that_files_are_spread_is_not_noted_while_entries_heal:
+        but(one_set_new(Rebalance::Done), |o| volume_of(o).pending_heals = Some(4));
+    two_sets_of_six_are_settled: two_sets(1, 6);
+    of_two_sets_the_loss_of_two_copies_of_one_stops_writes:
+        but(two_sets(1, 6), |o| {
+            volume_of(o).bricks[3].online = false;
+            volume_of(o).bricks[5].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    a_spare_takes_the_place_of_one_in_its_own_set: but(two_sets(1, 7), |o| retire(o, 5));
+    of_two_sets_without_a_spare_a_lost_box_keeps_its_place: but(two_sets(1, 6), |o| lose_for(o, 5, 80));
+    a_copy_that_lags_in_another_set_holds_nothing_up:
+        but(two_sets(1, 7), |o| {
+            retire(o, 5);
+            volume_of(o).behind = Some([address(2)].into());
+        });
+    a_box_of_two_sets_is_replaced_once_no_files_move:
+        but(two_sets(1, 7), |o| {
+            retire(o, 5);
+            (volume_of(o).spread, volume_of(o).rebalance) = (1, Some(Rebalance::Running));
+        });
+    of_two_sets_a_box_that_is_taken_out_gives_its_copy_to_the_spare:
+        but(two_sets(1, 7), |o| intent_of(o).boxes.get_mut(&id(4)).unwrap().remove = true);
     without_a_spare_box_two_copies_go_on: but(settled(1, 3), |o| retire(o, 3));
     a_retired_box_without_a_brick_leaves_the_pool: but(settled(1, 4), |o| retire(o, 4));
     a_retired_box_that_is_back_sets_its_copy_aside_first:

@@ -286,6 +286,18 @@ impl Storage for Fake {
         bail!("no more bricks")
     }
 
+    async fn add_set(&self, _: &[IpAddr]) -> Result<()> {
+        bail!("no more sets")
+    }
+
+    async fn rebalance(&self) -> Result<()> {
+        bail!("there is one set")
+    }
+
+    async fn note_spread(&self, _: u8) -> Result<()> {
+        bail!("there is one set")
+    }
+
     async fn replace(&self, from: IpAddr, _: IpAddr) -> Result<()> {
         bail!("{from} has no brick")
     }

@@ -55,6 +55,9 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         }
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddSet { .. }
+        | Step::Rebalance { .. }
+        | Step::NoteSpread { .. }
         | Step::TuneVolume
         | Step::StartVolume
         | Step::MountVolume

@@ -47,6 +47,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
     },
     Drill {
+        name: "growth",
+        what: "three lab nodes become six while one writes; files move to a second set; one is cut",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture growing::",
+    },
+    Drill {
         name: "reset",
         what: "a VM is reset with its site, its power cut while its disk is emptied",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
