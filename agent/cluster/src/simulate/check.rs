@@ -210,7 +210,7 @@ impl Simulation {
             let bricks = self.seen.bricks.len();
             let right = if nodes < 3 { nodes } else { nodes - nodes % 3 };
             // Sets that were there stay, though boxes are gone.
-            let stays = bricks > right && bricks > 3 && bricks % 3 == 0;
+            let stays = bricks > right && bricks > 3 && bricks.is_multiple_of(3);
             if bricks != right && !stays {
                 return Err(format!("{bricks} bricks instead of {right}"));
             }
