@@ -222,7 +222,8 @@ async fn a_flood_of_connections_keeps_nobody_else_out() {
     let patience = Duration::from_secs(4);
     // Before the first of them is sent away for want of a handshake.
     let entered = timeout(patience, enter(&house, &anna, loopback(3))).await.unwrap();
-    entered.unwrap().get::<Status>(route::STATUS).await.unwrap();
+    let status = entered.unwrap().get::<Status>(route::STATUS).await.unwrap();
+    assert_eq!(status.profile, "test");
     inside.get::<Status>(route::STATUS).await.unwrap();
     // Their own address waits until they are gone, and no longer.
     drop(held);
