@@ -14,6 +14,7 @@ mod look;
 mod random;
 mod removal;
 mod scenario;
+mod witness;
 mod world;
 
 pub use random::Random;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub heal: (u64, u64),
     /// Whether nothing may be left of a box that is gone once all is settled.
     pub clears: bool,
+    /// Which of the nodes are witnesses.
+    pub witnesses: BTreeSet<usize>,
     /// A fault that is planted.
     pub fault: Option<Fault>,
     /// Whether two clusters would be a fault of the planner: not if the ring

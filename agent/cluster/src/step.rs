@@ -181,6 +181,12 @@ pub enum Step {
         /// Nodes that give a brick each.
         bricks: Vec<IpAddr>,
     },
+    /// Add the brick of a witness to two copies: it knows of every file and holds
+    /// the content of none (leader only).
+    AddArbiter {
+        /// The witness's address.
+        brick: IpAddr,
+    },
     /// Set TLS, quorum and time-out options on the volume (leader only).
     TuneVolume,
     /// Start the volume, and every brick and self-heal daemon of it that does
@@ -233,6 +239,14 @@ pub enum Step {
         /// Whether it is emptied.
         leaving: bool,
     },
+    /// Give a node no tasks, because its box is a witness; or give it tasks again
+    /// (leader only).
+    SetVoting {
+        /// Its host name.
+        name: String,
+        /// Whether it only votes.
+        voting: bool,
+    },
     /// Strike the dead entry of a box that joined the Swarm anew (leader only).
     DropSwarmEntry {
         /// The entry's id.
@@ -255,7 +269,8 @@ pub enum Step {
         to: IpAddr,
     },
     /// Give up the brick of a box that is retired, or on its way out, and with it one
-    /// copy (leader only).
+    /// copy; of two copies and a witness the witness's brick as well. Or give up the
+    /// brick of a witness, because a third copy takes its place (leader only).
     DropBrick {
         /// That box's address.
         brick: IpAddr,
@@ -319,6 +334,7 @@ impl Step {
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddArbiter { .. }
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -336,6 +352,7 @@ impl Step {
             | Self::RestartEngine
             | Self::SetSwarmRole { .. }
             | Self::SetLeaving { .. }
+            | Self::SetVoting { .. }
             | Self::DropSwarmEntry { .. }
             | Self::Record { .. }
             | Self::DeployStack { .. }
@@ -351,6 +368,7 @@ impl Step {
             Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddArbiter { .. }
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -361,6 +379,7 @@ impl Step {
             | Self::Record { .. }
             | Self::SetSwarmRole { .. }
             | Self::SetLeaving { .. }
+            | Self::SetVoting { .. }
             | Self::DropSwarmEntry { .. }
             | Self::DeployStack { .. }
             | Self::RemoveStack { .. } => Scope::Cluster,

@@ -98,6 +98,21 @@ fn a_box_that_a_person_takes_out_is_emptied_first_and_stays_out() {
     play(Scenario::TakenOut, &[(1, 20), (2, 60), (3, 150), (4, 40), (5, 20)]);
 }
 
+#[test]
+fn a_witness_settles_which_of_two_goes_on() {
+    play(Scenario::Witness, &[(2, 60), (3, 200), (4, 40)]);
+}
+
+#[test]
+fn a_witness_and_the_boxes_beside_it_are_replaced() {
+    play(Scenario::WitnessReplaced, &[(3, 120)]);
+}
+
+#[test]
+fn a_box_beside_a_witness_or_the_witness_is_taken_out() {
+    play(Scenario::WitnessTakenOut, &[(2, 30), (3, 90), (4, 20)]);
+}
+
 /// What is found when a copy that is not whole is taken for whole.
 #[test]
 fn a_copy_that_is_given_up_too_early_is_found() {

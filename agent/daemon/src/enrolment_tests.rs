@@ -81,6 +81,7 @@ impl Founder {
                 storage_open: false,
                 ca_key: false,
                 swarm: None,
+                witness: false,
             });
         });
     }

@@ -261,7 +261,8 @@ impl Storage for Fake {
     }
 
     async fn create(&self, bricks: &[IpAddr]) -> Result<()> {
-        let bricks = bricks.iter().map(|b| Brick { address: *b, online: false }).collect();
+        let brick = |b: &IpAddr| Brick { address: *b, online: false, arbiter: false };
+        let bricks = bricks.iter().map(brick).collect();
         let volume = Volume { replicas: 1, bricks, ..Volume::default() };
         self.world().volume = Some(volume);
         Ok(())
@@ -269,6 +270,10 @@ impl Storage for Fake {
 
     async fn add_bricks(&self, _: u8, _: &[IpAddr]) -> Result<()> {
         bail!("no more bricks")
+    }
+
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
+        bail!("{brick} is no witness")
     }
 
     async fn replace(&self, from: IpAddr, _: IpAddr) -> Result<()> {
@@ -360,6 +365,11 @@ impl Swarm for Fake {
 
     async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()> {
         self.call(format!("{name} leaves: {leaving}"));
+        Ok(())
+    }
+
+    async fn set_voting(&self, name: &str, voting: bool) -> Result<()> {
+        self.call(format!("{name} only votes: {voting}"));
         Ok(())
     }
 

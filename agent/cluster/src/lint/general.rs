@@ -14,6 +14,7 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(tags.cluster.as_ref() == own.map(|m| &m.cluster), "the cluster is not this node's")?;
     must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
     let closed = c.o.storage.is_some() && !c.certified();
+    must(tags.witness == c.o.witness, "whether it carries data is not so")?;
     must(!(tags.storage_open && closed), "the storage has no certificate")?;
     must(tags.swarm.is_none() || own.is_some_and(|m| m.swarm), "the Swarm is not yet on record")?;
     match (&c.o.swarm, tags.swarm) {
@@ -54,6 +55,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         }
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddArbiter { .. }
         | Step::TuneVolume
         | Step::StartVolume
         | Step::MountVolume
@@ -64,6 +66,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::RestartEngine
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }
+        | Step::SetVoting { .. }
         | Step::DropSwarmEntry { .. }
         | Step::DeployStack { .. }
         | Step::RemoveStack { .. } => swarm(),

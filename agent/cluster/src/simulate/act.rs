@@ -167,6 +167,12 @@ impl Simulation {
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
+            Step::AddArbiter { brick } => {
+                self.add(node, std::slice::from_ref(brick))?;
+                let volume = self.volume(node).ok_or("there is no volume")?;
+                volume.arbiter = volume.nodes.last().copied();
+                Ok(())
+            }
             Step::TuneVolume => {
                 let volume = self.volume(node).ok_or("there is no volume")?;
                 volume.tuned_for = volume.nodes.len();
@@ -194,6 +200,7 @@ impl Simulation {
                 let seats = &mut self.rafts[raft].seats;
                 seats.retain(|seat, _| format!("seat-{seat}") != *id);
                 self.rafts[raft].emptied.retain(|seat| format!("seat-{seat}") != *id);
+                self.rafts[raft].voting.retain(|seat| format!("seat-{seat}") != *id);
                 self.rafts[raft].ghosts.remove(id);
                 Ok(())
             }
@@ -209,6 +216,7 @@ impl Simulation {
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
             Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
+            Step::SetVoting { name, voting } => self.set_voting(node, name, *voting),
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
             Step::DeployStack { name } => self.deploy(node, name, true),
             Step::RemoveStack { name } => {
@@ -438,6 +446,7 @@ impl Simulation {
             intent: crate::Intent::default(),
             index: 1,
             emptied: std::collections::BTreeSet::new(),
+            voting: std::collections::BTreeSet::new(),
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -507,6 +516,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         Step::FetchCaKey { .. }
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }
+        | Step::SetVoting { .. }
         | Step::DropSwarmEntry { .. }
         | Step::Record { .. }
         | Step::ForgetMember { .. } => (50, 1_000),
@@ -515,6 +525,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         }
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddArbiter { .. }
         | Step::ReplaceBrick { .. }
         | Step::DropBrick { .. }
         | Step::DetachPeer { .. }

@@ -58,8 +58,12 @@ impl Simulation {
             if !self.seen.bricks.iter().all(stays) {
                 return Err("a brick was removed".into());
             }
-            if volume.nodes.len() > usize::from(self.settings.wanted.replicas) {
+            if volume.full(&volume.nodes).count() > usize::from(self.settings.wanted.replicas) {
                 return Err("there are more copies than wanted".into());
+            }
+            let data = |n: usize| self.settings.witnesses.contains(&n);
+            if volume.full(&volume.nodes).any(data) {
+                return Err("a witness carries data".into());
             }
             if volume.unknown_to(&volume.nodes) > 0 {
                 return Err("data is on no brick any more".into());
@@ -180,6 +184,17 @@ impl Simulation {
         writes && schedules
     }
 
+    /// Of two boxes without a witness, the one with the first copy, if it is not the
+    /// one that manages: neither could go on without the other.
+    fn parted(&self) -> Option<&str> {
+        let raft = self.rafts.first()?;
+        let volume = self.pools.iter().find_map(|p| p.volume.as_ref())?;
+        let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).count();
+        let first = *volume.nodes.first().filter(|_| here == 2 && volume.nodes.len() == 2)?;
+        let manages = raft.seats.get(&first) == Some(&SwarmRole::Manager);
+        (!manages).then_some(self.nodes[first].name.as_str())
+    }
+
     /// The cluster whose members all nodes are, if it is one.
     pub(super) fn cluster(&self) -> Option<ClusterId> {
         let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
@@ -203,10 +218,27 @@ impl Simulation {
             return Err(format!("{keys} nodes hold the CA key"));
         }
         if wanted.storage {
-            let copies = self.seen.bricks.len();
-            let right = nodes.min(usize::from(wanted.replicas));
+            let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
+            let (witnesses, data): (Vec<_>, Vec<_>) =
+                here.partition(|n| self.settings.witnesses.contains(n));
+            let most = usize::from(wanted.replicas);
+            let voice = usize::from(data.len().min(most) == 2 && !witnesses.is_empty());
+            let right = (data.len().min(most), voice);
+            let volume = self.pools.iter().find_map(|p| p.volume.as_ref());
+            let arbiters = usize::from(volume.is_some_and(|v| v.arbiter.is_some()));
+            let copies = (self.seen.bricks.len().saturating_sub(arbiters), arbiters);
             if copies != right {
-                return Err(format!("{copies} copies instead of {right}"));
+                return Err(format!(
+                    "{} copies and {} witnesses instead of {} and {}",
+                    copies.0, copies.1, right.0, right.1
+                ));
+            }
+            let idle = self.rafts.first().map(|raft| &raft.voting).filter(|_| wanted.swarm);
+            if idle.is_some_and(|idle| witnesses.iter().any(|n| !idle.contains(n))) {
+                return Err("a witness gets tasks".into());
+            }
+            if idle.is_some_and(|idle| data.iter().any(|n| idle.contains(n))) {
+                return Err("a box with data gets no tasks".into());
             }
         }
         if wanted.swarm {
@@ -222,6 +254,9 @@ impl Simulation {
             let left = raft.seats.iter().filter(live).filter(|(_, r)| **r == SwarmRole::Manager);
             if !self.gone.is_empty() && left.count() != right {
                 return Err("a manager that died for good was not replaced".into());
+            }
+            if let Some(name) = self.parted() {
+                return Err(format!("{name} has the first of two copies, and another manages"));
             }
             if raft.disowned.keys().any(|n| !self.gone.contains(n)) {
                 return Err("the Swarm takes a node for down that is up".into());

@@ -2,10 +2,11 @@
 
 use super::{CutAt, Failure, Fault, Random, Report, Settings, Simulation};
 use crate::{Daemon, Decision, StackFile, Wanted};
+use std::collections::BTreeSet;
 
 /// A virtual quarter of an hour: longer than the grace time, so that waiting
 /// for a node that failed early is over.
-const DEADLINE: u64 = 900_000;
+pub(super) const DEADLINE: u64 = 900_000;
 
 /// A story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,15 @@ pub enum Scenario {
     /// that one or another may lose power or its cable meanwhile. It stays out over a
     /// reboot, and comes back as another one when a person lets it in.
     TakenOut,
+    /// One of them is a witness. One of all dies, and another perhaps while the first
+    /// comes back and has missed what was written; steps fail and power is cut in half
+    /// of the runs; a further box with data comes at last, or does not.
+    Witness,
+    /// Two and a witness; one of them dies for good, and comes back as another when
+    /// its place was given away.
+    WitnessReplaced,
+    /// As [`Self::TakenOut`], and one of the boxes is a witness.
+    WitnessTakenOut,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -77,6 +87,9 @@ impl Scenario {
         ("dies-for-good", Self::DiesForGood),
         ("replaced", Self::Replaced),
         ("taken-out", Self::TakenOut),
+        ("witness", Self::Witness),
+        ("witness-replaced", Self::WitnessReplaced),
+        ("witness-taken-out", Self::WitnessTakenOut),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -155,8 +168,12 @@ impl Scenario {
             cut_at: None,
             heal: (3_000, 20_000),
             clears: false,
+            witnesses: BTreeSet::new(),
             fault: None,
             one_cluster: true,
+        };
+        let one_of = |dice: &mut Random| -> BTreeSet<usize> {
+            [usize::try_from(dice.next()).unwrap_or(0) % nodes].into()
         };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
         match self {
@@ -180,15 +197,39 @@ impl Scenario {
                 most_cuts: 1,
                 ..calm
             },
-            Self::TakenOut => Settings {
+            Self::TakenOut | Self::WitnessTakenOut => Settings {
                 nodes: nodes + 2,
                 heal: (3_000, 120_000),
                 clears: true,
                 failures: 30,
                 cuts: 10,
                 most_cuts: 1,
+                witnesses: if self == Self::TakenOut { calm.witnesses } else { one_of(dice) },
                 ..calm
             },
+            Self::WitnessReplaced => Settings {
+                nodes: nodes + 2,
+                wanted: Wanted { removal_ms: 180_000, ..calm.wanted },
+                heal: (3_000, 120_000),
+                clears: true,
+                failures: 30,
+                cuts: 10,
+                most_cuts: 1,
+                witnesses: one_of(dice),
+                ..calm
+            },
+            Self::Witness => {
+                let rough = u32::from(dice.permille(500));
+                Settings {
+                    nodes: nodes + 1,
+                    wanted: expected,
+                    failures: 50 * u64::from(rough),
+                    cuts: 40,
+                    most_cuts: 2 * rough,
+                    witnesses: one_of(dice),
+                    ..calm
+                }
+            }
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -227,7 +268,9 @@ impl Scenario {
         match self {
             Self::FounderGone => return founder_gone(sim, nodes),
             Self::Replaced => return replaced(sim, nodes, dice),
-            Self::TakenOut => return taken_out(sim, nodes, dice),
+            Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
+            Self::Witness => return super::witness::one_dies(sim, nodes, dice),
+            Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }
         for node in 0..nodes {
@@ -349,7 +392,7 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
     sim.until(DEADLINE, |sim| sim.is_on(dead))?;
     sim.power_off(dead);
     sim.gone.insert(dead);
-    sim.reborn.insert(dead, second_life);
+    sim.is_reborn_as(dead, second_life);
     if !early && late {
         sim.hold(dice.between(0, 90_000), &[])?;
         sim.gone.remove(&spare);
@@ -390,11 +433,13 @@ fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<()
     let taken = usize::try_from(dice.next()).unwrap_or(0) % boxes;
     let other = usize::try_from(dice.next()).unwrap_or(0) % boxes;
     sim.until(DEADLINE, |sim| sim.leader().is_some())?;
-    if boxes == 1 {
+    let witnesses = &sim.settings.witnesses;
+    let data = (0..boxes).filter(|n| !witnesses.contains(n)).count();
+    if data == 1 && !witnesses.contains(&taken) {
         let refused = sim.ask(taken, Decision::Remove);
         return refused.err().map_or_else(|| Err("the last one was taken out".into()), |_| Ok(()));
     }
-    sim.reborn.insert(taken, second_life);
+    sim.is_reborn_as(taken, second_life);
     sim.ask(taken, Decision::Remove)?;
     sim.hold(dice.between(0, 40_000), &[])?;
     if kept {

@@ -88,6 +88,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 pub(super) struct Bricks {
     pub(super) nodes: Vec<usize>,
+    /// Which of them is a witness's: it knows what was written and has none of it.
+    pub(super) arbiter: Option<usize>,
     pub(super) started: bool,
     /// For how many copies the options were set; 0 for never.
     pub(super) tuned_for: usize,
@@ -99,16 +101,37 @@ pub(super) struct Bricks {
 
 impl Bricks {
     /// Whether these bricks together may write: more than half of all, or just
-    /// half with the first among them.
+    /// half with the first among them; and of a witness and one copy only while the
+    /// witness knows of nothing that the copy lacks.
     pub(super) fn quorum(&self, online: &[usize]) -> bool {
         let (n, all) = (online.len() * 2, self.nodes.len());
-        n > all || (n == all && self.nodes.first().is_some_and(|first| online.contains(first)))
+        let enough =
+            n > all || (n == all && self.nodes.first().is_some_and(|first| online.contains(first)));
+        let copies: Vec<_> = self.full(online).collect();
+        let witness = self.arbiter.filter(|arbiter| online.contains(arbiter));
+        let told = match (witness, copies.as_slice()) {
+            (Some(witness), [copy]) => {
+                (0..self.written).all(|w| self.lack(witness, w) || !self.lack(*copy, w))
+            }
+            _ => !copies.is_empty(),
+        };
+        enough && told
+    }
+
+    /// Those of these bricks that hold content.
+    pub(super) fn full<'a>(&self, of: &'a [usize]) -> impl Iterator<Item = usize> + use<'a> {
+        let arbiter = self.arbiter;
+        of.iter().copied().filter(move |n| arbiter != Some(*n))
+    }
+
+    fn lack(&self, node: usize, write: usize) -> bool {
+        self.lacks.get(&node).is_some_and(|lacks| lacks.contains(&write))
     }
 
     /// Writes that none of these bricks has.
     pub(super) fn unknown_to(&self, online: &[usize]) -> usize {
-        let lacks = |n: &usize, write: &usize| self.lacks.get(n).is_some_and(|l| l.contains(write));
-        (0..self.written).filter(|w| online.iter().all(|n| lacks(n, w))).count()
+        let has = |write: usize| self.full(online).any(|n| !self.lack(n, write));
+        (0..self.written).filter(|write| !has(*write)).count()
     }
 }
 
@@ -130,6 +153,8 @@ pub(super) struct Raft {
     pub(super) index: u64,
     /// Nodes that are being emptied.
     pub(super) emptied: BTreeSet<usize>,
+    /// Nodes that get no tasks and only vote.
+    pub(super) voting: BTreeSet<usize>,
 }
 
 impl Node {
@@ -341,10 +366,14 @@ impl Simulation {
         let Some(before) = volume.lacks.get(&node).map(BTreeSet::len).filter(|n| *n > 0) else {
             return;
         };
+        // Names come from any brick, content from those that have some.
+        let told_by: Vec<_> = match volume.arbiter {
+            Some(arbiter) if arbiter == node => sources,
+            _ => volume.full(&sources).collect(),
+        };
         let lost: BTreeSet<_> = (0..volume.written)
-            .filter(|w| {
-                sources.iter().all(|n| volume.lacks.get(n).is_some_and(|lacks| lacks.contains(w)))
-            })
+            .filter(|w| told_by.iter().all(|n| volume.lack(*n, *w)))
+            .filter(|w| volume.lack(node, *w))
             .collect();
         let left = lost.len();
         volume.lacks.insert(node, lost);

@@ -52,7 +52,7 @@ impl Storage for Local {
             replicas: 1,
             tls: true,
             tuned: true,
-            bricks: vec![Brick { address, online: true }],
+            bricks: vec![Brick { address, online: true, arbiter: false }],
             pending_heals: Some(0),
             ..Volume::default()
         });
@@ -81,6 +81,10 @@ impl Storage for Local {
 
     async fn add_bricks(&self, _: u8, bricks: &[IpAddr]) -> Result<()> {
         bricks.first().map_or(Ok(()), |brick| alone(*brick))
+    }
+
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
+        alone(brick)
     }
 
     async fn replace(&self, _: IpAddr, to: IpAddr) -> Result<()> {
@@ -131,7 +135,7 @@ mod tests {
         }
         let volume = local.observe().await.unwrap().volume.unwrap();
         assert!(volume.writable() && volume.started && volume.tls && volume.tuned);
-        assert_eq!(volume.bricks, [Brick { address: own, online: true }]);
+        assert_eq!(volume.bricks, [Brick { address: own, online: true, arbiter: false }]);
         assert!(local.probe(other).await.is_err());
     }
 }
