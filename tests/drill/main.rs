@@ -10,3 +10,4 @@ mod profiles;
 mod removing;
 mod reset;
 mod vm;
+mod witness;

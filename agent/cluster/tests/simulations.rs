@@ -129,6 +129,15 @@ fn a_box_that_nobody_tells_of_its_end_is_found() {
 }
 
 #[test]
+fn a_box_that_is_ready_on_a_copy_that_missed_something_is_found() {
+    let found = finds(Scenario::Witness, Fault::WitnessIsNotAsked);
+    assert!(
+        found.iter().any(|why| why.contains("it holds storage, and cannot write")),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_copy_that_is_moved_before_all_are_whole_is_found() {
     let found = finds(Scenario::TakenOut, Fault::HealIsOver);
     assert!(found.iter().any(|why| why.contains("was given up while")), "{found:?}");

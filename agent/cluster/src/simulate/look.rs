@@ -131,7 +131,8 @@ impl Simulation {
                 && volume.nodes.iter().all(|b| online(*b)))
             .then_some(heals),
             healers_down: Vec::new(),
-            behind: Some(behind.collect()),
+            behind: (self.settings.fault != Some(Fault::WitnessIsNotAsked))
+                .then(|| behind.collect()),
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Fault {
     NobodyIsTold,
     /// It is said that nothing is to heal, whatever is.
     HealIsOver,
+    /// Nobody asks a witness what the copy beside it missed.
+    WitnessIsNotAsked,
 }
 
 impl Simulation {
