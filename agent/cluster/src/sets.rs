@@ -32,7 +32,7 @@ impl Volume {
         let copies = usize::from(self.replicas);
         let mut bricks = self.bricks.iter().enumerate();
         let twice = bricks.any(|(n, b)| self.bricks[..n].iter().any(|o| o.address == b.address));
-        copies > 0 && !self.bricks.is_empty() && self.bricks.len() % copies == 0 && !twice
+        copies > 0 && !self.bricks.is_empty() && self.bricks.len().is_multiple_of(copies) && !twice
     }
 
     /// Whether there is one set and no more.
@@ -73,7 +73,8 @@ mod tests {
     use super::*;
 
     fn volume(replicas: u8, bricks: &[u8]) -> Volume {
-        let brick = |n: &u8| Brick { address: IpAddr::from([10, 83, 0, *n]), online: true };
+        let brick =
+            |n: &u8| Brick { address: IpAddr::from([10, 83, 0, *n]), online: true, arbiter: false };
         Volume { replicas, bricks: bricks.iter().map(brick).collect(), ..Volume::default() }
     }
 
