@@ -13,3 +13,4 @@ mod removing;
 mod reset;
 mod stick;
 mod vm;
+mod witness;

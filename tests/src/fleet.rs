@@ -272,8 +272,11 @@ fn lacks(status: &ashlar_api::Status, count: usize) -> Option<String> {
         return Some(format!("{kin} live members instead of {count}"));
     }
     if let Some(storage) = &status.storage {
-        let copies = count.min(3);
-        if storage.bricks_online < copies || usize::from(storage.replicas) != copies {
+        let kin = |m: &&ashlar_api::MemberView| m.same_cluster && m.witness;
+        let witnesses = status.members.iter().filter(kin).count();
+        let copies = count.saturating_sub(witnesses).min(3);
+        let bricks = copies + usize::from(copies == 2 && witnesses > 0);
+        if storage.bricks_online < bricks || usize::from(storage.replicas) != copies {
             return Some(format!("{} of {copies} copies online", storage.bricks_online));
         }
         // Each node counts its own; `None` is "could not be read".

@@ -215,7 +215,7 @@ pub(crate) mod tests {
 
     fn member(name: &str, status: MemberStatus) -> MemberView {
         let (name, address) = (name.into(), [10, 83, 0, 1].into());
-        MemberView { name, address, status, same_cluster: true, tenure: None }
+        MemberView { name, address, status, same_cluster: true, tenure: None, witness: false }
     }
 
     /// One of three whose volume has three healthy copies.

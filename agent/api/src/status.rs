@@ -126,6 +126,9 @@ pub struct MemberView {
     /// How it stands in this node's cluster, if it is of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenure: Option<Tenure>,
+    /// It votes and carries no data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
 }
 
 /// Storage in short.
@@ -133,7 +136,7 @@ pub struct MemberView {
 pub struct StorageView {
     /// Volume name.
     pub volume: String,
-    /// Replica count; 0 while there is no volume.
+    /// Copies of a file, a witness's brick not counted; 0 while there is no volume.
     pub replicas: u8,
     /// Bricks whose process runs.
     pub bricks_online: usize,

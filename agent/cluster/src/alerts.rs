@@ -316,17 +316,21 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         return;
     };
     if volume.started && !volume.writable() {
-        let away: Vec<_> =
-            volume.bricks.iter().filter(|b| !b.online).map(|b| b.address.to_string()).collect();
-        let words = format!("{name} takes no writes: no brick runs on {}", away.join(", "));
+        let words = format!("{name} takes no writes: {}", s.unwritable(volume));
         let cure = if volume.bricks.len() == 2 {
-            "switch the box with the first copy on: of two, its side alone may write"
+            "switch that box on; a third box or a witness would spare you this"
         } else {
             "switch the missing boxes on"
         };
         found.critical("volume-read-only", name, words, cure);
     }
-    for brick in volume.bricks.iter().filter(|b| volume.started && !b.online) {
+    if let Some(witness) = volume.arbiter().filter(|b| volume.started && !b.online) {
+        let subject = witness.address.to_string();
+        let words = format!("the witness of {name} on {subject} is out of reach");
+        let cure = "switch that box on: if a second box fails meanwhile, writes stop";
+        found.warning("witness-away", &subject, words, cure);
+    }
+    for brick in volume.full().filter(|b| volume.started && !b.online) {
         let subject = brick.address.to_string();
         let words = format!("the copy of {name} on {subject} is out of reach");
         let cure = "switch that box on; a brick that died on a running box is started again";
@@ -381,7 +385,11 @@ fn swarm(s: &Situation<'_>, found: &mut Found) {
         SwarmLocal::Active
             if !swarm.manager && recorded && !(s.others_schedule() && swarm.unheard_ms == 0) =>
         {
-            let words = "too few managers of the Swarm answer: nothing new is scheduled";
+            let words = if s.others_schedule() {
+                "no manager of the Swarm answers for it: nothing new is scheduled".to_owned()
+            } else {
+                format!("{}: nothing new is scheduled", s.unscheduled())
+            };
             let cure = "switch the missing boxes on; an engine that hangs is started anew";
             found.critical("swarm-without-managers", "swarm", words, cure);
         }

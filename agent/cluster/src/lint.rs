@@ -14,6 +14,7 @@ mod growth;
 mod removal;
 mod storage;
 mod swarm;
+mod witness;
 
 use crate::{KnownBox, MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Wanted};
 use std::collections::BTreeSet;
@@ -166,6 +167,24 @@ pub const RULES: &[Rule] = &[
         check: storage::bricks_only_on_open_peers,
     },
     Rule {
+        name: "witness-carries-no-data",
+        invariant: 8,
+        says: "a witness founds nothing and takes no copy, and only a witness takes a witness's brick",
+        check: witness::carries_no_data,
+    },
+    Rule {
+        name: "witness-beside-two",
+        invariant: 8,
+        says: "a witness's brick is added to two whole copies, both up, and given up only with its box, with one of the two, or for a third",
+        check: witness::beside_two,
+    },
+    Rule {
+        name: "witness-only-votes",
+        invariant: 8,
+        says: "only a witness gets no tasks for being one",
+        check: witness::only_votes,
+    },
+    Rule {
         name: "no-start-before-options",
         invariant: 3,
         says: "the volume starts only with TLS and quorum set",
@@ -186,7 +205,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "managers-odd",
         invariant: 4,
-        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; one that is lost for the grace time is replaced while the others have a quorum; one that is taken out goes as soon as there is another",
+        says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; of two boxes the one with the first copy manages; one that is lost for the grace time is replaced while the others have a quorum; one that is taken out goes as soon as there is another",
         check: swarm::managers_odd,
     },
     Rule {

@@ -16,6 +16,9 @@ pub struct Observed {
     pub now_ms: u64,
     /// Whether a site was imported: without one a node does nothing at all.
     pub site: bool,
+    /// This box votes and carries no data ([`crate::carries_no_data`]).
+    #[serde(default)]
+    pub witness: bool,
     /// This node; `None` until a site was imported and an identity made.
     pub identity: Option<Identity>,
     /// The cluster that this node belongs to, as its own state says.
@@ -197,6 +200,9 @@ pub struct RingMember {
     pub ca_key: bool,
     /// Tag `swarm`: the member's role in the Swarm, once it is in one.
     pub swarm: Option<SwarmRole>,
+    /// Tag `data`, `none`: the member votes and carries no data.
+    #[serde(default)]
+    pub witness: bool,
 }
 
 /// Serf's view of a member.
@@ -295,6 +301,9 @@ pub struct Brick {
     pub address: IpAddr,
     /// Whether its process runs.
     pub online: bool,
+    /// It is a witness's: it knows of every file and holds the content of none.
+    #[serde(default)]
+    pub arbiter: bool,
 }
 
 /// The container engine, seen from this node.
@@ -421,4 +430,6 @@ pub enum Availability {
     Closed,
     /// It is being emptied, because its box is to be taken out of the cluster.
     Leaving,
+    /// It is not, because its box is a witness.
+    Voting,
 }

@@ -134,17 +134,21 @@ fn storage(s: &Situation<'_>) -> Stand {
         return Err(storage_lacks(s));
     }
     let name = &s.wanted.volume;
-    let bricks = s.volume().map_or(&[][..], |v| &v.bricks);
-    let online = bricks.iter().filter(|b| b.online).count();
+    let bricks = || s.volume().into_iter().flat_map(Volume::full);
+    let (online, all) = (bricks().filter(|b| b.online).count(), bricks().count());
     let sets = s.volume().map_or(0, |v| v.sets().count());
-    let mut detail = match (online == bricks.len(), sets > 1) {
+    let mut detail = match (online == all, sets > 1) {
         (true, false) => format!("{name} mounted, {}", copies(online)),
-        (true, true) => format!("{name} mounted, {sets} sets of {}", copies(bricks.len() / sets)),
-        (false, false) => format!("{name} mounted, {online} of {} online", copies(bricks.len())),
-        (false, true) => {
-            format!("{name} mounted, {online} of {} online", count(bricks.len(), "brick"))
-        }
+        (true, true) => format!("{name} mounted, {sets} sets of {}", copies(all / sets)),
+        (false, false) => format!("{name} mounted, {online} of {} online", copies(all)),
+        (false, true) => format!("{name} mounted, {online} of {} online", count(all, "brick")),
     };
+    match s.volume().and_then(Volume::arbiter) {
+        Some(witness) if witness.online && online == all => detail.push_str(" and a witness"),
+        Some(witness) if witness.online => detail.push_str(", and a witness"),
+        Some(_) => detail.push_str(", and no word of the witness"),
+        None => {}
+    }
     if s.is_client() {
         detail.push_str(", none of them here");
     }
@@ -177,12 +181,7 @@ fn storage_lacks(s: &Situation<'_>) -> String {
         return waiting_for_a_brick(s, volume);
     }
     if !volume.writable() {
-        let down = volume.bricks.iter().filter(|b| !b.online).count();
-        let of = match volume.is_one_set() {
-            true => copies(volume.bricks.len()),
-            false => count(volume.bricks.len(), "brick"),
-        };
-        return format!("{name} takes no writes: {down} of its {of} are out of reach");
+        return format!("{name} takes no writes: {}", s.unwritable(volume));
     }
     if !s.observed.mounted {
         return silence(s, Part::Mount, &format!("mounting {name}"));
@@ -264,7 +263,7 @@ fn active(s: &Situation<'_>, swarm: &Swarm) -> Stand {
     }
     if !swarm.manager {
         return if !s.others_schedule() {
-            no("too few managers of the Swarm are in sight: nothing new is scheduled")
+            no(format!("{}: nothing new is scheduled", s.unscheduled()))
         } else if swarm.unheard_ms > 0 {
             no("no manager of the Swarm answers for it: nothing new is scheduled")
         } else {

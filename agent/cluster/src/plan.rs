@@ -6,11 +6,13 @@
 mod growth;
 mod joining;
 mod leaving;
+mod pair;
 mod pki;
 mod removal;
 mod ring;
 mod storage;
 mod swarm;
+mod witness;
 
 pub(crate) use joining::{Joining, joining};
 pub use removal::gives_up_copies;

@@ -38,7 +38,8 @@ pub const fn copies(replicas: u8) -> Options {
 
 impl Volume {
     /// Whether the bricks that run may take writes in every set, by the rule of
-    /// [`copies`]. Without that GlusterFS answers not even a read.
+    /// [`copies`]. Without that GlusterFS answers not even a read. One copy and a
+    /// witness may, unless the witness knows that this copy missed something.
     #[must_use]
     pub fn writable(&self) -> bool {
         let quorate = |set: &[Brick]| {
@@ -46,7 +47,10 @@ impl Volume {
             let (twice, all) = (online * 2, set.len());
             twice > all || (twice == all && set.first().is_some_and(|b| b.online))
         };
-        self.started && !self.bricks.is_empty() && self.sets().all(quorate)
+        let missed = self.lone().is_some_and(|lone| {
+            self.behind.as_ref().is_some_and(|behind| behind.contains(&lone.address))
+        });
+        self.started && !missed && !self.bricks.is_empty() && self.sets().all(quorate)
     }
 
     /// Whether everything that was ever written stays in full on every other
@@ -81,9 +85,25 @@ mod tests {
 
     fn writable(online: &[bool]) -> bool {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let bricks = online.iter().map(|online| Brick { address, online: *online }).collect();
+        let brick = |online: &bool| Brick { address, online: *online, arbiter: false };
+        let bricks = online.iter().map(brick).collect();
         let replicas = u8::try_from(online.len()).unwrap();
         Volume { started: true, replicas, bricks, ..Volume::default() }.writable()
+    }
+
+    #[test]
+    fn beside_a_witness_a_copy_is_written_unless_it_missed_something() {
+        let address = |n| IpAddr::from([10, 83, 0, n]);
+        let brick = |n: u8, online| Brick { address: address(n), online, arbiter: n == 3 };
+        let volume = |first, second, behind: &[u8]| {
+            let bricks = vec![brick(1, first), brick(2, second), brick(3, true)];
+            let behind = Some(behind.iter().map(|n| address(*n)).collect());
+            Volume { started: true, replicas: 3, bricks, behind, ..Volume::default() }
+        };
+        assert!(volume(true, false, &[]).writable() && volume(false, true, &[]).writable());
+        assert!(!volume(true, false, &[1]).writable(), "the other one went on meanwhile");
+        assert!(volume(true, true, &[1]).writable(), "it heals from the other one");
+        assert!(!volume(false, false, &[]).writable());
     }
 
     #[test]
@@ -97,7 +117,7 @@ mod tests {
     fn of_two_sets_each_needs_its_own_majority() {
         let volume = |online: [bool; 6]| {
             let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let bricks = online.map(|online| Brick { address, online }).into();
+            let bricks = online.map(|online| Brick { address, online, arbiter: false }).into();
             Volume { started: true, replicas: 3, bricks, ..Volume::default() }
         };
         assert!(volume([false, true, true, true, true, false]).writable());

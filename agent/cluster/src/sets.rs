@@ -73,7 +73,8 @@ mod tests {
     use super::*;
 
     fn volume(replicas: u8, bricks: &[u8]) -> Volume {
-        let brick = |n: &u8| Brick { address: IpAddr::from([10, 83, 0, *n]), online: true };
+        let brick =
+            |n: &u8| Brick { address: IpAddr::from([10, 83, 0, *n]), online: true, arbiter: false };
         Volume { replicas, bricks: bricks.iter().map(brick).collect(), ..Volume::default() }
     }
 

@@ -15,6 +15,7 @@ mod random;
 mod removal;
 mod scenario;
 mod sets;
+mod witness;
 mod world;
 
 pub use random::Random;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub heal: (u64, u64),
     /// Whether nothing may be left of a box that is gone once all is settled.
     pub clears: bool,
+    /// Which of the nodes are witnesses.
+    pub witnesses: BTreeSet<usize>,
     /// A fault that is planted.
     pub fault: Option<Fault>,
     /// Whether two clusters would be a fault of the planner: not if the ring

@@ -159,6 +159,25 @@ impl<'a> Situation<'a> {
         Some(address) == me || (self.live_kin().any(|m| m.address == address) && peer())
     }
 
+    /// Whether this box is a witness, where storage is wanted.
+    pub(crate) fn is_witness(&self) -> bool {
+        self.wanted.storage && self.observed.witness
+    }
+
+    /// Whether that member is one.
+    pub(crate) fn votes_only(&self, member: &RingMember) -> bool {
+        self.wanted.storage && member.witness
+    }
+
+    /// Whether the box at this address is one.
+    pub(crate) fn votes_only_at(&self, address: IpAddr) -> bool {
+        let here = self.observed.identity.as_ref().is_some_and(|me| me.address == address);
+        if here {
+            return self.is_witness();
+        }
+        self.live_kin().any(|m| m.address == address && self.votes_only(m))
+    }
+
     /// The cluster volume, if there is one.
     pub(crate) fn volume(&self) -> Option<&'a Volume> {
         self.observed.storage.as_ref()?.volume.as_ref()
@@ -177,11 +196,13 @@ impl<'a> Situation<'a> {
 
     /// Whether this node mounts the volume as a client: it has no brick, and the
     /// volume has all that it will get, or this node was at work before. Its copy may
-    /// have been given up, and the Swarm must not miss its engine for that.
+    /// have been given up, and the Swarm must not miss its engine for that. A
+    /// witness gives none before there are two copies.
     pub(crate) fn is_client(&self) -> bool {
         let worked = self.observed.membership.as_ref().is_some_and(|m| m.swarm);
         let whole = self.volume().is_some_and(|v| v.replicas >= self.replicas());
-        self.own_brick().is_none() && (whole || (worked && self.volume().is_some()))
+        let needs_none = worked || self.is_witness();
+        self.own_brick().is_none() && (whole || (needs_none && self.volume().is_some()))
     }
 
     /// Whether the volume can be mounted here.

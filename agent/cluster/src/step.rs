@@ -200,6 +200,12 @@ pub enum Step {
         /// So many.
         sets: u8,
     },
+    /// Add the brick of a witness to two copies: it knows of every file and holds
+    /// the content of none (leader only).
+    AddArbiter {
+        /// The witness's address.
+        brick: IpAddr,
+    },
     /// Set TLS, quorum and time-out options on the volume (leader only).
     TuneVolume,
     /// Start the volume, and every brick and self-heal daemon of it that does
@@ -252,6 +258,14 @@ pub enum Step {
         /// Whether it is emptied.
         leaving: bool,
     },
+    /// Give a node no tasks, because its box is a witness; or give it tasks again
+    /// (leader only).
+    SetVoting {
+        /// Its host name.
+        name: String,
+        /// Whether it only votes.
+        voting: bool,
+    },
     /// Strike the dead entry of a box that joined the Swarm anew (leader only).
     DropSwarmEntry {
         /// The entry's id.
@@ -274,7 +288,8 @@ pub enum Step {
         to: IpAddr,
     },
     /// Give up the brick of a box that is retired, or on its way out, and with it one
-    /// copy (leader only).
+    /// copy; of two copies and a witness the witness's brick as well. Or give up the
+    /// brick of a witness, because a third copy takes its place (leader only).
     DropBrick {
         /// That box's address.
         brick: IpAddr,
@@ -340,6 +355,7 @@ impl Step {
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddArbiter { .. }
             | Self::AddSet { .. }
             | Self::Rebalance { .. }
             | Self::NoteSpread { .. }
@@ -360,6 +376,7 @@ impl Step {
             | Self::RestartEngine
             | Self::SetSwarmRole { .. }
             | Self::SetLeaving { .. }
+            | Self::SetVoting { .. }
             | Self::DropSwarmEntry { .. }
             | Self::Record { .. }
             | Self::DeployStack { .. }
@@ -375,6 +392,7 @@ impl Step {
             Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddArbiter { .. }
             | Self::AddSet { .. }
             | Self::Rebalance { .. }
             | Self::NoteSpread { .. }
@@ -388,6 +406,7 @@ impl Step {
             | Self::Record { .. }
             | Self::SetSwarmRole { .. }
             | Self::SetLeaving { .. }
+            | Self::SetVoting { .. }
             | Self::DropSwarmEntry { .. }
             | Self::DeployStack { .. }
             | Self::RemoveStack { .. } => Scope::Cluster,

@@ -20,6 +20,8 @@ pub struct Tags {
     pub ca_key: bool,
     /// Tag `swarm`: `manager` or `worker` once it is in the Swarm.
     pub swarm: Option<SwarmRole>,
+    /// Tag `data`: `none` if it is a witness.
+    pub witness: bool,
 }
 
 impl Tags {
@@ -57,6 +59,7 @@ impl Tags {
             storage_open,
             ca_key: membership.is_some() && observed.pki.ca_key,
             swarm,
+            witness: observed.witness,
         })
     }
 
@@ -73,6 +76,7 @@ impl Tags {
         put("storage", self.storage_open.then_some("open"));
         put("ca", self.ca_key.then_some("key"));
         put("swarm", self.swarm.map(SwarmRole::as_str));
+        put("data", self.witness.then_some("none"));
         map
     }
 
@@ -91,6 +95,7 @@ impl Tags {
                 Some("worker") => Some(SwarmRole::Worker),
                 _ => None,
             },
+            witness: get("data") == Some("none"),
         })
     }
 }

@@ -87,7 +87,8 @@ fn removal(s: &Situation<'_>, intent: &Intent, id: &NodeId, known: &KnownBox) ->
     }];
     let mut copies = 0;
     if let Some(volume) = s.volume() {
-        copies = usize::from(volume.replicas);
+        copies = volume.copies();
+        let arbiter = volume.arbiter().is_some_and(|b| b.address == known.address);
         let volume_name = &s.wanted.volume;
         let to = observed.storage.as_ref().and_then(|st| spare_for(s, st, volume, known.address));
         let holds = volume.bricks.iter().any(|b| b.address == known.address);
@@ -97,6 +98,10 @@ fn removal(s: &Situation<'_>, intent: &Intent, id: &NodeId, known: &KnownBox) ->
         };
         lines.push(match to {
             _ if !holds => format!("it holds no copy of {volume_name}"),
+            Some(to) if arbiter => format!("{} is the witness of {volume_name}", name_at(to)),
+            None if arbiter => {
+                format!("{volume_name} has no witness any more: of two copies the first decides")
+            }
             Some(to) => format!("its copy of {volume_name} moves to {}", name_at(to)),
             None => {
                 copies -= 1;
@@ -139,6 +144,9 @@ fn afterwards(s: &Situation<'_>, intent: &Intent, known: &KnownBox, copies: usiz
     }
     words += &format!(", {}", many(managers, "manager", "managers"));
     words += match boxes {
+        2 if s.wanted.storage && copies == 1 => {
+            ": when the box with the copy fails everything stops, and no other has its files"
+        }
         1 => ": when it fails everything stops, and no other box has its files",
         2 => ": when the box with the first copy fails, the volume stops until it is back",
         _ => ": any one may fail",
@@ -182,7 +190,7 @@ fn bears(s: &Situation<'_>, intent: &Intent, known: &KnownBox) -> Result<(), Str
              to take it: switch one more box on first; the volume does not shrink by a set"
         ));
     }
-    let alone = others().next().is_none();
+    let alone = volume.full().all(|b| b.address == known.address);
     if alone && spare.is_none() {
         return Err(format!("{name} has the only copy, and no other box can take it"));
     }

@@ -9,7 +9,7 @@ pub const KEY_COPIES: usize = 3;
 
 /// A live member that was asked whether a box has its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct Asked {
     /// It manages the Swarm, as the ring shows it.
     pub manages: bool,
     /// What it said: that the box lost its place, and whether it reads the cluster's
@@ -29,10 +29,10 @@ pub struct Word {
 /// Whether a box lost its place. One member's word is not enough: that of a second
 /// one is needed, or that of every live manager, from the record.
 #[must_use]
-pub fn lost_its_place(asked: &[Witness]) -> bool {
+pub fn lost_its_place(asked: &[Asked]) -> bool {
     let say = asked.iter().filter(|w| w.said.is_some_and(|word| word.lost)).count();
     let mut managers = asked.iter().filter(|w| w.manages).peekable();
-    let by_record = |w: &Witness| w.said.is_some_and(|word| word.lost && word.by_record);
+    let by_record = |w: &Asked| w.said.is_some_and(|word| word.lost && word.by_record);
     say >= 2 || (managers.peek().is_some() && managers.all(by_record))
 }
 
@@ -202,6 +202,7 @@ mod tests {
             storage_open: false,
             ca_key: false,
             swarm: None,
+            witness: false,
         }
     }
 
@@ -221,8 +222,8 @@ mod tests {
     #[test]
     fn one_member_alone_cannot_tell_a_box_that_it_lost_its_place() {
         let says =
-            |manages, lost, by_record| Witness { manages, said: Some(Word { lost, by_record }) };
-        let silent = Witness { manages: true, said: None };
+            |manages, lost, by_record| Asked { manages, said: Some(Word { lost, by_record }) };
+        let silent = Asked { manages: true, said: None };
         assert!(!lost_its_place(&[]));
         assert!(!lost_its_place(&[says(false, true, false), says(true, false, true)]));
         assert!(!lost_its_place(&[says(false, true, true), says(false, false, false)]));

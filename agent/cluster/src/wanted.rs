@@ -14,6 +14,9 @@ pub struct Wanted {
     /// Whether the profile is for one box by itself.
     #[serde(default)]
     pub solo: bool,
+    /// Whether the profile is for a box that votes and carries no data.
+    #[serde(default)]
+    pub witness: bool,
     /// How many live nodes must be present before one of them founds the
     /// cluster; `None` lets a single node found after the settle window.
     pub expect: Option<u8>,
@@ -58,6 +61,7 @@ impl Default for Wanted {
             storage: true,
             swarm: true,
             solo: false,
+            witness: false,
             expect: None,
             settle_ms: 10_000,
             alone_ms: 45_000,

@@ -46,6 +46,7 @@ impl Display for Step {
             Self::AddBricks { replicas, bricks } => {
                 write!(f, "add bricks on {} for {replicas} copies", all(bricks))
             }
+            Self::AddArbiter { brick } => write!(f, "let {brick} witness the two copies"),
             Self::AddSet { bricks } => {
                 write!(f, "add a set of copies on {}", all(bricks))
             }
@@ -72,6 +73,10 @@ impl Display for Step {
             Self::SetLeaving { name, leaving: false } => {
                 write!(f, "give {name} tasks again")
             }
+            Self::SetVoting { name, voting: true } => {
+                write!(f, "give {name} no tasks, only a vote")
+            }
+            Self::SetVoting { name, voting: false } => write!(f, "give {name} tasks again"),
             Self::DropSwarmEntry { id, name } => {
                 write!(f, "strike the dead entry {id} of {name} from the Swarm")
             }
@@ -80,7 +85,7 @@ impl Display for Step {
                 write!(f, "give the copy of {from} to {to}")
             }
             Self::DropBrick { brick, replicas } => {
-                write!(f, "give up the copy of {brick} and go on with {replicas}")
+                write!(f, "give up the brick of {brick} and go on with {replicas}")
             }
             Self::DetachPeer { address } => write!(f, "strike {address} off the storage pool"),
             Self::ForgetMember { name } => write!(f, "let the ring forget {name}"),

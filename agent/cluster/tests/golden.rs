@@ -30,6 +30,20 @@ fn words(observed: &Observed, wanted: &Wanted) -> String {
     lines.join("\n")
 }
 
+/// What a node sees of two or three whose first one lost its power.
+fn without_the_first(observed: Observed) -> Observed {
+    but(observed, |o| {
+        let dead = &mut o.ring.as_mut().unwrap().members[0];
+        *dead = failed(dead.clone());
+        o.storage.as_mut().unwrap().peers[0].connected = false;
+        volume_of(o).bricks[0].online = false;
+        volume_of(o).pending_heals = None;
+        let dead = swarm_of(o).nodes.first_mut();
+        dead.into_iter()
+            .for_each(|dead| (dead.up, dead.reachable, dead.leader) = (false, false, false));
+    })
+}
+
 macro_rules! golden {
     ($($name:ident: $observed:expr $(, $wanted:expr)?;)*) => {
         $(#[test]
@@ -381,6 +395,70 @@ golden! {
         but(settled(1, 3), |o| {
             swarm_of(o).stacks = vec![ashlar_cluster::Stack { running: 0, ..stack("portal") }];
         }), shipping(&["portal"]);
+    two_copies_get_a_witness: but(witnessed(1), |o| *volume_of(o) = volume(&[1, 2]));
+    a_witness_waits_until_both_copies_are_whole:
+        but(witnessed(1), |o| {
+            *volume_of(o) = volume(&[1, 2]);
+            volume_of(o).pending_heals = Some(7);
+        });
+    a_witness_founds_nothing:
+        but(new_node(1, vec![member(1)]), |o| {
+            show_witness(o, 1);
+            o.place.carrier_ms = Some(600_000);
+        });
+    nobody_waits_for_a_witness_to_found:
+        but(new_node(2, vec![member(1), member(2)]), |o| show_witness(o, 1));
+    a_witness_gets_no_tasks:
+        but(witnessed(1), |o| swarm_of(o).nodes[2].availability = ashlar_cluster::Availability::Active);
+    a_box_that_is_no_witness_any_more_gets_tasks:
+        but(settled(1, 3), |o| swarm_of(o).nodes[2].availability = ashlar_cluster::Availability::Voting);
+    a_third_copy_takes_the_place_of_the_witness:
+        but(settled(1, 4), |o| {
+            show_witness(o, 3);
+            volume_of(o).bricks[2].arbiter = true;
+            swarm_of(o).nodes[2].availability = ashlar_cluster::Availability::Voting;
+        });
+    without_a_swarm_a_third_copy_takes_the_place_of_the_witness_too:
+        but(settled(1, 4), |o| {
+            show_witness(o, 3);
+            volume_of(o).bricks[2].arbiter = true;
+            o.swarm = None;
+        }), Wanted { swarm: false, ..Wanted::default() };
+    who_goes_is_known_before_a_third_copy_takes_the_place_of_the_witness:
+        but(settled(1, 4), |o| {
+            show_witness(o, 3);
+            volume_of(o).bricks[2].arbiter = true;
+            swarm_of(o).record = ashlar_cluster::Record::Unknown;
+        });
+    a_settled_witness_does_nothing: witnessed(3);
+    beside_a_witness_the_second_of_two_goes_on_without_the_first: without_the_first(witnessed(2));
+    a_copy_that_missed_what_the_witness_saw_waits:
+        but(without_the_first(witnessed(2)), |o| volume_of(o).behind = Some([address(2)].into()));
+    a_witness_that_is_taken_out_leaves_two_copies:
+        but(witnessed(1), |o| intent_of(o).boxes.get_mut(&id(3)).unwrap().remove = true);
+    a_witness_is_no_part_of_a_second_set:
+        but(settled(1, 6), |o| show_witness(o, 6));
+    beside_a_witness_three_boxes_with_data_become_a_second_set:
+        but(settled(1, 7), |o| show_witness(o, 4));
+    a_witness_is_no_spare_for_a_lost_box_of_two_sets:
+        but(two_sets(1, 7), |o| {
+            show_witness(o, 7);
+            retire(o, 5);
+        });
+    while_a_witness_stands_for_a_third_copy_no_set_is_added:
+        but(settled(1, 7), |o| {
+            show_witness(o, 3);
+            volume_of(o).bricks[2].arbiter = true;
+        });
+    with_the_second_of_two_goes_the_witness_s_brick:
+        but(witnessed(1), |o| intent_of(o).boxes.get_mut(&id(2)).unwrap().remove = true);
+    of_two_boxes_the_one_with_the_first_copy_manages:
+        but(settled(1, 2), |o| *volume_of(o) = volume(&[2, 1]));
+    of_two_managers_the_one_without_the_first_copy_goes:
+        but(settled(1, 2), |o| {
+            *volume_of(o) = volume(&[2, 1]);
+            both_manage(o);
+        });
     the_second_of_two_is_not_ready_without_the_first:
         but(settled(2, 2), |o| {
             let dead = &mut o.ring.as_mut().unwrap().members[0];

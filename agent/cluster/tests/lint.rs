@@ -107,7 +107,14 @@ fn role(n: u8, role: SwarmRole) -> Step {
 }
 
 fn tags(n: u8) -> Tags {
-    Tags { id: id(n), cluster: None, storage_open: false, ca_key: false, swarm: None }
+    Tags {
+        id: id(n),
+        cluster: None,
+        storage_open: false,
+        ca_key: false,
+        swarm: None,
+        witness: false,
+    }
 }
 
 fn quiet(ms: u64, observed: Observed) -> Observed {
@@ -121,6 +128,23 @@ fn alone() -> Observed {
 /// A settled leader whose volume has these bricks.
 fn bricks(nodes: &[u8]) -> Observed {
     but(settled(1, 4), |o| *volume_of(o) = volume(nodes))
+}
+
+/// What a witness has to do with, and a copy on each of these nodes.
+fn beside(nodes: &[u8]) -> Observed {
+    but(witnessed(1), |o| *volume_of(o) = volume(nodes))
+}
+
+fn voting(n: u8, voting: bool) -> Step {
+    Step::SetVoting { name: name(n), voting }
+}
+
+fn drop_brick(n: u8, replicas: u8) -> Step {
+    Step::DropBrick { brick: address(n), replicas }
+}
+
+fn arbiter(n: u8) -> Step {
+    Step::AddArbiter { brick: address(n) }
 }
 
 /// A founder's stopped volume of one brick.
@@ -187,6 +211,42 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         )
             .also(|o| swarm_of(o).nodes[1].reachable = false),
         ("drop-only-the-replaced", settled(1, 3), drop_entry("ghost", 2)),
+        ("witness-carries-no-data", but(alone(), |o| o.witness = true), Step::Found),
+        (
+            "witness-carries-no-data",
+            beside(&[1, 2]),
+            Step::AddBricks { replicas: 3, bricks: vec![address(3)] },
+        ),
+        (
+            "witness-carries-no-data",
+            but(leaving(1, 3, 2), |o| show_witness(o, 3)),
+            Step::ReplaceBrick { from: address(2), to: address(3) },
+        ),
+        ("witness-carries-no-data", bricks(&[1, 2]), arbiter(3)),
+        ("witness-carries-no-data", but(settled(1, 6), |o| show_witness(o, 6)), set(&[4, 5, 6])),
+        ("witness-carries-no-data", settled(1, 6), set(&[4, 5, 6])).also(|o| {
+            show_witness(o, 3);
+            volume_of(o).bricks[2].arbiter = true;
+        }),
+        (
+            "witness-carries-no-data",
+            but(two_sets(1, 7), |o| {
+                show_witness(o, 7);
+                retire(o, 5);
+            }),
+            replace(5, 7),
+        ),
+        ("witness-beside-two", beside(&[1]), arbiter(3)),
+        ("witness-beside-two", witnessed(1), arbiter(3)),
+        ("witness-beside-two", beside(&[1, 2]), arbiter(3))
+            .also(|o| volume_of(o).pending_heals = Some(1)),
+        ("witness-beside-two", beside(&[1, 2]), arbiter(3))
+            .also(|o| volume_of(o).bricks[1].online = false),
+        ("witness-beside-two", witnessed(1), drop_brick(3, 2)),
+        ("witness-only-votes", settled(1, 3), voting(3, true)),
+        ("witness-only-votes", witnessed(1), voting(3, false)),
+        ("managers-odd", settled(1, 2), role(2, Manager)),
+        ("managers-odd", but(settled(1, 2), both_manage), role(1, Worker)),
         ("empty-only-the-leaving", settled(1, 3), set_leaving(3, true)),
         ("empty-only-the-leaving", settled(1, 3), set_leaving(3, false)),
         ("empty-only-the-leaving", leaving(1, 3, 3), set_leaving(3, false)),

@@ -34,7 +34,8 @@ fn status() -> impl Strategy<Value = MemberStatus> {
 /// A member that is mostly what its number says.
 fn member() -> impl Strategy<Value = RingMember> {
     let who = (1_u8..6, 1_u8..6, prop::bool::weighted(0.03), prop::bool::weighted(0.03));
-    let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()));
+    let witness = prop::bool::weighted(0.15);
+    let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()), witness);
     (who, status(), tags).prop_map(|((n, other, mute, copied), status, tags)| RingMember {
         id: if mute { None } else { Some(id(if copied { other } else { n })) },
         name: name(n),
@@ -44,6 +45,7 @@ fn member() -> impl Strategy<Value = RingMember> {
         storage_open: tags.1,
         ca_key: tags.2,
         swarm: tags.3,
+        witness: tags.4,
     })
 }
 
@@ -67,7 +69,9 @@ fn storage() -> impl Strategy<Value = Storage> {
         connected,
         in_cluster,
     });
-    let brick = (1_u8..6, likely()).prop_map(|(n, online)| Brick { address: address(n), online });
+    let brick = (1_u8..6, likely(), prop::bool::weighted(0.1));
+    let brick =
+        brick.prop_map(|(n, online, arbiter)| Brick { address: address(n), online, arbiter });
     let flags = (likely(), likely(), likely());
     let heals = of(prop_oneof![3 => Just(0_u64), 1 => any::<u64>()]);
     let volume = (flags, 0_u8..5, vec(brick, 0..5), heals, any::<bool>()).prop_map(
@@ -103,7 +107,7 @@ fn swarm() -> impl Strategy<Value = Swarm> {
         manager,
         reachable,
         leader: n == 1,
-        availability: Availability::Active,
+        availability: if up { Availability::Active } else { Availability::Voting },
         tasks: 0,
     });
     let stack = (prop_oneof![Just("portal"), Just("till")], 0_u32..3, any::<bool>());
@@ -235,8 +239,9 @@ fn growing() -> impl Strategy<Value = Observed> {
     ];
     let heals = prop_oneof![4 => Just(Some(0_u64)), 1 => Just(Some(3)), 1 => Just(None)];
     let box_ = (6_u8..10, any::<bool>(), 0_u8..3, weighted(0.3, 2_u8..7));
-    (box_, of(rebalance), heals, any::<bool>(), any::<bool>()).prop_map(
-        |((boxes, two, spread, gone), rebalance, heals, asked, offline)| {
+    let witness = weighted(0.2, 4_u8..10);
+    (box_, of(rebalance), heals, any::<bool>(), any::<bool>(), witness).prop_map(
+        |((boxes, two, spread, gone), rebalance, heals, asked, offline, witness)| {
             let mut observed = match two {
                 true => situations::two_sets(1, boxes),
                 false => situations::settled(1, boxes),
@@ -252,13 +257,67 @@ fn growing() -> impl Strategy<Value = Observed> {
                 None if offline => situations::volume_of(&mut observed).bricks[1].online = false,
                 None => {}
             }
+            let none = |n: &u8| *n <= boxes && *n > if two { 6 } else { 3 };
+            if let Some(witness) = witness.filter(none) {
+                situations::show_witness(&mut observed, witness);
+            }
+            observed
+        },
+    )
+}
+
+/// A leader of two with data, a witness, and perhaps more.
+fn witness() -> impl Strategy<Value = Observed> {
+    let maybe = || any::<bool>();
+    let who = (1_u8..4, 2_u8..6, 1_u8..6, maybe());
+    let volume = (1_u8..4, prop::bool::weighted(0.3), weighted(0.9, Just(0_u64)), maybe());
+    let state = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), maybe(), maybe());
+    (who, volume, state).prop_map(
+        |((me, of, w, asked), (copies, swapped, heals, arbiter), (lost, down, voting, quiet))| {
+            let (me, w) = (me.min(of), w.min(of));
+            let mut observed = situations::settled(1, of);
+            if asked {
+                observed = situations::leaving(1, of, me);
+            }
+            situations::show_witness(&mut observed, w);
+            let mut bricks: Vec<_> = (1..=of).filter(|n| *n != w).take(copies.into()).collect();
+            if swapped {
+                bricks.reverse();
+            }
+            let volume = situations::volume_of(&mut observed);
+            *volume = situations::volume(&bricks);
+            if arbiter && bricks.len() == 2 {
+                *volume = situations::volume(&[bricks[0], bricks[1], w]);
+                volume.bricks[2].arbiter = true;
+            }
+            volume.pending_heals = heals;
+            volume.bricks[0].online = !down;
+            let swarm = situations::swarm_of(&mut observed);
+            if voting {
+                swarm.nodes[usize::from(w) - 1].availability = Availability::Voting;
+            }
+            if swapped && of == 2 {
+                situations::both_manage(&mut observed);
+            }
+            if quiet {
+                observed.ring.as_mut().unwrap().quiet_ms = 600_000;
+            }
+            if lost && me != 1 {
+                situations::retire(&mut observed, me);
+            }
             observed
         },
     )
 }
 
 fn observed() -> impl Strategy<Value = Observed> {
-    prop_oneof![6 => anything(), 1 => removal(), 1 => leaving(), 1 => growing()]
+    prop_oneof![
+        6 => anything(),
+        1 => removal(),
+        1 => leaving(),
+        1 => growing(),
+        1 => witness(),
+    ]
 }
 
 fn anything() -> impl Strategy<Value = Observed> {
@@ -392,6 +451,7 @@ fn the_observations_reach_every_kind_of_step() {
     }
     let kinds: Vec<_> = kinds.iter().map(|k| k.trim()).collect();
     insta::assert_snapshot!(kinds.join("\n"), @r"
+    add-arbiter
     add-bricks
     add-set
     adopt-ring-key
@@ -426,6 +486,7 @@ fn the_observations_reach_every_kind_of_step() {
     set-leaving
     set-swarm-role
     set-tags
+    set-voting
     start engine
     start ring
     start storage
@@ -490,15 +551,16 @@ proptest! {
     fn tags_survive_the_ring(
         node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
         storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
+        witness in any::<bool>(),
     ) {
         let cluster = cluster.map(ClusterId);
-        let tags = Tags { id: NodeId(node), cluster, storage_open, ca_key, swarm };
+        let tags = Tags { id: NodeId(node), cluster, storage_open, ca_key, swarm, witness };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 
     #[test]
     fn whatever_the_ring_carries_can_be_read(
-        map in btree_map("(id|cluster|storage|ca|swarm|.*)", ".*", 0..8),
+        map in btree_map("(id|cluster|storage|ca|swarm|data|.*)", ".*", 0..8),
     ) {
         if let Some(tags) = Tags::from_map(&map) {
             prop_assert!(!tags.id.0.is_empty());

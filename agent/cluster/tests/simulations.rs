@@ -104,6 +104,16 @@ fn a_cluster_grows_by_sets_of_three_though_power_is_cut_meanwhile() {
 }
 
 #[test]
+fn a_witness_gives_its_brick_up_for_a_third_copy_and_is_in_no_further_set() {
+    play(Scenario::WitnessGrows, &[(2, 10), (3, 20), (4, 30), (6, 30), (7, 40), (9, 20)]);
+}
+
+#[test]
+fn a_witness_is_no_spare_for_a_box_of_two_sets() {
+    play(Scenario::WitnessTakenOut, &[(7, 30)]);
+}
+
+#[test]
 fn of_two_sets_a_spare_box_replaces_a_lost_one_and_without_one_its_place_is_kept() {
     play(Scenario::Replaced, &[(6, 30), (7, 20)]);
     play(Scenario::TakenOut, &[(6, 30), (7, 20)]);
@@ -114,6 +124,21 @@ fn files_that_are_called_spread_and_are_not_are_found() {
     let find = |seed| Scenario::Grows.play_with(Fault::EveryFileMoved, 6, seed).err();
     let found: Vec<_> = (0..40).filter_map(find).collect();
     assert!(found.iter().any(|why| why.contains("are called spread")), "{found:?}");
+}
+
+#[test]
+fn a_witness_settles_which_of_two_goes_on() {
+    play(Scenario::Witness, &[(2, 60), (3, 200), (4, 40)]);
+}
+
+#[test]
+fn a_witness_and_the_boxes_beside_it_are_replaced() {
+    play(Scenario::WitnessReplaced, &[(3, 120)]);
+}
+
+#[test]
+fn a_box_beside_a_witness_or_the_witness_is_taken_out() {
+    play(Scenario::WitnessTakenOut, &[(2, 30), (3, 90), (4, 20)]);
 }
 
 /// What is found when a copy that is not whole is taken for whole.
@@ -129,6 +154,15 @@ fn a_box_that_nobody_tells_of_its_end_is_found() {
         let found = finds(scenario, Fault::NobodyIsTold);
         assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
     }
+}
+
+#[test]
+fn a_box_that_is_ready_on_a_copy_that_missed_something_is_found() {
+    let found = finds(Scenario::Witness, Fault::WitnessIsNotAsked);
+    assert!(
+        found.iter().any(|why| why.contains("it holds storage, and cannot write")),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -35,11 +35,14 @@ pub(crate) fn table(status: &Status) -> String {
             MemberStatus::Left => (faint("-"), "left"),
             MemberStatus::Failed => (bad("✘"), "failed"),
         };
-        let place = match (Some(member.name.as_str()) == own, member.same_cluster) {
+        let mut place = match (Some(member.name.as_str()) == own, member.same_cluster) {
             (true, _) => "this node".to_owned(),
             (false, true) => member.tenure.map_or_else(String::new, place),
             (false, false) => "not in this cluster".into(),
         };
+        if member.witness {
+            place += if place.is_empty() { "witness" } else { ", witness" };
+        }
         let line = format!(
             "{mark} {:<width$}  {:<address_width$}  {word:<7}  {place}",
             plain(&member.name),

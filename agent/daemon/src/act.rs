@@ -45,6 +45,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::ProbePeer { address } => storage.probe(*address).await,
             Step::CreateVolume { bricks } => storage.create(bricks).await,
             Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
+            Step::AddArbiter { brick } => storage.add_arbiter(*brick).await,
             Step::AddSet { bricks } => storage.add_set(bricks).await,
             Step::Rebalance { .. } => storage.rebalance().await,
             Step::NoteSpread { sets } => storage.note_spread(*sets).await,
@@ -66,6 +67,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 Ok(())
             }
             Step::SetLeaving { name, leaving } => swarm.set_leaving(name, *leaving).await,
+            Step::SetVoting { name, voting } => swarm.set_voting(name, *voting).await,
             Step::DropSwarmEntry { id, .. } => swarm.drop_entry(id).await,
             Step::SetSwarmRole { name, role } => {
                 // One to whom the last manager hands over is always let in.

@@ -92,6 +92,7 @@ impl Founder {
                 storage_open: false,
                 ca_key: false,
                 swarm: None,
+                witness: false,
             });
         });
     }

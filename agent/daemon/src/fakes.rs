@@ -276,7 +276,8 @@ impl Storage for Fake {
     }
 
     async fn create(&self, bricks: &[IpAddr]) -> Result<()> {
-        let bricks = bricks.iter().map(|b| Brick { address: *b, online: false }).collect();
+        let brick = |b: &IpAddr| Brick { address: *b, online: false, arbiter: false };
+        let bricks = bricks.iter().map(brick).collect();
         let volume = Volume { replicas: 1, bricks, ..Volume::default() };
         self.world().volume = Some(volume);
         Ok(())
@@ -296,6 +297,10 @@ impl Storage for Fake {
 
     async fn note_spread(&self, _: u8) -> Result<()> {
         bail!("there is one set")
+    }
+
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
+        bail!("{brick} is no witness")
     }
 
     async fn replace(&self, from: IpAddr, _: IpAddr) -> Result<()> {
@@ -388,6 +393,11 @@ impl Swarm for Fake {
 
     async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()> {
         self.call(format!("{name} leaves: {leaving}"));
+        Ok(())
+    }
+
+    async fn set_voting(&self, name: &str, voting: bool) -> Result<()> {
+        self.call(format!("{name} only votes: {voting}"));
         Ok(())
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Worn {
     pub(crate) cable_elsewhere: bool,
     /// The disk was set up in another machine.
     pub(crate) moved: bool,
+    /// The site calls it a witness.
+    pub(crate) witness: bool,
 }
 
 /// Looks at the machine of a node with an identity.
@@ -67,6 +69,7 @@ pub(crate) async fn look(
         cable_elsewhere: holds
             && belongs.is_some_and(|link| link.carrier && Some(&link.name) != on.as_ref()),
         moved: false,
+        witness: Known::here(paths, &links).node(site).is_some_and(|node| node.witness),
     })
 }
 

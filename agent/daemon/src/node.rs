@@ -168,6 +168,7 @@ mod tests {
             storage_open: false,
             ca_key: false,
             swarm: None,
+            witness: false,
         }
     }
 

@@ -7,14 +7,18 @@ use crate::host::{Host, Mount, UnitState};
 use crate::identity;
 use crate::network_change;
 use crate::node::{ENGINE_UNIT, Node};
+use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
-use ashlar_cluster::{Disk, Identity, Look, Observed, Part, Place, RingMember, Seen};
+use ashlar_cluster::{
+    Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -132,7 +136,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// Everything that is known now: each part as the last look at it left it,
     /// and this node's own files as they are.
     pub(crate) async fn observed(&self) -> Result<Observed> {
-        let (identity, place) = timeout(BUS, self.observe_identity())
+        let (identity, place, named) = timeout(BUS, self.observe_identity())
             .await
             .context("systemd does not say what this machine is called")??;
         let pki = match &identity {
@@ -143,8 +147,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(me) => self.lost_place(&me.id)?,
             None => None,
         };
+        // One box by itself carries all there is.
+        let witness = self.wanted.storage
+            && !self.wanted.solo
+            && carries_no_data(named || self.wanted.witness, data_partition(&self.paths));
         let sight = self.sight.borrow();
         Ok(Observed {
+            witness,
             retired: lost.is_some(),
             removed: lost.is_some_and(|lost| lost.removed),
             out: identity.is_none() && self.is_out()?,
@@ -166,11 +175,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// The identity, if the machine goes by it: without its address nothing
-    /// else can work. And where the machine's cable is.
-    async fn observe_identity(&self) -> Result<(Option<Identity>, Place)> {
+    /// else can work. And where the machine's cable is, and whether the site calls it
+    /// a witness.
+    async fn observe_identity(&self) -> Result<(Option<Identity>, Place, bool)> {
         let change = network_change::stage(&self.paths)?;
         let Some(identity) = identity::load(&self.paths)? else {
-            return Ok((None, Place { change, ..Place::default() }));
+            return Ok((None, Place { change, ..Place::default() }, false));
         };
         let worn = identity::look(&self.paths, &self.effects.host, &self.site, &identity).await?;
         let place = Place {
@@ -181,7 +191,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             in_memory: self.paths.in_memory().exists(),
             change,
         };
-        Ok((worn.holds.then_some(identity), place))
+        Ok((worn.holds.then_some(identity), place, worn.witness))
     }
 
     async fn observe_ring(&self) -> Result<ashlar_cluster::Ring> {
@@ -247,6 +257,15 @@ fn cpu_pressure(path: &Path) -> u8 {
     minute.map_or(0, |percent| percent.clamp(0.0, 100.0) as u8)
 }
 
+/// The size of the data partition, if there is one: what is not mounted shows the
+/// root's.
+fn data_partition(paths: &Paths) -> Option<u64> {
+    let (data, root) = (paths.data(), paths.data().parent()?.to_owned());
+    let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    let own = device(&data)? != device(&root)?;
+    own.then(|| disk("data", &data).map(|disk| disk.size))?
+}
+
 fn disk(name: &str, path: &Path) -> Option<Disk> {
     let found = nix::sys::statvfs::statvfs(path).ok()?;
     let unit = found.fragment_size();
@@ -284,6 +303,19 @@ mod tests {
         assert!(node.observe().await.unwrap().identity.is_some());
         fake.world().network_reloaded = false;
         assert_eq!(node.observe().await.unwrap().identity, None, "its address is gone");
+    }
+
+    #[tokio::test]
+    async fn a_box_that_its_site_calls_a_witness_is_one() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let mut node = fake.node(root.path(), loopback(23));
+        node.act(&Step::MakeIdentity, &Observed::default()).await.unwrap();
+        assert!(!node.observe().await.unwrap().witness);
+        node.site.network.node[0].witness = true;
+        assert!(node.observe().await.unwrap().witness);
+        node.wanted.solo = true;
+        assert!(!node.observe().await.unwrap().witness);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
 use ashlar_api::cluster::PlacesAnswer;
-use ashlar_cluster::{MemberStatus, NodeId, Observed, SwarmRole, Witness, Word, lost_its_place};
+use ashlar_cluster::{Asked, MemberStatus, NodeId, Observed, SwarmRole, Word, lost_its_place};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Told {
                     lost: of(said).contains(id),
                     by_record: said.by_record,
                 };
-                Witness { manages, said: said.as_ref().map(word) }
+                Asked { manages, said: said.as_ref().map(word) }
             };
             let believed = |id: &&String| {
                 let asked = members.iter().zip(said);

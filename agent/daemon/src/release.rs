@@ -56,6 +56,7 @@ pub(crate) fn wanted(paths: &Paths, settings: &AgentSettings, site: &Site) -> Re
         join: if solo { Vec::new() } else { site.network.join.clone() },
         volume: settings.storage.volume.clone(),
         replicas: if solo { 1 } else { settings.storage.replicas },
+        witness: settings.storage.witness,
         managers: settings.swarm.managers,
         stacks: stacks(paths)?,
         ..Wanted::default()

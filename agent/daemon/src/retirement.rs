@@ -11,7 +11,7 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
-use ashlar_cluster::{NodeId, Volume, Witness, Word, gives_up_copies, lost_its_place};
+use ashlar_cluster::{Asked, NodeId, Volume, Word, gives_up_copies, lost_its_place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -79,7 +79,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             .map(|(address, manages)| {
                 let word = refused.contains_key(&address);
                 let said = word.then_some(Word { lost: true, by_record: true });
-                Witness { manages, said }
+                Asked { manages, said }
             })
             .collect();
         let removed = refused.values().any(|removed| *removed);
@@ -94,14 +94,14 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// Adds to what the storage daemon says which copies lack something, when one
-    /// of them is to be given up: nobody asks before.
+    /// of them is to be given up, or goes on alone beside a witness: nobody asks before.
     pub(crate) async fn note_copies(&self, storage: &mut ashlar_cluster::Storage) {
         let Some(volume) = &mut storage.volume else { return };
         if volume.bricks.iter().all(|b| b.online) {
             return;
         }
-        let due = self.observed().await.is_ok_and(|o| gives_up_copies(&o, &self.wanted));
-        if due {
+        let given_up = self.observed().await.is_ok_and(|o| gives_up_copies(&o, &self.wanted));
+        if given_up || volume.lone().is_some() {
             volume.behind = self.behind(volume).await;
         }
     }

@@ -85,7 +85,7 @@ fn members(observed: &Observed) -> Vec<MemberView> {
         let same_cluster = m.cluster.is_some() && m.cluster.as_ref() == cluster;
         let tenure = roster.boxes.iter().find(|b| m.id.as_ref() == Some(&b.id)).map(|b| b.tenure);
         let (name, address, status) = (m.name.clone(), m.address, m.status);
-        MemberView { name, address, status, same_cluster, tenure }
+        MemberView { name, address, status, same_cluster, tenure, witness: m.witness }
     });
     let lost = roster.boxes.iter().filter(|b| {
         matches!(b.tenure, Tenure::Lost { .. }) && ring.iter().all(|m| m.name != b.name)
@@ -96,6 +96,7 @@ fn members(observed: &Observed) -> Vec<MemberView> {
         status: MemberStatus::Failed,
         same_cluster: true,
         tenure: Some(b.tenure),
+        witness: false,
     });
     seen.chain(lost).collect()
 }
@@ -114,7 +115,7 @@ fn storage(observed: &Observed, wanted: &Wanted) -> Option<StorageView> {
     let volume = observed.storage.as_ref().and_then(|s| s.volume.as_ref());
     wanted.storage.then(|| StorageView {
         volume: wanted.volume.clone(),
-        replicas: volume.map_or(0, |v| v.replicas),
+        replicas: volume.map_or(0, |v| u8::try_from(v.copies()).unwrap_or(u8::MAX)),
         bricks_online: volume.map_or(0, |v| v.bricks.iter().filter(|b| b.online).count()),
         bricks: volume.map_or(0, |v| v.bricks.len()),
         tls: volume.is_some_and(|v| v.tls),
@@ -165,6 +166,7 @@ mod tests {
             storage_open: false,
             ca_key: false,
             swarm: None,
+            witness: false,
         };
         let listed = |status| {
             let ring = vec![member("a", MemberStatus::Alive), member("b", status)];

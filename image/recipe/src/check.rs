@@ -3,7 +3,7 @@
 use crate::error::{Fault, RecipeError};
 use crate::recipe::{Compression, Recipe};
 use crate::size::Size;
-use ashlar_site::is_name;
+use ashlar_site::{StorageDriver, is_name};
 
 /// Debian policy 5.6.1.
 fn is_package(text: &str) -> bool {
@@ -109,6 +109,10 @@ fn agent(
         let reason =
             format!("`{volume}` is not a name: write lower-case letters, digits and dashes");
         return wrong(key, key, reason);
+    }
+    if agent.storage.witness && agent.storage.driver == StorageDriver::Local {
+        let key = "agent.storage.witness";
+        return wrong(key, key, "one box by itself has nobody to witness for".into());
     }
     if !matches!(agent.swarm.managers, 1 | 3 | 5 | 7) {
         let key = "agent.swarm.managers";

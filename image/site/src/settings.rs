@@ -43,6 +43,9 @@ pub struct StorageSettings {
     pub volume: String,
     /// Highest replica count, 1 to 3.
     pub replicas: u8,
+    /// Whether a box of this profile votes and carries no data, whatever its disk.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
 }
 
 /// What keeps the files of `/srv/cluster`.
@@ -82,6 +85,7 @@ impl Default for StorageSettings {
             driver: StorageDriver::default(),
             volume: "clusterfs".into(),
             replicas: 3,
+            witness: false,
         }
     }
 }

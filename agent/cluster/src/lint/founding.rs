@@ -29,7 +29,9 @@ pub(super) fn only_smallest(step: &Step, c: &Case<'_>) -> Verdict {
         return Ok(());
     }
     let Some(me) = &c.o.identity else { return Err("this node has no identity".into()) };
-    let mut ids: Vec<_> = c.members().iter().filter(alive).filter_map(|m| m.id.as_ref()).collect();
+    let other = |m: &RingMember| m.id.as_ref() != Some(&me.id);
+    let may = |m: &&RingMember| alive(m) && !(m.witness && c.w.storage && other(m));
+    let mut ids: Vec<_> = c.members().iter().filter(may).filter_map(|m| m.id.as_ref()).collect();
     ids.sort();
     must(ids.first() == Some(&&me.id), "this node is not the smallest live id")?;
     must(ids.get(1) != Some(&&me.id), "another live member has this node's id")

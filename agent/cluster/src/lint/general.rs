@@ -14,6 +14,7 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(tags.cluster.as_ref() == own.map(|m| &m.cluster), "the cluster is not this node's")?;
     must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
     let closed = c.o.storage.is_some() && !c.certified();
+    must(tags.witness == c.o.witness, "whether it carries data is not so")?;
     must(!(tags.storage_open && closed), "the storage has no certificate")?;
     must(tags.swarm.is_none() || own.is_some_and(|m| m.swarm), "the Swarm is not yet on record")?;
     match (&c.o.swarm, tags.swarm) {
@@ -50,11 +51,14 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         Step::ProbePeer { .. } => ring().and(storage()),
         Step::Record { .. } => ring().and(swarm()),
         Step::ForgetMember { .. } => ring().and(swarm()),
+        // A witness's brick is given up for a third copy where there is no Swarm as well.
+        Step::DropBrick { .. } if !c.w.swarm => ring().and(storage()),
         Step::ReplaceBrick { .. } | Step::DropBrick { .. } | Step::DetachPeer { .. } => {
             ring().and(storage()).and(swarm())
         }
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddArbiter { .. }
         | Step::AddSet { .. }
         | Step::Rebalance { .. }
         | Step::NoteSpread { .. }
@@ -68,6 +72,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::RestartEngine
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }
+        | Step::SetVoting { .. }
         | Step::DropSwarmEntry { .. }
         | Step::DeployStack { .. }
         | Step::RemoveStack { .. } => swarm(),

@@ -131,12 +131,23 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         Step::DropBrick { brick, .. } => (*brick, None),
         _ => return Ok(()),
     };
-    let retired = record(c)?.retired.values().find(|gone| gone.address == from);
+    let intent = record(c);
+    let retired = intent.iter().flat_map(|i| i.retired.values()).find(|g| g.address == from);
     let asked = c.leaves_at(from);
-    must(retired.is_some() || asked, format!("{from} is no retired box, and nobody takes it out"))?;
     let volume =
         c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
     let brick = volume.bricks.iter().find(|b| b.address == from);
+    let arbiter = brick.is_some_and(|b| b.arbiter);
+    if arbiter && to.is_none() && retired.is_none() && !asked {
+        // Another rule says when a third copy takes its place.
+        if c.w.swarm {
+            intent?;
+        }
+        let one_set = volume.bricks.len() == 3 && volume.replicas == 3;
+        return must(one_set, "the volume is not one set of three bricks");
+    }
+    intent?;
+    must(retired.is_some() || asked, format!("{from} is no retired box, and nobody takes it out"))?;
     if asked {
         must(brick.is_some(), format!("{from} has no brick"))?;
         nothing_to_heal(c)?;
@@ -152,12 +163,16 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
     match (step, to) {
         (_, Some(to)) => {
             must(volume.bricks.iter().all(|b| b.address != to), format!("{to} has a brick"))?;
-            must(copies > 2 || !asked, "one copy alone would be whole meanwhile")?;
+            let full = copies - usize::from(volume.bricks.iter().any(|b| b.arbiter));
+            must(full > 2 || arbiter || !asked, "one copy alone would be whole meanwhile")?;
             must(!c.leaves_at(to), format!("{to} is taken out"))
         }
         (Step::DropBrick { replicas, .. }, None) => {
             must(bricks == copies, "every set would lose a copy")?;
-            must(usize::from(*replicas) + 1 == bricks, "not one copy less")?;
+            // A witness beside one copy has nothing to tell.
+            let with_it = !arbiter && volume.bricks.iter().any(|b| b.arbiter);
+            let less = 1 + usize::from(with_it);
+            must(usize::from(*replicas) + less == bricks, "not one copy less")?;
             let one_may = asked || retired.is_some_and(|gone| gone.removed);
             must(*replicas >= if one_may { 1 } else { 2 }, "only one copy would be left")
         }

@@ -61,7 +61,9 @@ pub(super) fn bricks_only_on_open_peers(step: &Step, c: &Case<'_>) -> Verdict {
         Step::CreateVolume { bricks }
         | Step::AddBricks { bricks, .. }
         | Step::AddSet { bricks } => bricks,
-        Step::ReplaceBrick { to, .. } => std::slice::from_ref(to),
+        Step::ReplaceBrick { to: brick, .. } | Step::AddArbiter { brick } => {
+            std::slice::from_ref(brick)
+        }
         Step::ProbePeer { address } => {
             return must(
                 c.live_kin_at(*address, |m| m.storage_open),
@@ -100,7 +102,7 @@ pub(super) fn no_mount_before_start(step: &Step, c: &Case<'_>) -> Verdict {
     must(volume.started, "the volume is stopped")?;
     let own = c.o.identity.as_ref().map(|me| me.address);
     let here = volume.bricks.iter().any(|b| Some(b.address) == own);
-    let worked = c.o.membership.as_ref().is_some_and(|m| m.swarm);
+    let worked = c.o.membership.as_ref().is_some_and(|m| m.swarm) || c.o.witness;
     let whole = usize::from(volume.replicas) >= most(c);
     must(here || whole || worked, "this node's brick is still to come")
 }

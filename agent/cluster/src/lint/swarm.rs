@@ -62,6 +62,18 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
     let record = swarm.record.intent();
     let ended = record.is_some_and(|intent| intent.retired.values().any(|g| g.name == name));
     must(role == SwarmRole::Worker || !ended, format!("{name} lost its place"))?;
+    if let Some(decides) = decides_of_two(swarm, c) {
+        let both = managers.len() == 2;
+        match role {
+            SwarmRole::Manager if name == decides => {
+                return must(managers.len() == 1 && !managers.contains(name), "both manage");
+            }
+            SwarmRole::Worker if both && name != decides && managers.contains(decides) => {
+                return must(managers.contains(name), format!("{name} does not manage"));
+            }
+            _ => {}
+        }
+    }
     match role {
         SwarmRole::Manager if managers.iter().all(|m| c.leaves(m)) => {
             must(swarm.nodes.iter().any(|n| n.up && n.name == name), format!("{name} is not up"))?;
@@ -89,6 +101,24 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
             must(above || managers.len() % 2 == 0, "an odd number would become even")
         }
     }
+}
+
+/// Of two boxes that stay, the one that is up and whose copy decides.
+fn decides_of_two<'a>(swarm: &'a Swarm, c: &Case<'_>) -> Option<&'a str> {
+    let volume = c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).filter(|_| c.w.storage)?;
+    let [first, _] = volume.bricks.as_slice() else { return None };
+    let ended: BTreeSet<_> = swarm
+        .record
+        .intent()
+        .into_iter()
+        .flat_map(|intent| intent.retired.values())
+        .map(|gone| gone.name.as_str())
+        .collect();
+    let stays = |n: &&crate::SwarmNode| !c.leaves(&n.name) && !ended.contains(n.name.as_str());
+    let names: BTreeSet<_> = swarm.nodes.iter().filter(stays).map(|n| n.name.as_str()).collect();
+    let mut there = swarm.nodes.iter().filter(stays).filter(|n| n.up);
+    let decides = there.find(|n| n.address == Some(first.address))?;
+    (names.len() <= 2).then_some(decides.name.as_str())
 }
 
 /// The largest odd number up to `n`, at least 1.

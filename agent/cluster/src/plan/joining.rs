@@ -53,7 +53,13 @@ pub(crate) fn joining(s: &Situation<'_>) -> Joining {
     if let Some(why) = deaf(s, candidates.len()) {
         return wait(why);
     }
-    if let Some(smaller) = s.live().find(|m| m.id.is_some() && m.id < me.id) {
+    if s.is_witness() {
+        return wait(
+            "waiting for a box that carries data: this one is a witness and founds nothing",
+        );
+    }
+    let may = |m: &&RingMember| m.id.is_some() && !s.votes_only(m);
+    if let Some(smaller) = s.live().filter(may).find(|m| m.id < me.id) {
         return wait(format!("waiting for {} to found the cluster", smaller.name));
     }
     if ring.quiet_ms < s.wanted.settle_ms {

@@ -3,7 +3,7 @@
 //! lose their place. Until then a person may keep them: each part then comes back by
 //! what a cluster of so many boxes wants anyway.
 
-use super::removal::successor;
+use super::removal::{successor, without};
 use super::storage::unhealthy;
 use super::{because, waits};
 use crate::situation::Situation;
@@ -35,7 +35,7 @@ pub(super) fn plan(s: &Situation<'_>, swarm: &Swarm, intent: &Intent, plan: &mut
 fn copy(s: &Situation<'_>, known: &KnownBox, plan: &mut Plan) {
     let Some(storage) = s.observed.storage.as_ref().filter(|_| s.wanted.storage) else { return };
     let Some(volume) = &storage.volume else { return };
-    let copies = usize::from(volume.replicas);
+    let arbiter = volume.arbiter().is_some_and(|b| b.address == known.address);
     if !volume.bricks.iter().any(|b| b.address == known.address) {
         return;
     }
@@ -45,14 +45,14 @@ fn copy(s: &Situation<'_>, known: &KnownBox, plan: &mut Plan) {
         None => volume.rests().and_then(|()| successor(s, storage, volume, known.address, 1)),
     };
     match able {
-        Ok(Some(to)) if copies >= 3 => {
+        Ok(Some(to)) if volume.copies() >= 3 || arbiter => {
             let why = format!("{} is taken out, and {to} gives no brick yet", known.name);
             plan.steps.push(because(Step::ReplaceBrick { from: known.address, to }, why));
         }
         // The leader adds one more copy first.
         Ok(Some(to)) => wait(known, format!("there is a copy on {to}"), plan),
         Ok(None) => {
-            let replicas = volume.replicas.saturating_sub(1);
+            let replicas = without(volume, known.address);
             let why = format!("{} is taken out, and no box is there to take its copy", known.name);
             plan.steps.push(because(Step::DropBrick { brick: known.address, replicas }, why));
         }

@@ -5,7 +5,7 @@
 //! What is decided comes first and stands in Raft; each part then follows from
 //! what is still there. So every step may fail, or its leader die, at any time.
 
-use super::storage::brick_givers;
+use super::storage::givers;
 use super::{because, leaving, waits};
 use crate::situation::Situation;
 use crate::{
@@ -187,7 +187,7 @@ fn holds_on_to(s: &Situation<'_>, known: &KnownBox) -> Option<String> {
     successor(s, storage, volume, address, least(known.remove)).err()
 }
 
-/// Who takes the brick there: a box that has none; or nobody, if so many copies are
+/// Who takes the brick there: a box of its kind that has none; or nobody, if so many copies are
 /// left without it.
 pub(super) fn successor(
     s: &Situation<'_>,
@@ -200,27 +200,46 @@ pub(super) fn successor(
         return Ok(Some(spare));
     }
     let quiet = s.observed.ring.as_ref().is_some_and(|r| r.quiet_ms >= s.wanted.grace_ms);
-    if let Some(member) =
-        s.live_kin().find(|m| is_free(volume, address, m.address) && !s.leaves(m.address) && !quiet)
-    {
+    let arbiter = is_arbiter(volume, address);
+    let fit = |m: &&RingMember| {
+        is_free(volume, address, m.address)
+            && !s.leaves(m.address)
+            && s.votes_only(m) == arbiter
+            && !quiet
+    };
+    if let Some(member) = s.live_kin().find(|m| fit(m)) {
         return Err(format!("{} can take its copy, or its time is up", member.name));
     }
     // To give one up would take a copy from every set.
-    if volume.is_one_set() && volume.bricks.len() > least {
+    if volume.is_one_set() && (arbiter || volume.copies() > least) {
         Ok(None)
     } else {
         Err("another box can take its copy".into())
     }
 }
 
-/// A box that has no brick, and could take the one there.
+/// A box of the same kind that has no brick, and could take the one there.
 pub(crate) fn spare_for(
     s: &Situation<'_>,
     storage: &Storage,
     volume: &Volume,
     address: IpAddr,
 ) -> Option<IpAddr> {
-    brick_givers(s, storage).into_iter().find(|a| is_free(volume, address, *a))
+    let arbiter = is_arbiter(volume, address);
+    let fit = |a: &IpAddr| is_free(volume, address, *a) && s.votes_only_at(*a) == arbiter;
+    givers(s, storage).into_iter().find(fit)
+}
+
+/// Whether the brick there is a witness's: another witness takes it, and nobody else.
+fn is_arbiter(volume: &Volume, address: IpAddr) -> bool {
+    volume.arbiter().is_some_and(|b| b.address == address)
+}
+
+/// How many bricks are left without the one there: of two copies and a witness the last
+/// copy alone.
+pub(super) fn without(volume: &Volume, address: IpAddr) -> u8 {
+    let with_it = u8::from(volume.arbiter().is_some() && !is_arbiter(volume, address));
+    volume.replicas.saturating_sub(1 + with_it)
 }
 
 /// Whether the box at `at` is another than the one at `address`, and has no brick.
@@ -257,7 +276,7 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
             plan.steps.push(because(Step::ReplaceBrick { from: brick.address, to }, why));
         }
         Ok(None) => {
-            let replicas = volume.replicas - 1;
+            let replicas = without(volume, brick.address);
             let why = format!("{} lost its place, and no box is there to take it", gone.name);
             plan.steps.push(because(Step::DropBrick { brick: brick.address, replicas }, why));
         }

@@ -1,6 +1,6 @@
 //! Storage: the pool, the volume and its bricks, the mount.
 
-use super::{because, growth, rouse, waits};
+use super::{because, growth, rouse, waits, witness};
 use crate::FILLING;
 use crate::situation::Situation;
 use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
@@ -67,8 +67,15 @@ fn probe(s: &Situation<'_>, storage: &Storage, steps: &mut Vec<Planned>) {
     }
 }
 
-/// Who could give a brick: this node, and the other members by id.
+/// Who could give a brick with content: this node, and the other members by id.
 pub(super) fn brick_givers(s: &Situation<'_>, storage: &Storage) -> Vec<IpAddr> {
+    let mut all = givers(s, storage);
+    all.retain(|address| !s.votes_only_at(*address));
+    all
+}
+
+/// Who could give a brick of either kind.
+pub(super) fn givers(s: &Situation<'_>, storage: &Storage) -> Vec<IpAddr> {
     let in_pool = |a: IpAddr| {
         let mut entries = storage.peers.iter().filter(|p| p.address == a).peekable();
         entries.peek().is_some() && entries.all(|p| p.connected && p.in_cluster)
@@ -96,6 +103,11 @@ fn create(s: &Situation<'_>, me: &Identity, storage: &Storage, plan: &mut Plan) 
         return;
     }
     let bricks = first_bricks(s, me, storage);
+    if bricks.is_empty() {
+        let until = "a box that carries data can give a brick";
+        plan.waits.push(waits("the volume", until, "witness-carries-no-data"));
+        return;
+    }
     let why = format!("there is no volume {}", s.wanted.volume);
     plan.steps.push(because(Step::CreateVolume { bricks }, why));
 }
@@ -110,7 +122,7 @@ pub(crate) fn may_create(s: &Situation<'_>) -> bool {
 
 /// The nodes that would give the volume its first bricks now, this one first.
 fn first_bricks(s: &Situation<'_>, me: &Identity, storage: &Storage) -> Vec<IpAddr> {
-    let mut bricks = vec![me.address];
+    let mut bricks: Vec<_> = (!s.is_witness()).then_some(me.address).into_iter().collect();
     bricks.extend(brick_givers(s, storage).into_iter().filter(|a| *a != me.address));
     bricks.truncate(usize::from(s.replicas()));
     bricks
@@ -128,6 +140,7 @@ pub(crate) fn awaited<'a>(s: &Situation<'a>, me: &Identity, storage: &Storage) -
     let cluster = s.observed.membership.as_ref().map(|m| &m.cluster);
     s.live()
         .filter(|m| m.id.is_some() && (m.cluster.is_none() || m.cluster.as_ref() == cluster))
+        .filter(|m| !s.votes_only(m))
         .find(|m| !bricks.contains(&m.address))
         .map(|m| m.name.as_str())
 }
@@ -144,6 +157,9 @@ fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan
         return;
     }
     revive(s, volume, &mut plan.steps);
+    if witness::arbiter(s, volume, storage, plan) {
+        return;
+    }
     let copies = usize::from(volume.replicas);
     if !volume.is_one_set() || copies >= most_copies(s, volume) {
         return growth::plan(s, volume, storage, plan);

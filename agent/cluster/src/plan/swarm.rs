@@ -1,6 +1,6 @@
 //! The Swarm: start or join it, keep the managers odd, deploy the stacks.
 
-use super::{because, rouse, waits};
+use super::{because, pair, rouse, waits, witness};
 use crate::situation::{Situation, manager_count};
 use crate::{Daemon, Identity, Plan, Planned, Step, Swarm, SwarmLocal, SwarmNode, SwarmRole};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,7 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
                 report_anew(swarm, me, &mut plan.steps);
             } else if swarm.manager && swarm.leader {
                 ghosts(swarm, &mut plan.steps);
+                witness::duty(s, swarm, plan);
                 roles(s, swarm, plan);
                 stacks(s, swarm, plan);
             }
@@ -177,6 +178,14 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
         let why = "a person asked to take the box out";
         let (name, role) = ((*name).to_owned(), SwarmRole::Worker);
         plan.steps.push(because(Step::SetSwarmRole { name, role }, why));
+        return;
+    }
+    if let Some(planned) = pair::seat(s, swarm) {
+        if matches!(planned.step, Step::SetSwarmRole { role: SwarmRole::Worker, .. })
+            || still_known(s, swarm).is_none()
+        {
+            plan.steps.push(planned);
+        }
         return;
     }
     if few {

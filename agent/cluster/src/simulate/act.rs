@@ -167,6 +167,12 @@ impl Simulation {
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
+            Step::AddArbiter { brick } => {
+                self.add(node, std::slice::from_ref(brick))?;
+                let volume = self.volume(node).ok_or("there is no volume")?;
+                volume.arbiter = volume.nodes.last().copied();
+                Ok(())
+            }
             Step::AddSet { bricks } => self.add_set(node, bricks),
             Step::Rebalance { .. } => self.rebalance(node),
             Step::NoteSpread { sets } => self.note_spread(node, *sets),
@@ -197,6 +203,7 @@ impl Simulation {
                 let seats = &mut self.rafts[raft].seats;
                 seats.retain(|seat, _| format!("seat-{seat}") != *id);
                 self.rafts[raft].emptied.retain(|seat| format!("seat-{seat}") != *id);
+                self.rafts[raft].voting.retain(|seat| format!("seat-{seat}") != *id);
                 self.rafts[raft].ghosts.remove(id);
                 Ok(())
             }
@@ -213,6 +220,7 @@ impl Simulation {
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
             Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
+            Step::SetVoting { name, voting } => self.set_voting(node, name, *voting),
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
             Step::DeployStack { name } => self.deploy(node, name, true),
             Step::RemoveStack { name } => {
@@ -445,6 +453,7 @@ impl Simulation {
             intent: crate::Intent::default(),
             index: 1,
             emptied: std::collections::BTreeSet::new(),
+            voting: std::collections::BTreeSet::new(),
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -515,6 +524,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         Step::FetchCaKey { .. }
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }
+        | Step::SetVoting { .. }
         | Step::DropSwarmEntry { .. }
         | Step::Record { .. }
         | Step::ForgetMember { .. } => (50, 1_000),
@@ -525,6 +535,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::Remount => (300, 3_000),
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddArbiter { .. }
         | Step::AddSet { .. }
         | Step::Rebalance { .. }
         | Step::ReplaceBrick { .. }

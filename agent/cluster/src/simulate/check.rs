@@ -62,8 +62,16 @@ impl Simulation {
             if boxes.len() < volume.nodes.len() {
                 return Err("a box has two bricks".into());
             }
-            if volume.set_size() > usize::from(self.settings.wanted.replicas) {
+            if volume.full(&volume.nodes[..volume.set_size()]).count()
+                > usize::from(self.settings.wanted.replicas)
+            {
                 return Err("there are more copies than wanted".into());
+            }
+            if volume.arbiter.is_some() && volume.sets().count() > 1 {
+                return Err("a witness is in a volume of several sets".into());
+            }
+            if volume.full(&volume.nodes).any(|n| self.settings.witnesses.contains(&n)) {
+                return Err("a witness carries data".into());
             }
             if volume.sets().any(|set| volume.unknown_to(set, set) > 0) {
                 return Err("data is on no brick any more".into());
@@ -184,6 +192,17 @@ impl Simulation {
         writes && schedules
     }
 
+    /// Of two boxes without a witness, the one with the first copy, if it is not the
+    /// one that manages: neither could go on without the other.
+    fn parted(&self) -> Option<&str> {
+        let raft = self.rafts.first()?;
+        let volume = self.pools.iter().find_map(|p| p.volume.as_ref())?;
+        let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).count();
+        let first = *volume.nodes.first().filter(|_| here == 2 && volume.nodes.len() == 2)?;
+        let manages = raft.seats.get(&first) == Some(&SwarmRole::Manager);
+        (!manages).then_some(self.nodes[first].name.as_str())
+    }
+
     /// The cluster whose members all nodes are, if it is one.
     pub(super) fn cluster(&self) -> Option<ClusterId> {
         let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
@@ -207,19 +226,34 @@ impl Simulation {
             return Err(format!("{keys} nodes hold the CA key"));
         }
         if wanted.storage {
-            let bricks = self.seen.bricks.len();
-            let right = if nodes < 3 { nodes } else { nodes - nodes % 3 };
-            // Sets that were there stay, though boxes are gone.
-            let stays = bricks > right && bricks > 3 && bricks.is_multiple_of(3);
-            if bricks != right && !stays {
-                return Err(format!("{bricks} bricks instead of {right}"));
-            }
+            let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
+            let (witnesses, data): (Vec<_>, Vec<_>) =
+                here.partition(|n| self.settings.witnesses.contains(n));
             let volume = self.pools.iter().find_map(|pool| pool.volume.as_ref());
+            let arbiters = usize::from(volume.is_some_and(|v| v.arbiter.is_some()));
+            let copies = self.seen.bricks.len().saturating_sub(arbiters);
+            let right = if data.len() < 3 { data.len() } else { data.len() - data.len() % 3 };
+            let voice = usize::from(right == 2 && !witnesses.is_empty());
+            // Sets that were there stay, though boxes are gone.
+            let stays = copies > right && copies > 3 && copies.is_multiple_of(3);
+            if (copies != right && !stays) || arbiters != voice {
+                return Err(format!(
+                    "{copies} bricks with data and {arbiters} of witnesses instead of {right} \
+                     and {voice}"
+                ));
+            }
             if let Some(volume) = volume.filter(|v| v.sets().count() > 1) {
                 let (sets, astray) = (volume.sets().count(), volume.astray());
                 if usize::from(volume.spread) != sets || astray > 0 {
                     return Err(format!("{astray} writes are not where they belong"));
                 }
+            }
+            let idle = self.rafts.first().map(|raft| &raft.voting).filter(|_| wanted.swarm);
+            if idle.is_some_and(|idle| witnesses.iter().any(|n| !idle.contains(n))) {
+                return Err("a witness gets tasks".into());
+            }
+            if idle.is_some_and(|idle| data.iter().any(|n| idle.contains(n))) {
+                return Err("a box with data gets no tasks".into());
             }
         }
         if wanted.swarm {
@@ -235,6 +269,9 @@ impl Simulation {
             let left = raft.seats.iter().filter(live).filter(|(_, r)| **r == SwarmRole::Manager);
             if !self.gone.is_empty() && left.count() != right {
                 return Err("a manager that died for good was not replaced".into());
+            }
+            if let Some(name) = self.parted() {
+                return Err(format!("{name} has the first of two copies, and another manages"));
             }
             if raft.disowned.keys().any(|n| !self.gone.contains(n)) {
                 return Err("the Swarm takes a node for down that is up".into());

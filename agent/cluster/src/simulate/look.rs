@@ -19,6 +19,7 @@ impl Simulation {
         Observed {
             now_ms: self.now,
             site: true,
+            witness: self.settings.witnesses.contains(&n),
             identity: disk.identity.then(|| node.born.clone()),
             membership: disk.membership.clone(),
             ring: self.observe_ring(n),
@@ -82,6 +83,7 @@ impl Simulation {
             storage_open: tags.storage_open,
             ca_key: tags.ca_key,
             swarm: tags.swarm,
+            witness: tags.witness,
         }
     }
 
@@ -106,6 +108,11 @@ impl Simulation {
             volume.started && node.stores() && node.serves() && self.reach(n, b)
         };
         let copies = volume.nodes.len();
+        let brick = |b: &usize| Brick {
+            address: self.nodes[*b].born.address,
+            online: online(*b),
+            arbiter: volume.arbiter == Some(*b),
+        };
         let heals = volume.lacks.values().map(|l| l.len() as u64).sum();
         let heals = if self.settings.fault == Some(Fault::HealIsOver) { 0 } else { heals };
         let lacks = |b: &usize| volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
@@ -117,18 +124,15 @@ impl Simulation {
             replicas: u8::try_from(volume.set_size()).unwrap_or(u8::MAX),
             tls: volume.tuned_for > 0,
             tuned: volume.tuned_for == volume.set_size(),
-            bricks: volume
-                .nodes
-                .iter()
-                .map(|b| Brick { address: self.nodes[*b].born.address, online: online(*b) })
-                .collect(),
+            bricks: volume.nodes.iter().map(brick).collect(),
             // A brick that is away cannot say.
             pending_heals: (copies > 1
                 && volume.started
                 && volume.nodes.iter().all(|b| online(*b)))
             .then_some(heals),
             healers_down: Vec::new(),
-            behind: Some(behind.collect()),
+            behind: (self.settings.fault != Some(Fault::WitnessIsNotAsked))
+                .then(|| behind.collect()),
             spread: volume.spread,
             rebalance: self.observe_rebalance(n, volume),
         }
@@ -192,6 +196,8 @@ impl Simulation {
             leader: ghost.is_none() && raft.leader == Some(m),
             availability: if ghost.is_none() && raft.emptied.contains(&m) {
                 Availability::Leaving
+            } else if ghost.is_none() && raft.voting.contains(&m) {
+                Availability::Voting
             } else {
                 Availability::Active
             },

@@ -19,6 +19,8 @@ pub enum Fault {
     HealIsOver,
     /// It is said that every box has moved its part of the files, whatever is.
     EveryFileMoved,
+    /// Nobody asks a witness what the copy beside it missed.
+    WitnessIsNotAsked,
 }
 
 impl Simulation {
@@ -92,10 +94,20 @@ impl Simulation {
                 volume.nodes[at] = new;
                 let all = volume.of_its_set(new).collect();
                 volume.lacks.insert(new, all);
+                if volume.arbiter == Some(old) {
+                    volume.arbiter = Some(new);
+                }
             }
             None => drop(volume.nodes.remove(at)),
         }
         self.given_up.insert(old);
+        // Beside one copy a witness has nothing to tell.
+        if let Some(arbiter) = volume.arbiter.filter(|a| *a == old || volume.nodes.len() < 3) {
+            volume.arbiter = None;
+            volume.nodes.retain(|n| *n != arbiter);
+            volume.lacks.remove(&arbiter);
+            self.given_up.insert(arbiter);
+        }
         if whole < others.len() {
             let name = self.nodes[old].name.clone();
             self.breaks(format!(
@@ -134,6 +146,14 @@ impl Simulation {
         Ok(())
     }
 
+    /// Says as which node a box goes on when it begins anew. What it is stays.
+    pub(super) fn is_reborn_as(&mut self, node: usize, second_life: usize) {
+        self.reborn.insert(node, second_life);
+        if self.settings.witnesses.contains(&node) {
+            self.settings.witnesses.insert(second_life);
+        }
+    }
+
     /// The box goes on as another one.
     pub(super) fn start_anew(&mut self, node: usize) -> Effect {
         let as_another = self.reborn.remove(&node).ok_or("it has no other life")?;
@@ -162,6 +182,18 @@ impl Simulation {
             emptied.insert(named)
         } else {
             emptied.remove(&named)
+        };
+        Ok(())
+    }
+
+    pub(super) fn set_voting(&mut self, node: usize, name: &str, voting: bool) -> Effect {
+        let raft = self.leads(node)?;
+        let named = self.nodes.iter().position(|n| n.name == name).ok_or("no such node")?;
+        let only_vote = &mut self.rafts[raft].voting;
+        if voting {
+            only_vote.insert(named)
+        } else {
+            only_vote.remove(&named)
         };
         Ok(())
     }

@@ -2,10 +2,11 @@
 
 use super::{CutAt, Failure, Fault, Random, Report, Settings, Simulation};
 use crate::{Daemon, Decision, StackFile, Wanted};
+use std::collections::BTreeSet;
 
 /// A virtual quarter of an hour: longer than the grace time, so that waiting
 /// for a node that failed early is over.
-const DEADLINE: u64 = 900_000;
+pub(super) const DEADLINE: u64 = 900_000;
 
 /// A story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,17 @@ pub enum Scenario {
     /// A few are ready, then the others come one after another, over minutes; steps
     /// fail and power is cut, at last of whoever moves files.
     Grows,
+    /// One of them is a witness. One of all dies, and another perhaps while the first
+    /// comes back and has missed what was written; steps fail and power is cut in half
+    /// of the runs; a further box with data comes at last, or does not.
+    Witness,
+    /// Two and a witness; one of them dies for good, and comes back as another when
+    /// its place was given away.
+    WitnessReplaced,
+    /// As [`Self::TakenOut`], and one of the boxes is a witness.
+    WitnessTakenOut,
+    /// As [`Self::Grows`], and one of the boxes is a witness.
+    WitnessGrows,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -81,6 +93,10 @@ impl Scenario {
         ("replaced", Self::Replaced),
         ("taken-out", Self::TakenOut),
         ("grows", Self::Grows),
+        ("witness", Self::Witness),
+        ("witness-replaced", Self::WitnessReplaced),
+        ("witness-taken-out", Self::WitnessTakenOut),
+        ("witness-grows", Self::WitnessGrows),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -159,8 +175,12 @@ impl Scenario {
             cut_at: None,
             heal: (3_000, 20_000),
             clears: false,
+            witnesses: BTreeSet::new(),
             fault: None,
             one_cluster: true,
+        };
+        let one_of = |dice: &mut Random| -> BTreeSet<usize> {
+            [usize::try_from(dice.next()).unwrap_or(0) % nodes].into()
         };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
         match self {
@@ -184,21 +204,46 @@ impl Scenario {
                 most_cuts: 1,
                 ..calm
             },
-            Self::TakenOut => Settings {
+            Self::TakenOut | Self::WitnessTakenOut => Settings {
                 nodes: nodes + 2,
                 heal: (3_000, 120_000),
                 clears: true,
                 failures: 30,
                 cuts: 10,
                 most_cuts: 1,
+                witnesses: if self == Self::TakenOut { calm.witnesses } else { one_of(dice) },
                 ..calm
             },
-            Self::Grows => Settings {
+            Self::Grows | Self::WitnessGrows => Settings {
                 wanted: Wanted { managers: 5, ..calm.wanted },
                 failures: 30,
                 most_cuts: 2,
+                witnesses: if self == Self::Grows { calm.witnesses } else { one_of(dice) },
                 ..calm
             },
+            Self::WitnessReplaced => Settings {
+                nodes: nodes + 2,
+                wanted: Wanted { removal_ms: 180_000, ..calm.wanted },
+                heal: (3_000, 120_000),
+                clears: true,
+                failures: 30,
+                cuts: 10,
+                most_cuts: 1,
+                witnesses: one_of(dice),
+                ..calm
+            },
+            Self::Witness => {
+                let rough = u32::from(dice.permille(500));
+                Settings {
+                    nodes: nodes + 1,
+                    wanted: expected,
+                    failures: 50 * u64::from(rough),
+                    cuts: 40,
+                    most_cuts: 2 * rough,
+                    witnesses: one_of(dice),
+                    ..calm
+                }
+            }
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -237,8 +282,10 @@ impl Scenario {
         match self {
             Self::FounderGone => return founder_gone(sim, nodes),
             Self::Replaced => return replaced(sim, nodes, dice),
-            Self::TakenOut => return taken_out(sim, nodes, dice),
-            Self::Grows => return grows(sim, nodes, dice),
+            Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
+            Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
+            Self::Witness => return super::witness::one_dies(sim, nodes, dice),
+            Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }
         for node in 0..nodes {
@@ -367,7 +414,7 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
         return sim.settle(DEADLINE);
     }
     sim.gone.insert(dead);
-    sim.reborn.insert(dead, second_life);
+    sim.is_reborn_as(dead, second_life);
     if !early && late {
         sim.hold(dice.between(0, 90_000), &[])?;
         sim.gone.remove(&spare);
@@ -395,7 +442,11 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
 /// A cluster that grows, while some of it loses power.
 fn grows(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
     let some = |dice: &mut Random, of: usize| usize::try_from(dice.next()).unwrap_or(0) % of;
-    let first = 1 + some(dice, nodes);
+    let mut first = 1 + some(dice, nodes);
+    if sim.settings.witnesses.contains(&0) {
+        // It founds nothing.
+        first = first.max(2);
+    }
     sim.gone = (first..nodes).collect();
     (0..first).for_each(|node| sim.power_on_at(node, 0));
     sim.settle(DEADLINE)?;
@@ -415,7 +466,8 @@ fn grows(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), St
     }
     // One of those who move files, or who were to, is off for a while.
     let moves = |sim: &Simulation| sim.pools.iter().flat_map(|p| &p.volume).any(|v| v.moves());
-    let may_move = nodes / 3 > 1 && dice.permille(500);
+    let data = nodes - sim.settings.witnesses.len();
+    let may_move = data / 3 > 1 && dice.permille(500);
     if may_move && sim.until(300_000, moves).is_ok() {
         let dead = some(dice, nodes);
         sim.hold(dice.between(0, 40_000), &[])?;
@@ -442,15 +494,17 @@ fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<()
     let taken = usize::try_from(dice.next()).unwrap_or(0) % boxes;
     let other = usize::try_from(dice.next()).unwrap_or(0) % boxes;
     sim.until(DEADLINE, |sim| sim.leader().is_some())?;
-    if boxes == 1 {
+    let witnesses = &sim.settings.witnesses;
+    let data = (0..boxes).filter(|n| !witnesses.contains(n)).count();
+    if data == 1 && !witnesses.contains(&taken) {
         let refused = sim.ask(taken, Decision::Remove);
         return refused.err().map_or_else(|| Err("the last one was taken out".into()), |_| Ok(()));
     }
-    if sim.lacks_a_spare() {
+    if sim.lacks_a_spare() && !witnesses.contains(&taken) {
         let refused = sim.ask(taken, Decision::Remove);
         return refused.err().map_or_else(|| Err("a set was cut short".into()), |_| Ok(()));
     }
-    sim.reborn.insert(taken, second_life);
+    sim.is_reborn_as(taken, second_life);
     sim.ask(taken, Decision::Remove)?;
     sim.hold(dice.between(0, 40_000), &[])?;
     if kept {

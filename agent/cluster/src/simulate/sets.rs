@@ -66,10 +66,11 @@ impl Bricks {
 }
 
 impl Simulation {
-    /// Whether there are several sets, and every box that is there gives a brick.
+    /// Whether there are several sets, and every box with data that is there gives a brick.
     pub(super) fn lacks_a_spare(&self) -> bool {
         let volume = self.pools.iter().find_map(|pool| pool.volume.as_ref());
-        let here = self.nodes.len() - self.gone.len();
+        let data = |n: &usize| !self.gone.contains(n) && !self.settings.witnesses.contains(n);
+        let here = (0..self.nodes.len()).filter(data).count();
         volume.is_some_and(|v| v.sets().count() > 1 && v.nodes.len() >= here)
     }
 

@@ -88,6 +88,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 pub(super) struct Bricks {
     pub(super) nodes: Vec<usize>,
+    /// Which of them is a witness's: it knows what was written and has none of it.
+    pub(super) arbiter: Option<usize>,
     pub(super) started: bool,
     /// For how many copies the options were set; 0 for never.
     pub(super) tuned_for: usize,
@@ -111,19 +113,36 @@ pub(super) struct Bricks {
 impl Bricks {
     /// Whether these bricks together may write in every set.
     pub(super) fn quorum(&self, online: &[usize]) -> bool {
-        self.sets().all(|set| Self::quorum_of(set, online))
+        self.sets().all(|set| self.quorum_of(set, online))
     }
 
     /// Whether they may in this one: more than half of all, or just half with the
-    /// first among them.
-    pub(super) fn quorum_of(set: &[usize], online: &[usize]) -> bool {
-        let (n, all) = (set.iter().filter(|n| online.contains(n)).count() * 2, set.len());
-        n > all || (n == all && set.first().is_some_and(|first| online.contains(first)))
+    /// first among them; and of a witness and one copy only while the witness knows of
+    /// nothing that the copy lacks.
+    pub(super) fn quorum_of(&self, set: &[usize], online: &[usize]) -> bool {
+        let here: Vec<_> = set.iter().copied().filter(|n| online.contains(n)).collect();
+        let (n, all) = (here.len() * 2, set.len());
+        let enough = n > all || (n == all && set.first().is_some_and(|first| here.contains(first)));
+        let copies: Vec<_> = self.full(&here).collect();
+        let witness = self.arbiter.filter(|arbiter| here.contains(arbiter));
+        let told = match (witness, copies.as_slice()) {
+            (Some(witness), [copy]) => {
+                (0..self.written).all(|w| self.lacks(witness, w) || !self.lacks(*copy, w))
+            }
+            _ => !copies.is_empty(),
+        };
+        enough && told
+    }
+
+    /// Those of these bricks that hold content.
+    pub(super) fn full<'a>(&self, of: &'a [usize]) -> impl Iterator<Item = usize> + use<'a> {
+        let arbiter = self.arbiter;
+        of.iter().copied().filter(move |n| arbiter != Some(*n))
     }
 
     /// Writes of a set that none of these bricks has.
     pub(super) fn unknown_to(&self, set: &[usize], online: &[usize]) -> usize {
-        let known = |w: &usize| set.iter().any(|n| online.contains(n) && !self.lacks(*n, *w));
+        let known = |w: &usize| self.full(set).any(|n| online.contains(&n) && !self.lacks(n, *w));
         let here = |w: &usize| self.holders(*w) == set;
         (0..self.written).filter(here).filter(|w| !known(w)).count()
     }
@@ -147,6 +166,8 @@ pub(super) struct Raft {
     pub(super) index: u64,
     /// Nodes that are being emptied.
     pub(super) emptied: BTreeSet<usize>,
+    /// Nodes that get no tasks and only vote.
+    pub(super) voting: BTreeSet<usize>,
 }
 
 impl Node {
@@ -342,7 +363,7 @@ impl Simulation {
                 let home = write % volume.layout.max(1);
                 let set: Vec<_> = volume.sets().nth(home).unwrap_or_default().to_vec();
                 let here: Vec<_> = set.iter().filter(|n| online.contains(n)).copied().collect();
-                if here.is_empty() || !Bricks::quorum_of(&set, &here) {
+                if here.is_empty() || !volume.quorum_of(&set, &here) {
                     continue;
                 }
                 unknown += volume.unknown_to(&set, &here);
@@ -370,9 +391,15 @@ impl Simulation {
         };
         let set = volume.set_of(node);
         let sources: Vec<_> = sources.into_iter().filter(|n| set.contains(n)).collect();
+        // Names come from any brick, content from those that have some.
+        let told_by: Vec<_> = match volume.arbiter {
+            Some(arbiter) if arbiter == node => sources,
+            _ => volume.full(&sources).collect(),
+        };
         let lost: BTreeSet<_> = volume
             .of_its_set(node)
-            .filter(|w| sources.iter().all(|n| volume.lacks(*n, *w)))
+            .filter(|w| told_by.iter().all(|n| volume.lacks(*n, *w)))
+            .filter(|w| volume.lacks(node, *w))
             .collect();
         let left = lost.len();
         volume.lacks.insert(node, lost);

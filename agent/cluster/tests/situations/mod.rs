@@ -41,6 +41,7 @@ pub fn member(n: u8) -> RingMember {
         storage_open: false,
         ca_key: false,
         swarm: None,
+        witness: false,
     }
 }
 
@@ -104,7 +105,10 @@ pub fn volume(nodes: &[u8]) -> Volume {
         replicas: copies,
         tls: true,
         tuned: true,
-        bricks: nodes.iter().map(|n| Brick { address: address(*n), online: true }).collect(),
+        bricks: nodes
+            .iter()
+            .map(|n| Brick { address: address(*n), online: true, arbiter: false })
+            .collect(),
         pending_heals: (copies > 1).then_some(0),
         healers_down: Vec::new(),
         behind: None,
@@ -169,6 +173,30 @@ pub fn one_set_new(rebalance: Rebalance) -> Observed {
         let volume = volume_of(o);
         (volume.spread, volume.rebalance) = (0, Some(rebalance));
     })
+}
+
+/// Node `n` shows that it is a witness.
+pub fn show_witness(observed: &mut Observed, n: u8) {
+    observed.witness = observed.identity.as_ref().unwrap().id == id(n);
+    observed.ring.as_mut().unwrap().members[usize::from(n) - 1].witness = true;
+}
+
+/// Node `me` of two with data, 1 and 2, and a witness, 3.
+pub fn witnessed(me: u8) -> Observed {
+    but(settled(me, 3), |o| {
+        show_witness(o, 3);
+        volume_of(o).bricks[2].arbiter = true;
+        for entry in swarm_of(o).nodes.iter_mut().filter(|n| n.name == name(3)) {
+            entry.availability = Availability::Voting;
+        }
+    })
+}
+
+/// Both of two manage.
+pub fn both_manage(observed: &mut Observed) {
+    for entry in &mut swarm_of(observed).nodes {
+        (entry.manager, entry.reachable) = (true, true);
+    }
 }
 
 /// The record of a cluster of nodes 1 to `of`.

@@ -103,6 +103,7 @@ mod tests {
             storage_open: false,
             ca_key: false,
             swarm: None,
+            witness: false,
         };
         fs::create_dir_all(paths.run()).unwrap();
         agent_config(paths, &with, &tags).unwrap()

@@ -53,6 +53,7 @@ impl From<Member> for RingMember {
             storage_open: tags.as_ref().is_some_and(|t| t.storage_open),
             ca_key: tags.as_ref().is_some_and(|t| t.ca_key),
             swarm: tags.as_ref().and_then(|t| t.swarm),
+            witness: tags.as_ref().is_some_and(|t| t.witness),
             cluster: tags.and_then(|t| t.cluster),
         }
     }

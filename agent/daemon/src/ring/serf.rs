@@ -212,6 +212,7 @@ mod tests {
                 storage_open: false,
                 ca_key: false,
                 swarm: None,
+                witness: false,
             };
             let wake = Arc::new(Notify::new());
             let ring = Serf::new(&paths, wake.clone());

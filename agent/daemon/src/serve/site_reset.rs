@@ -190,6 +190,7 @@ mod tests {
             status: *status,
             same_cluster: true,
             tenure: None,
+            witness: false,
         };
         let mut status = blank();
         status.members = others.iter().map(member).collect();

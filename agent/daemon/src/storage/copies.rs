@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How old an answer may be, in milliseconds: nothing is given up on an older one.
 const FRESH: u64 = 30_000;
@@ -45,15 +45,18 @@ pub(crate) fn lacking(paths: &Paths) -> Result<BTreeSet<IpAddr>> {
 pub(crate) fn look(paths: &Paths) -> Result<()> {
     let volume = release::settings(paths)?.storage.volume;
     let at_ms = since_boot_ms();
-    let bricks = bricks(&paths.glusterd().join("vols").join(&volume).join("bricks"))?;
-    let brick = paths.bricks().join(&volume).join("brick");
+    let own = crate::identity::load(paths)?.context("this node has no identity")?.address;
+    let (bricks, here) = bricks(&paths.glusterd().join("vols").join(&volume).join("bricks"), own)?;
+    let brick = here.with_context(|| format!("this node gives no brick of {volume}"))?;
     let lacking = accused(&brick, &bricks)?;
     state::write_json(&paths.copies(), &Answer { at_ms, lacking }, 0o600)
 }
 
-/// The bricks of a volume by the name under which attributes count them.
-fn bricks(dir: &Path) -> Result<BTreeMap<String, IpAddr>> {
+/// The bricks of a volume by the name under which attributes count them, and where the
+/// one of `own` lies.
+fn bricks(dir: &Path, own: IpAddr) -> Result<(BTreeMap<String, IpAddr>, Option<PathBuf>)> {
     let mut bricks = BTreeMap::new();
+    let mut here = None;
     let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     for entry in entries {
         let path = entry?.path();
@@ -65,9 +68,12 @@ fn bricks(dir: &Path) -> Result<BTreeMap<String, IpAddr>> {
         let (Some(name), Some(host)) = (value("brick-id"), host) else {
             anyhow::bail!("{} names no brick-id and address", path.display());
         };
+        if host == own {
+            here = value("path").map(PathBuf::from);
+        }
         bricks.insert(format!("trusted.afr.{name}"), host);
     }
-    Ok(bricks)
+    Ok((bricks, here))
 }
 
 /// Whose bricks lack something, by the files in this brick's index.
@@ -117,10 +123,12 @@ mod tests {
         let text = "uuid=0\nhostname=10.83.0.2\npath=/data/bricks/x/brick\nlisten-port=0\n\
                     brick-id=clusterfs-client-1\nmount_dir=/\n";
         fs::write(dir.path().join("10.83.0.2:-data-bricks-x-brick"), text).unwrap();
-        let found = bricks(dir.path()).unwrap();
+        let own = IpAddr::from([10, 83, 0, 2]);
+        let (found, here) = bricks(dir.path(), own).unwrap();
+        assert_eq!(here, Some(PathBuf::from("/data/bricks/x/brick")));
         assert_eq!(found["trusted.afr.clusterfs-client-1"], IpAddr::from([10, 83, 0, 2]));
         fs::write(dir.path().join("broken"), "hostname=10.83.0.3\n").unwrap();
-        assert!(bricks(dir.path()).is_err());
+        assert!(bricks(dir.path(), own).is_err());
     }
 
     #[test]

@@ -78,6 +78,10 @@ impl Storage for Driver {
         ask!(self, note_spread(sets))
     }
 
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
+        ask!(self, add_arbiter(brick))
+    }
+
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
         ask!(self, replace(from, to))
     }

@@ -10,7 +10,7 @@ use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
-use ashlar_cluster::{COMMON, Options, Rebalance, TLS, Volume, copies};
+use ashlar_cluster::{Brick, COMMON, Options, Rebalance, TLS, Volume, copies};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -120,23 +120,31 @@ impl Gluster {
         Ok(must(&["volume", "status", &self.volume], READ).await?.processes())
     }
 
-    /// The addresses of all bricks, if those in the set of the one at `gone` run now; if
-    /// that one does too, nothing may be left to heal.
-    async fn can_spare(&self, gone: IpAddr) -> Result<Vec<IpAddr>> {
+    /// A brick of its own for a witness. It never takes up what it was one of before:
+    /// names that it kept would be older than those of the copies.
+    fn fresh(&self, address: IpAddr) -> String {
+        let name = format!("witness-{:08x}", rand::rng().random::<u32>());
+        let path = self.paths.bricks().join(&self.volume).join(name);
+        format!("{address}:{}", path.display())
+    }
+
+    /// All bricks and what GlusterFS calls them, if those in the set of the one at `gone`
+    /// run now; if that one does too, nothing may be left to heal.
+    async fn can_spare(&self, gone: IpAddr) -> Result<(Vec<Brick>, BTreeMap<IpAddr, String>)> {
         let info = must(&["volume", "info", &self.volume], READ).await?;
         let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
         let runs = self.ask_processes().await?.bricks;
-        let bricks: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
-        let mut others = volume.set_of(gone).iter().map(|b| b.address).filter(|b| *b != gone);
-        if let Some(down) = others.find(|b| !runs.contains(b)) {
-            anyhow::bail!("the brick on {down} does not run");
+        let names = info.brick_names(&self.volume);
+        let mut others = volume.set_of(gone).iter().filter(|b| b.address != gone);
+        if let Some(down) = others.find(|b| !runs.contains(&b.address)) {
+            anyhow::bail!("the brick on {} does not run", down.address);
         }
-        if runs.contains(&gone) && bricks.len() > 1 {
+        if runs.contains(&gone) && volume.bricks.len() > 1 {
             self.forget_heals();
             let heals = self.pending_heals().await;
             anyhow::ensure!(heals == Some(0), "not every copy is known to be whole");
         }
-        Ok(bricks)
+        Ok((volume.bricks, names))
     }
 
     fn forget_heals(&self) {
@@ -330,13 +338,28 @@ impl Storage for Gluster {
         must(&["volume", "set", &self.volume, spread::OPTION, &value], CHANGE).await.map(drop)
     }
 
-    async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
-        let now = self.can_spare(from).await?;
-        if now.contains(&to) {
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
+        let info = must(&["volume", "info", &self.volume], READ).await?;
+        let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
+        if volume.arbiter().is_some() {
             return Ok(());
         }
-        let (old, new) = (self.bricks(&[from]), self.bricks(&[to]));
-        let args = ["volume", "replace-brick", &self.volume, &old[0], &new[0], "commit", "force"];
+        let new = self.fresh(brick);
+        let args = ["volume", "add-brick", &self.volume, "replica", "3", "arbiter", "1", &new];
+        must(&args, CHANGE).await?;
+        self.forget_heals();
+        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
+            tracing::debug!("healing starts by itself, later: {error:#}");
+        }
+        Ok(())
+    }
+
+    async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
+        let (now, names) = self.can_spare(from).await?;
+        let (Some(old), None) = (names.get(&from), names.get(&to)) else { return Ok(()) };
+        let arbiter = now.iter().any(|b| b.arbiter && b.address == from);
+        let new = if arbiter { self.fresh(to) } else { self.bricks(&[to]).concat() };
+        let args = ["volume", "replace-brick", &self.volume, old, &new, "commit", "force"];
         must(&args, CHANGE).await?;
         self.forget_heals();
         if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
@@ -346,11 +369,17 @@ impl Storage for Gluster {
     }
 
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {
-        if !self.can_spare(brick).await?.contains(&brick) {
+        let (now, names) = self.can_spare(brick).await?;
+        if !names.contains_key(&brick) {
             return Ok(());
         }
-        let (count, old) = (replicas.to_string(), self.bricks(&[brick]));
-        let args = ["volume", "remove-brick", &self.volume, "replica", &count, &old[0], "force"];
+        let with_it = |b: &&Brick| b.arbiter && b.address != brick && replicas == 1;
+        let also = now.iter().filter(with_it).map(|b| b.address);
+        let count = replicas.to_string();
+        let mut args = vec!["volume", "remove-brick", &self.volume, "replica", &count];
+        let gone = std::iter::once(brick).chain(also);
+        args.extend(gone.filter_map(|address| names.get(&address)).map(String::as_str));
+        args.push("force");
         must(&args, CHANGE).await?;
         self.forget_heals();
         Ok(())

@@ -52,7 +52,7 @@ impl Storage for Local {
             replicas: 1,
             tls: true,
             tuned: true,
-            bricks: vec![Brick { address, online: true }],
+            bricks: vec![Brick { address, online: true, arbiter: false }],
             pending_heals: Some(0),
             ..Volume::default()
         });
@@ -93,6 +93,10 @@ impl Storage for Local {
 
     async fn note_spread(&self, _: u8) -> Result<()> {
         self.rebalance().await
+    }
+
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
+        alone(brick)
     }
 
     async fn replace(&self, _: IpAddr, to: IpAddr) -> Result<()> {
@@ -143,7 +147,7 @@ mod tests {
         }
         let volume = local.observe().await.unwrap().volume.unwrap();
         assert!(volume.writable() && volume.started && volume.tls && volume.tuned);
-        assert_eq!(volume.bricks, [Brick { address: own, online: true }]);
+        assert_eq!(volume.bricks, [Brick { address: own, online: true, arbiter: false }]);
         assert!(local.probe(other).await.is_err());
     }
 }

@@ -35,6 +35,8 @@ pub(crate) trait Storage {
     async fn create(&self, bricks: &[IpAddr]) -> Result<()>;
     /// Adds bricks and raises the replica count.
     async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()>;
+    /// Adds the brick of a witness to two copies.
+    async fn add_arbiter(&self, brick: IpAddr) -> Result<()>;
     /// Adds a further set of copies.
     async fn add_set(&self, bricks: &[IpAddr]) -> Result<()>;
     /// Lets every box move the files that belong in another set.
@@ -44,7 +46,8 @@ pub(crate) trait Storage {
     /// Gives the place of a brick that is gone to another node, and starts to
     /// copy. Looks again first: every other brick must run.
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()>;
-    /// Gives up a brick that is gone, and one copy. Looks again first, alike.
+    /// Gives up a brick that is gone, and one copy; with the last copy but one a
+    /// witness's brick as well. Looks again first, alike.
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()>;
     /// Strikes a node off the pool.
     async fn detach(&self, address: IpAddr) -> Result<()>;

@@ -111,8 +111,11 @@ struct XmlBricks {
 
 /// Its text repeats the name; only the element is read.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct XmlBrick {
     name: String,
+    #[serde(default)]
+    is_arbiter: u8,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -224,7 +227,8 @@ impl Output {
             found.options.option.iter().map(|o| (o.name.clone(), o.value.clone())).collect();
         let bricks = found.bricks.brick.iter().filter_map(|b| {
             let (host, _) = b.name.rsplit_once(":/")?;
-            Some(Brick { address: host.parse().ok()?, online: false })
+            let arbiter = b.is_arbiter == 1;
+            Some(Brick { address: host.parse().ok()?, online: false, arbiter })
         });
         let volume = Volume {
             started: found.status_str == "Started",
@@ -233,6 +237,17 @@ impl Output {
             ..Volume::default()
         };
         Some((volume, options))
+    }
+
+    /// The bricks of that volume by address, as GlusterFS calls them.
+    pub(super) fn brick_names(&self, volume: &str) -> BTreeMap<IpAddr, String> {
+        let volumes = self.vol_info.iter().flat_map(|i| &i.volumes.volume);
+        let bricks = volumes.filter(|v| v.name == volume).flat_map(|v| &v.bricks.brick);
+        let named = |b: &XmlBrick| {
+            let (host, _) = b.name.rsplit_once(":/")?;
+            Some((host.parse().ok()?, b.name.clone()))
+        };
+        bricks.filter_map(named).collect()
     }
 
     /// What runs of the volume. Daemons are listed beside bricks, with a word
@@ -305,6 +320,20 @@ mod tests {
         assert!(volume.has_whole_sets());
         assert_eq!(volume.sets().count(), 2);
         assert_eq!(options["user.ashlar-spread"], "1");
+    }
+
+    #[test]
+    fn the_brick_of_a_witness_is_told_from_a_copy() {
+        let text = include_str!("fixtures/volume-3.xml");
+        let (two, third) = text.split_at(text.rfind("<isArbiter>").unwrap());
+        let witness =
+            format!("{}{}", two.replace("brick</name>", "x</name>"), third.replacen('0', "1", 1));
+        let output = parse(&witness).unwrap();
+        let (volume, _) = output.volume("clusterfs").unwrap();
+        assert_eq!(volume.arbiter().map(|b| b.address), Some(ip([56, 136])));
+        assert_eq!(volume.full().count(), 2);
+        let names = output.brick_names("clusterfs");
+        assert_eq!(names[&ip([56, 136])], "10.83.56.136:/data/bricks/clusterfs/x");
     }
 
     #[test]

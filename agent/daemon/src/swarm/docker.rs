@@ -1,7 +1,7 @@
 //! [`Swarm`] by Docker: its API on the Unix socket, and its command for what
 //! the API does not have (stacks live in the client).
 
-use super::nodes::{LEAVING_LABEL, is_manager, leads, node};
+use super::nodes::{LEAVING_LABEL, WITNESS_LABEL, is_manager, leads, node};
 use super::seats::Seats;
 use super::stacks;
 use super::{Invitation, SWARM_PORT, Swarm};
@@ -240,25 +240,11 @@ impl Swarm for Engine {
     }
 
     async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()> {
-        let docker = self.docker(READ).await?;
-        let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
-        let named = |n: &Node| {
-            n.description.as_ref().and_then(|d| d.hostname.as_deref()) == Some(name)
-                && n.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY)
-        };
-        let node = nodes.into_iter().find(named);
-        let node = node.with_context(|| format!("the Swarm has no {name} that is up"))?;
-        let mut spec = node.spec.clone().unwrap_or_default();
-        let labels = spec.labels.get_or_insert_default();
-        spec.availability = Some(if leaving {
-            labels.insert(LEAVING_LABEL.into(), "true".into());
-            NodeSpecAvailabilityEnum::DRAIN
-        } else {
-            labels.remove(LEAVING_LABEL);
-            NodeSpecAvailabilityEnum::ACTIVE
-        });
-        let what = if leaving { "take the tasks away from" } else { "give tasks to" };
-        self.change_node(&docker, node, spec).await.with_context(|| format!("cannot {what} {name}"))
+        self.close(name, LEAVING_LABEL, leaving).await
+    }
+
+    async fn set_voting(&self, name: &str, voting: bool) -> Result<()> {
+        self.close(name, WITNESS_LABEL, voting).await
     }
 
     async fn drop_entry(&self, id: &str) -> Result<()> {
@@ -345,6 +331,29 @@ impl Engine {
         files
             .filter_map(|f| f.file_name().to_str()?.strip_suffix(".yml").map(str::to_owned))
             .collect()
+    }
+
+    /// Takes a node's tasks away and notes by a label why, or gives it tasks again.
+    async fn close(&self, name: &str, label: &str, closed: bool) -> Result<()> {
+        let docker = self.docker(READ).await?;
+        let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
+        let named = |n: &Node| {
+            n.description.as_ref().and_then(|d| d.hostname.as_deref()) == Some(name)
+                && n.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY)
+        };
+        let node = nodes.into_iter().find(named);
+        let node = node.with_context(|| format!("the Swarm has no {name} that is up"))?;
+        let mut spec = node.spec.clone().unwrap_or_default();
+        let labels = spec.labels.get_or_insert_default();
+        spec.availability = Some(if closed {
+            labels.insert(label.into(), "true".into());
+            NodeSpecAvailabilityEnum::DRAIN
+        } else {
+            labels.remove(label);
+            NodeSpecAvailabilityEnum::ACTIVE
+        });
+        let what = if closed { "take the tasks away from" } else { "give tasks to" };
+        self.change_node(&docker, node, spec).await.with_context(|| format!("cannot {what} {name}"))
     }
 
     async fn change_role(&self, docker: &Docker, node: Node, role: SwarmRole) -> Result<()> {

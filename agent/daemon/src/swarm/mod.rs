@@ -41,6 +41,8 @@ pub(crate) trait Swarm {
     async fn set_role(&self, name: &str, role: SwarmRole, most: u8) -> Result<()>;
     /// Takes a node's tasks away, because its box leaves, or gives it tasks again.
     async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()>;
+    /// Gives a witness no tasks, or one that is none any more tasks again.
+    async fn set_voting(&self, name: &str, voting: bool) -> Result<()>;
     /// Strikes a dead entry from the list of nodes.
     async fn drop_entry(&self, id: &str) -> Result<()>;
     /// Deploys a stack that the image ships, or brings it up to date, and marks

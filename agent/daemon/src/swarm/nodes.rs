@@ -6,6 +6,9 @@ use bollard::models::{Node, NodeSpecAvailabilityEnum, NodeSpecRoleEnum, NodeStat
 /// A node from which the agent took the tasks carries this label.
 pub(super) const LEAVING_LABEL: &str = "ashlar.leaving";
 
+/// A node that gets no tasks because it is a witness carries this one.
+pub(super) const WITNESS_LABEL: &str = "ashlar.witness";
+
 /// By its role, whether it is in Raft or not: one that is promised a seat takes
 /// it as soon as it comes.
 pub(super) fn is_manager(node: &Node) -> bool {
@@ -28,8 +31,12 @@ fn availability(node: &Node) -> Availability {
         }
         Some(NodeSpecAvailabilityEnum::PAUSE | NodeSpecAvailabilityEnum::DRAIN) => {
             let labels = spec.and_then(|s| s.labels.as_ref());
-            let ours = labels.is_some_and(|labels| labels.contains_key(LEAVING_LABEL));
-            if ours { Availability::Leaving } else { Availability::Closed }
+            let carries = |label| labels.is_some_and(|labels| labels.contains_key(label));
+            match (carries(LEAVING_LABEL), carries(WITNESS_LABEL)) {
+                (true, _) => Availability::Leaving,
+                (false, true) => Availability::Voting,
+                (false, false) => Availability::Closed,
+            }
         }
     }
 }
@@ -67,6 +74,20 @@ mod tests {
         assert_eq!(seen.name, "ashlar-e6f3963a");
         assert_eq!(seen.address, Some(IpAddr::from([10, 83, 100, 37])));
         assert!(seen.up && seen.manager && seen.reachable && seen.leader);
+    }
+
+    #[test]
+    fn who_took_the_tasks_away_is_told_by_the_label() {
+        let with = |labels: &str| {
+            let text = NODE
+                .replace("\"active\"", "\"drain\"")
+                .replace("\"Labels\":{}", &format!("\"Labels\":{labels}"));
+            node(serde_json::from_str(&text).unwrap()).unwrap().availability
+        };
+        assert_eq!(with("{}"), Availability::Closed);
+        assert_eq!(with(r#"{"ashlar.witness":"true"}"#), Availability::Voting);
+        let both = r#"{"ashlar.witness":"true","ashlar.leaving":"true"}"#;
+        assert_eq!(with(both), Availability::Leaving);
     }
 
     #[test]

@@ -56,6 +56,15 @@ fn gpu_is_retail_metal_with_drivers_and_firmware_of_graphics() {
 }
 
 #[test]
+fn witness_is_retail_metal_that_carries_no_data() {
+    let (metal, witness) =
+        (compose(&folder(), "retail-metal").unwrap(), compose(&folder(), "witness").unwrap());
+    assert!(witness.recipe.agent.storage.witness && !metal.recipe.agent.storage.witness);
+    assert_eq!(witness.packages(), metal.packages());
+    assert!(witness.recipe.disk.smallest() < metal.recipe.disk.smallest());
+}
+
+#[test]
 fn minimal_is_the_agent_and_the_console_alone() {
     let minimal = compose(&folder(), "minimal").unwrap();
     assert_eq!(minimal.recipe.overlays, ["base", "console"]);

@@ -38,7 +38,11 @@ fn card(composed: &Composed) -> Card {
     let is_virtual = recipe.machine.as_deref() == Some("vm");
     let agent = &recipe.agent;
     let is_solo = agent.storage.enabled && agent.storage.driver == StorageDriver::Local;
-    let storage = if is_solo { "storage of its own" } else { "replicated storage" };
+    let storage = match (is_solo, agent.storage.witness) {
+        (true, _) => "storage of its own",
+        (false, true) => "a vote beside two boxes that carry data",
+        (false, false) => "replicated storage",
+    };
     let runs: Vec<&str> = [
         (agent.ring.enabled && !is_solo, "one cluster"),
         (agent.storage.enabled, storage),
