@@ -131,7 +131,16 @@ async fn an_admin_may_act_and_a_viewer_may_look() {
     assert_eq!(his.get::<Status>(route::STATUS).await.unwrap().profile, "test");
     his.get::<ashlar_api::Hardware>(route::HARDWARE).await.unwrap();
     let look = PowerRequest { power: Power::Off, dry_run: true, pin: None };
-    for path in [route::POWER, route::RESET, route::NODE, route::REJOIN, route::REVOKED] {
+    let changes = [
+        route::NETWORK,
+        route::POWER,
+        route::RESET,
+        route::SITE_RESET,
+        route::NODE,
+        route::REJOIN,
+        route::REVOKED,
+    ];
+    for path in changes {
         let refused = his.post::<_, serde_json::Value>(path, &look).await;
         assert_eq!(refusal(refused), Some(Refusal::Forbidden), "{path}");
     }
@@ -153,7 +162,7 @@ async fn what_is_not_in_the_table_is_not_there_for_anybody() {
         let refused = hers.post::<_, serde_json::Value>(path, &()).await;
         assert_eq!(refusal(refused), Some(Refusal::NotFound), "{path}");
     }
-    let other_method = hers.post::<_, serde_json::Value>(route::NETWORK, &()).await;
+    let other_method = hers.post::<_, serde_json::Value>(route::HARDWARE, &()).await;
     assert_eq!(refusal(other_method), Some(Refusal::NotFound));
 }
 
@@ -213,7 +222,8 @@ async fn a_flood_of_connections_keeps_nobody_else_out() {
     let patience = Duration::from_secs(4);
     // Before the first of them is sent away for want of a handshake.
     let entered = timeout(patience, enter(&house, &anna, loopback(3))).await.unwrap();
-    entered.unwrap().get::<Status>(route::STATUS).await.unwrap();
+    let status = entered.unwrap().get::<Status>(route::STATUS).await.unwrap();
+    assert_eq!(status.profile, "test");
     inside.get::<Status>(route::STATUS).await.unwrap();
     // Their own address waits until they are gone, and no longer.
     drop(held);

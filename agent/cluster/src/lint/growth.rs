@@ -31,7 +31,7 @@ pub(super) fn sets_of_three(step: &Step, c: &Case<'_>) -> Verdict {
     let volume = volume(c)?;
     must(c.w.replicas >= 3, "fewer than three copies are wanted")?;
     must(volume.replicas == 3, format!("there are {} copies", volume.replicas))?;
-    must(volume.bricks.len() % 3 == 0, "a set of the volume is short")?;
+    must(volume.bricks.len().is_multiple_of(3), "a set of the volume is short")?;
     must(bricks.len() == 3, format!("{} bricks are no set", bricks.len()))?;
     let mut boxes: BTreeSet<_> = volume.bricks.iter().map(|b| b.address).collect();
     for brick in bricks {

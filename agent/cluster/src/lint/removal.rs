@@ -158,7 +158,7 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         whole_without(c, from)?;
     }
     let (bricks, copies) = (volume.bricks.len(), usize::from(volume.replicas));
-    must(copies > 0 && bricks % copies == 0, "a set of the volume is short")?;
+    must(copies > 0 && bricks.is_multiple_of(copies), "a set of the volume is short")?;
     must(volume.rebalance != Some(Rebalance::Running), "files move between the sets")?;
     match (step, to) {
         (_, Some(to)) => {

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 /// How many bricks a set has: with fewer copies nothing is gained by a second set that
 /// the loss of one box would not take away.
-pub(crate) const SET: usize = 3;
+const SET: usize = 3;
 
 /// What a volume that has all its copies still needs.
 pub(super) fn plan(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan) {

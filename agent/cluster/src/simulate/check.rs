@@ -235,7 +235,7 @@ impl Simulation {
             let right = if data.len() < 3 { data.len() } else { data.len() - data.len() % 3 };
             let voice = usize::from(right == 2 && !witnesses.is_empty());
             // Sets that were there stay, though boxes are gone.
-            let stays = copies > right && copies > 3 && copies % 3 == 0;
+            let stays = copies > right && copies > 3 && copies.is_multiple_of(3);
             if (copies != right && !stays) || arbiters != voice {
                 return Err(format!(
                     "{copies} bricks with data and {arbiters} of witnesses instead of {right} \

@@ -84,7 +84,7 @@ impl Simulation {
         if nodes.iter().any(|n| volume.nodes.contains(n)) {
             return Err("it gives a brick already");
         }
-        if volume.nodes.len() % SET != 0 || nodes.len() != SET {
+        if !volume.nodes.len().is_multiple_of(SET) || nodes.len() != SET {
             return Err("that is no set");
         }
         volume.nodes.extend(nodes);

@@ -85,3 +85,37 @@ pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
     let words = if output.op_errstr.is_empty() { &output.output } else { &output.op_errstr };
     bail!("glusterd refuses `{}`: {}", args.join(" "), words.trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_command_has_started_ends_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let noted = dir.path().join("pid");
+        let script =
+            format!("sleep 600 & echo $! >{0}.new && mv {0}.new {0}; wait", noted.display());
+        let child = Command::new("sh").args(["-c", &script]).process_group(0).spawn().unwrap();
+        let group = Group::of(&child);
+        let within = Duration::from_secs(30);
+        let started = async {
+            loop {
+                if let Ok(pid) = std::fs::read_to_string(&noted) {
+                    return pid.trim().to_owned();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let started = timeout(within, started).await.unwrap();
+        drop(group);
+        // A zombie until whoever adopts it looks.
+        let stat = format!("/proc/{started}/stat");
+        let ended = async {
+            while std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z ")) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(within, ended).await.unwrap();
+    }
+}
