@@ -36,16 +36,13 @@ pub const fn copies(replicas: u8) -> Options {
 impl Volume {
     /// Whether the bricks that run may take writes, by the rule of
     /// [`copies`]. Without that GlusterFS answers not even a read. One copy and a
-    /// witness may, unless the witness knows that this copy missed something.
+    /// witness may, unless that copy missed something: of that GlusterFS answers nothing.
     #[must_use]
     pub fn writable(&self) -> bool {
         let online = self.bricks.iter().filter(|b| b.online).count();
         let (twice, all) = (online * 2, self.bricks.len());
         let first = self.bricks.first().is_some_and(|b| b.online);
-        let missed = self.lone().is_some_and(|lone| {
-            self.behind.as_ref().is_some_and(|behind| behind.contains(&lone.address))
-        });
-        self.started && !missed && (twice > all || (twice == all && first))
+        self.started && !self.missed() && (twice > all || (twice == all && first))
     }
 
     /// Whether everything that was ever written stays in full on every other
