@@ -5,6 +5,7 @@ use super::storage::{brick_givers, givers, unhealthy};
 use super::{because, waits};
 use crate::situation::Situation;
 use crate::{Availability, Plan, RingMember, Step, Storage, Swarm, Volume};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Gives two copies a witness; or lets a third copy take its place, as soon as there is
@@ -20,7 +21,9 @@ pub(super) fn arbiter(
     if let Some(arbiter) = volume.arbiter() {
         // Its place is free only while every copy is whole.
         let three = volume.replicas == 3 && volume.bricks.len() == 3;
-        let Some(third) = third.filter(|_| three && unhealthy(volume).is_none()) else {
+        let record = s.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let known = record.is_some() && s.observed.ring.is_some();
+        let Some(third) = third.filter(|_| three && known && unhealthy(volume).is_none()) else {
             return true;
         };
         let why = format!("{third} can hold a whole copy in the place of the witness");
@@ -55,14 +58,16 @@ fn comes(s: &Situation<'_>, free: impl Fn(&IpAddr) -> bool) -> bool {
 
 /// A witness gets no tasks, and whoever is none any more gets them again.
 pub(super) fn duty(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
-    for entry in swarm.nodes.iter().filter(|n| n.up) {
-        let name = entry.name.clone();
+    let entries: BTreeSet<_> =
+        swarm.nodes.iter().filter(|n| n.up).map(|n| (&n.name, n.availability)).collect();
+    for (name, availability) in entries {
+        let name = name.clone();
         let mut shown = s.live().filter(|m| m.name == name).map(|m| s.votes_only(m));
         let Some(witness) = shown.next() else { continue };
         if shown.any(|other| other != witness) {
             continue;
         }
-        let why = match (witness, entry.availability) {
+        let why = match (witness, availability) {
             (true, Availability::Active) => "it is a witness",
             (false, Availability::Voting) => "it is no witness",
             _ => continue,
