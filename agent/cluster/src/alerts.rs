@@ -316,7 +316,12 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         return;
     };
     if volume.started && !volume.writable() {
-        let words = format!("{name} takes no writes: {}", s.unwritable(volume));
+        let why = s.unwritable(volume);
+        let words = if volume.missed() {
+            format!("{name} is not whole here: {why}")
+        } else {
+            format!("{name} takes no writes: {why}")
+        };
         let cure = if volume.bricks.len() == 2 {
             "switch that box on; a third box or a witness would spare you this"
         } else {

@@ -15,11 +15,11 @@ impl Situation<'_> {
         named.unwrap_or_else(|| format!("the box at {address}"))
     }
 
-    /// Why the volume takes no writes.
+    /// Why the volume takes no writes, or some of its files do not answer.
     pub(crate) fn unwritable(&self, volume: &Volume) -> String {
         let away = |b: &&Brick| !b.online;
         if let (Some(lone), Some(other)) = (volume.lone(), volume.full().find(away))
-            && volume.arbiter().is_some_and(|witness| witness.online)
+            && volume.missed()
         {
             let (here, there) = (self.name_at(lone.address), self.name_at(other.address));
             return format!(

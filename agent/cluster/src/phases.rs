@@ -181,7 +181,8 @@ fn storage_lacks(s: &Situation<'_>) -> String {
         return waiting_for_a_brick(s, volume);
     }
     if !volume.writable() {
-        return format!("{name} takes no writes: {}", s.unwritable(volume));
+        let what = if volume.missed() { "is not whole here" } else { "takes no writes" };
+        return format!("{name} {what}: {}", s.unwritable(volume));
     }
     if !s.observed.mounted {
         return silence(s, Part::Mount, &format!("mounting {name}"));

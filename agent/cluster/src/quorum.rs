@@ -39,7 +39,7 @@ pub const fn copies(replicas: u8) -> Options {
 impl Volume {
     /// Whether the bricks that run may take writes in every set, by the rule of
     /// [`copies`]. Without that GlusterFS answers not even a read. One copy and a
-    /// witness may, unless the witness knows that this copy missed something.
+    /// witness may, unless that copy missed something: of that GlusterFS answers nothing.
     #[must_use]
     pub fn writable(&self) -> bool {
         let quorate = |set: &[Brick]| {
@@ -47,10 +47,7 @@ impl Volume {
             let (twice, all) = (online * 2, set.len());
             twice > all || (twice == all && set.first().is_some_and(|b| b.online))
         };
-        let missed = self.lone().is_some_and(|lone| {
-            self.behind.as_ref().is_some_and(|behind| behind.contains(&lone.address))
-        });
-        self.started && !missed && !self.bricks.is_empty() && self.sets().all(quorate)
+        self.started && !self.missed() && !self.bricks.is_empty() && self.sets().all(quorate)
     }
 
     /// Whether everything that was ever written stays in full on every other

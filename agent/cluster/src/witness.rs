@@ -32,13 +32,19 @@ impl Volume {
         usize::from(self.replicas).saturating_sub(usize::from(self.arbiter().is_some()))
     }
 
-    /// The only copy with content that runs, beside a witness. Whether it may be
-    /// written depends on what it missed.
+    /// The only copy with content that runs, beside a witness.
     #[must_use]
     pub fn lone(&self) -> Option<&Brick> {
         self.arbiter()?;
         let mut online = self.full().filter(|b| b.online);
         online.next().filter(|_| online.next().is_none())
+    }
+
+    /// Whether that one missed something, as the witness knows.
+    #[must_use]
+    pub fn missed(&self) -> bool {
+        let behind = self.behind.as_ref();
+        self.lone().is_some_and(|lone| behind.is_some_and(|b| b.contains(&lone.address)))
     }
 }
 

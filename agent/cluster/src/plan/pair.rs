@@ -13,8 +13,8 @@ pub(super) fn seat(s: &Situation<'_>, swarm: &Swarm) -> Option<Planned> {
     let entries = || swarm.nodes.iter().filter(|n| !s.goes(&n.name));
     let coming = s.live_kin().map(|m| m.name.as_str()).filter(|name| !s.goes(name));
     let boxes: BTreeSet<_> = entries().map(|n| n.name.as_str()).chain(coming).collect();
-    let mut there = entries().filter(|n| n.up && n.address == Some(first.address));
-    let decides = there.next().filter(|_| boxes.len() == 2)?;
+    let there = entries().filter(|n| n.up && n.address == Some(first.address));
+    let decides = there.min_by_key(|n| &n.name).filter(|_| boxes.len() == 2)?;
     let managers: BTreeSet<_> =
         swarm.nodes.iter().filter(|n| n.manager).map(|n| n.name.as_str()).collect();
     let why = "of two boxes the one with the first copy manages";

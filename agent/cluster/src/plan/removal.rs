@@ -207,7 +207,7 @@ pub(super) fn successor(
             && s.votes_only(m) == arbiter
             && !quiet
     };
-    if let Some(member) = s.live_kin().find(|m| fit(m)) {
+    if let Some(member) = s.live_kin().find(fit) {
         return Err(format!("{} can take its copy, or its time is up", member.name));
     }
     // To give one up would take a copy from every set.

@@ -5,6 +5,7 @@ use super::storage::{brick_givers, givers, unhealthy};
 use super::{because, waits};
 use crate::situation::Situation;
 use crate::{Availability, Plan, RingMember, Step, Storage, Swarm, Volume};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Gives two copies a witness; or lets a third copy take its place, as soon as there is
@@ -61,14 +62,16 @@ fn comes(s: &Situation<'_>, free: impl Fn(&IpAddr) -> bool) -> bool {
 
 /// A witness gets no tasks, and whoever is none any more gets them again.
 pub(super) fn duty(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
-    for entry in swarm.nodes.iter().filter(|n| n.up) {
-        let name = entry.name.clone();
+    let entries: BTreeSet<_> =
+        swarm.nodes.iter().filter(|n| n.up).map(|n| (&n.name, n.availability)).collect();
+    for (name, availability) in entries {
+        let name = name.clone();
         let mut shown = s.live().filter(|m| m.name == name).map(|m| s.votes_only(m));
         let Some(witness) = shown.next() else { continue };
         if shown.any(|other| other != witness) {
             continue;
         }
-        let why = match (witness, entry.availability) {
+        let why = match (witness, availability) {
             (true, Availability::Active) => "it is a witness",
             (false, Availability::Voting) => "it is no witness",
             _ => continue,
