@@ -4,10 +4,10 @@ use crate::command::cache::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
 use ashlar_inspect::hardware::{Device, Driven, Drivers};
-use miette::{IntoDiagnostic, WrapErr};
+use ashlar_site::whole_file::{Existing, write_whole};
+use miette::miette;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -147,23 +147,10 @@ fn list(lacking: &BTreeSet<&str>, image: &Path) -> String {
     text
 }
 
-/// Writes it whole or not at all, and over nothing.
+/// Over nothing that is there.
 fn write(path: &Path, text: &str) -> miette::Result<()> {
-    let place = path.parent().filter(|place| !place.as_os_str().is_empty());
-    let cannot = || format!("{} cannot be written", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(place.unwrap_or(Path::new(".")))
-        .into_diagnostic()
-        .wrap_err_with(cannot)?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .and_then(|()| {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-            file.as_file().set_permissions(mode)
-        })
-        .into_diagnostic()
-        .wrap_err_with(cannot)?;
-    file.persist_noclobber(path).into_diagnostic().wrap_err_with(cannot)?;
-    Ok(())
+    write_whole(path, text.as_bytes(), true, Existing::Keep)
+        .map_err(|error| miette!("{} cannot be written: {error}", path.display()))
 }
 
 #[cfg(test)]
