@@ -23,6 +23,12 @@ done
 END
 systemd-run --quiet --unit=writer sh /run/writer"#;
 
+/// A directory as a brick leaves it that was given up, and, but for the file, a check of
+/// glusterd that did not get to its end.
+const MARK: &str = "\
+    cd /data/bricks/clusterfs && mkdir -p brick && echo takings >brick/old && \
+    setfattr -n trusted.glusterfs.volume-id -v 0x21668ec97e0749d291c16f5c3f43edf2 brick";
+
 /// Counts what was acknowledged and is not there, or is there otherwise.
 const VERIFY: &str = r#"
 rm /run/writes; while systemctl is-active --quiet writer; do sleep 0.2; done
@@ -32,8 +38,9 @@ seq $n >/run/expected
 head -n $n /srv/cluster/tills/all | cmp -s - /run/expected || bad=$((bad+1))
 echo $n $bad"#;
 
-/// Three become six while one of them writes; one of the new ones loses power while
-/// files move. All that was acknowledged is there at the end, over two sets.
+/// Three become six while one of them writes; one of the new ones carries the mark of
+/// another brick, with a file, and loses power while files move. All that was
+/// acknowledged is there at the end, over two sets.
 #[test]
 fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
     let fleet = Fleet::off("lab-growth", 6, &site::expecting(3, "lab-growth")?)?;
@@ -46,15 +53,17 @@ fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
     writer.sh("mkdir /srv/cluster/kept && cd /srv/cluster/kept && for i in $(seq 200); do \
          head -c 50000 /dev/urandom >$i; done && sync -f . && sha256sum * >/run/kept")?;
     writer.sh(WRITER)?;
+    let cut = &more[2];
+    fleet.start(cut.name())?;
+    fleet.until("a directory is marked", PATIENCE, || cut.sh(MARK).map(Some))?;
 
-    more.iter().try_for_each(|node| fleet.start(node.name()))?;
+    more[..2].iter().try_for_each(|node| fleet.start(node.name()))?;
     let began = Instant::now();
     let moves = fleet.until("files move to a second set", PATIENCE, || {
         let alerts = writer.status()?.alerts;
         Ok(alerts.iter().any(|alert| alert.id == "spreading").then(|| began.elapsed()))
     })?;
     println!("files move {:.1} s after three more boxes were switched on", moves.as_secs_f64());
-    let cut = &more[2];
     fleet.kill(cut.name())?;
     fleet.until("the loss is seen", PATIENCE, || {
         let alerts = writer.status()?.alerts;
@@ -78,9 +87,11 @@ fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
     writer.sh("cd /srv/cluster/kept && sha256sum --quiet --check /run/kept")?;
     ensure!(room(writer)? > before + before / 2, "there is no more room than before");
     for node in more {
-        let files = node.sh("find /data/bricks/clusterfs/brick -type f -size +0 | wc -l")?;
+        let files = node.sh("find /data/bricks/clusterfs/brick* -type f -size +0 | wc -l")?;
         ensure!(files.parse::<u64>()? > 0, "{} holds no file", node.name());
     }
+    let aside = cut.sh("cat /data/bricks/clusterfs/set-aside-*/old")?;
+    ensure!(aside == "takings", "what lay in the marked directory: {aside}");
     fleet.consoles_are_clean()
 }
 

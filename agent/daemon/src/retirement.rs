@@ -8,14 +8,12 @@ use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, N
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::state;
-use crate::storage::Storage;
+use crate::storage::{Storage, copies, directory};
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
 use ashlar_cluster::{Asked, NodeId, Volume, Word, gives_up_copies, lost_its_place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -184,21 +182,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         host.restart_if_running(AGENT_UNIT).await
     }
 
-    /// The copy stays on the disk, under the name of who this node was.
+    /// The copy stays on the disk, under the name of who this node was; so does whatever
+    /// lies beside it.
     fn set_brick_aside(&self, id: &NodeId) -> Result<()> {
-        let volume = self.paths.bricks().join(&self.wanted.volume);
-        let (from, to) = (volume.join("brick"), volume.join(format!("set-aside-{id}")));
-        match fs::rename(&from, &to) {
-            Ok(()) => {
-                tracing::warn!("this node's copy is set aside as {}", to.display());
-                fs::File::open(&volume)?.sync_all()?;
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => {
-                Err(error).with_context(|| format!("cannot set {} aside", from.display()))
-            }
+        let volume = &self.wanted.volume;
+        let dir = self.paths.bricks().join(volume);
+        let own = copies::own_brick(&self.paths, volume, self.identity()?.address);
+        if let Ok(Some(brick)) = own {
+            directory::set_aside(&dir, &brick, id)?;
         }
+        directory::clear_beside(&dir, None, id)
     }
 }
 
@@ -207,6 +200,7 @@ mod tests {
     use super::*;
     use crate::fakes::{Fake, loopback};
     use ashlar_cluster::{Observed, Step};
+    use std::fs;
 
     #[tokio::test]
     async fn a_node_that_lost_its_place_keeps_its_copy_and_nothing_else() {

@@ -46,10 +46,24 @@ pub(crate) fn look(paths: &Paths) -> Result<()> {
     let volume = release::settings(paths)?.storage.volume;
     let at_ms = since_boot_ms();
     let own = crate::identity::load(paths)?.context("this node has no identity")?.address;
-    let (bricks, here) = bricks(&paths.glusterd().join("vols").join(&volume).join("bricks"), own)?;
+    let (bricks, here) = bricks(&listed(paths, &volume), own)?;
     let brick = here.with_context(|| format!("this node gives no brick of {volume}"))?;
     let lacking = accused(&brick, &bricks)?;
     state::write_json(&paths.copies(), &Answer { at_ms, lacking }, 0o600)
+}
+
+/// Where this node's brick lies, as its storage daemon wrote down; `None` if it gives none.
+pub(crate) fn own_brick(paths: &Paths, volume: &str, own: IpAddr) -> Result<Option<PathBuf>> {
+    let listed = listed(paths, volume);
+    if !listed.exists() {
+        return Ok(None);
+    }
+    Ok(bricks(&listed, own)?.1)
+}
+
+/// Where the storage daemon lists the bricks of a volume.
+fn listed(paths: &Paths, volume: &str) -> PathBuf {
+    paths.glusterd().join("vols").join(volume).join("bricks")
 }
 
 /// The bricks of a volume by the name under which attributes count them, and where the

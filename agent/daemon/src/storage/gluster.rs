@@ -3,6 +3,7 @@
 use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
 use super::copies;
+use super::directory::{self, Tried};
 use super::logs;
 use super::spread::{self, Noted};
 use super::xml::Processes;
@@ -14,6 +15,7 @@ use ashlar_cluster::{Brick, COMMON, Options, Rebalance, TLS, Volume, copies};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,7 @@ pub(crate) struct Gluster {
     processes: Mutex<Kept<Processes>>,
     heals: Mutex<Kept<Option<u64>>>,
     moving: Mutex<Kept<Option<Rebalance>>>,
+    tried: Mutex<Tried>,
 }
 
 /// An answer and when it came.
@@ -65,15 +68,47 @@ impl Gluster {
             processes: Mutex::default(),
             heals: Mutex::default(),
             moving: Mutex::default(),
+            tried: Mutex::default(),
         }
     }
 
-    fn brick(&self) -> String {
-        self.paths.bricks().join(&self.volume).join("brick").display().to_string()
+    /// Where the volume's bricks lie.
+    fn directory(&self) -> PathBuf {
+        self.paths.bricks().join(&self.volume)
     }
 
-    fn bricks(&self, addresses: &[IpAddr]) -> Vec<String> {
-        addresses.iter().map(|address| format!("{address}:{}", self.brick())).collect()
+    /// What GlusterFS calls a brick on each of these boxes, in the directory `name`.
+    fn bricks(&self, addresses: &[IpAddr], name: &str) -> Vec<String> {
+        let path = self.directory().join(name);
+        addresses.iter().map(|address| format!("{address}:{}", path.display())).collect()
+    }
+
+    /// Makes a change that ends in new bricks on these boxes, passing by directories that
+    /// one which was cut has marked.
+    async fn with_bricks(&self, change: &[&str], bricks: &[IpAddr]) -> Result<()> {
+        let with = async |name: &str| {
+            let named = self.bricks(bricks, name);
+            let args: Vec<_> =
+                change.iter().copied().chain(named.iter().map(String::as_str)).collect();
+            must(&args, CHANGE).await.map(drop)
+        };
+        let there = async || {
+            let info = run(&["volume", "info", &self.volume], READ).await?;
+            let Some((volume, _)) = info.volume(&self.volume) else { return Ok(false) };
+            Ok(has_all(&volume, bricks))
+        };
+        directory::pass_by_marks(&self.tried, bricks, with, there).await
+    }
+
+    /// Where this box's own brick lies, if its storage daemon knows of one; clears away
+    /// what lies beside it.
+    fn settle(&self) -> Result<Option<PathBuf>> {
+        let Some(own) = crate::identity::load(&self.paths)? else { return Ok(None) };
+        let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
+        if let Some(brick) = brick.as_deref().filter(|brick| brick.is_dir()) {
+            directory::clear_beside(&self.directory(), Some(brick), &own.id)?;
+        }
+        Ok(brick)
     }
 
     /// What runs of the volume, of so many bricks in all. If that cannot be
@@ -120,12 +155,12 @@ impl Gluster {
         Ok(must(&["volume", "status", &self.volume], READ).await?.processes())
     }
 
-    /// A brick of its own for a witness. It never takes up what it was one of before:
-    /// names that it kept would be older than those of the copies.
-    fn fresh(&self, address: IpAddr) -> String {
-        let name = format!("witness-{:08x}", rand::rng().random::<u32>());
-        let path = self.paths.bricks().join(&self.volume).join(name);
-        format!("{address}:{}", path.display())
+    /// A brick in a directory that there was never before, for what must not take up what
+    /// an older one holds: a witness, whose names would be older than those of the copies,
+    /// and a copy in the place of another, which glusterd forces.
+    fn fresh(&self, address: IpAddr, kind: &str) -> String {
+        let name = format!("{kind}-{:08x}", rand::rng().random::<u32>());
+        self.bricks(&[address], &name).concat()
     }
 
     /// All bricks and what GlusterFS calls them, if those in the set of the one at `gone`
@@ -231,6 +266,11 @@ fn pause() -> Duration {
     Duration::from_millis(rand::rng().random_range(50..400))
 }
 
+/// Whether the volume has a brick on each of these boxes.
+fn has_all(volume: &Volume, bricks: &[IpAddr]) -> bool {
+    bricks.iter().all(|new| volume.bricks.iter().any(|b| b.address == *new))
+}
+
 fn has(options: &BTreeMap<String, String>, wanted: Options) -> bool {
     wanted.iter().all(|(name, value)| options.get(*name).is_some_and(|v| v == value))
 }
@@ -247,8 +287,13 @@ impl Storage for Gluster {
     }
 
     async fn prepare(&self) -> Result<()> {
-        std::fs::create_dir_all(self.brick())
-            .with_context(|| format!("cannot make the brick {}", self.brick()))?;
+        let brick = self.settle().unwrap_or_else(|error| {
+            tracing::warn!("what lies beside this node's brick stays there: {error:#}");
+            None
+        });
+        let brick = brick.unwrap_or_else(|| self.directory().join(directory::name(1)));
+        std::fs::create_dir_all(&brick)
+            .with_context(|| format!("cannot make the brick {}", brick.display()))?;
         let dir = self.paths.glusterd();
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         // No deeper chain than ours: node certificates are signed by the CA itself.
@@ -268,28 +313,18 @@ impl Storage for Gluster {
     }
 
     async fn create(&self, bricks: &[IpAddr]) -> Result<()> {
-        let (count, bricks) = (bricks.len().to_string(), self.bricks(bricks));
+        let count = bricks.len().to_string();
         let mut args = vec!["volume", "create", &self.volume];
         if bricks.len() > 1 {
             args.extend(["replica", &count]);
         }
-        args.extend(bricks.iter().map(String::as_str));
-        let Err(error) = must(&args, CHANGE).await else { return Ok(()) };
-        // A creation that lost power leaves its mark on bricks of a volume that
-        // does not exist; the planner asks for one only where none exists.
-        if !error.to_string().contains("already part of a volume") {
-            return Err(error);
-        }
-        tracing::warn!("a brick carries the mark of a volume that was never finished; taken over");
-        args.push("force");
-        must(&args, CHANGE).await.map(drop)
+        self.with_bricks(&args, bricks).await
     }
 
     async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()> {
-        let (count, bricks) = (replicas.to_string(), self.bricks(bricks));
-        let mut args = vec!["volume", "add-brick", &self.volume, "replica", &count];
-        args.extend(bricks.iter().map(String::as_str));
-        must(&args, CHANGE).await?;
+        let count = replicas.to_string();
+        let args = ["volume", "add-brick", &self.volume, "replica", &count];
+        self.with_bricks(&args, bricks).await?;
         // "Nothing to heal" was true of the old bricks only.
         self.forget_heals();
         // glusterd marks what the new brick lacks; this only makes the copying
@@ -303,13 +338,10 @@ impl Storage for Gluster {
     async fn add_set(&self, bricks: &[IpAddr]) -> Result<()> {
         let info = must(&["volume", "info", &self.volume], READ).await?;
         let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
-        if bricks.iter().all(|new| volume.bricks.iter().any(|b| b.address == *new)) {
+        if has_all(&volume, bricks) {
             return Ok(());
         }
-        let bricks = self.bricks(bricks);
-        let mut args = vec!["volume", "add-brick", self.volume.as_str()];
-        args.extend(bricks.iter().map(String::as_str));
-        must(&args, CHANGE).await?;
+        self.with_bricks(&["volume", "add-brick", &self.volume], bricks).await?;
         self.forget_heals();
         self.forget_moving();
         Ok(())
@@ -344,7 +376,7 @@ impl Storage for Gluster {
         if volume.arbiter().is_some() {
             return Ok(());
         }
-        let new = self.fresh(brick);
+        let new = self.fresh(brick, "witness");
         let args = ["volume", "add-brick", &self.volume, "replica", "3", "arbiter", "1", &new];
         must(&args, CHANGE).await?;
         self.forget_heals();
@@ -358,7 +390,7 @@ impl Storage for Gluster {
         let (now, names) = self.can_spare(from).await?;
         let (Some(old), None) = (names.get(&from), names.get(&to)) else { return Ok(()) };
         let arbiter = now.iter().any(|b| b.arbiter && b.address == from);
-        let new = if arbiter { self.fresh(to) } else { self.bricks(&[to]).concat() };
+        let new = self.fresh(to, if arbiter { "witness" } else { "brick" });
         let args = ["volume", "replace-brick", &self.volume, old, &new, "commit", "force"];
         must(&args, CHANGE).await?;
         self.forget_heals();
@@ -429,14 +461,41 @@ impl Storage for Gluster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ashlar_cluster::{Identity, NodeId};
 
     #[test]
     fn a_brick_lies_on_the_data_partition_below_its_volume_s_name() {
         let gluster = Gluster::new(&Paths::system(), "clusterfs");
         assert_eq!(
-            gluster.bricks(&[IpAddr::from([10, 83, 0, 1])]),
+            gluster.bricks(&[IpAddr::from([10, 83, 0, 1])], &directory::name(1)),
             ["10.83.0.1:/data/bricks/clusterfs/brick"]
         );
+    }
+
+    #[tokio::test]
+    async fn a_box_clears_beside_its_brick_once_its_storage_daemon_knows_of_one() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        let (id, address) = (NodeId("ab".into()), IpAddr::from([10, 83, 0, 1]));
+        let identity = Identity { id, name: "ashlar-ab".into(), address };
+        std::fs::create_dir_all(paths.state()).unwrap();
+        state::write_json(&paths.identity(), &identity, 0o600).unwrap();
+        let volume = paths.bricks().join("clusterfs");
+        let (old, new) = (volume.join("brick"), volume.join("brick-2"));
+        for dir in [&old, &new] {
+            std::fs::create_dir_all(dir).unwrap();
+            std::fs::write(dir.join("till"), "takings").unwrap();
+        }
+        let gluster = Gluster::new(&paths, "clusterfs");
+        gluster.prepare().await.unwrap();
+        assert!(old.exists() && new.exists(), "either may become one");
+        let listed = paths.glusterd().join("vols/clusterfs/bricks");
+        std::fs::create_dir_all(&listed).unwrap();
+        let text = format!("hostname={address}\npath={}\nbrick-id=x\n", new.display());
+        std::fs::write(listed.join("own"), text).unwrap();
+        gluster.prepare().await.unwrap();
+        assert!(!old.exists() && new.join("till").exists());
+        assert!(volume.join("set-aside-ab/till").exists());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod cli;
 pub(crate) mod copies;
+pub(crate) mod directory;
 mod driver;
 mod gluster;
 mod local;
