@@ -10,7 +10,7 @@ Usage: simulate [--scenario NAME] [--nodes N] [--seed S]
        simulate --seeds COUNT [--scenario NAME] [--nodes N]
 
   --scenario NAME  the story to play (default: simultaneous-power-on); see below
-  --nodes N        how many nodes, 1 to 9 (default: 3)
+  --nodes N        how many nodes, 1 to 9 (default: 3); some stories want more than one
   --seed S         the seed (default: 1); the same seed gives the same run
   --seeds COUNT    play seeds 0 to COUNT-1 and print failures only
 
@@ -60,6 +60,10 @@ fn run() -> Result<ExitCode, String> {
             "--seeds" => seeds = Some(number()?),
             _ => return Err(format!("unknown argument `{arg}`")),
         }
+    }
+    let least = scenario.least();
+    if nodes < least {
+        return Err(format!("`{}` wants --nodes {least} to 9", scenario.name()));
     }
     Ok(match seeds {
         Some(count) => play(scenario, nodes, count),

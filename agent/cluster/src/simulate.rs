@@ -44,6 +44,8 @@ pub struct Settings {
     pub cuts: u64,
     /// How many power cuts there may be in all.
     pub most_cuts: u32,
+    /// For how long power is off after a cut, in milliseconds.
+    pub off: (u64, u64),
     /// A power cut at one chosen step.
     pub cut_at: Option<CutAt>,
     /// How long it takes until a brick has what it lacks, in milliseconds.
@@ -362,6 +364,10 @@ impl Simulation {
         let idle = |run: &Run| run.next_wake == self.now && run.doing.is_empty();
         if !self.nodes[node].run.as_ref().is_some_and(idle) {
             return;
+        }
+        let now = self.now;
+        if let Some(run) = &mut self.nodes[node].run {
+            run.looks_since.get_or_insert(now);
         }
         self.ask_managers(node);
         let observed = self.observe(node);

@@ -141,6 +141,24 @@ fn a_box_beside_a_witness_or_the_witness_is_taken_out() {
     play(Scenario::WitnessTakenOut, &[(2, 30), (3, 90), (4, 20)]);
 }
 
+#[test]
+fn a_box_whose_power_fails_while_it_begins_anew_does_not_come_back_as_both() {
+    let cut = [
+        (Scenario::Replaced, 5, 198),
+        (Scenario::Replaced, 8, 239),
+        (Scenario::Replaced, 9, 104),
+        (Scenario::WitnessReplaced, 3, 261),
+    ];
+    for (scenario, nodes, seed) in cut {
+        scenario.play(nodes, seed).unwrap();
+    }
+}
+
+#[test]
+fn a_fresh_box_that_sees_nobody_waits_longer_than_the_others_are_off() {
+    Scenario::Grows.play(5, 338).unwrap();
+}
+
 /// What is found when a copy that is not whole is taken for whole.
 #[test]
 fn a_copy_that_is_given_up_too_early_is_found() {

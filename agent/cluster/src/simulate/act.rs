@@ -97,7 +97,11 @@ impl Simulation {
         if let End::Cut(_) = end {
             self.report.cuts += 1;
             self.power_off(node);
-            self.after((5_000, 60_000), Event::On { node });
+            // A box that begins anew, or stays out, has said itself as what it comes back.
+            let changed = matches!(step, Step::StartAnew | Step::StayOut) && effect.is_ok();
+            if !changed {
+                self.after(self.settings.off, Event::On { node });
+            }
             return;
         }
         let (now, pause) = (self.now, self.random.between(500, 1_500));

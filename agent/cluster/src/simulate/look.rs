@@ -45,9 +45,11 @@ impl Simulation {
         }
     }
 
-    /// For how long the cable has been in.
+    /// For how long the cable has been in, as far as the agent that runs now saw it.
     fn carrier_ms(&self, n: usize) -> Option<u64> {
-        self.nodes[n].cable_since.filter(|since| *since <= self.now).map(|since| self.now - since)
+        let looks_since = self.nodes[n].run.as_ref()?.looks_since.unwrap_or(self.now);
+        let since = self.nodes[n].cable_since.filter(|since| *since <= self.now)?;
+        Some(self.now - since.max(looks_since))
     }
 
     /// Daemons that run and do not answer.

@@ -109,7 +109,18 @@ impl Scenario {
         Self::ALL.iter().find(|(_, s)| *s == self).map_or("", |(name, _)| name)
     }
 
-    /// Plays it with this many nodes.
+    /// With how few nodes it can be played. With fewer one is asked for what nobody
+    /// can give: a copy of what only the lost one had, or a quorum of one of two.
+    #[must_use]
+    pub const fn least(self) -> usize {
+        match self {
+            Self::Replaced | Self::WitnessReplaced => 3,
+            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows => 2,
+            _ => 1,
+        }
+    }
+
+    /// Plays it with this many nodes, [`Self::least`] of them or more.
     ///
     /// # Errors
     /// When an invariant breaks or the nodes are not ready in time; with the
@@ -172,6 +183,7 @@ impl Scenario {
             failures: 0,
             cuts: 0,
             most_cuts: 0,
+            off: (5_000, 60_000),
             cut_at: None,
             heal: (3_000, 20_000),
             clears: false,
@@ -214,10 +226,13 @@ impl Scenario {
                 witnesses: if self == Self::TakenOut { calm.witnesses } else { one_of(dice) },
                 ..calm
             },
+            // Nobody is expected: a fresh box that sees nobody waits for less than a
+            // minute, and everybody else may be off just then.
             Self::Grows | Self::WitnessGrows => Settings {
                 wanted: Wanted { managers: 5, ..calm.wanted },
                 failures: 30,
-                most_cuts: 2,
+                most_cuts: 3,
+                off: (5_000, 30_000),
                 witnesses: if self == Self::Grows { calm.witnesses } else { one_of(dice) },
                 ..calm
             },

@@ -56,6 +56,8 @@ pub(super) struct Run {
     /// before when.
     pub(super) tried: Vec<(Step, u32, u64)>,
     pub(super) next_wake: u64,
+    /// When its agent first looked: what it sees of the cable counts from then.
+    pub(super) looks_since: Option<u64>,
     pub(super) ready: bool,
     pub(super) settled: bool,
     /// Its brick runs: for as long as the storage daemon, unless it dies.
@@ -292,6 +294,7 @@ impl Simulation {
             run.doing.clear();
             run.tried.clear();
             run.starting.clear();
+            run.looks_since = None;
             (run.ready, run.settled) = (false, false);
         }
         self.say(Some(node), || "its agent dies".into());
