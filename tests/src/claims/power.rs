@@ -2,7 +2,7 @@
 
 use super::swarm::Service;
 use crate::fleet::{Fleet, Node};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::time::{Duration, Instant};
 
 /// What makes a cluster the same cluster.
@@ -34,10 +34,24 @@ impl Sameness {
     fn is_still_that_of(&self, fleet: &Fleet) -> Result<()> {
         for node in fleet.nodes() {
             let now = Self::of(node)?;
-            ensure!(*self == now, "{}: {self:?} has become {now:?}", node.name());
+            if *self != now {
+                let bricks =
+                    fleet.nodes().map(|node| format!("{}\n{}", node.name(), on_brick(node)));
+                let bricks = bricks.collect::<Vec<_>>().join("\n");
+                bail!("{}: {self:?} has become {now:?}\n{bricks}", node.name());
+            }
         }
         Ok(())
     }
+}
+
+/// What the brick of a node holds of the file, and of whom it says that they lack it.
+fn on_brick(node: Node<'_>) -> String {
+    let look = "cd /data/bricks/clusterfs && for file in */kept /srv/cluster/kept; do \
+                sha256sum $file; stat -c '%n %s %y' $file; \
+                getfattr --absolute-names -d -m . -e hex $file; done 2>&1; \
+                gluster volume heal clusterfs info";
+    node.sh(look).unwrap_or_else(|error| error.to_string())
 }
 
 /// One node, the Swarm's leader, loses power: the other two stay ready, storage
