@@ -22,6 +22,7 @@ mod reset;
 pub mod route;
 mod secret;
 mod status;
+mod support;
 mod words;
 
 pub use client::{Client, ClientError, Connection, Dial};
@@ -34,6 +35,7 @@ pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
 pub use status::*;
+pub use support::{MAX_SUPPORT, Support, SupportPart};
 pub use words::{bytes, duration};
 
 // The words of `Status` that belong to the planner, so that ctl and console

@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Power(Power),
     /// Take a box out of the cluster, keep it after all, or let it in again
     Node(Node),
+    /// Collect what somebody needs who is asked what is wrong
+    Support(Support),
     /// Say who is let in from elsewhere no more
     Admin(Admin),
     /// Take from this box its workloads, its place in the cluster, or all that it is
@@ -271,6 +273,36 @@ pub(crate) struct Remove {
     pub(crate) json: bool,
 }
 
+/// `ashlarctl support`.
+#[derive(Debug, Args)]
+pub(crate) struct Support {
+    #[command(subcommand)]
+    pub(crate) what: SupportWhat,
+}
+
+/// What is collected.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SupportWhat {
+    /// One file with status, history, units, hardware and journals of a box
+    ///
+    /// A tar.zst to hand to whoever helps. No key, PIN or password of the site is in it:
+    /// where a journal quotes one, it is taken out. Names, addresses and what programs
+    /// wrote are.
+    #[command(after_help = "\
+Examples:
+  ashlarctl support bundle
+  ashlarctl --site shop --node ashlar-4f0c21aa support bundle --to shop.tar.zst")]
+    Bundle {
+        /// Write it here instead of into this directory, under the box's name; never over
+        /// a file that is there.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// `ashlarctl admin`.
 #[derive(Debug, Args)]
 pub(crate) struct Admin {
@@ -376,7 +408,11 @@ impl Command {
     /// elsewhere that box must be named.
     pub(crate) fn is_of_one_box(&self) -> bool {
         match self {
-            Self::Power(_) | Self::Reset(_) | Self::Network(_) | Self::Hardware(_) => true,
+            Self::Power(_)
+            | Self::Reset(_)
+            | Self::Network(_)
+            | Self::Hardware(_)
+            | Self::Support(_) => true,
             Self::Node(node) => matches!(node.what, NodeWhat::Rejoin),
             _ => false,
         }

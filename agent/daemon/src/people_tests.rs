@@ -134,6 +134,8 @@ async fn an_admin_may_act_and_a_viewer_may_look() {
         let refused = his.post::<_, serde_json::Value>(path, &look).await;
         assert_eq!(refusal(refused), Some(Refusal::Forbidden), "{path}");
     }
+    let refused = his.get::<ashlar_api::Support>(route::SUPPORT).await;
+    assert_eq!(refusal(refused), Some(Refusal::Forbidden));
     assert!(!house.paths.reset().exists());
 
     let anna = pass(&house.ca, "anna", Role::Admin);

@@ -3,7 +3,7 @@
 
 use super::power::{self, Leave};
 use super::revoked::{self, People};
-use super::{Decider, node, reset};
+use super::{Decider, node, reset, support};
 use crate::inventory;
 use crate::ledger;
 use crate::paths::Paths;
@@ -83,6 +83,7 @@ fn router(api: LocalApi, leave: Leave) -> Router {
         .with_state(status.clone())
         .merge(revoked::router(people, decider.clone()))
         .merge(node::router(decider, paths.clone()))
+        .merge(support::router(status.clone(), paths.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))
         .merge(reset::router(status, paths, presence))
 }

@@ -11,6 +11,7 @@ mod people;
 mod power;
 mod reset;
 mod revoked;
+mod support;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{LocalApi, bind, routes, serve_local};

@@ -1,0 +1,36 @@
+//! `GET /v1/support`: what somebody needs who is asked what is wrong, without a secret of
+//! the site.
+
+use crate::{Client, ClientError, route};
+use serde::{Deserialize, Serialize};
+
+/// The longest answer: journals are cut before that.
+pub const MAX_SUPPORT: usize = 8 * 1024 * 1024;
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Support {
+    /// Files, in order.
+    pub parts: Vec<SupportPart>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SupportPart {
+    /// Its name, such as `status.json`.
+    pub name: String,
+    /// What it says; why it could not be had, if so.
+    pub text: String,
+}
+
+impl Client {
+    /// Everything that helps to find out what is wrong.
+    ///
+    /// # Errors
+    /// As [`Connection::get`](crate::Connection::get); refused to anyone but root.
+    pub async fn support(&self) -> Result<Support, ClientError> {
+        let deadline = std::time::Duration::from_secs(90);
+        let mut connection = self.connect().await?.deadline(deadline).longest(MAX_SUPPORT);
+        connection.get(route::SUPPORT).await
+    }
+}
