@@ -133,6 +133,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Pulls the cable of a port, by the name of its device.
+    pub(crate) fn unplug(&self, port: &str) -> Result<()> {
+        let socket = self.directory.join("qmp.sock");
+        let deadline = Deadline::within(Duration::from_secs(30));
+        let listens = || -> Result<Option<()>> { Ok(socket.exists().then_some(())) };
+        deadline.poll(Duration::from_millis(50), listens)?.context("QEMU does not listen")?;
+        self.qmp("set_link", json!({ "name": port, "up": false }))
+    }
+
+    /// Pulls a device out of its slot.
+    pub(crate) fn pull(&self, device: &str) -> Result<()> {
+        self.qmp("device_del", json!({ "id": device }))
+    }
+
     fn qmp(&self, command: &str, arguments: Value) -> Result<()> {
         let stream = UnixStream::connect(self.directory.join("qmp.sock"))?;
         let mut lines = BufReader::new(stream.try_clone()?).lines();

@@ -2,11 +2,14 @@
 
 mod boot;
 mod bytes;
+mod failing;
 mod formats;
+mod growing;
 mod install;
 mod lab;
 mod machine;
 mod profiles;
 mod removing;
 mod reset;
+mod stick;
 mod vm;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::command::Ashlar;
 use ashlar_tests::image::Built;
+use ashlar_tests::project::scratch;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,6 +34,29 @@ fn every_byte_of_the_root_is_somebodys() -> Result<()> {
     let others = list(&sizes["others"], "others")?;
     ensure!(others.iter().any(|cost| cost["name"] == "/usr/bin/ashlar-agent"), "no agent");
     ensure!(list(&sizes["modules"], "modules")?.len() > 100, "modules");
+    Ok(())
+}
+
+#[test]
+fn a_machine_is_told_what_the_image_lacks_for_it() -> Result<()> {
+    let room = scratch("scanned")?;
+    let device = |bus: &str, id: &str, modalias: &str| {
+        let place = room.path().join("sys/bus").join(bus).join("devices").join(id);
+        std::fs::create_dir_all(&place)?;
+        std::fs::write(place.join("modalias"), modalias)?;
+        anyhow::Ok(place)
+    };
+    device("virtio", "virtio0", "virtio:d00000002v00001AF4")?;
+    // A sound card: the small kernel has none.
+    let sound = device("pci", "0000:00:1b.0", "pci:v00008086d0000A170sv0sd0bc04sc03i00")?;
+    std::os::unix::fs::symlink("../../drivers/snd_hda_intel", sound.join("driver"))?;
+    let (sys, till) = (room.path().join("sys"), room.path().join("till.txt"));
+    let (sys, file) = (sys.to_str().context("sys")?, till.to_str().context("till")?);
+    let scan = told(&["scan", "--sys", sys, "--write", file])?;
+    ensure!(scan["lacking"] == json!(["snd_hda_intel"]), "{scan}");
+    let disk = &list(&scan["devices"], "devices")?[1];
+    ensure!(disk["driven"] == "yes" && disk["modules"] == json!(["virtio_blk"]), "{disk}");
+    ensure!(std::fs::read_to_string(&till)?.lines().last() == Some("snd_hda_intel"));
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod power;
 mod reset;
 pub mod route;
 mod secret;
+mod site_reset;
 mod status;
 mod support;
 mod words;
@@ -28,12 +29,15 @@ mod words;
 pub use client::{Client, ClientError, Connection, Dial};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
-pub use network::{LinkAddress, LinkKind, LinkView, Network};
+pub use network::{
+    LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,
+};
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
+pub use site_reset::{BoxReset, BoxResetRequest, SiteResetAnswer, SiteResetRequest};
 pub use status::*;
 pub use support::{MAX_SUPPORT, Support, SupportPart};
 pub use words::{bytes, duration};
@@ -41,8 +45,8 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, ClusterId, Decision, Identity, MemberStatus, NodeId, Part, Phase, Severity, SwarmLocal,
-    SwarmRole, TakeOut, Tenure, Wait,
+    Alert, ClusterId, Decision, Identity, MemberStatus, NetworkChange, NodeId, Part, Phase,
+    Severity, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

@@ -1,6 +1,6 @@
-//! `GET /v1/network`: this box's ports, as they are now.
+//! `GET /v1/network`: this box's ports, as they are now. `POST` tries another network.
 
-use crate::{Client, ClientError, route};
+use crate::{Client, ClientError, NetworkChange, Secret, route};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -13,6 +13,38 @@ pub struct Network {
     pub gateways: Vec<IpAddr>,
     /// Who is asked for names.
     pub name_servers: Vec<IpAddr>,
+}
+
+/// The body of `POST /v1/network`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NetworkRequest {
+    /// What is asked for.
+    pub verb: NetworkVerb,
+    /// The site's PIN, typed at the box's own screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Secret>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkVerb {
+    /// How a change stands.
+    Look,
+    /// Try the network of this site: the text of its `site.toml`. It is kept when
+    /// whoever answered before answers under it, and undone otherwise.
+    Set(Secret),
+    /// Keep what is tried, whatever answers.
+    Confirm,
+    /// Take back what is tried; or end the message of a change that was undone.
+    Revert,
+}
+
+/// The answer to `POST /v1/network`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkAnswer {
+    /// A change that is tried or was undone; none once it is kept.
+    pub change: Option<NetworkChange>,
 }
 
 /// One port.
@@ -87,6 +119,18 @@ impl LinkView {
 }
 
 impl Client {
+    /// Asks for a change of the network, or how one stands.
+    ///
+    /// # Errors
+    /// As [`Connection::get`](crate::Connection::get); a change is refused to anyone but
+    /// root and the screen.
+    pub async fn change_network(
+        &self,
+        request: &NetworkRequest,
+    ) -> Result<NetworkAnswer, ClientError> {
+        self.connect().await?.post(route::NETWORK, request).await
+    }
+
     /// The ports of this node.
     ///
     /// # Errors

@@ -5,7 +5,9 @@
 /// `GET` → [`Status`](crate::Status). Local socket only.
 pub const STATUS: &str = "/v1/status";
 
-/// `GET` → [`Network`](crate::Network). Local socket only.
+/// `GET` → [`Network`](crate::Network); `POST` [`NetworkRequest`](crate::NetworkRequest) →
+/// [`NetworkAnswer`](crate::NetworkAnswer). Local socket only; to change it takes root, or
+/// the screen of the box with the site's PIN, if it has one.
 pub const NETWORK: &str = "/v1/network";
 
 /// `GET` → [`Hardware`](crate::Hardware). Local socket only.
@@ -20,6 +22,15 @@ pub const POWER: &str = "/v1/power";
 /// [`ResetAnswer`](crate::ResetAnswer). Local socket only: root, and
 /// the screen of the box with the node's name and the site's PIN.
 pub const RESET: &str = "/v1/reset";
+
+/// `POST` [`SiteResetRequest`](crate::SiteResetRequest) →
+/// [`SiteResetAnswer`](crate::SiteResetAnswer). Local socket only, and root only.
+pub const SITE_RESET: &str = "/v1/reset/site";
+
+/// `POST` [`BoxResetRequest`](crate::BoxResetRequest) →
+/// [`ResetAnswer`](crate::ResetAnswer). Cluster listener, with a node certificate of a
+/// live member.
+pub const BOX_RESET: &str = "/v1/reset/box";
 
 /// `POST` [`NodeRequest`](crate::NodeRequest) →
 /// [`NodeAnswer`](crate::NodeAnswer). On the local socket root only, unless it is a

@@ -4,7 +4,8 @@
 use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
 use crate::{
-    MemberStatus, Observed, Part, Record, Roster, Step, SwarmLocal, Tenure, Violation, Wanted,
+    MemberStatus, NetworkChange, Observed, Part, Rebalance, Record, Roster, Step, SwarmLocal,
+    Tenure, Violation, Volume, Wanted,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,9 @@ pub fn alerts(observed: &Observed, wanted: &Wanted, troubles: Troubles<'_>) -> V
         swarm(&s, &mut found);
     }
     disks(observed, &mut found);
+    if let Some(change) = &observed.place.change {
+        network(change, &mut found);
+    }
     for (step, error) in troubles.failing {
         let words = format!("{step}: {error}");
         let cure = "it is tried again with growing pauses; `ashlarctl logs` has more";
@@ -153,6 +157,23 @@ impl Found {
     }
 }
 
+fn network(change: &NetworkChange, found: &mut Found) {
+    match change {
+        NetworkChange::Trying => {
+            let words = "a change of the network is tried";
+            let cure = "it is kept when a router and the other boxes answer as before, and undone \
+                 otherwise; `ashlarctl network confirm` keeps it all the same";
+            found.notice("network-tried", "this node", words, cure);
+        }
+        NetworkChange::Undone { why } => {
+            let words = format!("a change of the network was undone: {why}");
+            let cure = "mend the site's `[network]` and set it again; `ashlarctl network revert` \
+                 ends this message";
+            found.warning("network-undone", "this node", words, cure);
+        }
+    }
+}
+
 fn members(s: &Situation<'_>, found: &mut Found) {
     let clusters: BTreeSet<_> = s.strangers().filter_map(|m| m.cluster.as_ref()).collect();
     for cluster in clusters {
@@ -179,6 +200,18 @@ fn members(s: &Situation<'_>, found: &mut Found) {
             words,
             cure,
         );
+    }
+    if s.observed.place.moved && s.observed.place.twin {
+        let words = "this disk was copied: the node that it stands for runs in another machine, \
+             which answers at its address";
+        let cure = "`ashlarctl reset cluster` here makes this box one of its own; or switch the \
+             other one off, and this one goes on in its place";
+        found.critical("copied-disk", "this node", words, cure);
+    } else if s.observed.place.moved {
+        let words = "this disk was set up in another machine";
+        let cure = "if nobody answers at its address while its cable is in, it goes on here by \
+             itself";
+        found.notice("moved-disk", "this node", words, cure);
     }
     if s.observed.out {
         let words = "a person took this box out of its cluster; its files are set aside";
@@ -305,10 +338,30 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         let cure = "its self-heal daemon is started again by the leader";
         found.warning("self-heal-off", &subject, words, cure);
     }
+    if volume.started && !volume.is_spread() {
+        spreading(volume, name, found);
+    }
     if let Some(n) = volume.pending_heals.filter(|n| *n > 0) {
         let words = format!("{n} entries of {name} await healing");
         let cure = "leave the boxes on until it is done";
         found.notice("healing", name, words, cure);
+    }
+}
+
+fn spreading(volume: &Volume, name: &str, found: &mut Found) {
+    let sets = volume.sets().count();
+    match &volume.rebalance {
+        Some(Rebalance::Failed(how)) => {
+            let words = format!("not all files of {name} are spread over its {sets} sets: {how}");
+            let cure = "every file can be read where it is; it is tried again with growing pauses, \
+                        once every copy is whole";
+            found.warning("spread-failed", name, words, cure);
+        }
+        _ => {
+            let words = format!("the files of {name} are being spread over its {sets} sets");
+            let cure = "leave the boxes on until it is done; files can be used meanwhile";
+            found.notice("spreading", name, words, cure);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod founding;
 mod general;
+mod growth;
 mod removal;
 mod storage;
 mod swarm;
@@ -139,6 +140,24 @@ pub const RULES: &[Rule] = &[
         invariant: 3,
         says: "bricks are added only to a started volume with every brick online and nothing to heal",
         check: storage::add_only_when_healthy,
+    },
+    Rule {
+        name: "sets-of-three",
+        invariant: 3,
+        says: "a set is added as a whole: three bricks on three boxes that have none, to a volume of three copies",
+        check: growth::sets_of_three,
+    },
+    Rule {
+        name: "add-sets-only-when-healthy",
+        invariant: 3,
+        says: "a set is added only to a started volume with every brick online, nothing to heal, all files where they belong, and no box that needs to be replaced first",
+        check: growth::add_only_when_healthy,
+    },
+    Rule {
+        name: "spread-only-what-is-whole",
+        invariant: 3,
+        says: "files are moved between sets, and called spread, only with every brick online and nothing to heal; moved only while nothing moves, and called spread only when every box has moved its part",
+        check: growth::spread_only_what_is_whole,
     },
     Rule {
         name: "bricks-only-on-open-peers",

@@ -4,7 +4,7 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{Look, Part, Record, SwarmRole};
+use crate::{Look, Part, Rebalance, Record, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -82,10 +82,29 @@ pub struct Place {
     /// This disk was set up in another machine: it was copied or moved, and the
     /// node that it stands for may be running there.
     pub moved: bool,
+    /// Another machine answered at the node's address when it was asked last.
+    #[serde(default)]
+    pub twin: bool,
     /// The medium cannot be written: state and data are in memory, and no site is
     /// taken.
     #[serde(default)]
     pub in_memory: bool,
+    /// What became of a change of the network.
+    #[serde(default)]
+    pub change: Option<NetworkChange>,
+}
+
+/// A change of the site's network that is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkChange {
+    /// It is set up; the one of before is put back unless somebody answers under it.
+    Trying,
+    /// The one of before was put back.
+    Undone {
+        /// Why, in words.
+        why: String,
+    },
 }
 
 /// The wall clock, by which certificates are judged.
@@ -245,7 +264,7 @@ pub struct Volume {
     pub tls: bool,
     /// Quorum and time-out options are as this release wants them.
     pub tuned: bool,
-    /// Bricks, in volume order.
+    /// Bricks, in volume order: each [`Self::replicas`] of them are a set.
     pub bricks: Vec<Brick>,
     /// Entries that await healing; `None` when that could not be read, or a
     /// brick could not say.
@@ -259,6 +278,14 @@ pub struct Volume {
     /// `None` if one could not say.
     #[serde(default)]
     pub behind: Option<BTreeSet<IpAddr>>,
+    /// Over how many sets the files were spread when that was last complete, as the
+    /// volume itself notes; 0 if there never was a second set.
+    #[serde(default)]
+    pub spread: u8,
+    /// How far files are on their way over more sets than that; `None` if it is not
+    /// known, or nothing is to move.
+    #[serde(default)]
+    pub rebalance: Option<Rebalance>,
 }
 
 /// A brick.

@@ -71,10 +71,12 @@ fn identity(s: &Situation<'_>) -> Stand {
             "no site yet: put one on the seed partition, or pass the credential ashlar.site",
         );
     }
+    if s.observed.place.moved && s.observed.place.twin {
+        return no("this disk was copied: the node that it stands for runs in another machine");
+    }
     if s.observed.place.moved {
         return no(
-            "this disk was set up in another machine: a copy must be set up anew; if it was moved \
-             on purpose, run `ashlar-agent accept-machine` here",
+            "this disk was set up in another machine: looking whether its node runs there still",
         );
     }
     match &s.observed.identity {
@@ -134,13 +136,20 @@ fn storage(s: &Situation<'_>) -> Stand {
     let name = &s.wanted.volume;
     let bricks = s.volume().map_or(&[][..], |v| &v.bricks);
     let online = bricks.iter().filter(|b| b.online).count();
-    let mut detail = if online == bricks.len() {
-        format!("{name} mounted, {}", copies(online))
-    } else {
-        format!("{name} mounted, {online} of {} online", copies(bricks.len()))
+    let sets = s.volume().map_or(0, |v| v.sets().count());
+    let mut detail = match (online == bricks.len(), sets > 1) {
+        (true, false) => format!("{name} mounted, {}", copies(online)),
+        (true, true) => format!("{name} mounted, {sets} sets of {}", copies(bricks.len() / sets)),
+        (false, false) => format!("{name} mounted, {online} of {} online", copies(bricks.len())),
+        (false, true) => {
+            format!("{name} mounted, {online} of {} online", count(bricks.len(), "brick"))
+        }
     };
     if s.is_client() {
         detail.push_str(", none of them here");
+    }
+    if s.volume().is_some_and(|v| !v.is_spread()) {
+        detail.push_str(", files move to the last set");
     }
     if let Some(pending) = s.volume().and_then(|v| v.pending_heals).filter(|n| *n > 0) {
         detail.push_str(&format!(", {pending} entries heal"));
@@ -169,10 +178,11 @@ fn storage_lacks(s: &Situation<'_>) -> String {
     }
     if !volume.writable() {
         let down = volume.bricks.iter().filter(|b| !b.online).count();
-        return format!(
-            "{name} takes no writes: {down} of its {} are out of reach",
-            copies(volume.bricks.len())
-        );
+        let of = match volume.is_one_set() {
+            true => copies(volume.bricks.len()),
+            false => count(volume.bricks.len(), "brick"),
+        };
+        return format!("{name} takes no writes: {down} of its {of} are out of reach");
     }
     if !s.observed.mounted {
         return silence(s, Part::Mount, &format!("mounting {name}"));

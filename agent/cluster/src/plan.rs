@@ -3,6 +3,7 @@
 //! Each phase plans for itself and only what its own observation allows, so a
 //! phase that waits does not hold up the upkeep of another.
 
+mod growth;
 mod joining;
 mod leaving;
 mod pki;
@@ -38,8 +39,19 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     if !observed.site {
         return plan;
     }
-    // What runs under this node's name may be the node itself.
+    // Before anything else: what lost power on the way goes on, whatever it has left.
+    if observed.retired && observed.removed {
+        let why = "a person took this box out of the cluster";
+        plan.steps.push(because(Step::StayOut, why));
+        return plan;
+    }
+    if observed.retired {
+        let why = "this node's place in the cluster was given away";
+        plan.steps.push(because(Step::StartAnew, why));
+        return plan;
+    }
     if observed.place.moved {
+        in_another_machine(observed, wanted, &mut plan);
         return plan;
     }
     if observed.out {
@@ -49,16 +61,6 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     if observed.identity.is_none() {
         plan.steps.push(because(Step::MakeIdentity, "this node has no identity yet"));
-        return plan;
-    }
-    if observed.retired && observed.removed {
-        let why = "a person took this box out of the cluster";
-        plan.steps.push(because(Step::StayOut, why));
-        return plan;
-    }
-    if observed.retired {
-        let why = "this node's place in the cluster was given away";
-        plan.steps.push(because(Step::StartAnew, why));
         return plan;
     }
     if observed.place.cable_elsewhere {
@@ -87,6 +89,21 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
         planned.fence.clone_from(&fence);
     }
     plan
+}
+
+/// What runs under this node's name elsewhere may be the node itself: nothing is done as
+/// that node before it is known that nobody answers at its address. A disk that was
+/// moved goes on by itself then, because nobody may be there who could log in; one that
+/// was copied waits, because nothing tells the copy from what was copied.
+fn in_another_machine(observed: &Observed, wanted: &Wanted, plan: &mut Plan) {
+    // As long as a switch may take that has just come up.
+    if observed.place.carrier_ms.is_some_and(|long| long >= wanted.alone_ms) {
+        let why = "this disk was set up in another machine, which may be gone";
+        plan.steps.push(because(Step::TakeMachine, why));
+    } else {
+        let until = format!("its cable has been in for {} s", wanted.alone_ms / 1000);
+        plan.waits.push(waits("to be this node here", until, "one-machine-a-node"));
+    }
 }
 
 /// What a newer release decided must not be undone by one that cannot read it.

@@ -1,7 +1,7 @@
 //! Who may write when bricks are missing: the options that the volume is given
 //! and what they mean, in one place.
 
-use crate::Volume;
+use crate::{Brick, Volume};
 use std::net::IpAddr;
 
 /// Options of the volume, name and value.
@@ -16,6 +16,9 @@ pub const COMMON: Options = &[
     ("network.ping-timeout", "10"),
     // Bricks stop by themselves only where clients cannot judge: they do.
     ("cluster.server-quorum-type", "none"),
+    // A full set sends new files elsewhere. At the default of 10 % of free room files
+    // also do not move to a new set, however much that is.
+    ("cluster.min-free-disk", "3%"),
     // Nothing rotates these logs, and at INFO they grow by megabytes a day.
     ("diagnostics.brick-log-level", "WARNING"),
     ("diagnostics.client-log-level", "WARNING"),
@@ -34,23 +37,27 @@ pub const fn copies(replicas: u8) -> Options {
 }
 
 impl Volume {
-    /// Whether the bricks that run may take writes, by the rule of
+    /// Whether the bricks that run may take writes in every set, by the rule of
     /// [`copies`]. Without that GlusterFS answers not even a read.
     #[must_use]
     pub fn writable(&self) -> bool {
-        let online = self.bricks.iter().filter(|b| b.online).count();
-        let (twice, all) = (online * 2, self.bricks.len());
-        let first = self.bricks.first().is_some_and(|b| b.online);
-        self.started && (twice > all || (twice == all && first))
+        let quorate = |set: &[Brick]| {
+            let online = set.iter().filter(|b| b.online).count();
+            let (twice, all) = (online * 2, set.len());
+            twice > all || (twice == all && set.first().is_some_and(|b| b.online))
+        };
+        self.started && !self.bricks.is_empty() && self.sets().all(quorate)
     }
 
     /// Whether everything that was ever written stays in full on every other
-    /// brick when the one at this address, which does not run, is given up.
+    /// brick of its set when the one at this address, which does not run, is given up.
     ///
     /// # Errors
     /// What must come about first.
     pub fn can_spare(&self, address: IpAddr) -> Result<(), String> {
-        let mut others = self.bricks.iter().filter(|b| b.address != address).peekable();
+        self.rests()?;
+        let set = self.set_of(address);
+        let mut others = set.iter().filter(|b| b.address != address).peekable();
         if others.peek().is_none() {
             return Err("another box has a copy".into());
         }
@@ -59,7 +66,7 @@ impl Volume {
         }
         match &self.behind {
             None => Err("every other copy is known to be whole".into()),
-            Some(behind) => match behind.first() {
+            Some(behind) => match behind.iter().find(|a| set.iter().any(|b| b.address == **a)) {
                 Some(brick) => Err(format!("the copy on {brick} is whole")),
                 None => Ok(()),
             },
@@ -70,13 +77,13 @@ impl Volume {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Brick;
     use std::net::Ipv4Addr;
 
     fn writable(online: &[bool]) -> bool {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let bricks = online.iter().map(|online| Brick { address, online: *online }).collect();
-        Volume { started: true, bricks, ..Volume::default() }.writable()
+        let replicas = u8::try_from(online.len()).unwrap();
+        Volume { started: true, replicas, bricks, ..Volume::default() }.writable()
     }
 
     #[test]
@@ -84,6 +91,17 @@ mod tests {
         assert!(writable(&[true]) && !writable(&[false]) && !writable(&[]));
         assert!(writable(&[true, false]) && !writable(&[false, true]));
         assert!(writable(&[false, true, true]) && !writable(&[true, false, false]));
+    }
+
+    #[test]
+    fn of_two_sets_each_needs_its_own_majority() {
+        let volume = |online: [bool; 6]| {
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let bricks = online.map(|online| Brick { address, online }).into();
+            Volume { started: true, replicas: 3, bricks, ..Volume::default() }
+        };
+        assert!(volume([false, true, true, true, true, false]).writable());
+        assert!(!volume([true, true, true, true, false, false]).writable());
     }
 
     #[test]

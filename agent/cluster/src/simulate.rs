@@ -14,6 +14,7 @@ mod look;
 mod random;
 mod removal;
 mod scenario;
+mod sets;
 mod world;
 
 pub use random::Random;
@@ -108,6 +109,7 @@ enum Event {
     Miss { by: usize, about: usize },
     Elect { raft: usize },
     Healed { pool: usize, node: usize, boot: u32 },
+    Moved { pool: usize, node: usize, boot: u32 },
 }
 
 /// One run.
@@ -308,7 +310,12 @@ impl Simulation {
             Event::Miss { by, about } => self.missed(by, about),
             Event::Elect { raft } => self.elect(raft),
             Event::Healed { pool, node, boot } if self.runs(node, boot) => self.healed(pool, node),
-            Event::Wake { .. } | Event::Done { .. } | Event::Up { .. } | Event::Healed { .. } => {}
+            Event::Moved { pool, node, boot } if self.runs(node, boot) => self.moved(pool, node),
+            Event::Wake { .. }
+            | Event::Done { .. }
+            | Event::Up { .. }
+            | Event::Healed { .. }
+            | Event::Moved { .. } => {}
         }
     }
 

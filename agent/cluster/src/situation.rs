@@ -130,6 +130,13 @@ impl<'a> Situation<'a> {
         self.leaving().any(|known| known.address == address)
     }
 
+    /// Whether the box at this address is on its way out, or lost its place.
+    pub(crate) fn gives_up(&self, address: IpAddr) -> bool {
+        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let mut retired = record.into_iter().flat_map(|intent| intent.retired.values());
+        self.leaves(address) || retired.any(|gone| gone.address == address)
+    }
+
     /// Live members of other clusters: there should be none, because all boxes
     /// of a ring are of one site.
     pub(crate) fn strangers(&self) -> impl Iterator<Item = &'a RingMember> + use<'a, '_> {

@@ -111,6 +111,9 @@ impl std::fmt::Display for SwarmRole {
 pub enum Step {
     /// Make the node id, host name and cluster address, and write them to state.
     MakeIdentity,
+    /// Go on as the node of this disk in another machine than before, unless somebody
+    /// answers at its address.
+    TakeMachine,
     /// Start a daemon's unit (writing its configuration first).
     Start {
         /// Which.
@@ -180,6 +183,22 @@ pub enum Step {
         replicas: u8,
         /// Nodes that give a brick each.
         bricks: Vec<IpAddr>,
+    },
+    /// Add a further set of copies, in one command (leader only).
+    AddSet {
+        /// Nodes that give a brick each.
+        bricks: Vec<IpAddr>,
+    },
+    /// Let every box move the files that belong in another set than they are in
+    /// (leader only).
+    Rebalance {
+        /// Over so many sets.
+        sets: u8,
+    },
+    /// Note in the volume that the files are spread over all its sets (leader only).
+    NoteSpread {
+        /// So many.
+        sets: u8,
     },
     /// Set TLS, quorum and time-out options on the volume (leader only).
     TuneVolume,
@@ -301,7 +320,9 @@ impl Step {
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self {
-            Self::MakeIdentity | Self::StartAnew | Self::StayOut => Phase::Identity,
+            Self::MakeIdentity | Self::TakeMachine | Self::StartAnew | Self::StayOut => {
+                Phase::Identity
+            }
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
@@ -319,6 +340,9 @@ impl Step {
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddSet { .. }
+            | Self::Rebalance { .. }
+            | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -351,6 +375,9 @@ impl Step {
             Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
+            | Self::AddSet { .. }
+            | Self::Rebalance { .. }
+            | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -365,6 +392,7 @@ impl Step {
             | Self::DeployStack { .. }
             | Self::RemoveStack { .. } => Scope::Cluster,
             Self::MakeIdentity
+            | Self::TakeMachine
             | Self::Start { .. }
             | Self::Restart { .. }
             | Self::JoinRing { .. }
@@ -412,6 +440,7 @@ impl Step {
                 | Self::RestartEngine
                 | Self::LeaveSwarm
                 | Self::Remount
+                | Self::Rebalance { .. }
                 | Self::TrimLogs
         )
     }

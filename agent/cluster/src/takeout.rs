@@ -87,7 +87,7 @@ fn removal(s: &Situation<'_>, intent: &Intent, id: &NodeId, known: &KnownBox) ->
     }];
     let mut copies = 0;
     if let Some(volume) = s.volume() {
-        copies = volume.bricks.len();
+        copies = usize::from(volume.replicas);
         let volume_name = &s.wanted.volume;
         let to = observed.storage.as_ref().and_then(|st| spare_for(s, st, volume, known.address));
         let holds = volume.bricks.iter().any(|b| b.address == known.address);
@@ -132,6 +132,10 @@ fn afterwards(s: &Situation<'_>, intent: &Intent, known: &KnownBox, copies: usiz
     let mut words = many(boxes, "box", "boxes");
     if s.wanted.storage {
         words += &format!(", {} of {}", many(copies, "copy", "copies"), s.wanted.volume);
+        let sets = s.volume().map_or(0, |v| v.sets().count());
+        if sets > 1 {
+            words += &format!(" in {sets} sets");
+        }
     }
     words += &format!(", {}", many(managers, "manager", "managers"));
     words += match boxes {
@@ -170,8 +174,16 @@ fn bears(s: &Situation<'_>, intent: &Intent, known: &KnownBox) -> Result<(), Str
         let down = down.address;
         return Err(format!("the copy on {down} is out of reach: mend that first"));
     }
+    let holds = volume.bricks.iter().any(|b| b.address == known.address);
+    let spare = spare_for(s, storage, volume, known.address);
+    if holds && !volume.is_one_set() && spare.is_none() {
+        return Err(format!(
+            "{name} holds a copy of files of which the other sets have none, and no box is free \
+             to take it: switch one more box on first; the volume does not shrink by a set"
+        ));
+    }
     let alone = others().next().is_none();
-    if alone && spare_for(s, storage, volume, known.address).is_none() {
+    if alone && spare.is_none() {
         return Err(format!("{name} has the only copy, and no other box can take it"));
     }
     let lost =

@@ -17,6 +17,7 @@ impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::MakeIdentity => f.write_str("make this node's identity"),
+            Self::TakeMachine => f.write_str("go on as this node in another machine"),
             Self::Start { daemon } => write!(f, "start the {daemon}"),
             Self::Restart { daemon } => write!(f, "kill the {daemon} and start it anew"),
             Self::JoinRing { addresses } => write!(f, "join the ring at {}", list(addresses)),
@@ -44,6 +45,13 @@ impl Display for Step {
             }
             Self::AddBricks { replicas, bricks } => {
                 write!(f, "add bricks on {} for {replicas} copies", all(bricks))
+            }
+            Self::AddSet { bricks } => {
+                write!(f, "add a set of copies on {}", all(bricks))
+            }
+            Self::Rebalance { sets } => write!(f, "spread the files over {sets} sets"),
+            Self::NoteSpread { sets } => {
+                write!(f, "note that the files are spread over {sets} sets")
             }
             Self::TuneVolume => f.write_str("set the volume's options"),
             Self::StartVolume => f.write_str("start the volume with all its parts"),

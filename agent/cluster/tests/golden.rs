@@ -5,8 +5,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Alert, ClusterId, Disk, MemberStatus, Observed, Part, RingMember, SwarmLocal, Troubles, Wanted,
-    alerts, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, MemberStatus, NetworkChange, Observed, Part, Rebalance, RingMember,
+    SwarmLocal, Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
 };
 use situations::*;
 
@@ -42,6 +42,14 @@ macro_rules! golden {
     };
 }
 
+/// Node 1 of three, whose disk is in another machine.
+fn moved(twin: bool) -> Observed {
+    but(settled(1, 3), |o| {
+        o.identity = None;
+        (o.place.moved, o.place.twin) = (true, twin);
+    })
+}
+
 golden! {
     without_a_site_nothing_happens: Observed::default();
     a_medium_that_cannot_be_written_joins_nothing_and_says_so:
@@ -70,10 +78,24 @@ golden! {
         but(new_node(1, vec![member(1), member(2)]), |o| o.place.carrier_ms = Some(10_000));
     a_clock_before_the_release_founds_nothing:
         but(new_node(1, vec![member(1)]), |o| o.clock.before_build = true);
-    a_disk_from_another_machine_does_nothing:
+    a_disk_from_another_machine_waits_for_the_cable:
+        but(moved(false), |o| o.place.carrier_ms = Some(44_999));
+    a_disk_that_was_moved_goes_on_in_the_other_machine: moved(false);
+    a_disk_that_was_copied_is_not_its_twin: moved(true);
+    a_copy_that_a_person_makes_a_box_of_its_own_begins_anew:
+        but(moved(true), |o| o.retired = true);
+    a_network_that_is_tried_is_told:
+        but(settled(1, 3), |o| o.place.change = Some(NetworkChange::Trying));
+    a_network_that_was_undone_is_told_with_why:
         but(settled(1, 3), |o| {
-            o.identity = None;
-            o.place.moved = true;
+            let why = "no router answered".into();
+            o.place.change = Some(NetworkChange::Undone { why });
+        });
+    a_box_that_lost_power_while_it_begins_anew_goes_on:
+        but(settled(2, 3), |o| (o.identity, o.retired) = (None, true));
+    a_box_that_lost_power_while_it_is_taken_out_goes_on:
+        but(settled(2, 3), |o| {
+            (o.identity, o.retired, o.removed, o.out) = (None, true, true, true);
         });
     an_address_follows_the_cable_and_all_else_goes_on:
         but(settled(1, 3), |o| o.place.cable_elsewhere = true);
@@ -126,6 +148,41 @@ golden! {
             o.ring.as_mut().unwrap().quiet_ms = 60_000;
         });
     a_spare_box_takes_the_place_of_a_retired_one: but(settled(1, 4), |o| retire(o, 3));
+    three_more_boxes_become_a_second_set: settled(1, 6);
+    two_more_boxes_are_spares: settled(1, 5);
+    no_set_is_added_while_a_box_is_taken_out: leaving(1, 7, 3);
+    files_move_to_a_new_set: one_set_new(Rebalance::Never);
+    while_files_move_nothing_else_is_done: one_set_new(Rebalance::Running);
+    files_that_were_left_move_again: one_set_new(Rebalance::Failed("10.83.0.5 was off".into()));
+    files_do_not_move_while_a_copy_is_away:
+        but(one_set_new(Rebalance::Failed("10.83.0.5 was off".into())), |o| {
+            volume_of(o).bricks[4].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    that_files_are_spread_is_noted_once_all_is_whole: one_set_new(Rebalance::Done);
+    that_files_are_spread_is_not_noted_while_entries_heal:
+        but(one_set_new(Rebalance::Done), |o| volume_of(o).pending_heals = Some(4));
+    two_sets_of_six_are_settled: two_sets(1, 6);
+    of_two_sets_the_loss_of_two_copies_of_one_stops_writes:
+        but(two_sets(1, 6), |o| {
+            volume_of(o).bricks[3].online = false;
+            volume_of(o).bricks[5].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    a_spare_takes_the_place_of_one_in_its_own_set: but(two_sets(1, 7), |o| retire(o, 5));
+    of_two_sets_without_a_spare_a_lost_box_keeps_its_place: but(two_sets(1, 6), |o| lose_for(o, 5, 80));
+    a_copy_that_lags_in_another_set_holds_nothing_up:
+        but(two_sets(1, 7), |o| {
+            retire(o, 5);
+            volume_of(o).behind = Some([address(2)].into());
+        });
+    a_box_of_two_sets_is_replaced_once_no_files_move:
+        but(two_sets(1, 7), |o| {
+            retire(o, 5);
+            (volume_of(o).spread, volume_of(o).rebalance) = (1, Some(Rebalance::Running));
+        });
+    of_two_sets_a_box_that_is_taken_out_gives_its_copy_to_the_spare:
+        but(two_sets(1, 7), |o| intent_of(o).boxes.get_mut(&id(4)).unwrap().remove = true);
     without_a_spare_box_two_copies_go_on: but(settled(1, 3), |o| retire(o, 3));
     a_retired_box_without_a_brick_leaves_the_pool: but(settled(1, 4), |o| retire(o, 4));
     a_retired_box_that_is_back_sets_its_copy_aside_first:

@@ -4,8 +4,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    ClusterId, Daemon, MemberStatus, Observed, Part, Plan, Planned, RULES, RingMember, Step,
-    Storage, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
+    ClusterId, Daemon, MemberStatus, Observed, Part, Plan, Planned, RULES, Rebalance, RingMember,
+    Step, Storage, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
@@ -58,6 +58,22 @@ fn set_leaving(n: u8, leaving: bool) -> Step {
 fn asking(me: u8, of: u8, n: u8) -> Step {
     let intent = leaving(me, of, n).swarm.unwrap().record.intent().cloned().unwrap();
     Step::Record { intent }
+}
+
+fn set(bricks: &[u8]) -> Step {
+    Step::AddSet { bricks: bricks.iter().map(|n| address(*n)).collect() }
+}
+
+fn move_files() -> Step {
+    Step::Rebalance { sets: 2 }
+}
+
+fn note_spread() -> Step {
+    Step::NoteSpread { sets: 2 }
+}
+
+fn drop_copy(n: u8) -> Step {
+    Step::DropBrick { brick: address(n), replicas: 2 }
 }
 
 /// The record of four, of whom `n` lost its place by a person's wish.
@@ -272,6 +288,8 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             Step::DropCaKey { via: vec![address(1), address(1), address(2)] },
         ),
         ("nothing-unwanted", but(settled(1, 3), |o| o.place.moved = true), Step::MountVolume),
+        ("nothing-unwanted", but(settled(1, 3), |o| o.place.moved = true), Step::MakeIdentity),
+        ("nothing-unwanted", settled(1, 3), Step::TakeMachine),
         ("no-second-membership", settled(1, 1), Step::Found),
         ("no-second-membership", settled(2, 2), enrol("decaf", &[1])),
         ("ask-only-signers", new_node(1, vec![member(1), open(2)]), enrol(CLUSTER, &[2])),
@@ -324,6 +342,36 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("one-volume", founder(vec![]), create(&[])),
         ("one-volume", founder(vec![]), create(&[1, 1])),
         ("one-volume", founder(vec![open(2), open(3), open(4)]), create(&[1, 2, 3, 4])),
+        ("sets-of-three", settled(1, 6), set(&[4, 5])),
+        ("sets-of-three", settled(1, 6), set(&[3, 4, 5])),
+        ("sets-of-three", settled(1, 6), set(&[4, 5, 5])),
+        ("sets-of-three", but(settled(1, 6), |o| *volume_of(o) = volume(&[1, 2])), set(&[4, 5, 6])),
+        ("add-sets-only-when-healthy", settled(1, 6), set(&[4, 5, 6]))
+            .also(|o| volume_of(o).pending_heals = Some(1)),
+        ("add-sets-only-when-healthy", settled(1, 6), set(&[4, 5, 6]))
+            .also(|o| volume_of(o).bricks[2].online = false),
+        ("add-sets-only-when-healthy", leaving(1, 7, 3), set(&[4, 5, 6])),
+        ("add-sets-only-when-healthy", one_set_new(Rebalance::Done), set(&[7, 8, 9])),
+        ("bricks-only-on-open-peers", settled(1, 5), set(&[4, 5, 6])),
+        ("spread-only-what-is-whole", one_set_new(Rebalance::Running), move_files()),
+        ("spread-only-what-is-whole", one_set_new(Rebalance::Done), move_files()),
+        ("spread-only-what-is-whole", two_sets(1, 6), move_files()),
+        ("spread-only-what-is-whole", one_set_new(Rebalance::Never), move_files())
+            .also(|o| volume_of(o).bricks[5].online = false),
+        ("spread-only-what-is-whole", one_set_new(Rebalance::Running), note_spread()),
+        ("spread-only-what-is-whole", one_set_new(Rebalance::Failed("x".into())), note_spread()),
+        ("spread-only-what-is-whole", one_set_new(Rebalance::Done), note_spread())
+            .also(|o| volume_of(o).pending_heals = None),
+        ("give-up-only-what-is-whole-elsewhere", two_sets(1, 7), replace(5, 7)).also(|o| {
+            retire(o, 5);
+            volume_of(o).behind = Some([address(6)].into());
+        }),
+        ("give-up-only-what-is-whole-elsewhere", two_sets(1, 7), replace(5, 7)).also(|o| {
+            retire(o, 5);
+            volume_of(o).rebalance = Some(Rebalance::Running);
+        }),
+        ("give-up-only-what-is-whole-elsewhere", two_sets(1, 6), drop_copy(5))
+            .also(|o| retire(o, 5)),
         ("never-shrink", bricks(&[1, 2]), add(3, &[])),
         ("never-shrink", bricks(&[1, 2]), add(3, &[2])),
         ("never-shrink", bricks(&[1, 2]), add(2, &[3])),
@@ -635,6 +683,14 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(1, 4), |o| retire(o, 3)), Step::ForgetMember { name: name(3) }),
         (but(settled(2, 3), |o| o.retired = true), Step::StartAnew),
         (but(settled(2, 3), |o| (o.retired, o.removed) = (true, true)), Step::StayOut),
+        (but(settled(2, 3), |o| (o.identity, o.retired) = (None, true)), Step::StartAnew),
+        (but(settled(2, 3), |o| (o.identity, o.place.moved) = (None, true)), Step::TakeMachine),
+        (settled(1, 6), set(&[4, 5, 6])),
+        (two_sets(1, 9), set(&[7, 8, 9])),
+        (one_set_new(Rebalance::Never), move_files()),
+        (one_set_new(Rebalance::Failed("a box was off".into())), move_files()),
+        (one_set_new(Rebalance::Done), note_spread()),
+        (but(two_sets(1, 7), |o| retire(o, 5)), replace(5, 7)),
         (leaving(1, 4, 3), set_leaving(3, true)),
         (but(settled(1, 4), empty(3)), set_leaving(3, false)),
         (leaving(1, 4, 3), replace(3, 4)),

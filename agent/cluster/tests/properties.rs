@@ -5,8 +5,8 @@ mod situations;
 
 use ashlar_cluster::{
     Availability, Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer,
-    Phase, Pki, Place, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode,
-    SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
+    Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal,
+    SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -80,6 +80,8 @@ fn storage() -> impl Strategy<Value = Storage> {
             bricks,
             pending_heals,
             behind: None,
+            spread: 0,
+            rebalance: None,
         },
     );
     (vec(peer, 0..5), of(volume)).prop_map(|(peers, volume)| Storage { peers, volume })
@@ -223,8 +225,40 @@ fn leaving() -> impl Strategy<Value = Observed> {
     )
 }
 
+/// A leader of a volume of one set or two, on the way from one to the other.
+fn growing() -> impl Strategy<Value = Observed> {
+    let rebalance = prop_oneof![
+        Just(Rebalance::Never),
+        Just(Rebalance::Running),
+        Just(Rebalance::Done),
+        Just(Rebalance::Failed("a box was off".into())),
+    ];
+    let heals = prop_oneof![4 => Just(Some(0_u64)), 1 => Just(Some(3)), 1 => Just(None)];
+    let box_ = (6_u8..10, any::<bool>(), 0_u8..3, weighted(0.3, 2_u8..7));
+    (box_, of(rebalance), heals, any::<bool>(), any::<bool>()).prop_map(
+        |((boxes, two, spread, gone), rebalance, heals, asked, offline)| {
+            let mut observed = match two {
+                true => situations::two_sets(1, boxes),
+                false => situations::settled(1, boxes),
+            };
+            let volume = situations::volume_of(&mut observed);
+            (volume.spread, volume.rebalance, volume.pending_heals) = (spread, rebalance, heals);
+            match gone {
+                Some(n) if asked => {
+                    let intent = situations::intent_of(&mut observed);
+                    intent.boxes.get_mut(&id(n)).unwrap().remove = true;
+                }
+                Some(n) => situations::retire(&mut observed, n),
+                None if offline => situations::volume_of(&mut observed).bricks[1].online = false,
+                None => {}
+            }
+            observed
+        },
+    )
+}
+
 fn observed() -> impl Strategy<Value = Observed> {
-    prop_oneof![6 => anything(), 1 => removal(), 1 => leaving()]
+    prop_oneof![6 => anything(), 1 => removal(), 1 => leaving(), 1 => growing()]
 }
 
 fn anything() -> impl Strategy<Value = Observed> {
@@ -247,7 +281,9 @@ fn anything() -> impl Strategy<Value = Observed> {
         carrier_ms,
         cable_elsewhere,
         moved,
+        twin: cable_elsewhere,
         in_memory: false,
+        change: None,
     });
     let clock = (prop::bool::weighted(0.05), any::<bool>());
     let clock = clock.prop_map(|(before_build, synchronised)| Clock {
@@ -357,6 +393,7 @@ fn the_observations_reach_every_kind_of_step() {
     let kinds: Vec<_> = kinds.iter().map(|k| k.trim()).collect();
     insta::assert_snapshot!(kinds.join("\n"), @r"
     add-bricks
+    add-set
     adopt-ring-key
     create-volume
     deploy-stack
@@ -374,7 +411,9 @@ fn the_observations_reach_every_kind_of_step() {
     leave-swarm
     make-identity
     mount-volume
+    note-spread
     probe-peer
+    rebalance
     record
     record-swarm
     remount
@@ -394,6 +433,7 @@ fn the_observations_reach_every_kind_of_step() {
     start-volume
     stay-out
     strike-off
+    take-machine
     trim-logs
     tune-volume
     ");

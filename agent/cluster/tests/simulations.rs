@@ -98,6 +98,24 @@ fn a_box_that_a_person_takes_out_is_emptied_first_and_stays_out() {
     play(Scenario::TakenOut, &[(1, 20), (2, 60), (3, 150), (4, 40), (5, 20)]);
 }
 
+#[test]
+fn a_cluster_grows_by_sets_of_three_though_power_is_cut_meanwhile() {
+    play(Scenario::Grows, &[(2, 20), (3, 20), (4, 20), (6, 100), (7, 40), (9, 40)]);
+}
+
+#[test]
+fn of_two_sets_a_spare_box_replaces_a_lost_one_and_without_one_its_place_is_kept() {
+    play(Scenario::Replaced, &[(6, 30), (7, 20)]);
+    play(Scenario::TakenOut, &[(6, 30), (7, 20)]);
+}
+
+#[test]
+fn files_that_are_called_spread_and_are_not_are_found() {
+    let find = |seed| Scenario::Grows.play_with(Fault::EveryFileMoved, 6, seed).err();
+    let found: Vec<_> = (0..40).filter_map(find).collect();
+    assert!(found.iter().any(|why| why.contains("are called spread")), "{found:?}");
+}
+
 /// What is found when a copy that is not whole is taken for whole.
 #[test]
 fn a_copy_that_is_given_up_too_early_is_found() {

@@ -51,6 +51,12 @@ Examples:
   ashlarctl power off --dry-run    may it be switched off?
   ashlarctl power reboot --yes";
 
+const NETWORK_EXAMPLES: &str = "\
+Examples:
+  ashlarctl network --json | jq -r '.links[].mac'
+  ashlarctl network set site.toml    try the network of this site
+  ashlarctl network confirm          keep it, whatever answers";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show where this node stands: phases, members, storage, Swarm
@@ -73,9 +79,9 @@ pub(crate) enum Command {
     History(History),
     /// Show what the agent and the daemons that it runs have written
     Logs(Logs),
-    /// List this box's ports: cable, MAC and addresses
-    #[command(after_help = "Example: ashlarctl network --json | jq -r '.links[].mac'")]
-    Network(Facts),
+    /// List this box's ports: cable, MAC and addresses; or try another network
+    #[command(after_help = NETWORK_EXAMPLES)]
+    Network(Network),
     /// Say what machine this is: maker, serial number, firmware, memory, disks
     #[command(after_help = "Example: ashlarctl hardware --json | jq -r .serial")]
     Hardware(Facts),
@@ -165,6 +171,41 @@ pub(crate) struct History {
     /// A JSON list instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl network`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Network {
+    #[command(subcommand)]
+    pub(crate) what: Option<NetworkWhat>,
+    #[command(flatten)]
+    pub(crate) facts: Facts,
+}
+
+/// What becomes of the network.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkWhat {
+    /// Try the network that a site says, and wait what becomes of it
+    ///
+    /// The file is this box's site with another `[network]` or `[time]`. It is kept when
+    /// the router and another box answer under it as they did before, and undone after
+    /// two minutes otherwise; a power cut undoes it too. What a box has for life cannot
+    /// be changed so: its cluster address, containers' networks, a bond.
+    #[command(after_help = "Example: ashlarctl network set site.toml")]
+    Set {
+        /// The site.
+        file: PathBuf,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the network that is tried, whatever answers
+    #[command(after_help = "Example: ashlarctl network confirm")]
+    Confirm,
+    /// Take back the network that is tried; or end the message of one that was undone
+    #[command(after_help = "Example: ashlarctl network revert")]
+    Revert,
 }
 
 /// `ashlarctl network`, `ashlarctl hardware`.
@@ -370,6 +411,37 @@ Examples:
   ashlarctl reset factory --new-site site.toml    come back as a node of another site
   ashlarctl reset factory --name ashlar-4f0c      although it may hold the last copy")]
     Factory(Factory),
+    /// All state and data of every box of this site, for good
+    ///
+    /// Asks every box what it would lose, and for the site's name. Then all of them
+    /// reset themselves as by `reset factory`, this one last. A box that does not answer
+    /// holds the others back, unless --partial is given: it keeps what it has.
+    #[command(after_help = "\
+Examples:
+  ashlarctl reset site --dry-run             what would be lost on every box
+  ashlarctl reset site --keep-site           begin the site anew
+  ashlarctl reset site --partial             although a box is off")]
+    Site(ResetSite),
+}
+
+/// `ashlarctl reset site`.
+#[derive(Debug, Args)]
+pub(crate) struct ResetSite {
+    /// Come back with the site that the boxes have now. Without this they forget it.
+    #[arg(long)]
+    pub(crate) keep_site: bool,
+    /// Go on without the boxes that do not answer.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// The name of the site, instead of being asked for it.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) name: Option<String>,
+    /// Say what would be lost, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ashlarctl reset factory`.

@@ -18,6 +18,7 @@ mod history;
 mod logs;
 mod manual;
 mod members;
+mod network;
 mod node;
 mod other_screen;
 mod power;
@@ -58,7 +59,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(options) => on_runtime(status::run(&client, &options)),
         Command::Wait(options) => on_runtime(wait::run(&client, &options)),
         Command::Members(options) => on_runtime(members::run(&client, &options)),
-        Command::Network(options) => on_runtime(facts::network(&client, &options)),
+        Command::Network(cli::Network { what: None, facts }) => {
+            on_runtime(facts::network(&client, &facts))
+        }
+        Command::Network(cli::Network { what: Some(what), .. }) => {
+            on_runtime(network::run(&client, &what))
+        }
         Command::Admin(options) => on_runtime(admin::run(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),

@@ -2,7 +2,9 @@
 
 use crate::{ask, cli};
 use anyhow::{Context, Result, bail};
-use ashlar_api::{Client, Losses, Reset, ResetAnswer, ResetRequest, Secret, SiteAfterReset};
+use ashlar_api::{
+    Client, Losses, Reset, ResetAnswer, ResetRequest, Secret, SiteAfterReset, SiteResetRequest,
+};
 use std::process::ExitCode;
 
 pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCode> {
@@ -10,6 +12,7 @@ pub(crate) async fn run(client: &Client, options: &cli::Reset) -> Result<ExitCod
         cli::ResetWhat::Workloads(confirm) => (Reset::Workloads, confirm),
         cli::ResetWhat::Cluster(confirm) => (Reset::Cluster, confirm),
         cli::ResetWhat::Factory(factory) => return run_factory(client, factory).await,
+        cli::ResetWhat::Site(site) => return run_site(client, site).await,
     };
     let site = SiteAfterReset::Keep;
     ask_and_begin(
@@ -32,6 +35,45 @@ async fn run_factory(client: &Client, options: &cli::Factory) -> Result<ExitCode
     };
     let request = ResetRequest { what: Reset::Factory, site, dry_run: true, name: None, pin: None };
     ask_and_begin(client, &options.confirm, request).await
+}
+
+/// Every box of the site. The name is asked for, because nothing is left of it.
+async fn run_site(client: &Client, options: &cli::ResetSite) -> Result<ExitCode> {
+    let mut request = SiteResetRequest {
+        site: options.name.clone(),
+        keep_site: options.keep_site,
+        partial: options.partial,
+        dry_run: true,
+    };
+    let mut answer = client.reset_site(&request).await?;
+    if !options.json {
+        for sentence in answer.sentences(options.keep_site) {
+            println!("{sentence}");
+        }
+    }
+    if !options.dry_run {
+        if !answer.is_whole() && !options.partial {
+            bail!("not every box of the site can be reset: nothing is; or add --partial");
+        }
+        if request.site.is_none() {
+            let typed = ask::line("Type the site's name to go on", "--name with the site's name")?;
+            request.site = Some(typed);
+        }
+        request.dry_run = false;
+        answer = client.reset_site(&request).await?;
+        if !options.json {
+            for line in answer.outcome() {
+                println!("{line}");
+            }
+        }
+    }
+    if options.json {
+        println!("{}", serde_json::to_string(&answer)?);
+    }
+    if !answer.is_whole() && !options.partial {
+        bail!("not every box was reset: ask again when the others answer");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says what would be lost, asks, and begins.

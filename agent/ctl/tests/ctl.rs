@@ -37,6 +37,8 @@ impl Agent {
                     "GET /v1/hardware ",
                     "POST /v1/node ",
                     "POST /v1/power ",
+                    "POST /v1/network ",
+                    "POST /v1/reset/site ",
                 ];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
@@ -454,6 +456,48 @@ fn ports_are_listed_with_cable_mac_and_addresses() {
     ");
     let (_, out, _) = Agent::saying([network.clone()]).ctl(&["network", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), network);
+}
+
+#[test]
+fn a_network_that_is_tried_is_followed_until_it_is_kept_or_undone() {
+    let trying = || json!({ "change": "trying" });
+    let agent = Agent::saying([trying(), trying(), json!({ "change": null })]);
+    let site = agent.dir.path().join("site.toml");
+    std::fs::write(&site, "name = 'shop'").unwrap();
+    let set = ["network", "set", site.to_str().unwrap()];
+    let (code, out, _) = agent.ctl(&set);
+    assert_eq!(code, 0);
+    assert!(out.contains("confirm` keeps it") && out.ends_with("The new network is kept.\n"));
+    let undone = json!({ "change": { "undone": { "why": "no router answered" } } });
+    let (code, out, err) = Agent::saying([trying(), undone.clone()]).ctl(&set);
+    assert_eq!(code, 1);
+    assert!(!out.contains("is kept") && err.contains("was undone: no router answered"), "{err}");
+    let (code, out, _) =
+        Agent::saying([undone.clone()]).ctl(&[set.as_slice(), &["--json"]].concat());
+    assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()), (1, undone));
+    let (code, _, err) = Agent::absent().ctl(&["network", "set", "/nonexistent/site.toml"]);
+    assert!(code == 1 && err.contains("cannot read /nonexistent/site.toml"), "{err}");
+}
+
+#[test]
+fn a_whole_site_is_reset_by_its_name_and_a_box_that_is_off_holds_it_back() {
+    let one = |name: &str, begun: bool, trouble: Option<&str>| json!({ "name": name, "losses": ["its copy"], "begun": begun, "trouble": trouble });
+    let site = |boxes: [Value; 2]| json!({ "site": "shop", "boxes": boxes });
+    let would = || site([one("ashlar-bb", false, None), one("ashlar-aa", false, None)]);
+    let did = site([one("ashlar-bb", true, None), one("ashlar-aa", true, None)]);
+    let (code, out, _) =
+        Agent::saying([would(), did]).ctl(&["reset", "site", "--name", "shop", "--keep-site"]);
+    assert_eq!(code, 0);
+    for words in ["reset of the site shop", "ashlar-bb:\n  - its copy", "ashlar-aa: resets now"] {
+        assert!(out.contains(words), "{out}");
+    }
+    // Nobody types the name here.
+    let (code, _, err) = Agent::saying([would()]).ctl(&["reset", "site"]);
+    assert!(code == 1 && err.contains("--name"), "{err}");
+    let off = || site([one("ashlar-bb", false, Some("it is off")), one("ashlar-aa", false, None)]);
+    let (code, out, err) = Agent::saying([off()]).ctl(&["reset", "site", "--name", "shop"]);
+    assert!(code == 1 && out.contains("is not reset: it is off"), "{out}");
+    assert!(err.contains("add --partial"), "{err}");
 }
 
 #[test]

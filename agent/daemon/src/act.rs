@@ -28,6 +28,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 }
                 Ok(())
             }
+            Step::TakeMachine => self.take_machine().await,
             Step::Start { daemon } => self.start(*daemon, observed).await,
             Step::Restart { daemon } => self.restart(*daemon).await,
             Step::JoinRing { addresses } => ring.join(addresses).await,
@@ -44,6 +45,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::ProbePeer { address } => storage.probe(*address).await,
             Step::CreateVolume { bricks } => storage.create(bricks).await,
             Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
+            Step::AddSet { bricks } => storage.add_set(bricks).await,
+            Step::Rebalance { .. } => storage.rebalance().await,
+            Step::NoteSpread { sets } => storage.note_spread(*sets).await,
             Step::TuneVolume => storage.tune().await,
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
@@ -85,6 +89,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::RemoveStack { name } => swarm.remove(name).await,
         }
+    }
+
+    async fn take_machine(&self) -> Result<()> {
+        let twin = identity::take_machine(&self.paths, &self.effects.host, &self.site).await?;
+        self.twin.set(twin);
+        if twin {
+            bail!("another machine answers at its address: one of the two is a copy");
+        }
+        Ok(())
     }
 
     /// Starts a part of the node, after writing what it reads.

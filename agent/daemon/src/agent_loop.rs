@@ -223,6 +223,8 @@ where
             wanted: self.node.wanted.clone(),
             seen: self.tell.seen.subscribe(),
             wake: self.wake.clone(),
+            status: self.tell.status.subscribe(),
+            paths: self.node.paths.clone(),
         };
         self.tell.decider.send_replace(Some(decider.clone()));
         self.offer_certificate();

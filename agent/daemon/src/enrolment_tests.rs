@@ -1,11 +1,11 @@
 //! Enrolment and calls between two nodes, over real TLS on the loopback.
 
-use crate::fakes::{Fake, FakeNode, loopback};
+use crate::fakes::{Fake, FakeNode, blank, loopback};
 use crate::paths::Paths;
 use crate::people::Admission;
 use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::swarm::Engine;
-use ashlar_api::{Connection, RevokedRequest, route};
+use ashlar_api::{BoxResetRequest, Connection, RevokedRequest, route};
 use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
 use ashlar_pki::enrolment::{Channel, Newcomer};
 use ashlar_pki::people::PeopleCa;
@@ -53,6 +53,8 @@ impl Founder {
             wanted: node.wanted.clone(),
             seen: watch::channel(Arc::default()).1,
             wake: Arc::default(),
+            status: watch::channel(blank()).1,
+            paths: node.paths.clone(),
         };
         let people_ca = PeopleCa::mint("demo", jiff::Timestamp::now()).unwrap();
         let ca = Some(BASE64_STANDARD.encode(people_ca.certificate().der()));
@@ -187,6 +189,28 @@ async fn a_certificate_away_from_the_ring_is_worth_no_other_and_no_key() {
     stolen.act(&founder.renew(), &Observed::default()).await.unwrap();
     stolen.act(&fetch, &Observed::default()).await.unwrap();
     assert!(stolen.trust().unwrap().observe().unwrap().ca_key);
+}
+
+#[tokio::test]
+async fn a_live_member_passes_the_reset_of_its_site_on_and_nobody_else_does() {
+    let founder = Founder::new(118).await;
+    let root = tempfile::tempdir().unwrap();
+    let member = founder.newcomer(root.path(), 119).await;
+    persist(&member, &founder.enrol()).await.unwrap();
+    let trust = member.trust().unwrap();
+    let reset = async |site: &str, dry_run| {
+        let request = BoxResetRequest { site: site.into(), keep_site: true, dry_run };
+        trust.reset(founder.address, &request).await
+    };
+    let would = reset("shop", true).await.unwrap();
+    assert!(!would.begun && !would.losses.lines.is_empty());
+    assert!(reset("another", false).await.is_err());
+    founder.ring.send_modify(Vec::clear);
+    assert!(reset("shop", false).await.is_err(), "it is not in the ring");
+    assert!(!founder.node.paths.reset().exists());
+    founder.sees(&member);
+    assert!(reset("shop", false).await.unwrap().begun);
+    assert!(founder.node.paths.reset().exists());
 }
 
 #[tokio::test]

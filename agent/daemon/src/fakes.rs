@@ -3,10 +3,13 @@
 use crate::host::{Host, Link, Mount, UnitState};
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
+use crate::release::Release;
 use crate::ring::{Configuration, Member, Ring};
+use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
+use ashlar_api::{BootTimes, Status};
 use ashlar_cluster::{
     Brick, Intent, MemberStatus, Part, Record, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags,
     Volume, Wanted,
@@ -30,6 +33,12 @@ pub(crate) fn site(rest: &str) -> Site {
     Site::parse(&format!("{head}{rest}"), Path::new("site.toml")).unwrap()
 }
 
+/// The status of a node of the site `shop` that has observed nothing.
+pub(crate) fn blank() -> Status {
+    let release = Release { profile: "test".into(), version: "1".into() };
+    Facts { release, site: Some("shop".into()), boot: BootTimes::default() }.blank()
+}
+
 /// Everything that the fakes share.
 #[derive(Default)]
 pub(crate) struct World {
@@ -41,6 +50,8 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     /// Addresses for which another machine answers.
     pub(crate) answering: BTreeSet<IpAddr>,
+    /// Routers, with the links that they are on.
+    pub(crate) gateways: Vec<(IpAddr, String)>,
     paths: Option<Paths>,
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
@@ -178,6 +189,10 @@ impl Host for Fake {
         Ok(named.filter(|_| world.network_reloaded))
     }
 
+    async fn gateways(&self) -> Result<Vec<(IpAddr, String)>> {
+        Ok(self.world().gateways.clone())
+    }
+
     async fn answers(&self, address: IpAddr, _: &str) -> Result<bool> {
         Ok(self.world().answering.contains(&address))
     }
@@ -271,6 +286,18 @@ impl Storage for Fake {
         bail!("no more bricks")
     }
 
+    async fn add_set(&self, _: &[IpAddr]) -> Result<()> {
+        bail!("no more sets")
+    }
+
+    async fn rebalance(&self) -> Result<()> {
+        bail!("there is one set")
+    }
+
+    async fn note_spread(&self, _: u8) -> Result<()> {
+        bail!("there is one set")
+    }
+
     async fn replace(&self, from: IpAddr, _: IpAddr) -> Result<()> {
         bail!("{from} has no brick")
     }
@@ -341,6 +368,7 @@ impl Swarm for Fake {
     }
 
     async fn leave(&self) -> Result<()> {
+        self.call("leave the swarm");
         self.world().swarm = ashlar_cluster::Swarm::default();
         Ok(())
     }

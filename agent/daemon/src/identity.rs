@@ -3,7 +3,7 @@
 
 use crate::clock::since_boot;
 use crate::host::{Host, Link};
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::networkd;
 use crate::paths::Paths;
 use crate::state;
@@ -52,7 +52,9 @@ pub(crate) async fn look(
     let links = host.links().await?;
     let recorded = Machine::load(paths)?;
     if recorded.as_ref().is_some_and(|m| m.is_another(&Machine::here(paths, &links))) {
-        return Ok(Worn { moved: true, ..Worn::default() });
+        let link = belongs_on(&links, None, None, site).filter(|link| link.carrier);
+        let carrier = link.map(|link| link.name.clone());
+        return Ok(Worn { moved: true, carrier, ..Worn::default() });
     }
     let on = host.link_of(identity.address).await?;
     let home = recorded.as_ref().and_then(Machine::home);
@@ -88,21 +90,35 @@ pub(crate) async fn assume(paths: &Paths, host: &impl Host, site: &Site) -> Resu
         bail!("waiting for the network ports to become one (`network.bond` of the site)");
     }
     let (here, known) = (Machine::here(paths, &links), Known::here(paths, &links));
+    let before = load(paths)?;
     let mut machine = Machine::load(paths)?.unwrap_or_else(|| here.clone());
     if machine.is_another(&here) {
-        bail!("this disk was set up in another machine");
+        if before.is_some() {
+            bail!("this disk was set up in another machine");
+        }
+        // Of a node that began anew here: that one has no identity any more.
+        machine = here.clone();
     }
     if machine.home().is_none() && links.iter().any(|l| !l.carrier) && since_boot() < LINKS {
         bail!("waiting a moment for every network port to come up");
     }
-    let on = match load(paths)? {
+    let on = match &before {
         Some(identity) => host.link_of(identity.address).await?,
         None => None,
     };
     let link = belongs_on(&links, machine.home(), on.as_deref(), site)
         .context("this machine has no wired network link to carry its cluster address")?;
-    let identity = match load(paths)? {
-        Some(identity) => identity,
+    let identity = match before {
+        Some(identity) => {
+            if on.is_none() && runs_elsewhere(site, identity.address, host, link).await? {
+                bail!(
+                    "another machine answers at this node's address {}: switch it off, or set it \
+                     up anew",
+                    identity.address
+                );
+            }
+            identity
+        }
         None => {
             await_named(site, &known, since_boot())?;
             let identity = make(site, &known, host, link).await?;
@@ -198,6 +214,47 @@ async fn free_address(
     )
 }
 
+/// Whether another machine answers for this node's own address. One that answers for
+/// every address, a router, tells nothing.
+async fn runs_elsewhere(
+    site: &Site,
+    address: IpAddr,
+    host: &impl Host,
+    link: &Link,
+) -> Result<bool> {
+    if !link.carrier || !host.answers(address, &link.name).await? {
+        return Ok(false);
+    }
+    let no_node = ["nobody", "nobody either"];
+    let nowhere = no_node.iter().filter_map(|id| {
+        site.address_candidates(id, &[""; 0], None).find(|other| *other != address)
+    });
+    for other in nowhere {
+        if !host.answers(other, &link.name).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes this machine for the node's own, unless its node runs in another one; says
+/// whether it does.
+pub(crate) async fn take_machine(paths: &Paths, host: &impl Host, site: &Site) -> Result<bool> {
+    let identity = load(paths)?.context("this node has no identity yet")?;
+    let links = host.links().await?;
+    let link = belongs_on(&links, None, None, site).filter(|link| link.carrier);
+    let link = link.context("no network cable is in: whether its node runs cannot be seen")?;
+    if runs_elsewhere(site, identity.address, host, link).await? {
+        return Ok(true);
+    }
+    tracing::warn!(
+        "nobody answers at {}: this node goes on in another machine than before",
+        identity.address
+    );
+    machine::accept(paths, &links)?;
+    Ok(false)
+}
+
 /// The link that the address belongs on: one with a cable, and of those its home,
 /// else the one where it is, else one that the site names, else the first.
 fn belongs_on<'a>(
@@ -218,6 +275,7 @@ fn belongs_on<'a>(
 mod tests {
     use super::*;
     use crate::fakes::{Fake, FakeNode, loopback};
+    use ashlar_cluster::{Observed, Step};
 
     const PORT_1: &str = "aa:bb:cc:00:00:01";
     const PORT_2: &str = "aa:bb:cc:00:00:02";
@@ -383,5 +441,64 @@ mod tests {
         assert!(node.assume().await.is_err());
         crate::machine::accept(&node.node.paths, &node.fake.links().await.unwrap()).unwrap();
         assert!(!node.look().await.moved, "a person said that it was moved");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_moved_goes_on_where_nobody_answers_at_its_address() {
+        let port = |mac: &str| vec![Link { mac: mac.into(), ..ports(true, false).remove(0) }];
+        let node = Box::new(port("00:1b:21:00:00:01"));
+        node.assume().await.unwrap();
+        let identity = load(&node.node.paths).unwrap().unwrap();
+        node.fake.world().links = port("00:1b:21:00:00:99");
+        node.fake.world().answering.insert(identity.address);
+        let look = node.look().await;
+        assert!(look.moved && look.carrier.is_some());
+        node.node.act(&Step::TakeMachine, &Observed::default()).await.unwrap_err();
+        assert!(node.node.observe().await.unwrap().place.twin);
+        // The other one is switched off.
+        node.fake.world().answering.clear();
+        node.node.act(&Step::TakeMachine, &Observed::default()).await.unwrap();
+        let place = node.node.observe().await.unwrap().place;
+        assert!(!place.moved && !place.twin);
+        assert_eq!(load(&node.node.paths).unwrap(), Some(identity));
+    }
+
+    #[tokio::test]
+    async fn the_original_that_returns_finds_its_address_taken_and_stays_out() {
+        let node = Box::new(ports(true, false));
+        node.assume().await.unwrap();
+        let address = load(&node.node.paths).unwrap().unwrap().address;
+        // It was switched off, and the copy went on in its place.
+        node.fake.world().network_reloaded = false;
+        node.fake.world().answering.insert(address);
+        let error = node.assume().await.unwrap_err().to_string();
+        assert!(error.contains("another machine answers at this node's address"), "{error}");
+        // A router that answers for everybody is no machine.
+        let own = &node.node.site;
+        for id in ["nobody", "nobody either"] {
+            let other = own.address_candidates(id, &[""; 0], None).next().unwrap();
+            node.fake.world().answering.insert(other);
+        }
+        node.assume().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_a_person_resets_becomes_another_node_without_waking_its_engine() {
+        let port = |mac: &str| vec![Link { mac: mac.into(), ..ports(true, false).remove(0) }];
+        let node = Box::new(port("00:1b:21:00:00:01"));
+        node.assume().await.unwrap();
+        let twin = load(&node.node.paths).unwrap().unwrap();
+        node.node.act(&Step::Found, &Observed::default()).await.unwrap();
+        node.fake.world().links = port("00:1b:21:00:00:99");
+        crate::retirement::note(&node.node.paths).unwrap();
+        let observed = node.node.observe().await.unwrap();
+        let plan = ashlar_cluster::plan(&observed, &node.node.wanted);
+        assert_eq!(plan.steps[0].step, Step::StartAnew);
+        node.node.act(&Step::StartAnew, &observed).await.unwrap();
+        let left = node.fake.world().calls.iter().any(|call| call == "leave the swarm");
+        assert!(!left, "the engine would have spoken as the twin");
+        node.assume().await.unwrap();
+        assert_ne!(load(&node.node.paths).unwrap().unwrap().id, twin.id);
+        assert!(!node.look().await.moved);
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! A disk that was copied stands for the same node as its original. If both ran
 //! as that node, the cluster would see one member in two places; so a disk in a
-//! machine that shares neither firmware number nor any port with the recorded one
-//! takes no part until a person says that it was moved on purpose.
+//! machine that shares nothing with the recorded one takes no part until nobody
+//! answers at its address, or a person says that it was moved on purpose.
 
 use crate::host::Link;
 use crate::paths::Paths;
@@ -27,12 +27,45 @@ const EMPTY_NUMBERS: &[&str] = &[
     "12345678-1234-5678-90ab-cddeefaabbcc",
 ];
 
+/// What makers leave where a serial number belongs, in lower case and without spaces.
+const EMPTY_SERIALS: &[&str] = &[
+    "tobefilledbyo.e.m.",
+    "tobefilledbyoem",
+    "defaultstring",
+    "systemserialnumber",
+    "boardserialnumber",
+    "baseboardserialnumber",
+    "chassisserialnumber",
+    "serialnumber",
+    "notspecified",
+    "notapplicable",
+    "notavailable",
+    "nottouched",
+    "unknown",
+    "invalid",
+    "empty",
+    "none",
+    "null",
+    "oem",
+    "n/a",
+    "na",
+    "0123456789",
+    "1234567890",
+    "123456789",
+    "12345678",
+    "123456",
+    "1234",
+];
+
 /// `machine.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     version: u32,
     /// The firmware's number of the machine, if it has one.
     uuid: Option<String>,
+    /// Serial numbers of the machine and of its board, if they have any.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    serials: BTreeSet<String>,
     /// MAC addresses of its wired ports, as their makers gave them.
     macs: BTreeSet<String>,
     /// The port that the cluster address belongs on: the first with a cable.
@@ -48,6 +81,10 @@ impl Machine {
         Self {
             version: VERSION,
             uuid: uuid.filter(|u| !u.is_empty() && !EMPTY_NUMBERS.contains(&u.as_str())),
+            serials: [paths.machine_serial(), paths.board_serial()]
+                .iter()
+                .filter_map(|path| serial(&std::fs::read_to_string(path).ok()?))
+                .collect(),
             macs: links
                 .iter()
                 .flat_map(Link::macs)
@@ -76,16 +113,20 @@ impl Machine {
         self.home.as_deref()
     }
 
-    /// Whether nothing of this machine is known of `here`. What tells nothing,
-    /// no port yet and no number, tells not that either.
+    /// Whether nothing of this machine is known of `here`, though something could be.
+    /// A machine whose board, ports or number were changed, but not all of them, is the
+    /// same. A serial number alone does not stand against number and ports together: too
+    /// many makers print one for all.
     pub(crate) fn is_another(&self, here: &Self) -> bool {
-        let (numbers, ports) =
-            ((self.uuid.as_ref(), here.uuid.as_ref()), self.macs.intersection(&here.macs));
-        match numbers {
-            (Some(one), Some(other)) if one == other => false,
-            (Some(_), Some(_)) => ports.count() == 0 && !here.macs.is_empty(),
-            _ => ports.count() == 0 && !here.macs.is_empty() && !self.macs.is_empty(),
+        let number = self.uuid.as_ref().zip(here.uuid.as_ref()).map(|(one, other)| one == other);
+        let ports = shared(&self.macs, &here.macs);
+        let serials = shared(&self.serials, &here.serials);
+        if number == Some(true) || ports == Some(true) {
+            return false;
         }
+        let differs = number == Some(false) || ports == Some(false) || serials == Some(false);
+        let both_differ = number == Some(false) && ports == Some(false);
+        differs && (both_differ || serials != Some(true))
     }
 
     /// Takes up what `here` has besides, and `home` if there was none; says
@@ -94,6 +135,9 @@ impl Machine {
         let before = self.clone();
         if here.uuid.is_some() {
             self.uuid.clone_from(&here.uuid);
+        }
+        if !here.serials.is_empty() {
+            self.serials.clone_from(&here.serials);
         }
         let room = MOST.saturating_sub(self.macs.len());
         let new: Vec<_> = here.macs.difference(&self.macs).take(room).cloned().collect();
@@ -108,6 +152,19 @@ impl Machine {
     pub(crate) fn keep(&self, paths: &Paths) -> Result<()> {
         state::write_json(&paths.machine(), self, 0o600)
     }
+}
+
+/// Whether two of a kind have one in common; nothing where one of them has none.
+fn shared(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Option<bool> {
+    (!one.is_empty() && !other.is_empty()).then(|| !one.is_disjoint(other))
+}
+
+/// A serial number that tells machines apart.
+fn serial(text: &str) -> Option<String> {
+    let text = text.trim().to_ascii_lowercase();
+    let plain: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let same = plain.chars().all(|c| plain.starts_with(c) || ".-_/".contains(c));
+    (!same && !EMPTY_SERIALS.contains(&plain.as_str())).then_some(text)
 }
 
 /// Whether a MAC address is its maker's: one that is locally administered, of a
@@ -132,23 +189,32 @@ mod tests {
     use super::*;
 
     fn machine(uuid: Option<&str>, macs: &[&str]) -> Machine {
-        let macs = macs.iter().map(|mac| (*mac).to_owned()).collect();
-        Machine { version: VERSION, uuid: uuid.map(str::to_owned), macs, home: None }
+        with_serials(uuid, &[], macs)
+    }
+
+    fn with_serials(uuid: Option<&str>, serials: &[&str], macs: &[&str]) -> Machine {
+        let set = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        let uuid = uuid.map(str::to_owned);
+        Machine { version: VERSION, uuid, serials: set(serials), macs: set(macs), home: None }
     }
 
     #[test]
     fn a_machine_with_a_new_board_or_new_ports_is_still_the_same() {
-        let recorded = machine(Some("u1"), &["a", "b"]);
-        for here in [
-            machine(Some("u1"), &["c"]),
-            machine(Some("u2"), &["b", "c"]),
-            machine(Some("u1"), &[]),
-            machine(None, &["a"]),
-            machine(None, &[]),
-            machine(Some("u2"), &[]),
+        let recorded = with_serials(Some("u1"), &["label", "board"], &["a", "b"]);
+        for (what, here) in [
+            ("other ports", with_serials(Some("u1"), &["label", "board"], &["c"])),
+            ("a board with another number", with_serials(Some("u2"), &["b2"], &["b", "c"])),
+            ("a board that was told the label", with_serials(Some("u2"), &["label"], &[])),
+            ("a port more", with_serials(Some("u1"), &["label", "board"], &["a", "b", "c"])),
+            ("no port has come up yet", with_serials(Some("u1"), &["label", "board"], &[])),
+            ("firmware that tells nothing", machine(None, &["a"])),
+            ("nothing is known", machine(None, &[])),
         ] {
-            assert!(!recorded.is_another(&here), "{here:?}");
+            assert!(!recorded.is_another(&here), "{what}");
         }
+        // A virtual machine without DMI, whose addresses its host makes up.
+        assert!(!machine(None, &[]).is_another(&machine(None, &[])));
+        assert!(!machine(None, &[]).is_another(&machine(Some("u1"), &["a"])));
     }
 
     #[test]
@@ -157,9 +223,39 @@ mod tests {
             (machine(Some("u1"), &["a"]), machine(Some("u2"), &["b"])),
             (machine(None, &["a"]), machine(None, &["b"])),
             (machine(Some("u1"), &["a"]), machine(None, &["b"])),
+            // A virtual machine that was cloned: its ports are made up.
+            (machine(Some("u1"), &[]), machine(Some("u2"), &[])),
+            (with_serials(None, &["s1"], &[]), with_serials(None, &["s2"], &[])),
+            (with_serials(None, &["s1"], &["a"]), with_serials(None, &["s2"], &["b"])),
+            // A maker who prints one serial number for all, which we do not know.
+            (with_serials(Some("u1"), &["x1"], &["a"]), with_serials(Some("u2"), &["x1"], &["b"])),
         ] {
             assert!(recorded.is_another(&here), "{recorded:?} {here:?}");
         }
+    }
+
+    #[test]
+    fn what_makers_print_on_every_machine_is_no_serial_number() {
+        for text in [
+            "To be filled by O.E.M.",
+            "To Be Filled By O.E.M.\n",
+            "Default string",
+            "System Serial Number",
+            "Not Specified",
+            "None",
+            "00000000",
+            "0",
+            "........",
+            "..-..",
+            "XXXXXXX",
+            "123456789",
+            " ",
+            "",
+        ] {
+            assert_eq!(serial(text), None, "{text:?}");
+        }
+        assert_eq!(serial(" CZC1234XYZ\n").as_deref(), Some("czc1234xyz"));
+        assert_eq!(serial("/7QHX1C3/CNFCW0012300AB/").as_deref(), Some("/7qhx1c3/cnfcw0012300ab/"));
     }
 
     #[test]
@@ -194,6 +290,10 @@ mod tests {
         let read: Machine = serde_json::from_str(golden).unwrap();
         assert_eq!(read, machine(Some("u1"), &["aa:bb:cc:00:00:01"]));
         assert_eq!(serde_json::to_string(&read).unwrap(), golden);
+        let golden_2 = r#"{"version":1,"uuid":"u1","serials":["s1"],"macs":[],"home":"a"}"#;
+        let read: Machine = serde_json::from_str(golden_2).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), golden_2);
+        assert_eq!(read.serials, ["s1".to_owned()].into());
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::under(root.path());
         std::fs::create_dir_all(paths.state()).unwrap();

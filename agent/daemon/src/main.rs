@@ -16,6 +16,7 @@ mod inventory;
 mod journal;
 mod ledger;
 mod machine;
+mod network_change;
 mod networkd;
 mod node;
 mod observe;
@@ -79,8 +80,8 @@ enum Command {
     /// Take this machine for the node's own.
     ///
     /// A disk that finds itself in another machine than it was set up in may be a
-    /// copy, and takes no part. If it was moved on purpose, and the other machine
-    /// will never run it again, this lets it go on.
+    /// copy, and takes no part while somebody answers at its address. If it was moved
+    /// on purpose, and the other machine will never run it again, this lets it go on.
     AcceptMachine,
     /// Look which copies of the cluster volume lack something that the one here
     /// has, and write it down for the agent.

@@ -16,6 +16,16 @@ const HEAD: &str = "# Written by ashlar-agent.\n";
 /// The file of the link that carries the cluster address.
 pub(crate) const CLUSTER: &str = "20-ashlar-cluster.network";
 
+/// Every name that [`files`] may give.
+pub(crate) const NAMES: [&str; 6] = [
+    "10-ashlar-bond.netdev",
+    "11-ashlar-ports.network",
+    "12-ashlar-uplink.netdev",
+    "21-ashlar-uplink.network",
+    "30-ashlar-wifi.network",
+    "80-ashlar-wired.network.d/10-site.conf",
+];
+
 /// A file of networkd, by its name.
 pub(crate) type File = (&'static str, String);
 
@@ -177,6 +187,16 @@ Scope=link
 UseHostname=no
 UseDomains=no
 ";
+
+    #[test]
+    fn a_file_of_a_site_is_known_to_be_one_when_another_site_has_none() {
+        let all = site(
+            "[network]\nvlan = 20\nbond = '802.3ad'\ndns = ['192.168.7.1']\n\
+             [network.wifi]\nssid = 'shop'\n",
+        );
+        let names: Vec<_> = files(&all, None).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, NAMES);
+    }
 
     #[test]
     fn a_site_that_asks_for_nothing_gets_one_file_as_before() {

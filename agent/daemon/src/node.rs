@@ -12,7 +12,7 @@ use crate::trust::Trust;
 use anyhow::{Context, Result};
 use ashlar_cluster::{Identity, Part, RingMember, Wanted};
 use ashlar_site::Site;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) quiet: RefCell<Quiet>,
     /// Since when the link with the cluster address has had carrier.
     pub(crate) carrier: RefCell<Carrier>,
+    /// Another machine answered at this node's address when it was asked last.
+    pub(crate) twin: Cell<bool>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
     /// What others said about places in this cluster.
@@ -125,6 +127,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             effects,
             quiet: RefCell::default(),
             carrier: RefCell::default(),
+            twin: Cell::default(),
             standing: RefCell::default(),
             told: RefCell::default(),
             sight: RefCell::default(),

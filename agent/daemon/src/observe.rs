@@ -5,6 +5,7 @@
 use crate::clock::{self, since_boot_ms};
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
+use crate::network_change;
 use crate::node::{ENGINE_UNIT, Node};
 use crate::ring::Ring;
 use crate::state;
@@ -167,15 +168,18 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// The identity, if the machine goes by it: without its address nothing
     /// else can work. And where the machine's cable is.
     async fn observe_identity(&self) -> Result<(Option<Identity>, Place)> {
+        let change = network_change::stage(&self.paths)?;
         let Some(identity) = identity::load(&self.paths)? else {
-            return Ok((None, Place::default()));
+            return Ok((None, Place { change, ..Place::default() }));
         };
         let worn = identity::look(&self.paths, &self.effects.host, &self.site, &identity).await?;
         let place = Place {
             carrier_ms: self.carrier.borrow_mut().note(worn.carrier, since_boot_ms()),
             cable_elsewhere: worn.cable_elsewhere,
             moved: worn.moved,
+            twin: worn.moved && self.twin.get(),
             in_memory: self.paths.in_memory().exists(),
+            change,
         };
         Ok((worn.holds.then_some(identity), place))
     }

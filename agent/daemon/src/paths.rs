@@ -49,6 +49,11 @@ impl Paths {
         self.root.join("sys/class/dmi/id/product_uuid")
     }
 
+    /// The serial number of its main board.
+    pub(crate) fn board_serial(&self) -> PathBuf {
+        self.root.join("sys/class/dmi/id/board_serial")
+    }
+
     /// The machine's serial number, as its label says.
     pub(crate) fn machine_serial(&self) -> PathBuf {
         self.root.join("sys/class/dmi/id/product_serial")
@@ -72,6 +77,16 @@ impl Paths {
     /// The factory reset that was asked for.
     pub(crate) fn reset(&self) -> PathBuf {
         self.state().join("reset.json")
+    }
+
+    /// A change of the network that is not kept, or was undone,
+    pub(crate) fn network_change(&self) -> PathBuf {
+        self.state().join("network-change.json")
+    }
+
+    /// and the site that it tries.
+    pub(crate) fn network_trial(&self) -> PathBuf {
+        self.state().join("network-trial.toml")
     }
 
     /// How many wrong PINs were typed at the screen since the last right one.

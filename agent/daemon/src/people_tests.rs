@@ -68,6 +68,7 @@ fn house(number: u8) -> House {
         decider: watch::channel(None).1,
         paths: paths.clone(),
         presence: Presence::with_screen(&paths, None),
+        changes: tokio::sync::mpsc::channel(1).0,
         people: watch::channel(Some(admission.clone())).1,
     };
     let router = routes(local);
@@ -130,7 +131,16 @@ async fn an_admin_may_act_and_a_viewer_may_look() {
     assert_eq!(his.get::<Status>(route::STATUS).await.unwrap().profile, "test");
     his.get::<ashlar_api::Hardware>(route::HARDWARE).await.unwrap();
     let look = PowerRequest { power: Power::Off, dry_run: true, pin: None };
-    for path in [route::POWER, route::RESET, route::NODE, route::REJOIN, route::REVOKED] {
+    let changes = [
+        route::NETWORK,
+        route::POWER,
+        route::RESET,
+        route::SITE_RESET,
+        route::NODE,
+        route::REJOIN,
+        route::REVOKED,
+    ];
+    for path in changes {
         let refused = his.post::<_, serde_json::Value>(path, &look).await;
         assert_eq!(refusal(refused), Some(Refusal::Forbidden), "{path}");
     }
@@ -154,7 +164,7 @@ async fn what_is_not_in_the_table_is_not_there_for_anybody() {
         let refused = hers.post::<_, serde_json::Value>(path, &()).await;
         assert_eq!(refusal(refused), Some(Refusal::NotFound), "{path}");
     }
-    let other_method = hers.post::<_, serde_json::Value>(route::NETWORK, &()).await;
+    let other_method = hers.post::<_, serde_json::Value>(route::HARDWARE, &()).await;
     assert_eq!(refusal(other_method), Some(Refusal::NotFound));
 }
 

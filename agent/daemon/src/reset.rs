@@ -1,7 +1,8 @@
 //! A factory reset, as far as the running system takes it: a note in state, the
 //! site in the seed for those that keep one, a variable of the firmware, a reboot.
 //! The initrd does the rest (`/usr/lib/ashlar/reset-disk`) for as long as it finds
-//! the variable, so that a power cut only makes it begin again.
+//! the variable, so that a power cut only makes it begin again. The variable names the
+//! state partition, because the box may start from another disk before that.
 //!
 //! And a reset of what containers left: the engine is stopped and its directories are
 //! emptied, but for what it knows of the Swarm. The agent stands still meanwhile,
@@ -28,7 +29,7 @@ const OTHER: u32 = 2;
 /// What the initrd looks for: the first four bytes are a variable's attributes
 /// (kept, and readable before and after boot services end).
 const MARK: &str = "/sys/firmware/efi/efivars/AshlarReset-0c7e1c0a-62b7-4d3f-9b0e-3f2f1f7c8a55";
-const MARK_TEXT: &[u8] = b"\x07\0\0\x001 factory\n";
+const MARK_TEXT: &[u8] = b"\x07\0\0\x001 factory";
 
 /// A reset that was asked for, as state keeps it until it is carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +147,20 @@ fn empty_engine(paths: &Paths) -> Result<()> {
     state::remove_dir(&paths.containerd())
 }
 
+/// The text of the mark: it names the state partition that is to be emptied, so that a
+/// stick that was left in the box neither takes it for its own nor ends it.
+fn mark_of(dev: &Path) -> Result<Vec<u8>> {
+    let own = fs::canonicalize(dev.join("ashlar/state"))
+        .context("this box has no state partition that could be emptied")?;
+    let all = fs::read_dir(dev.join("ashlar/by-partuuid"))
+        .context("the partitions of this box's disk have no names")?;
+    let of_state = |link: &PathBuf| fs::canonicalize(link).is_ok_and(|device| device == own);
+    let link = all.flatten().map(|entry| entry.path()).find(of_state);
+    let link = link.context("the state partition of this box has no name")?;
+    let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok([MARK_TEXT, format!(" {name}\n").as_bytes()].concat())
+}
+
 /// `ashlar-agent reset`.
 pub(crate) fn run() -> Result<()> {
     carry_out(&Paths::system(), &mut TheBox)
@@ -174,11 +189,16 @@ impl Effects for TheBox {
     }
 
     fn mark(&mut self) -> Result<()> {
-        if fs::read(MARK).is_ok_and(|text| text == MARK_TEXT) {
+        let mark = mark_of(Path::new("/dev"))?;
+        if fs::read(MARK).is_ok_and(|text| text == mark) {
             return Ok(());
         }
+        if Path::new(MARK).exists() {
+            // That of another disk, of which the system does not know that it is ours.
+            call(Command::new("chattr").args(["-i", MARK]))?;
+        }
         // One call of write(2), as efivarfs asks for.
-        fs::write(MARK, MARK_TEXT).context(
+        fs::write(MARK, mark).context(
             "the firmware does not keep a note of the reset, so that a power cut could leave it half \
              done: nothing is reset",
         )
@@ -212,6 +232,7 @@ fn call(command: &mut Command) -> Result<()> {
 mod tests {
     use super::*;
     use ashlar_api::Secret;
+    use std::os::unix::fs::symlink;
 
     const SITE: &str = "version = 1\nname = \"demo\"\n\
         ring-key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n";
@@ -351,6 +372,21 @@ mod tests {
         let mut fake = Fake::default();
         carry_out(&paths, &mut fake).unwrap();
         assert_eq!(fake.effects, 0);
+    }
+
+    #[test]
+    fn the_mark_names_the_state_partition_of_the_disk_that_the_box_runs_from() {
+        let dev = tempfile::tempdir().unwrap();
+        assert!(mark_of(dev.path()).is_err());
+        let links = dev.path().join("ashlar/by-partuuid");
+        fs::create_dir_all(&links).unwrap();
+        for (device, name) in [("sda1", "1111-aa"), ("sda9", "9999-aa")] {
+            fs::write(dev.path().join(device), "").unwrap();
+            symlink(format!("../../{device}"), links.join(name)).unwrap();
+        }
+        symlink("../sda9", dev.path().join("ashlar/state")).unwrap();
+        let mark = mark_of(dev.path()).unwrap();
+        assert_eq!(mark, b"\x07\0\0\x001 factory 9999-aa\n");
     }
 
     #[test]

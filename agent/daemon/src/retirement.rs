@@ -2,7 +2,7 @@
 //! known of the others' copies before one is given up, and what a node does that
 //! hears that it has its place no more.
 
-use crate::host::Host;
+use crate::host::{Host, UnitState};
 use crate::identity;
 use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
 use crate::paths::Paths;
@@ -144,7 +144,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             0o600,
         )?;
         if self.wanted.swarm {
-            if let Err(error) = swarm.leave().await {
+            // To ask one that is stopped would start it, and in a copied disk it would
+            // speak as the node that was copied.
+            let runs = host.unit(ENGINE_UNIT).await? == UnitState::Active;
+            if runs && let Err(error) = swarm.leave().await {
                 tracing::debug!("the engine is in no Swarm that it could leave: {error:#}");
             }
             host.stop(ENGINE_SOCKET).await?;

@@ -6,6 +6,7 @@ use crate::clock::since_boot;
 use crate::health::{self, Pulse};
 use crate::host::{Host, Machine};
 use crate::ledger::Ledger;
+use crate::network_change::{self, Changer};
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
 use crate::people::Admission;
@@ -30,7 +31,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 
 /// Where the cluster volume is mounted.
@@ -64,13 +65,14 @@ async fn live(paths: &Paths) -> Result<()> {
     let (status, receiver) = watch::channel(facts.blank());
     let (decider, decides) = watch::channel(None);
     let presence = Presence::new(paths);
+    let (changes, changes_asked) = mpsc::channel(1);
     let (people, lets_in) = watch::channel(None);
-    let (status_seen, paths_seen) = (receiver, paths.clone());
     let api = LocalApi {
-        status: status_seen,
+        status: receiver,
         decider: decides,
-        paths: paths_seen,
+        paths: paths.clone(),
         presence,
+        changes,
         people: lets_in,
     };
     let routes = serve::routes(api);
@@ -90,6 +92,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let wanted = release::wanted(paths, &settings, &site)?;
     // Each daemon that hears of its files may take a while.
     pulse.promise(Duration::from_secs(600));
+    network_change::undo_unkept(paths)?;
     site_files::apply(paths, &host, &site).await?;
 
     let wake = Arc::new(Notify::new());
@@ -101,8 +104,11 @@ async fn live(paths: &Paths) -> Result<()> {
     let effects = Effects { host, ring: serf, storage, swarm: engine.clone() };
     let (members, members_seen) = watch::channel(Vec::new());
     let (server, server_seen) = watch::channel(None);
+    let node = Rc::new(Node::new(paths, site, wanted, effects));
+    let changer = Changer::new(node.clone(), members_seen.clone());
+    tokio::task::spawn_local(changer.run(changes_asked));
     let mut agent_loop = AgentLoop {
-        node: Rc::new(Node::new(paths, site, wanted, effects)),
+        node,
         work: Work::new(wake.clone()),
         facts,
         phases,

@@ -4,7 +4,7 @@
 //! when they changed.
 
 use crate::host::Host;
-use crate::identity::Known;
+use crate::identity::{self, Known};
 use crate::networkd;
 use crate::paths::Paths;
 use crate::state;
@@ -36,6 +36,8 @@ struct Group {
     /// What they are for, for a person.
     what: &'static str,
     files: Vec<File>,
+    /// What another site may have left.
+    gone: Vec<PathBuf>,
     then: Then,
 }
 
@@ -44,12 +46,32 @@ struct Group {
 pub(crate) async fn apply(paths: &Paths, host: &impl Host, site: &Site) -> Result<()> {
     let links = host.links().await?;
     let known = Known::here(paths, &links);
-    for group in groups(paths, site, known.node(site)) {
+    let mut groups = groups(paths, site, known.node(site));
+    if let Some(links) = groups.iter_mut().find(|group| group.then == Then::ReloadNetwork)
+        && let Some(file) = cluster_file(paths, host, site, &known).await?
+    {
+        links.files.push(file);
+    }
+    for group in groups {
         if let Err(error) = put(host, &group).await {
             tracing::error!("the site's {} cannot be set up: {error:#}", group.what);
         }
     }
     Ok(())
+}
+
+/// The file of the link that carries the cluster address, where that is on one.
+async fn cluster_file(
+    paths: &Paths,
+    host: &impl Host,
+    site: &Site,
+    known: &Known,
+) -> Result<Option<File>> {
+    let Some(identity) = identity::load(paths)? else { return Ok(None) };
+    let Some(link) = host.link_of(identity.address).await? else { return Ok(None) };
+    let text = networkd::cluster(&link, &identity, site, known.node(site));
+    let path = paths.networkd().join(networkd::CLUSTER);
+    Ok(Some(File { path, text: text.into(), mode: 0o644 }))
 }
 
 async fn put(host: &impl Host, group: &Group) -> Result<()> {
@@ -63,6 +85,10 @@ async fn put(host: &impl Host, group: &Group) -> Result<()> {
         }
         changed |= state::write_if_changed(&file.path, file.text.as_bytes(), file.mode)?;
     }
+    for path in group.gone.iter().filter(|path| path.exists()) {
+        state::remove(path)?;
+        changed = true;
+    }
     if !changed {
         return Ok(());
     }
@@ -73,8 +99,9 @@ async fn put(host: &impl Host, group: &Group) -> Result<()> {
         Then::Start(unit) => host.start(unit).await,
     };
     if heard.is_err() {
-        // Told again at the agent's next start.
-        for file in &group.files {
+        // Told again at the agent's next start. The address itself stays where it is.
+        let others = |file: &&File| !file.path.ends_with(networkd::CLUSTER);
+        for file in group.files.iter().filter(others) {
             state::remove(&file.path)?;
         }
     }
@@ -87,24 +114,28 @@ fn groups(paths: &Paths, site: &Site, node: Option<&SiteNode>) -> Vec<Group> {
     let mut groups = vec![Group {
         what: "network for containers",
         files: vec![File { path: paths.engine_environment(), text: engine(site), mode: 0o600 }],
+        gone: Vec::new(),
         then: Then::Nothing,
     }];
-    let mut add = |what, files: Vec<File>, then| {
-        if !files.is_empty() {
-            groups.push(Group { what, files, then });
-        }
+    let mut add = |what, files: Vec<File>, all: Vec<PathBuf>, then| {
+        let kept = |path: &PathBuf| files.iter().any(|file| file.path == *path);
+        let gone = all.into_iter().filter(|path| !kept(path)).collect();
+        groups.push(Group { what, files, gone, then });
     };
     let links = networkd::files(site, node).into_iter();
     let links = links.map(|(name, text)| public(paths.networkd().join(name), text)).collect();
-    add("network links", links, Then::ReloadNetwork);
-    let names = names(site).map(|text| public(paths.resolved(), text));
-    add("name servers", names.into_iter().collect(), Then::Restart("systemd-resolved.service"));
-    let time = time_servers(site).map(|text| public(paths.timesyncd(), text));
-    add("time servers", time.into_iter().collect(), Then::Restart("systemd-timesyncd.service"));
+    let all = networkd::NAMES.iter().map(|name| paths.networkd().join(name)).collect();
+    add("network links", links, all, Then::ReloadNetwork);
+    let names = names(site).map(|text| public(paths.resolved(), text)).into_iter().collect();
+    let resolver = Then::Restart("systemd-resolved.service");
+    add("name servers", names, vec![paths.resolved()], resolver);
+    let time = time_servers(site).map(|text| public(paths.timesyncd(), text)).into_iter().collect();
+    let clock = Then::Restart("systemd-timesyncd.service");
+    add("time servers", time, vec![paths.timesyncd()], clock);
     if let Some(zone) = &site.time.zone {
         if paths.zone(zone).exists() {
             let file = public(paths.timezone(), format!("ZONE={zone}\n"));
-            add("time zone", vec![file], Then::Start("ashlar-timezone.service"));
+            add("time zone", vec![file], Vec::new(), Then::Start("ashlar-timezone.service"));
         } else {
             tracing::error!("this image does not know the site's time zone {zone}");
         }
@@ -112,11 +143,11 @@ fn groups(paths: &Paths, site: &Site, node: Option<&SiteNode>) -> Vec<Group> {
     if let Some(network) = &site.network.wifi {
         let (name, text) = wifi(network);
         let file = File { path: paths.wifi().join(name), text, mode: 0o600 };
-        add("wireless network", vec![file], Then::Start("iwd.service"));
+        add("wireless network", vec![file], Vec::new(), Then::Start("iwd.service"));
     }
     if let Some(keyboard) = &site.console.keyboard {
         let file = public(paths.keyboard(), format!("KEYMAP={keyboard}\n"));
-        add("keyboard", vec![file], Then::Start("ashlar-keyboard.service"));
+        add("keyboard", vec![file], Vec::new(), Then::Start("ashlar-keyboard.service"));
     }
     groups
 }

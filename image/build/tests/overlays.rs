@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -24,6 +24,15 @@ impl Machine {
         let machine = Self(tempfile::tempdir().unwrap());
         for directory in ["bin", "dev/ashlar", "proc", "sys/block", "sys/firmware/efi/efivars"] {
             fs::create_dir_all(machine.at(directory)).unwrap();
+        }
+        // What the initrd has, and nothing else.
+        fs::create_dir(machine.at("programs")).unwrap();
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/initrd.toml");
+        for line in fs::read_to_string(list).unwrap().lines() {
+            let quoted = line.trim().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            let Some(program) = quoted.filter(|path| path.contains("bin/")) else { continue };
+            let name = program.rsplit('/').next().unwrap();
+            symlink(program, machine.at("programs").join(name)).unwrap();
         }
         machine.write("sys/class/tty/console/active", "tty0\n");
         machine.write("dev/tty1", "");
@@ -47,7 +56,10 @@ impl Machine {
     fn tool(&self, name: &str, script: &str) {
         let path = format!("bin/{name}");
         let top = self.0.path().display();
-        self.write(&path, &format!("#!/bin/sh\nset -eu\ntop={top}\n{script}\n"));
+        self.write(
+            &path,
+            &format!("#!/bin/sh\nset -eu\nPATH=/usr/bin:/bin\ntop={top}\n{script}\n"),
+        );
         fs::set_permissions(self.at(&path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
@@ -62,11 +74,22 @@ impl Machine {
     }
 
     fn run(&self, program: &str) -> Output {
-        let path = format!("{}:/usr/bin:/bin", self.at("bin").display());
-        Command::new("sh")
+        self.asked(program, "")
+    }
+
+    /// As if somebody had asked for it in the boot menu.
+    fn asked(&self, program: &str, by: &str) -> Output {
+        self.with(program, by, &[])
+    }
+
+    fn with(&self, program: &str, by: &str, words: &[&str]) -> Output {
+        let path = format!("{}:{}", self.at("bin").display(), self.at("programs").display());
+        Command::new("/bin/sh")
             .arg(overlays().join("initrd/usr/lib/ashlar").join(program))
+            .args(words)
             .arg(self.0.path())
             .env("PATH", path)
+            .env("ASHLAR_ASKED", by)
             .output()
             .unwrap()
     }
@@ -190,6 +213,9 @@ fn a_disk_that_cannot_be_written_gives_state_and_data_in_memory_and_says_so() {
     }
 }
 
+/// What the firmware keeps of a reset of the disk that was booted from.
+const NOTE: &str = "1 factory 50000000-0000-0000-0000-00000000000a\n";
+
 /// A machine with state and data, whose tools count their calls and stop at one of
 /// them as if power had failed: before they do anything, or after.
 fn resetting(mark: bool) -> Machine {
@@ -198,8 +224,9 @@ fn resetting(mark: bool) -> Machine {
         machine.write(&format!("dev/ashlar/{part}"), "old");
     }
     if mark {
-        machine.write(MARK, "1 factory\n");
+        machine.write(MARK, &format!("\x07\0\0\0{NOTE}"));
     }
+    machine.write("run/ashlar/boot-disk/sda", "");
     // The power fails at the call whose number is in `fails-at`.
     let count = "n=$(($(cat $top/calls 2>/dev/null || echo 0) + 1)); echo $n >$top/calls\n\
                  cut() { [ \"$n$1\" != \"$(cat $top/fails-at 2>/dev/null)\" ] || { \
@@ -214,6 +241,18 @@ fn resetting(mark: bool) -> Machine {
         "for word in \"$@\"; do case $word in of=*) of=${word#of=} ;; if=*) zero=1 ;; esac; done\n\
          if [ -n \"${zero:-}\" ]; then : >$of; else cat >$of; fi",
     );
+    // The medium is pulled before its time is up, unless it is a disc.
+    machine.tool(
+        "udevadm",
+        &format!(
+            "case $1 in\n\
+             info) echo {} ;;\n\
+             wait) echo \"$*\" >>$top/done; [ ! -e $top/stays ] ;;\n\
+             esac",
+            NOTE.trim().rsplit(' ').next().unwrap()
+        ),
+    );
+    machine.tool("systemctl", "echo \"$*\" >>$top/done");
     // Formats what is empty, and nothing else.
     tool("systemd-makefs", "[ -s $2 ] || echo $1 >$2");
     tool("chattr", "");
@@ -259,22 +298,129 @@ fn a_reset_from_the_menu_says_so_first_and_notes_it_before_anything_is_gone() {
     machine.tool("sleep", "cat $top/dev/ashlar/state >$top/during; [ $1 = 30 ]");
     // Power fails at the first discard.
     machine.write("fails-at", "2before\n");
-    assert!(!machine.run("reset-disk").status.success());
+    assert!(!machine.asked("reset-disk", "menu").status.success());
     assert_eq!(fs::read_to_string(machine.at("during")).unwrap(), "old");
     assert!(fs::read_to_string(machine.at("dev/tty1")).unwrap().contains("30 seconds"));
     let mark = fs::read(machine.at(MARK)).unwrap();
-    assert_eq!(mark, b"\x07\0\0\x001 factory\n");
+    assert_eq!(mark, format!("\x07\0\0\0{NOTE}").as_bytes());
+    // It goes on without asking again, whatever is chosen then.
+    fs::remove_file(machine.at("during")).unwrap();
+    assert!(machine.run("reset-disk").status.success());
+    assert!(is_reset(&machine) && !machine.at("during").exists());
+}
+
+/// Nobody ran from it, or it cannot be written and has its state in memory.
+fn with_nothing_of_its_own(disc: bool) -> Machine {
+    let machine = resetting(false);
+    if disc {
+        machine.write("run/ashlar/in-memory", "");
+    } else {
+        fs::remove_dir_all(machine.at("dev/ashlar")).unwrap();
+    }
+    machine
 }
 
 #[test]
-fn a_box_that_was_never_booted_has_nothing_to_empty() {
-    let machine = resetting(true);
-    for part in ["state", "data"] {
-        fs::remove_file(machine.at("dev/ashlar").join(part)).unwrap();
+fn a_medium_that_no_box_ran_from_says_that_it_has_nothing_to_reset_and_starts_nothing() {
+    for (disc, stays, then) in
+        [(false, false, "reboot --force"), (false, true, "poweroff --force"), (true, true, "power")]
+    {
+        let machine = with_nothing_of_its_own(disc);
+        if stays {
+            machine.write("stays", "");
+        }
+        let output = machine.asked("reset-disk", "menu");
+        assert!(output.status.success(), "{}", said(&output));
+        let screen = fs::read_to_string(machine.at("dev/tty1")).unwrap();
+        for words in ["holds nothing of its own to reset", "start it from its own disk"] {
+            assert!(screen.contains(words), "{screen}");
+        }
+        assert!(!screen.contains("done") && !screen.contains("will be gone"), "{screen}");
+        let done = fs::read_to_string(machine.at("done")).unwrap();
+        let (waited, left) = done.split_once('\n').unwrap();
+        assert_eq!(waited, "wait --removed --timeout=600 /dev/sda");
+        assert!(left.starts_with(then), "{done}");
+        assert!(!machine.at(MARK).exists() && !machine.at("calls").exists(), "it did something");
     }
-    let output = machine.run("reset-disk");
+}
+
+#[test]
+fn a_reset_of_the_box_s_disk_is_neither_done_nor_ended_by_a_stick_that_was_left_in() {
+    let unused = with_nothing_of_its_own(false);
+    let disc = with_nothing_of_its_own(true);
+    let used = resetting(false);
+    let elsewhere = NOTE.replace("5000", "6000");
+    for (machine, note) in [(&unused, NOTE), (&disc, NOTE), (&used, elsewhere.as_str())] {
+        machine.write(MARK, &format!("\x07\0\0\0{note}"));
+        let output = machine.run("reset-disk");
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(said(&output).contains("another disk"), "{}", said(&output));
+        assert!(machine.at(MARK).exists() && !machine.at("calls").exists(), "it did something");
+        assert_eq!(fs::read_to_string(machine.at("dev/tty1")).unwrap(), "");
+    }
+    assert_eq!(fs::read_to_string(used.at("dev/ashlar/state")).unwrap(), "old");
+}
+
+#[test]
+fn a_reset_that_an_older_release_noted_is_carried_out() {
+    let machine = resetting(false);
+    machine.write(MARK, "\x07\0\0\x001 factory\n");
+    assert!(machine.run("reset-disk").status.success());
+    assert!(is_reset(&machine) && !machine.at(MARK).exists());
+}
+
+#[test]
+fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() {
+    let machine = Machine::new();
+    machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
+    machine.write("dev/ttyS0", "");
+    machine.tool(
+        "systemctl",
+        "case $1 in\n\
+         list-units) echo \"ashlar-disk.service loaded failed failed The disk\" ;;\n\
+         show) echo \"The disk that this box was booted from\" ;;\n\
+         esac",
+    );
+    machine.tool("journalctl", "echo \"No disk holds the root of this release.\"");
+    machine.tool("dmesg", "echo \"nvme0: I/O error\"");
+    machine.tool("sleep", "echo \"$1\" >$top/slept");
+    let output = machine.with("show-failure", "", &["300"]);
     assert!(output.status.success(), "{}", said(&output));
-    assert!(!machine.at(MARK).exists());
+    for console in ["dev/tty1", "dev/ttyS0"] {
+        let page = fs::read_to_string(machine.at(console)).unwrap();
+        for words in [
+            "This box could not start.",
+            "ashlar-disk.service  The disk that this box was booted from",
+            "No disk holds the root of this release.",
+            "nvme0: I/O error",
+            "Nothing needs to be typed, and nothing can be: it tries again in 5 minutes.",
+        ] {
+            assert!(page.contains(words), "{console} lacks {words:?}:\n{page}");
+        }
+        let last = page.lines().rfind(|line| !line.trim().is_empty()).unwrap();
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        assert!(last.starts_with('─'), "something covers its end: {last}");
+    }
+    assert_eq!(fs::read_to_string(machine.at("slept")).unwrap(), "300\n");
+
+    // What would be a shell is this page, before and after the root is there; whatever
+    // becomes of the page, the box restarts.
+    for overlay in ["base", "initrd"] {
+        let unit = overlays().join(overlay).join("usr/lib/systemd/system/emergency.service");
+        let unit = fs::read_to_string(unit).unwrap();
+        let starts: Vec<_> = unit.lines().filter(|line| line.starts_with("Exec")).collect();
+        assert_eq!(starts, ["ExecStart=/usr/lib/ashlar/show-failure 300"]);
+        for words in ["SuccessAction=reboot-force", "FailureAction=reboot-force"] {
+            assert!(unit.contains(words), "{overlay}");
+        }
+        assert!(!unit.contains("StandardInput"), "{overlay}: nobody types here");
+    }
+    for shell in ["rescue.service", "debug-shell.service"] {
+        let masked = overlays().join("base/etc/systemd/system").join(shell);
+        assert_eq!(fs::read_link(masked).unwrap(), Path::new("/dev/null"), "{shell}");
+        let list = include_str!("../data/initrd.toml");
+        assert!(!list.contains(&format!("\"{shell}\"")), "the initrd has {shell}");
+    }
 }
 
 impl Machine {
@@ -365,6 +511,15 @@ fn the_menu_s_reset_is_the_initrd_s_alone() {
         assert_eq!(machine.role(true), ["ashlar-reset-disk.service.d"], "{entry}");
         assert!(machine.role(false).is_empty(), "{entry}");
     }
+    // A medium that cannot be written says that there is nothing to reset, instead of
+    // starting without a word.
+    machine.role(true);
+    let more = machine.at("units/ashlar-reset-disk.service.d/role.conf");
+    let more = fs::read_to_string(more).unwrap();
+    assert!(
+        more.contains("ConditionPathExists=\n") && more.contains("ASHLAR_ASKED=menu"),
+        "{more}"
+    );
 }
 
 #[test]

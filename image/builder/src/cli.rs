@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, compare, completions, cve, demo, doctor, export, flash, graph, inspect,
-    lab, lint, lock, man, new, profile, sbom, site, size, stamp, vendor, vm,
+    lab, lint, lock, man, new, profile, sbom, scan, site, size, stamp, vendor, vm,
 };
 use crate::context::{Context, Global};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Stamp(stamp::Args),
     Vm(vm::Args),
     Lab(lab::Args),
+    Scan(scan::Args),
     Inspect(inspect::Args),
     Lint(lint::Args),
     Compare(compare::Args),
@@ -93,6 +94,7 @@ impl Command {
             Self::Stamp(args) => stamp::run(args, context),
             Self::Vm(args) => vm::run(args, context),
             Self::Lab(args) => lab::run(args, context),
+            Self::Scan(args) => scan::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Lint(args) => lint::run(args, context),
             Self::Compare(args) => compare::run(args, context),

@@ -8,6 +8,7 @@
 //! * [`lint`]: is the image as it should be? Named rules, each with its reason;
 //! * [`compare`]: what is different in another one? What concerns security first;
 //! * [`size`](mod@size): which package and which kernel module takes how much;
+//! * [`hardware`]: which devices of a machine could it drive?
 //! * [`cve`]: which known holes have the packages, by Debian's security tracker.
 //!
 //! Nothing here knows recipes or sites: what is known from outside an image is
@@ -21,6 +22,7 @@ mod erofs;
 mod error;
 pub mod esp;
 mod fat;
+pub mod hardware;
 pub mod initrd;
 pub mod lint;
 mod opened;

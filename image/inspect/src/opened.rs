@@ -55,16 +55,17 @@ impl Opened {
         Ok(Self { disk, inspection, tree, work })
     }
 
-    /// An image and a root that a test made.
-    #[cfg(test)]
-    pub(crate) fn made(image: &Path, root: &Path) -> Self {
-        let disk = Disk::open(image).unwrap();
-        Self {
-            inspection: Inspection::of(&disk).unwrap(),
-            disk,
-            tree: Ok(Tree::read_list(root).unwrap()),
-            work: WorkDirectory::new(&std::env::temp_dir()).unwrap(),
-        }
+    /// The same with a root that somebody else has unpacked, and keeps; `place`
+    /// is for [`Opened::work`].
+    ///
+    /// # Errors
+    /// When the image or the root cannot be read.
+    pub fn unpacked(image: &Path, root: &Path, place: &Path) -> Result<Self, InspectError> {
+        let disk = Disk::open(image)?;
+        let inspection = Inspection::of(&disk)?;
+        let read = |source| InspectError::Work { path: root.to_owned(), source };
+        let tree = Ok(Tree::read_list(root).map_err(read)?);
+        Ok(Self { disk, inspection, tree, work: WorkDirectory::new(place)? })
     }
 
     /// The unpacked root.

@@ -1,19 +1,23 @@
 //! A root, unpacked. Links in it are followed inside it: `/etc/x` never means the
 //! host's.
 
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::OFlag;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+/// How many links may lead to a file: what the kernel allows.
+const LINKS: usize = 40;
 
 /// An unpacked root and the list of what is in it.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
-    fd: OwnedFd,
     entries: Vec<Entry>,
+    /// Where each link leads, by its path below the root.
+    links: BTreeMap<PathBuf, PathBuf>,
 }
 
 /// One file, directory or link.
@@ -46,6 +50,7 @@ impl Tree {
     /// Reads the list of what is below `root`.
     pub fn read_list(root: &Path) -> std::io::Result<Self> {
         let mut entries = Vec::new();
+        let mut links = BTreeMap::new();
         for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
             let entry = entry?;
             let metadata = entry.metadata()?;
@@ -56,6 +61,9 @@ impl Tree {
                 _ => Kind::Other,
             };
             let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
+            if kind == Kind::Link {
+                links.insert(below.to_owned(), std::fs::read_link(entry.path())?);
+            }
             entries.push(Entry {
                 path: format!("/{}", below.display()),
                 kind,
@@ -63,7 +71,7 @@ impl Tree {
                 size: metadata.len(),
             });
         }
-        Ok(Self { root: root.to_owned(), fd: File::open(root)?.into(), entries })
+        Ok(Self { root: root.to_owned(), entries, links })
     }
 
     /// Where it is on this host.
@@ -88,11 +96,41 @@ impl Tree {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    fn open(&self, path: &str, flags: OFlag) -> std::io::Result<File> {
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        Ok(openat2(&self.fd, path, how)?.into())
+    /// The path below the root that `path` means, every link followed inside it.
+    fn resolve(&self, path: &Path) -> std::io::Result<PathBuf> {
+        let mut ahead = vec![path.to_owned()];
+        let mut at = PathBuf::new();
+        let mut followed = 0;
+        while let Some(path) = ahead.pop() {
+            let mut components = path.components();
+            let Some(component) = components.next() else { continue };
+            ahead.push(components.as_path().to_owned());
+            match component {
+                Component::RootDir | Component::Prefix(_) => at = PathBuf::new(),
+                Component::CurDir => {}
+                // Above the root is the root.
+                Component::ParentDir => drop(at.pop()),
+                Component::Normal(name) => {
+                    at.push(name);
+                    if let Some(target) = self.links.get(&at) {
+                        followed += 1;
+                        if followed > LINKS {
+                            return Err(nix::errno::Errno::ELOOP.into());
+                        }
+                        at.pop();
+                        ahead.push(target.clone());
+                    }
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    fn open(&self, path: &str) -> std::io::Result<File> {
+        let place = self.root.join(self.resolve(Path::new(path))?);
+        // A pipe in the tree must not hold the reader up.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+        File::options().read(true).custom_flags(flags.bits()).open(place)
     }
 
     /// Every file that a processor or an interpreter runs: programs, libraries and
@@ -115,14 +153,14 @@ impl Tree {
 
     /// Whether something is there, links followed.
     pub fn exists(&self, path: &str) -> bool {
-        self.open(path, OFlag::O_PATH).is_ok()
+        let place = self.resolve(Path::new(path)).map(|below| self.root.join(below));
+        place.is_ok_and(|place| place.symlink_metadata().is_ok())
     }
 
     /// The content of a file, links followed.
     pub fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        // A pipe in the tree must not hold the reader up.
-        self.open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?.read_to_end(&mut bytes)?;
+        self.open(path)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -151,11 +189,16 @@ mod tests {
         std::fs::write(root.join("usr/lib/os-release"), "yes").unwrap();
         symlink("/usr/lib/os-release", root.join("etc/os-release")).unwrap();
         symlink("../../../../outside", root.join("etc/escape")).unwrap();
+        symlink("/etc", root.join("usr/etc")).unwrap();
+        symlink("ring-b", root.join("etc/ring-a")).unwrap();
+        symlink("ring-a", root.join("etc/ring-b")).unwrap();
         let tree = Tree::read_list(&root).unwrap();
         assert_eq!(tree.text("/etc/os-release").unwrap().as_deref(), Some("yes"));
+        assert_eq!(tree.text("/usr/etc/../etc/os-release").unwrap().as_deref(), Some("yes"));
         assert_eq!(tree.text("/etc/escape").unwrap(), None);
+        assert!(tree.text("/etc/ring-a").is_err() && !tree.exists("/etc/ring-a"));
         assert!(!tree.exists("/etc/escape"));
-        assert_eq!(tree.below("/etc").count(), 2);
+        assert_eq!(tree.below("/etc").count(), 4);
         assert!(tree.below("/etc").all(|entry| entry.kind == Kind::Link));
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
     let swarm = || must(c.o.swarm.is_some(), "the container engine could not be observed");
     match step {
         Step::MakeIdentity
+        | Step::TakeMachine
         | Step::Start { .. }
         | Step::Restart { .. }
         | Step::TrimLogs
@@ -54,6 +55,9 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         }
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddSet { .. }
+        | Step::Rebalance { .. }
+        | Step::NoteSpread { .. }
         | Step::TuneVolume
         | Step::StartVolume
         | Step::MountVolume
@@ -77,8 +81,15 @@ pub(super) fn certified_before_services(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
     must(c.o.site, "there is no site")?;
-    must(!c.o.place.moved, "this disk was set up in another machine")?;
-    must(c.o.identity.is_some() || matches!(step, Step::MakeIdentity), "there is no identity")?;
+    if c.o.place.moved {
+        return must(
+            matches!(step, Step::TakeMachine | Step::StartAnew | Step::StayOut),
+            "this disk was set up in another machine",
+        );
+    }
+    let ends = matches!(step, Step::StartAnew | Step::StayOut);
+    let makes = matches!(step, Step::MakeIdentity);
+    must(c.o.identity.is_some() || makes || ends, "there is no identity")?;
     let wanted = match step.phase() {
         Phase::Identity | Phase::Ready => true,
         Phase::Ring | Phase::Pki => c.w.ring,
@@ -91,6 +102,7 @@ pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
         Step::Start { daemon: Daemon::Storage } => c.o.storage.is_some(),
         Step::Start { daemon: Daemon::Engine } => c.o.swarm.is_some(),
         Step::MakeIdentity => c.o.identity.is_some() && !c.o.place.cable_elsewhere,
+        Step::TakeMachine => true,
         _ => false,
     };
     must(!running, "it is there already")

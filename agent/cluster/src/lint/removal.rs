@@ -2,7 +2,7 @@
 //! (ring, peer, brick, seat) and not at the record that the planner goes by.
 
 use super::{Case, Verdict, must};
-use crate::{Intent, MemberStatus, NodeId, Record, Scope, Step};
+use crate::{Brick, Intent, MemberStatus, NodeId, Rebalance, Record, Scope, Step, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -79,8 +79,10 @@ pub(super) fn take_out_only_the_emptied(step: &Step, c: &Case<'_>) -> Verdict {
     Ok(())
 }
 
-pub(super) fn stay_out_until_let_in(_: &Step, c: &Case<'_>) -> Verdict {
-    must(!c.o.out, "a person took this box out")
+pub(super) fn stay_out_until_let_in(step: &Step, c: &Case<'_>) -> Verdict {
+    // One that lost power on its way out goes on.
+    let on_its_way = matches!(step, Step::StayOut) && c.o.retired;
+    must(!c.o.out || on_its_way, "a person took this box out")
 }
 
 /// Every brick runs, and none lacks anything.
@@ -98,17 +100,28 @@ fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
     volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == address))
 }
 
-/// Whether every write is in full on each of the other bricks.
+/// The bricks that hold the same files as the one at this address.
+fn set_at(volume: &Volume, address: IpAddr) -> &[Brick] {
+    let at = volume.bricks.iter().position(|b| b.address == address).unwrap_or(0);
+    let copies = usize::from(volume.replicas).max(1);
+    let first = at - at % copies;
+    volume.bricks.get(first..(first + copies).min(volume.bricks.len())).unwrap_or_default()
+}
+
+/// Whether every write is in full on each of the other bricks of its set.
 fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
     let volume =
         c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
     must(volume.started, "the volume is stopped")?;
-    let others: Vec<_> = volume.bricks.iter().filter(|b| b.address != address).collect();
+    let set = set_at(volume, address);
+    let others: Vec<_> = set.iter().filter(|b| b.address != address).collect();
     must(!others.is_empty(), "it is the only copy")?;
     must(others.iter().all(|b| b.online), "another copy is out of reach")?;
     match &volume.behind {
         None => Err("whether the other copies are whole is unknown".into()),
-        Some(behind) => must(behind.is_empty(), "another copy is not whole"),
+        Some(behind) => {
+            must(!others.iter().any(|b| behind.contains(&b.address)), "another copy is not whole")
+        }
     }
 }
 
@@ -133,15 +146,17 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         must(!peers.any(|p| p.address == from && p.connected), format!("{from} is connected"))?;
         whole_without(c, from)?;
     }
-    let bricks = volume.bricks.len();
-    must(bricks == usize::from(volume.replicas), "the volume is not one replica set")?;
+    let (bricks, copies) = (volume.bricks.len(), usize::from(volume.replicas));
+    must(copies > 0 && bricks.is_multiple_of(copies), "a set of the volume is short")?;
+    must(volume.rebalance != Some(Rebalance::Running), "files move between the sets")?;
     match (step, to) {
         (_, Some(to)) => {
             must(volume.bricks.iter().all(|b| b.address != to), format!("{to} has a brick"))?;
-            must(bricks > 2 || !asked, "one copy alone would be whole meanwhile")?;
+            must(copies > 2 || !asked, "one copy alone would be whole meanwhile")?;
             must(!c.leaves_at(to), format!("{to} is taken out"))
         }
         (Step::DropBrick { replicas, .. }, None) => {
+            must(bricks == copies, "every set would lose a copy")?;
             must(usize::from(*replicas) + 1 == bricks, "not one copy less")?;
             let one_may = asked || retired.is_some_and(|gone| gone.removed);
             must(*replicas >= if one_may { 1 } else { 2 }, "only one copy would be left")

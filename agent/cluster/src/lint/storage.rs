@@ -58,7 +58,9 @@ pub(super) fn add_only_when_healthy(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn bricks_only_on_open_peers(step: &Step, c: &Case<'_>) -> Verdict {
     let bricks: &[IpAddr] = match step {
-        Step::CreateVolume { bricks } | Step::AddBricks { bricks, .. } => bricks,
+        Step::CreateVolume { bricks }
+        | Step::AddBricks { bricks, .. }
+        | Step::AddSet { bricks } => bricks,
         Step::ReplaceBrick { to, .. } => std::slice::from_ref(to),
         Step::ProbePeer { address } => {
             return must(

@@ -35,15 +35,14 @@ pub(super) fn plan(s: &Situation<'_>, swarm: &Swarm, intent: &Intent, plan: &mut
 fn copy(s: &Situation<'_>, known: &KnownBox, plan: &mut Plan) {
     let Some(storage) = s.observed.storage.as_ref().filter(|_| s.wanted.storage) else { return };
     let Some(volume) = &storage.volume else { return };
-    let copies = volume.bricks.len();
-    let one_set = copies == usize::from(volume.replicas);
+    let copies = usize::from(volume.replicas);
     if !volume.bricks.iter().any(|b| b.address == known.address) {
         return;
     }
     let able = match unhealthy(volume) {
-        _ if !one_set => Err("the volume is one set of copies".into()),
+        _ if !volume.has_whole_sets() => Err("every set of the volume has all its copies".into()),
         Some(until) => Err(until),
-        None => successor(s, storage, volume, known.address, 1),
+        None => volume.rests().and_then(|()| successor(s, storage, volume, known.address, 1)),
     };
     match able {
         Ok(Some(to)) if copies >= 3 => {

@@ -205,7 +205,12 @@ pub(super) fn successor(
     {
         return Err(format!("{} can take its copy, or its time is up", member.name));
     }
-    if volume.bricks.len() > least { Ok(None) } else { Err("another box can take its copy".into()) }
+    // To give one up would take a copy from every set.
+    if volume.is_one_set() && volume.bricks.len() > least {
+        Ok(None)
+    } else {
+        Err("another box can take its copy".into())
+    }
 }
 
 /// A box that has no brick, and could take the one there.
@@ -242,8 +247,8 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
         return;
     };
     let able = volume.can_spare(brick.address).and_then(|()| {
-        let one_set = volume.bricks.len() == usize::from(volume.replicas);
-        if one_set { Ok(()) } else { Err("the volume is one set of copies".into()) }
+        let whole = volume.has_whole_sets();
+        if whole { Ok(()) } else { Err("every set of the volume has all its copies".into()) }
     });
     match able.and_then(|()| successor(s, storage, volume, brick.address, least(gone.removed))) {
         Err(until) => plan.waits.push(waits(wanted(), until, rule)),

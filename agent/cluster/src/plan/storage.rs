@@ -1,6 +1,6 @@
 //! Storage: the pool, the volume and its bricks, the mount.
 
-use super::{because, rouse, waits};
+use super::{because, growth, rouse, waits};
 use crate::FILLING;
 use crate::situation::Situation;
 use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
@@ -145,9 +145,8 @@ fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan
     }
     revive(s, volume, &mut plan.steps);
     let copies = usize::from(volume.replicas);
-    let one_set = copies > 0 && volume.bricks.len() == copies;
-    if !one_set || copies >= most_copies(s, volume) {
-        return;
+    if !volume.is_one_set() || copies >= most_copies(s, volume) {
+        return growth::plan(s, volume, storage, plan);
     }
     // One at a time: two new, still empty bricks would outvote the only full
     // one, should its node fail before they are healed.

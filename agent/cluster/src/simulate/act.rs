@@ -167,9 +167,12 @@ impl Simulation {
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
+            Step::AddSet { bricks } => self.add_set(node, bricks),
+            Step::Rebalance { .. } => self.rebalance(node),
+            Step::NoteSpread { sets } => self.note_spread(node, *sets),
             Step::TuneVolume => {
                 let volume = self.volume(node).ok_or("there is no volume")?;
-                volume.tuned_for = volume.nodes.len();
+                volume.tuned_for = volume.set_size();
                 Ok(())
             }
             Step::StartVolume => {
@@ -206,6 +209,7 @@ impl Simulation {
                 self.nodes[node].disk.struck_off.clone_from(nodes);
                 Ok(())
             }
+            Step::TakeMachine => Err("no disk is moved here"),
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
             Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
@@ -397,6 +401,9 @@ impl Simulation {
         if nodes.iter().any(|n| volume.nodes.contains(n)) {
             return Err("it gives a brick already");
         }
+        if volume.nodes.len() + nodes.len() > 3 {
+            return Err("that is no set");
+        }
         for new in nodes {
             volume.lacks.insert(new, (0..volume.written).collect());
             volume.nodes.push(new);
@@ -496,6 +503,7 @@ impl Simulation {
 const fn duration(step: &Step) -> (u64, u64) {
     match step {
         Step::MakeIdentity
+        | Step::TakeMachine
         | Step::RecordSwarm
         | Step::SetTags { .. }
         | Step::TrimLogs
@@ -510,11 +518,15 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::DropSwarmEntry { .. }
         | Step::Record { .. }
         | Step::ForgetMember { .. } => (50, 1_000),
-        Step::ProbePeer { .. } | Step::TuneVolume | Step::MountVolume | Step::Remount => {
-            (300, 3_000)
-        }
+        Step::ProbePeer { .. }
+        | Step::NoteSpread { .. }
+        | Step::TuneVolume
+        | Step::MountVolume
+        | Step::Remount => (300, 3_000),
         Step::CreateVolume { .. }
         | Step::AddBricks { .. }
+        | Step::AddSet { .. }
+        | Step::Rebalance { .. }
         | Step::ReplaceBrick { .. }
         | Step::DropBrick { .. }
         | Step::DetachPeer { .. }

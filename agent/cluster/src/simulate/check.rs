@@ -58,10 +58,14 @@ impl Simulation {
             if !self.seen.bricks.iter().all(stays) {
                 return Err("a brick was removed".into());
             }
-            if volume.nodes.len() > usize::from(self.settings.wanted.replicas) {
+            let boxes: BTreeSet<_> = volume.nodes.iter().collect();
+            if boxes.len() < volume.nodes.len() {
+                return Err("a box has two bricks".into());
+            }
+            if volume.set_size() > usize::from(self.settings.wanted.replicas) {
                 return Err("there are more copies than wanted".into());
             }
-            if volume.unknown_to(&volume.nodes) > 0 {
+            if volume.sets().any(|set| volume.unknown_to(set, set) > 0) {
                 return Err("data is on no brick any more".into());
             }
             if volume.started && volume.tuned_for == 0 {
@@ -203,10 +207,19 @@ impl Simulation {
             return Err(format!("{keys} nodes hold the CA key"));
         }
         if wanted.storage {
-            let copies = self.seen.bricks.len();
-            let right = nodes.min(usize::from(wanted.replicas));
-            if copies != right {
-                return Err(format!("{copies} copies instead of {right}"));
+            let bricks = self.seen.bricks.len();
+            let right = if nodes < 3 { nodes } else { nodes - nodes % 3 };
+            // Sets that were there stay, though boxes are gone.
+            let stays = bricks > right && bricks > 3 && bricks.is_multiple_of(3);
+            if bricks != right && !stays {
+                return Err(format!("{bricks} bricks instead of {right}"));
+            }
+            let volume = self.pools.iter().find_map(|pool| pool.volume.as_ref());
+            if let Some(volume) = volume.filter(|v| v.sets().count() > 1) {
+                let (sets, astray) = (volume.sets().count(), volume.astray());
+                if usize::from(volume.spread) != sets || astray > 0 {
+                    return Err(format!("{astray} writes are not where they belong"));
+                }
             }
         }
         if wanted.swarm {

@@ -114,9 +114,9 @@ impl Simulation {
         let behind = behind.map(|b| self.nodes[*b].born.address);
         Volume {
             started: volume.started,
-            replicas: u8::try_from(copies).unwrap_or(u8::MAX),
+            replicas: u8::try_from(volume.set_size()).unwrap_or(u8::MAX),
             tls: volume.tuned_for > 0,
-            tuned: volume.tuned_for == copies,
+            tuned: volume.tuned_for == volume.set_size(),
             bricks: volume
                 .nodes
                 .iter()
@@ -129,16 +129,22 @@ impl Simulation {
             .then_some(heals),
             healers_down: Vec::new(),
             behind: Some(behind.collect()),
+            spread: volume.spread,
+            rebalance: self.observe_rebalance(n, volume),
         }
     }
 
     /// Mounted, and enough bricks run for it to answer.
     pub(super) fn mounted(&self, n: usize) -> bool {
         let Some(pool) = self.nodes[n].disk.pool else { return false };
-        let bricks = self.pools[pool].volume.as_ref().map_or(0, |v| v.nodes.len());
-        let online = self.online(pool).iter().filter(|b| self.reach(n, **b)).count();
-        let answers = online >= if bricks > 2 { 2 } else { 1 };
-        answers && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
+        let online: Vec<_> = self.online(pool).into_iter().filter(|b| self.reach(n, *b)).collect();
+        let answers = |set: &[usize]| {
+            let online = set.iter().filter(|b| online.contains(b)).count();
+            online >= if set.len() > 2 { 2 } else { 1 }
+        };
+        let volume = self.pools[pool].volume.as_ref();
+        volume.is_some_and(|v| !v.nodes.is_empty() && v.sets().all(answers))
+            && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
     }
 
     /// A worker asks the managers how it stands.

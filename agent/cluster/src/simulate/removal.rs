@@ -17,6 +17,8 @@ pub enum Fault {
     NobodyIsTold,
     /// It is said that nothing is to heal, whatever is.
     HealIsOver,
+    /// It is said that every box has moved its part of the files, whatever is.
+    EveryFileMoved,
 }
 
 impl Simulation {
@@ -65,7 +67,11 @@ impl Simulation {
         if new.is_some_and(|new| volume.nodes.contains(&new)) {
             return Err("it gives a brick already");
         }
-        let others: Vec<_> = volume.nodes.iter().copied().filter(|n| *n != old).collect();
+        if volume.moves() {
+            return Err("files move");
+        }
+        let set = volume.set_of(old);
+        let others: Vec<_> = set.iter().copied().filter(|n| *n != old).collect();
         // As the effect does: it looks again just before.
         if others.iter().any(|n| !online.contains(n)) {
             return Err("another brick is down");
@@ -76,11 +82,16 @@ impl Simulation {
         }
         let whole = |n: &usize| volume.lacks.get(n).is_none_or(BTreeSet::is_empty);
         let whole = others.iter().filter(|n| whole(n)).count();
+        if new.is_none() && volume.nodes.len() > volume.set_size() {
+            return Err("every set would lose a copy");
+        }
         volume.lacks.remove(&old);
+        volume.moving.remove(&old);
         match new {
             Some(new) => {
                 volume.nodes[at] = new;
-                volume.lacks.insert(new, (0..volume.written).collect());
+                let all = volume.of_its_set(new).collect();
+                volume.lacks.insert(new, all);
             }
             None => drop(volume.nodes.remove(at)),
         }

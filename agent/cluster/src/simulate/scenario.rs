@@ -47,6 +47,9 @@ pub enum Scenario {
     /// that one or another may lose power or its cable meanwhile. It stays out over a
     /// reboot, and comes back as another one when a person lets it in.
     TakenOut,
+    /// A few are ready, then the others come one after another, over minutes; steps
+    /// fail and power is cut, at last of whoever moves files.
+    Grows,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -77,6 +80,7 @@ impl Scenario {
         ("dies-for-good", Self::DiesForGood),
         ("replaced", Self::Replaced),
         ("taken-out", Self::TakenOut),
+        ("grows", Self::Grows),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -189,6 +193,12 @@ impl Scenario {
                 most_cuts: 1,
                 ..calm
             },
+            Self::Grows => Settings {
+                wanted: Wanted { managers: 5, ..calm.wanted },
+                failures: 30,
+                most_cuts: 2,
+                ..calm
+            },
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -228,6 +238,7 @@ impl Scenario {
             Self::FounderGone => return founder_gone(sim, nodes),
             Self::Replaced => return replaced(sim, nodes, dice),
             Self::TakenOut => return taken_out(sim, nodes, dice),
+            Self::Grows => return grows(sim, nodes, dice),
             _ => {}
         }
         for node in 0..nodes {
@@ -348,6 +359,13 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
     }
     sim.until(DEADLINE, |sim| sim.is_on(dead))?;
     sim.power_off(dead);
+    if sim.lacks_a_spare() && (early || !late) {
+        // No other box can take its copy, and none may be given up: it keeps its place.
+        sim.hold(dice.between(200_000, 600_000), &[])?;
+        sim.power_on_at(dead, sim.now);
+        sim.gone = [spare, second_life].into_iter().filter(|n| sim.gone.contains(n)).collect();
+        return sim.settle(DEADLINE);
+    }
     sim.gone.insert(dead);
     sim.reborn.insert(dead, second_life);
     if !early && late {
@@ -374,6 +392,40 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
     sim.settle(DEADLINE)
 }
 
+/// A cluster that grows, while some of it loses power.
+fn grows(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
+    let some = |dice: &mut Random, of: usize| usize::try_from(dice.next()).unwrap_or(0) % of;
+    let first = 1 + some(dice, nodes);
+    sim.gone = (first..nodes).collect();
+    (0..first).for_each(|node| sim.power_on_at(node, 0));
+    sim.settle(DEADLINE)?;
+    let cluster = sim.cluster();
+    for node in first..nodes {
+        // A fresh box that is switched on while all others are off founds a cluster.
+        if sim.gone.len() + 3 <= nodes && sim.settings.cuts == 0 {
+            sim.settle(DEADLINE)?;
+            sim.settings.cuts = 20;
+        }
+        sim.gone.remove(&node);
+        sim.power_on_at(node, sim.now);
+        sim.hold(dice.between(0, 60_000), &[])?;
+        if dice.permille(300) {
+            sim.settle(DEADLINE)?;
+        }
+    }
+    // One of those who move files, or who were to, is off for a while.
+    let moves = |sim: &Simulation| sim.pools.iter().flat_map(|p| &p.volume).any(|v| v.moves());
+    let may_move = nodes / 3 > 1 && dice.permille(500);
+    if may_move && sim.until(300_000, moves).is_ok() {
+        let dead = some(dice, nodes);
+        sim.hold(dice.between(0, 40_000), &[])?;
+        sim.power_off(dead);
+        sim.power_on_at(dead, sim.now + dice.between(5_000, 120_000));
+    }
+    sim.settle(DEADLINE)?;
+    if sim.cluster() == cluster { Ok(()) } else { Err("it is another cluster".into()) }
+}
+
 /// A person takes one out.
 fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
     let (spare, second_life) = (nodes, nodes + 1);
@@ -393,6 +445,10 @@ fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<()
     if boxes == 1 {
         let refused = sim.ask(taken, Decision::Remove);
         return refused.err().map_or_else(|| Err("the last one was taken out".into()), |_| Ok(()));
+    }
+    if sim.lacks_a_spare() {
+        let refused = sim.ask(taken, Decision::Remove);
+        return refused.err().map_or_else(|| Err("a set was cut short".into()), |_| Ok(()));
     }
     sim.reborn.insert(taken, second_life);
     sim.ask(taken, Decision::Remove)?;

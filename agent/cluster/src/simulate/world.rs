@@ -1,7 +1,7 @@
 //! What the world consists of: disks that outlast a power cut, memory that
 //! does not, and what the nodes have in common.
 
-use super::{Event, Random, Simulation};
+use super::{Event, Random, Simulation, sets};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
     SwarmRole, Tags,
@@ -93,22 +93,39 @@ pub(super) struct Bricks {
     pub(super) tuned_for: usize,
     /// How many writes there were.
     pub(super) written: usize,
+    /// In which set each of them lies.
+    pub(super) home: Vec<usize>,
+    /// Over how many sets directories reach: new files go there.
+    pub(super) layout: usize,
+    /// Over how many sets the volume notes that its files are spread.
+    pub(super) spread: u8,
+    /// How often they were told to move, and which of these was noted as complete.
+    pub(super) round: u32,
+    pub(super) noted: u32,
+    /// What each box does of the last one.
+    pub(super) moving: BTreeMap<usize, sets::Part>,
     /// Which of them each brick lacks.
     pub(super) lacks: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Bricks {
-    /// Whether these bricks together may write: more than half of all, or just
-    /// half with the first among them.
+    /// Whether these bricks together may write in every set.
     pub(super) fn quorum(&self, online: &[usize]) -> bool {
-        let (n, all) = (online.len() * 2, self.nodes.len());
-        n > all || (n == all && self.nodes.first().is_some_and(|first| online.contains(first)))
+        self.sets().all(|set| Self::quorum_of(set, online))
     }
 
-    /// Writes that none of these bricks has.
-    pub(super) fn unknown_to(&self, online: &[usize]) -> usize {
-        let lacks = |n: &usize, write: &usize| self.lacks.get(n).is_some_and(|l| l.contains(write));
-        (0..self.written).filter(|w| online.iter().all(|n| lacks(n, w))).count()
+    /// Whether they may in this one: more than half of all, or just half with the
+    /// first among them.
+    pub(super) fn quorum_of(set: &[usize], online: &[usize]) -> bool {
+        let (n, all) = (set.iter().filter(|n| online.contains(n)).count() * 2, set.len());
+        n > all || (n == all && set.first().is_some_and(|first| online.contains(first)))
+    }
+
+    /// Writes of a set that none of these bricks has.
+    pub(super) fn unknown_to(&self, set: &[usize], online: &[usize]) -> usize {
+        let known = |w: &usize| set.iter().any(|n| online.contains(n) && !self.lacks(*n, *w));
+        let here = |w: &usize| self.holders(*w) == set;
+        (0..self.written).filter(here).filter(|w| !known(w)).count()
     }
 }
 
@@ -261,6 +278,7 @@ impl Simulation {
         let boot = self.nodes[node].boots;
         if let Some(pool) = self.nodes[node].disk.pool {
             self.after(self.settings.heal, Event::Healed { pool, node, boot });
+            self.goes_on_moving(pool, node);
         }
         self.wake_in(node, (1_000, 3_000));
     }
@@ -308,23 +326,32 @@ impl Simulation {
         self.write(pool);
         let boot = self.nodes[node].boots;
         self.after(self.settings.heal, Event::Healed { pool, node, boot });
+        self.goes_on_moving(pool, node);
     }
 
-    /// Somebody writes: bricks that are away miss it.
+    /// Somebody writes a file into every set: bricks that are away miss it.
     pub(super) fn write(&mut self, pool: usize) {
         for side in [true, false] {
             let online = self.online(pool);
             let online: Vec<_> =
                 online.into_iter().filter(|n| self.apart.contains(n) == side).collect();
             let Some(volume) = &mut self.pools[pool].volume else { return };
-            if online.is_empty() || !volume.quorum(&online) {
-                continue;
+            let mut unknown = 0;
+            for _ in 0..volume.layout.max(1) {
+                let write = volume.written;
+                let home = write % volume.layout.max(1);
+                let set: Vec<_> = volume.sets().nth(home).unwrap_or_default().to_vec();
+                let here: Vec<_> = set.iter().filter(|n| online.contains(n)).copied().collect();
+                if here.is_empty() || !Bricks::quorum_of(&set, &here) {
+                    continue;
+                }
+                unknown += volume.unknown_to(&set, &here);
+                for away in set.into_iter().filter(|n| !here.contains(n)) {
+                    volume.lacks.entry(away).or_default().insert(write);
+                }
+                volume.home.push(home);
+                volume.written += 1;
             }
-            let unknown = volume.unknown_to(&online);
-            for away in volume.nodes.iter().filter(|n| !online.contains(n)) {
-                volume.lacks.entry(*away).or_default().insert(volume.written);
-            }
-            volume.written += 1;
             if unknown > 0 {
                 self.breaks(format!(
                     "{unknown} writes are unknown to the bricks that go on writing"
@@ -341,10 +368,11 @@ impl Simulation {
         let Some(before) = volume.lacks.get(&node).map(BTreeSet::len).filter(|n| *n > 0) else {
             return;
         };
-        let lost: BTreeSet<_> = (0..volume.written)
-            .filter(|w| {
-                sources.iter().all(|n| volume.lacks.get(n).is_some_and(|lacks| lacks.contains(w)))
-            })
+        let set = volume.set_of(node);
+        let sources: Vec<_> = sources.into_iter().filter(|n| set.contains(n)).collect();
+        let lost: BTreeSet<_> = volume
+            .of_its_set(node)
+            .filter(|w| sources.iter().all(|n| volume.lacks(*n, *w)))
             .collect();
         let left = lost.len();
         volume.lacks.insert(node, lost);

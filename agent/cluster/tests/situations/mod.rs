@@ -4,8 +4,9 @@
 
 use ashlar_cluster::{
     Availability, Brick, Clock, ClusterId, Identity, Intent, KnownBox, Look, MemberStatus,
-    Membership, NodeId, Observed, Part, Peer, Pki, Place, Record, RetiredBox, Ring, RingMember,
-    Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted,
+    Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record, RetiredBox, Ring,
+    RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume,
+    Wanted,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -107,6 +108,8 @@ pub fn volume(nodes: &[u8]) -> Volume {
         pending_heals: (copies > 1).then_some(0),
         healers_down: Vec::new(),
         behind: None,
+        spread: 0,
+        rebalance: None,
     }
 }
 
@@ -151,6 +154,21 @@ pub fn settled(n: u8, of: u8) -> Observed {
         }),
         ..new_node(n, members)
     }
+}
+
+/// A settled cluster of six or more boxes, whose files are spread over two sets.
+pub fn two_sets(n: u8, of: u8) -> Observed {
+    but(settled(n, of), |o| {
+        *volume_of(o) = Volume { replicas: 3, spread: 2, ..volume(&[1, 2, 3, 4, 5, 6]) };
+    })
+}
+
+/// The same, before any file went to the second set.
+pub fn one_set_new(rebalance: Rebalance) -> Observed {
+    but(two_sets(1, 6), |o| {
+        let volume = volume_of(o);
+        (volume.spread, volume.rebalance) = (0, Some(rebalance));
+    })
 }
 
 /// The record of a cluster of nodes 1 to `of`.

@@ -113,6 +113,23 @@ pub(crate) fn link_of(address: IpAddr) -> Result<Option<String>> {
     Ok(found.map(|entry| entry.interface_name))
 }
 
+/// Routers of default routes, with the links that they are on.
+pub(crate) fn gateways() -> Result<Vec<(IpAddr, String)>> {
+    let table = std::fs::read_to_string("/proc/net/route").context("cannot read the routes")?;
+    Ok(default_routes(&table))
+}
+
+/// The table is hexadecimal, in the byte order of the machine.
+fn default_routes(table: &str) -> Vec<(IpAddr, String)> {
+    let route = |line: &str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let [link, "00000000", gateway, ..] = columns[..] else { return None };
+        let bits = u32::from_str_radix(gateway, 16).ok().filter(|bits| *bits != 0)?;
+        Some((IpAddr::from(bits.to_ne_bytes()), link.to_owned()))
+    };
+    table.lines().filter_map(route).collect()
+}
+
 /// Whether another machine on that link answers for `address`, which this one
 /// does not have yet. A datagram that nobody needs makes the kernel ask by ARP,
 /// from no address of its own, and its table tells whether anybody said "mine".
@@ -192,6 +209,17 @@ mod tests {
     fn the_loopback_address_is_found_and_a_foreign_one_is_not() {
         assert_eq!(link_of(IpAddr::from([127, 0, 0, 1])).unwrap().as_deref(), Some("lo"));
         assert_eq!(link_of(IpAddr::from([192, 0, 2, 77])).unwrap(), None);
+    }
+
+    #[test]
+    fn a_router_is_known_with_its_link() {
+        let table = "Iface\tDestination\tGateway \tFlags\n\
+            enp1s0\t00000000\t0101A8C0\t0003\n\
+            enp1s0\t0000530A\t00000000\t0001\n";
+        if cfg!(target_endian = "little") {
+            let router = IpAddr::from([192, 168, 1, 1]);
+            assert_eq!(default_routes(table), [(router, "enp1s0".to_owned())]);
+        }
     }
 
     #[test]

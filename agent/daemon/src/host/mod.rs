@@ -49,6 +49,8 @@ pub(crate) trait Host: Send + Sync {
     async fn links(&self) -> Result<Vec<Link>>;
     /// The link that carries `address`.
     async fn link_of(&self, address: IpAddr) -> Result<Option<String>>;
+    /// Routers of the way out, with the links that they are on.
+    async fn gateways(&self) -> Result<Vec<(IpAddr, String)>>;
     /// Whether another machine on that link answers for `address`.
     async fn answers(&self, address: IpAddr, link: &str) -> Result<bool>;
     /// What the cluster volume's mount does.

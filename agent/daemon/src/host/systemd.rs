@@ -225,6 +225,10 @@ impl Host for Machine {
         links::link_of(address)
     }
 
+    async fn gateways(&self) -> Result<Vec<(IpAddr, String)>> {
+        links::gateways()
+    }
+
     async fn answers(&self, address: IpAddr, link: &str) -> Result<bool> {
         links::answers(address, link).await
     }

@@ -9,7 +9,7 @@ use nix::libc::{ARPHRD_ETHER, ARPHRD_LOOPBACK};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 /// The ports of this box.
@@ -27,9 +27,9 @@ pub(crate) fn network() -> Result<Network> {
     for link in &mut links {
         link.addresses.sort_by_key(|at| (at.is_of_the_link(), *at));
     }
-    let [v4, v6] = ["/proc/net/route", "/proc/net/ipv6_route"].map(|path| told(Path::new(path)));
+    let v6 = told(Path::new("/proc/net/ipv6_route"));
     let mut gateways: Vec<IpAddr> = Vec::new();
-    let ways = v4.iter().flat_map(|table| gateways_v4(table));
+    let ways = links::gateways().unwrap_or_default().into_iter().map(|(gateway, _)| gateway);
     for gateway in ways.chain(v6.iter().flat_map(|table| gateways_v6(table))) {
         if !gateways.contains(&gateway) {
             gateways.push(gateway);
@@ -92,19 +92,7 @@ fn prefix(mask: IpAddr) -> u8 {
     u8::try_from(ones).unwrap_or_default()
 }
 
-/// Gateways of default routes in `/proc/net/route`: hexadecimal, in the byte order
-/// of the machine.
-fn gateways_v4(table: &str) -> Vec<IpAddr> {
-    let gateway = |line: &str| {
-        let columns: Vec<_> = line.split_whitespace().collect();
-        let [_, "00000000", gateway, ..] = columns[..] else { return None };
-        let bits = u32::from_str_radix(gateway, 16).ok().filter(|bits| *bits != 0)?;
-        Some(IpAddr::V4(Ipv4Addr::from(bits.to_ne_bytes())))
-    };
-    table.lines().filter_map(gateway).collect()
-}
-
-/// The same of `/proc/net/ipv6_route`: destination, its prefix, source, its prefix,
+/// Gateways of default routes in `/proc/net/ipv6_route`: destination, its prefix, source, its prefix,
 /// next hop, and so on.
 fn gateways_v6(table: &str) -> Vec<IpAddr> {
     let gateway = |line: &str| {
@@ -129,12 +117,6 @@ mod tests {
 
     #[test]
     fn what_the_kernel_s_tables_say_is_read() {
-        let table = "Iface\tDestination\tGateway \tFlags\n\
-            enp1s0\t00000000\t0101A8C0\t0003\n\
-            enp1s0\t0000530A\t00000000\t0001\n";
-        if cfg!(target_endian = "little") {
-            assert_eq!(gateways_v4(table), [IpAddr::from([192, 168, 1, 1])]);
-        }
         let zeros = "0".repeat(32);
         let table = format!(
             "{zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 enp1s0\n\

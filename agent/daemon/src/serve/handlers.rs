@@ -4,12 +4,15 @@
 use super::cluster::ClusterApi;
 use super::local::refuse;
 use super::revoked::taken;
+use super::site_reset;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{ApiError, MAX_REQUEST, NodeRequest, Refusal, RevokedRequest, Secret, route};
+use ashlar_api::{
+    ApiError, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal, RevokedRequest, Secret, route,
+};
 use ashlar_cluster::{
     Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_hold_ca_key,
 };
@@ -171,6 +174,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::PLACES, post(places))
         .route(route::COPIES, post(copies))
         .route(route::NODE, post(node))
+        .route(route::BOX_RESET, post(reset))
         .route(route::REVOKED, post(revoked))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
@@ -274,6 +278,17 @@ async fn places(State(session): Asked, body: Bytes) -> Answer {
         leaving: leaving.filter(|(_, known)| known.remove).map(|(id, _)| id.0.clone()).collect(),
         by_record: record.is_some(),
     };
+    Ok(Json(answer).into_response())
+}
+
+/// Whoever may have this asked for typed the site's name at another box of it.
+async fn reset(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.member(may_be_served)?;
+    let request: BoxResetRequest = json(&body)?;
+    let answer = site_reset::of_this_box(&session.api.decider, &request)?;
+    if answer.begun {
+        tracing::warn!(peer = subject.name(), "{} resets the whole site", subject.name());
+    }
     Ok(Json(answer).into_response())
 }
 

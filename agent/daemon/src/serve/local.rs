@@ -3,9 +3,14 @@
 
 use super::power::{self, Leave};
 use super::revoked::{self, People};
+<<<<<<< HEAD
 use super::{Decider, node, reset, support};
+=======
+use super::{Decider, network, node, reset, site_reset};
+>>>>>>> main
 use crate::inventory;
 use crate::ledger;
+use crate::network_change;
 use crate::paths::Paths;
 use crate::presence::{Peer, Presence};
 use anyhow::{Context, Result};
@@ -20,7 +25,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Opens the socket: root and the group of the process may connect.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
@@ -47,6 +52,8 @@ pub(crate) struct LocalApi {
     pub(crate) paths: Paths,
     /// Who may act.
     pub(crate) presence: Presence,
+    /// Takes changes of the network.
+    pub(crate) changes: mpsc::Sender<network_change::Request>,
     /// Whom the site lets in from elsewhere.
     pub(crate) people: People,
 }
@@ -66,7 +73,7 @@ pub(crate) async fn serve_local(listener: UnixListener, router: Router) {
 }
 
 fn router(api: LocalApi, leave: Leave) -> Router {
-    let LocalApi { status, decider, paths, presence, people } = api;
+    let LocalApi { status, decider, paths, presence, changes, people } = api;
     let (history, root) = (paths.history(), paths.root().to_owned());
     Router::new()
         .route(route::STATUS, get(answer_status))
@@ -81,9 +88,14 @@ fn router(api: LocalApi, leave: Leave) -> Router {
         )
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
+        .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
         .merge(revoked::router(people, decider.clone()))
         .merge(node::router(decider, paths.clone()))
+<<<<<<< HEAD
         .merge(support::router(status.clone(), paths.clone()))
+=======
+        .merge(network::router(changes, paths.clone(), presence.clone()))
+>>>>>>> main
         .merge(power::router(status.clone(), presence.clone(), leave))
         .merge(reset::router(status, paths, presence))
 }
@@ -153,8 +165,9 @@ mod tests {
         let (_, status) = watch::channel(blank());
         let presence = Presence::with_screen(paths, screen);
         let (_, decider) = watch::channel(None);
+        let (changes, _) = mpsc::channel(1);
         let (_, people) = watch::channel(None);
-        LocalApi { status, decider, paths: paths.clone(), presence, people }
+        LocalApi { status, decider, paths: paths.clone(), presence, changes, people }
     }
 
     #[tokio::test]

@@ -6,12 +6,17 @@ mod doors;
 mod handlers;
 mod listen;
 mod local;
+mod network;
 mod node;
 mod people;
 mod power;
 mod reset;
 mod revoked;
+<<<<<<< HEAD
 mod support;
+=======
+mod site_reset;
+>>>>>>> main
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{LocalApi, bind, routes, serve_local};

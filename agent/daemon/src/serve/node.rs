@@ -9,7 +9,8 @@ use crate::state;
 use crate::swarm::{Engine, Swarm};
 use crate::trust::Trust;
 use ashlar_api::{
-    ApiError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest, route,
+    ApiError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest, Status,
+    route,
 };
 use ashlar_cluster::{MemberStatus, Observed, SwarmRole, Wanted, decide};
 use axum::extract::connect_info::ConnectInfo;
@@ -30,6 +31,10 @@ pub(crate) struct Decider {
     /// What the loop saw last.
     pub(crate) seen: watch::Receiver<Arc<Observed>>,
     pub(crate) wake: Arc<Notify>,
+    /// Where this node stands.
+    pub(crate) status: watch::Receiver<Status>,
+    /// Its files.
+    pub(crate) paths: Paths,
 }
 
 impl Decider {

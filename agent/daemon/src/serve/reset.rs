@@ -4,7 +4,7 @@
 use super::local::refuse;
 use crate::paths::Paths;
 use crate::presence::{Asker, Peer, Presence};
-use crate::{reset, retirement};
+use crate::{identity, reset, retirement};
 use anyhow::Result;
 use ashlar_api::{ApiError, Losses, Refusal, Reset, ResetAnswer, ResetRequest, Status, route};
 use axum::extract::connect_info::ConnectInfo;
@@ -30,7 +30,10 @@ async fn answer(
     Json(mut request): Json<ResetRequest>,
 ) -> Response {
     let losses = Losses::of(request.what, &status.borrow(), &local_volumes(&paths));
-    let name = status.borrow().identity.as_ref().map(|identity| identity.name.clone());
+    let shown = status.borrow().identity.clone();
+    // One that does not go by its identity, a copied disk's, has its name all the same.
+    let identity = shown.or_else(|| identity::load(&paths).ok().flatten());
+    let name = identity.map(|identity| identity.name);
     let pin = request.pin.take();
     let may = async {
         let asker = presence.asker(peer)?;

@@ -2,9 +2,11 @@
 
 use super::xml::{self, Output};
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// How long a question may take: a look at the storage asks up to four.
@@ -22,12 +24,18 @@ pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
         .args(["--mode=script", "--xml", "--log-level=ERROR"])
         .args(args)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true)
-        .output();
-    let done = timeout(patience, child)
+        .spawn()
+        .with_context(|| format!("cannot run {}", what()))?;
+    let group = Group::of(&child);
+    let done = timeout(patience, child.wait_with_output())
         .await
         .with_context(|| format!("{} does not answer within {} s", what(), patience.as_secs()))?
         .with_context(|| format!("cannot run {}", what()))?;
+    group.has_ended();
     let text = String::from_utf8_lossy(&done.stdout);
     if text.trim().is_empty() {
         // Without a daemon it prints plain words, in spite of `--xml`.
@@ -43,6 +51,31 @@ pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
     })
 }
 
+/// The command with what it has started: `heal info` leaves a client of the volume
+/// behind when it is killed itself, and on a box that is slow enough for that they
+/// become more with every look.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.map(Pid::from_raw))
+    }
+
+    fn has_ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0.take() {
+            // It may have ended by itself just now.
+            let _ = killpg(leader, Signal::SIGKILL);
+        }
+    }
+}
+
 /// Runs a question or a change that must succeed.
 pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
     let output = run(args, patience).await?;
@@ -51,4 +84,38 @@ pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
     }
     let words = if output.op_errstr.is_empty() { &output.output } else { &output.op_errstr };
     bail!("glusterd refuses `{}`: {}", args.join(" "), words.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_command_has_started_ends_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let noted = dir.path().join("pid");
+        let script =
+            format!("sleep 600 & echo $! >{0}.new && mv {0}.new {0}; wait", noted.display());
+        let child = Command::new("sh").args(["-c", &script]).process_group(0).spawn().unwrap();
+        let group = Group::of(&child);
+        let within = Duration::from_secs(30);
+        let started = async {
+            loop {
+                if let Ok(pid) = std::fs::read_to_string(&noted) {
+                    return pid.trim().to_owned();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let started = timeout(within, started).await.unwrap();
+        drop(group);
+        // A zombie until whoever adopts it looks.
+        let stat = format!("/proc/{started}/stat");
+        let ended = async {
+            while std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z ")) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(within, ended).await.unwrap();
+    }
 }

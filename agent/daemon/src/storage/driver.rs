@@ -66,6 +66,18 @@ impl Storage for Driver {
         ask!(self, add_bricks(replicas, bricks))
     }
 
+    async fn add_set(&self, bricks: &[IpAddr]) -> Result<()> {
+        ask!(self, add_set(bricks))
+    }
+
+    async fn rebalance(&self) -> Result<()> {
+        ask!(self, rebalance())
+    }
+
+    async fn note_spread(&self, sets: u8) -> Result<()> {
+        ask!(self, note_spread(sets))
+    }
+
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {
         ask!(self, replace(from, to))
     }

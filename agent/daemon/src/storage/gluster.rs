@@ -4,12 +4,13 @@ use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
 use super::copies;
 use super::logs;
+use super::spread::{self, Noted};
 use super::xml::Processes;
 use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
-use ashlar_cluster::{COMMON, Options, TLS, copies};
+use ashlar_cluster::{COMMON, Options, Rebalance, TLS, Volume, copies};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -30,6 +31,9 @@ const STATUS_GONE: Duration = Duration::from_secs(60);
 const HEALS_AGE: Duration = Duration::from_secs(15);
 const HEALED_AGE: Duration = Duration::from_secs(60);
 
+/// What moves between sets is asked of every box; files take their time anyway.
+const MOVING_AGE: Duration = Duration::from_secs(10);
+
 /// The local storage daemon.
 #[derive(Debug)]
 pub(crate) struct Gluster {
@@ -37,6 +41,7 @@ pub(crate) struct Gluster {
     volume: String,
     processes: Mutex<Kept<Processes>>,
     heals: Mutex<Kept<Option<u64>>>,
+    moving: Mutex<Kept<Option<Rebalance>>>,
 }
 
 /// An answer and when it came.
@@ -59,6 +64,7 @@ impl Gluster {
             volume: volume.to_owned(),
             processes: Mutex::default(),
             heals: Mutex::default(),
+            moving: Mutex::default(),
         }
     }
 
@@ -114,14 +120,15 @@ impl Gluster {
         Ok(must(&["volume", "status", &self.volume], READ).await?.processes())
     }
 
-    /// The addresses of all bricks, if every one but that at `gone` runs now; if that
-    /// one does too, nothing may be left to heal.
+    /// The addresses of all bricks, if those in the set of the one at `gone` run now; if
+    /// that one does too, nothing may be left to heal.
     async fn can_spare(&self, gone: IpAddr) -> Result<Vec<IpAddr>> {
         let info = must(&["volume", "info", &self.volume], READ).await?;
         let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
         let runs = self.ask_processes().await?.bricks;
         let bricks: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
-        if let Some(down) = bricks.iter().find(|b| **b != gone && !runs.contains(b)) {
+        let mut others = volume.set_of(gone).iter().map(|b| b.address).filter(|b| *b != gone);
+        if let Some(down) = others.find(|b| !runs.contains(b)) {
             anyhow::bail!("the brick on {down} does not run");
         }
         if runs.contains(&gone) && bricks.len() > 1 {
@@ -152,12 +159,45 @@ impl Gluster {
         value
     }
 
-    async fn volume(&self, own: Option<IpAddr>) -> Result<Option<ashlar_cluster::Volume>> {
+    fn forget_moving(&self) {
+        if let Ok(mut kept) = self.moving.lock() {
+            *kept = Kept::default();
+        }
+    }
+
+    /// How far files are on their way, of a volume that has sets to which not all are
+    /// spread; `None` if that cannot be asked.
+    async fn moving(
+        &self,
+        volume: &Volume,
+        noted: &Noted,
+        own: Option<IpAddr>,
+    ) -> Option<Rebalance> {
+        if let Ok(kept) = self.moving.lock()
+            && kept.younger_than(MOVING_AGE)
+        {
+            return kept.value.clone();
+        }
+        let answer = run(&["volume", "rebalance", &self.volume, "status"], READ).await.ok();
+        // Of a volume whose files never moved it says so, as an error without a number
+        // of its own.
+        let answer = answer.filter(|o| o.op_ret == 0 || o.op_errstr.contains("not started"));
+        let hosts: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
+        let value = answer.map(|output| spread::how_far(output.moving(), noted, &hosts, own));
+        if let Ok(mut kept) = self.moving.lock() {
+            *kept = Kept { at: Some(Instant::now()), value: value.clone() };
+        }
+        value
+    }
+
+    async fn volume(&self, own: Option<IpAddr>) -> Result<Option<Volume>> {
         let info = run(&["volume", "info", &self.volume], READ).await?;
         if info.op_ret != 0 && info.op_errno != NO_SUCH_VOLUME {
             anyhow::bail!("glusterd does not tell of {}: {}", self.volume, info.op_errstr);
         }
         let Some((mut volume, options)) = info.volume(&self.volume) else { return Ok(None) };
+        let noted = Noted::of(&options);
+        volume.spread = noted.sets;
         volume.tls = has(&options, TLS);
         volume.tuned = has(&options, COMMON) && has(&options, copies(volume.replicas));
         if volume.started {
@@ -170,6 +210,9 @@ impl Gluster {
             }
             volume.pending_heals =
                 if volume.replicas > 1 { self.pending_heals().await } else { Some(0) };
+            if !volume.is_spread() {
+                volume.rebalance = self.moving(&volume, &noted, own).await;
+            }
         }
         Ok(Some(volume))
     }
@@ -247,6 +290,44 @@ impl Storage for Gluster {
             tracing::debug!("healing starts by itself, later: {error:#}");
         }
         Ok(())
+    }
+
+    async fn add_set(&self, bricks: &[IpAddr]) -> Result<()> {
+        let info = must(&["volume", "info", &self.volume], READ).await?;
+        let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
+        if bricks.iter().all(|new| volume.bricks.iter().any(|b| b.address == *new)) {
+            return Ok(());
+        }
+        let bricks = self.bricks(bricks);
+        let mut args = vec!["volume", "add-brick", self.volume.as_str()];
+        args.extend(bricks.iter().map(String::as_str));
+        must(&args, CHANGE).await?;
+        self.forget_heals();
+        self.forget_moving();
+        Ok(())
+    }
+
+    async fn rebalance(&self) -> Result<()> {
+        self.forget_moving();
+        let output = run(&["volume", "rebalance", &self.volume, "start"], CHANGE).await?;
+        // Another leader may have begun it, and died before it saw that.
+        if output.op_ret == 0 || output.op_errstr.contains("already started") {
+            return Ok(());
+        }
+        anyhow::bail!("glusterd moves no files: {}", output.op_errstr)
+    }
+
+    async fn note_spread(&self, sets: u8) -> Result<()> {
+        let info = must(&["volume", "info", &self.volume], READ).await?;
+        let (volume, options) = info.volume(&self.volume).context("the volume is gone")?;
+        let output = must(&["volume", "rebalance", &self.volume, "status"], READ).await?;
+        let hosts: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
+        let own = crate::identity::load(&self.paths)?.map(|me| me.address);
+        let now = spread::how_far(output.moving(), &Noted::of(&options), &hosts, own);
+        anyhow::ensure!(now == Rebalance::Done, "not every box has moved its part");
+        let by = output.moving().context("no file was ever moved")?.id.clone();
+        let value = Noted { sets, by }.value();
+        must(&["volume", "set", &self.volume, spread::OPTION, &value], CHANGE).await.map(drop)
     }
 
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()> {

@@ -83,6 +83,18 @@ impl Storage for Local {
         bricks.first().map_or(Ok(()), |brick| alone(*brick))
     }
 
+    async fn add_set(&self, bricks: &[IpAddr]) -> Result<()> {
+        bricks.first().map_or(Ok(()), |brick| alone(*brick))
+    }
+
+    async fn rebalance(&self) -> Result<()> {
+        bail!("the storage of this profile has one set")
+    }
+
+    async fn note_spread(&self, _: u8) -> Result<()> {
+        self.rebalance().await
+    }
+
     async fn replace(&self, _: IpAddr, to: IpAddr) -> Result<()> {
         alone(to)
     }

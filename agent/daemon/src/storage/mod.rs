@@ -7,6 +7,7 @@ mod driver;
 mod gluster;
 mod local;
 mod logs;
+mod spread;
 mod xml;
 
 pub(crate) use driver::Driver;
@@ -34,6 +35,12 @@ pub(crate) trait Storage {
     async fn create(&self, bricks: &[IpAddr]) -> Result<()>;
     /// Adds bricks and raises the replica count.
     async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()>;
+    /// Adds a further set of copies.
+    async fn add_set(&self, bricks: &[IpAddr]) -> Result<()>;
+    /// Lets every box move the files that belong in another set.
+    async fn rebalance(&self) -> Result<()>;
+    /// Notes in the volume over how many sets its files are spread, if that is so.
+    async fn note_spread(&self, sets: u8) -> Result<()>;
     /// Gives the place of a brick that is gone to another node, and starts to
     /// copy. Looks again first: every other brick must run.
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()>;

@@ -24,6 +24,37 @@ pub(super) struct Output {
     vol_status: Option<VolStatus>,
     #[serde(default)]
     heal_info: Option<HealInfo>,
+    #[serde(default)]
+    vol_rebalance: Option<Moving>,
+}
+
+/// A rebalance; it has no id while there was none.
+#[derive(Debug, Deserialize)]
+pub(super) struct Moving {
+    #[serde(default, rename = "task-id")]
+    pub(super) id: String,
+    /// What each box does of it that can be asked.
+    #[serde(default, rename = "node")]
+    pub(super) parts: Vec<MovingPart>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MovingPart {
+    #[serde(rename = "nodeName")]
+    name: String,
+    #[serde(default)]
+    pub(super) failures: u64,
+    pub(super) status: u8,
+    #[serde(default, rename = "statusStr")]
+    pub(super) words: String,
+}
+
+impl MovingPart {
+    /// Where; `None` is the box that was asked.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.name.parse().ok()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,6 +248,11 @@ impl Output {
         }
     }
 
+    /// The last rebalance, if there ever was one.
+    pub(super) fn moving(&self) -> Option<&Moving> {
+        self.vol_rebalance.as_ref().filter(|moving| !moving.id.is_empty())
+    }
+
     /// Entries that await healing, over all bricks; `None` if a brick could not
     /// say (it prints a dash).
     pub(super) fn pending_heals(&self) -> Option<u64> {
@@ -259,6 +295,16 @@ mod tests {
         assert_eq!(addresses, [ip([100, 37]), ip([251, 215]), ip([56, 136])]);
         assert_eq!(options["server.ssl"], "on");
         assert_eq!(options["network.ping-timeout"], "10");
+    }
+
+    #[test]
+    fn a_volume_of_two_sets_has_three_copies_and_six_bricks() {
+        let output = parse(include_str!("fixtures/volume-6.xml")).unwrap();
+        let (volume, options) = output.volume("clusterfs").unwrap();
+        assert_eq!((volume.replicas, volume.bricks.len()), (3, 6));
+        assert!(volume.has_whole_sets());
+        assert_eq!(volume.sets().count(), 2);
+        assert_eq!(options["user.ashlar-spread"], "1");
     }
 
     #[test]

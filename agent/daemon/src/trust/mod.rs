@@ -14,7 +14,9 @@ use ashlar_api::cluster::{
     PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
-use ashlar_api::{NodeAnswer, NodeRequest, RevokedAnswer, RevokedRequest, route};
+use ashlar_api::{
+    BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route,
+};
 use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
@@ -121,6 +123,15 @@ impl Trust {
             }
         }
         Err(last)
+    }
+
+    /// Asks one member for its reset, or what it would lose by one.
+    pub(crate) async fn reset(
+        &self,
+        member: IpAddr,
+        request: &BoxResetRequest,
+    ) -> Result<ResetAnswer> {
+        self.caller()?.post(member, route::BOX_RESET, request).await
     }
 
     /// Gives a member the newest list of revoked people that is known here, and asks for

@@ -21,6 +21,7 @@ pub(crate) mod man;
 pub(crate) mod new;
 pub(crate) mod profile;
 pub(crate) mod sbom;
+pub(crate) mod scan;
 pub(crate) mod site;
 pub(crate) mod size;
 pub(crate) mod stamp;

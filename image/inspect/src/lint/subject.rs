@@ -57,10 +57,14 @@ impl Subject {
         Ok(Self { image, allow, options })
     }
 
-    /// An image and a root that a test made.
-    #[cfg(test)]
-    pub(crate) fn made(image: &Path, root: &Path, options: SubjectOptions) -> Self {
-        Self { image: Opened::made(image, root), allow: Allow::load(None).unwrap(), options }
+    /// The same with a root that somebody else has unpacked, and keeps.
+    ///
+    /// # Errors
+    /// When the image, the root or the list of exceptions cannot be read.
+    pub fn unpacked(image: &Path, root: &Path, options: SubjectOptions) -> miette::Result<Self> {
+        let allow = Allow::load(options.exceptions.as_deref())?;
+        let image = Opened::unpacked(image, root, &options.work)?;
+        Ok(Self { image, allow, options })
     }
 
     /// The unpacked root; without one, the check is skipped.

@@ -138,7 +138,8 @@ impl Image {
             locked: self.locked.clone(),
         };
         let image = self.directory.path().join("disk.raw");
-        let subject = Subject::made(&image, &self.directory.path().join("root"), options);
+        let subject =
+            Subject::unpacked(&image, &self.directory.path().join("root"), options).unwrap();
         let check = checks().into_iter().find(|check| check.name == name).unwrap();
         let verdict = run(check, &subject).unwrap();
         (verdict.status, verdict.findings)

@@ -1,11 +1,13 @@
 //! The workloads: small, fixed, and of code that runs all the time or on much.
 
+mod shipped;
 #[path = "../../../../agent/cluster/tests/situations/mod.rs"]
 mod situations;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ashlar_build::cpio;
 use ashlar_cluster::{Wanted, lint, phases, plan};
+use ashlar_inspect::lint as checks;
 use ashlar_tests::command::workspace;
 use rand::{SeedableRng, rngs::StdRng};
 use serf_rs::wire::{Envelope, packet, swim};
@@ -13,7 +15,8 @@ use serf_rs::{Key, Keyring};
 use std::hint::black_box;
 
 /// Names, and how often each is done to be worth counting.
-pub(crate) const LOADS: &[(&str, u32)] = &[("planner", 2_000), ("codec", 500), ("cpio", 40)];
+pub(crate) const LOADS: &[(&str, u32)] =
+    &[("planner", 2_000), ("codec", 500), ("cpio", 40), ("lint", 2)];
 
 /// Prepares a workload and does it so many times.
 pub(crate) fn run(name: &str, times: u32) -> Result<()> {
@@ -21,6 +24,7 @@ pub(crate) fn run(name: &str, times: u32) -> Result<()> {
         "planner" => planner(times),
         "codec" => return codec(times),
         "cpio" => cpio(times),
+        "lint" => return image(times),
         _ => bail!("there is no workload `{name}`"),
     }
     Ok(())
@@ -83,4 +87,20 @@ fn cpio(times: u32) {
     for _ in 0..times {
         black_box(cpio::archive(black_box(&tree)));
     }
+}
+
+/// Checks that are made by other programs, whose work is not ours to count.
+const BY_TOOLS: &[&str] = &["enabled-units", "unit-exposure", "units-verify", "verity-intact"];
+
+/// The checks of an image that are our own.
+fn image(times: u32) -> Result<()> {
+    let shipped = shipped::Shipped::new()?;
+    for _ in 0..times {
+        let subject = shipped.subject()?;
+        for check in checks::checks().into_iter().filter(|check| !BY_TOOLS.contains(&check.name)) {
+            let verdict = checks::run(check, &subject).map_err(|why| anyhow!("{why:?}"))?;
+            black_box(verdict);
+        }
+    }
+    Ok(())
 }

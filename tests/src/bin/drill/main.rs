@@ -47,6 +47,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
     },
     Drill {
+        name: "growth",
+        what: "three lab nodes become six while one writes; files move to a second set; one is cut",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture growing::",
+    },
+    Drill {
         name: "reset",
         what: "a VM is reset with its site, its power cut while its disk is emptied",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
@@ -63,6 +69,30 @@ const DRILLS: &[Drill] = &[
         what: "the same onto an SD card and a SATA disk, with other network cards; needs root",
         build: "build --release --locked -p ashlar",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture install::a_box_with",
+    },
+    Drill {
+        name: "hardware-sata",
+        what: "of these the SATA disk alone",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture a_box_with_a_sata",
+    },
+    Drill {
+        name: "hardware-sd",
+        what: "of these the SD card alone",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture a_box_with_an_sd",
+    },
+    Drill {
+        name: "failing",
+        what: "a VM whose boot fails: the words on its screen, no shell, again after five minutes",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture failing::",
+    },
+    Drill {
+        name: "stick",
+        what: "a reset is chosen on a VM's stick that no box ran from: it says so until it is out",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture stick::",
     },
     Drill {
         name: "boot",
