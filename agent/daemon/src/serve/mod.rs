@@ -12,11 +12,8 @@ mod people;
 mod power;
 mod reset;
 mod revoked;
-<<<<<<< HEAD
-mod support;
-=======
 mod site_reset;
->>>>>>> main
+mod support;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{LocalApi, bind, routes, serve_local};
