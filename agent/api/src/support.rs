@@ -3,6 +3,10 @@
 
 use crate::{Client, ClientError, route};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long collecting may take: every command that the box asks has 20 s.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The longest answer: journals are cut before that.
 pub const MAX_SUPPORT: usize = 8 * 1024 * 1024;
@@ -29,8 +33,7 @@ impl Client {
     /// # Errors
     /// As [`Connection::get`](crate::Connection::get); refused to anyone but root.
     pub async fn support(&self) -> Result<Support, ClientError> {
-        let deadline = std::time::Duration::from_secs(90);
-        let mut connection = self.connect().await?.deadline(deadline).longest(MAX_SUPPORT);
+        let mut connection = self.connect().await?.deadline(DEADLINE).longest(MAX_SUPPORT);
         connection.get(route::SUPPORT).await
     }
 }

@@ -326,13 +326,15 @@ pub(crate) struct Support {
 pub(crate) enum SupportWhat {
     /// One file with status, history, units, hardware and journals of a box
     ///
-    /// A tar.zst to hand to whoever helps. No key, PIN or password of the site is in it:
-    /// where a journal quotes one, it is taken out. Names, addresses and what programs
-    /// wrote are.
+    /// A tar.zst to hand to whoever helps, readable by you alone. No key, PIN or password
+    /// of the site is in it: where a journal quotes one, it is taken out. Names,
+    /// addresses, serial numbers and what programs wrote to the journal are in it. Root
+    /// and admins may have it.
     #[command(after_help = "\
 Examples:
-  ashlarctl support bundle
-  ashlarctl --site shop --node ashlar-4f0c21aa support bundle --to shop.tar.zst")]
+  ashlarctl support bundle                    into this directory, named by box and time
+  ashlarctl support bundle --to shop.tar.zst && tar --zstd -tf shop.tar.zst
+  ashlarctl --site shop --node ashlar-4f0c21aa support bundle")]
     Bundle {
         /// Write it here instead of into this directory, under the box's name; never over
         /// a file that is there.

@@ -149,7 +149,10 @@ async fn an_admin_may_act_and_a_viewer_may_look() {
     assert!(!house.paths.reset().exists());
 
     let anna = pass(&house.ca, "anna", Role::Admin);
-    let mut hers = enter(&house, &anna, me).await.unwrap();
+    let hers = enter(&house, &anna, me).await.unwrap().longest(ashlar_api::MAX_SUPPORT);
+    let mut hers = hers.deadline(Duration::from_secs(60));
+    let bundle: ashlar_api::Support = hers.get(route::SUPPORT).await.unwrap();
+    assert!(bundle.parts.iter().any(|part| part.name == "status.json"));
     assert!(!hers.post::<_, PowerAnswer>(route::POWER, &look).await.unwrap().begun);
     assert!(hers.post::<_, ResetAnswer>(route::RESET, &factory()).await.unwrap().begun);
     assert!(house.paths.reset().exists());
