@@ -54,11 +54,13 @@ pub enum ClientError {
         /// Where it stops making sense.
         source: serde_json::Error,
     },
-    /// The answer is longer than [`MAX_RESPONSE`].
-    #[error("{path}: the answer is longer than {MAX_RESPONSE} bytes")]
+    /// The answer is longer than is read of one.
+    #[error("{path}: the answer is longer than {longest} bytes")]
     TooLong {
         /// Address asked.
         path: String,
+        /// How much is read.
+        longest: usize,
     },
     /// No answer within the deadline.
     #[error("{path}: no answer within {} s", after.as_secs_f32())]
@@ -173,6 +175,7 @@ pub struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: tokio::task::JoinHandle<()>,
     deadline: Duration,
+    longest: usize,
 }
 
 impl Drop for Connection {
@@ -197,13 +200,20 @@ impl Connection {
         // The driver's error is also the error of the request that is under
         // way, which is where it can be reported.
         let driver = tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { sender, driver, deadline: DEADLINE })
+        Ok(Self { sender, driver, deadline: DEADLINE, longest: MAX_RESPONSE })
     }
 
     /// How long each of the following requests may take.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// How long the following answers may be.
+    #[must_use]
+    pub const fn longest(mut self, longest: usize) -> Self {
+        self.longest = longest;
         self
     }
 
@@ -276,13 +286,13 @@ impl Connection {
         self.sender.ready().await.map_err(broken)?;
         let response = self.sender.send_request(request).await.map_err(broken)?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
+        let body = Limited::new(response.into_body(), self.longest).collect().await;
         // An answer may be a secret: it is wiped from this buffer. Copies that
         // hyper keeps while reading are out of reach.
         let body = match body {
             Ok(body) => Zeroizing::new(Vec::from(body.to_bytes())),
             Err(e) if e.is::<LengthLimitError>() => {
-                return Err(ClientError::TooLong { path: path.into() });
+                return Err(ClientError::TooLong { path: path.into(), longest: self.longest });
             }
             Err(e) => match e.downcast::<hyper::Error>() {
                 Ok(source) => return Err(broken(*source)),

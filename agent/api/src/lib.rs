@@ -23,6 +23,7 @@ pub mod route;
 mod secret;
 mod site_reset;
 mod status;
+mod support;
 mod words;
 
 pub use client::{Client, ClientError, Connection, Dial};
@@ -38,6 +39,7 @@ pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;
 pub use site_reset::{BoxReset, BoxResetRequest, SiteResetAnswer, SiteResetRequest};
 pub use status::*;
+pub use support::{MAX_SUPPORT, Support, SupportPart};
 pub use words::{bytes, duration};
 
 // The words of `Status` that belong to the planner, so that ctl and console

@@ -50,6 +50,9 @@ pub const HISTORY: &str = "/v1/history";
 /// before anything else in a session.
 pub const INTRODUCTION: &str = "/v1/introduction";
 
+/// `GET` → [`Support`](crate::Support). On the local socket root only.
+pub const SUPPORT: &str = "/v1/support";
+
 /// `POST` [`RevokedRequest`](crate::RevokedRequest) →
 /// [`RevokedAnswer`](crate::RevokedAnswer). On the local socket root only; on the cluster
 /// listener with a node certificate. Nobody is believed: the list is signed.

@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Power(Power),
     /// Take a box out of the cluster, keep it after all, or let it in again
     Node(Node),
+    /// Collect what somebody needs who is asked what is wrong
+    Support(Support),
     /// Say who is let in from elsewhere no more
     Admin(Admin),
     /// Take from this box its workloads, its place in the cluster, or all that it is
@@ -312,6 +314,38 @@ pub(crate) struct Remove {
     pub(crate) json: bool,
 }
 
+/// `ashlarctl support`.
+#[derive(Debug, Args)]
+pub(crate) struct Support {
+    #[command(subcommand)]
+    pub(crate) what: SupportWhat,
+}
+
+/// What is collected.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SupportWhat {
+    /// One file with status, history, units, hardware and journals of a box
+    ///
+    /// A tar.zst to hand to whoever helps, readable by you alone. No key, PIN or password
+    /// of the site is in it: where a journal quotes one, it is taken out. Names,
+    /// addresses, serial numbers and what programs wrote to the journal are in it. Root
+    /// and admins may have it.
+    #[command(after_help = "\
+Examples:
+  ashlarctl support bundle                    into this directory, named by box and time
+  ashlarctl support bundle --to shop.tar.zst && tar --zstd -tf shop.tar.zst
+  ashlarctl --site shop --node ashlar-4f0c21aa support bundle")]
+    Bundle {
+        /// Write it here instead of into this directory, under the box's name; never over
+        /// a file that is there.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// `ashlarctl admin`.
 #[derive(Debug, Args)]
 pub(crate) struct Admin {
@@ -448,7 +482,11 @@ impl Command {
     /// elsewhere that box must be named.
     pub(crate) fn is_of_one_box(&self) -> bool {
         match self {
-            Self::Power(_) | Self::Reset(_) | Self::Network(_) | Self::Hardware(_) => true,
+            Self::Power(_)
+            | Self::Reset(_)
+            | Self::Network(_)
+            | Self::Hardware(_)
+            | Self::Support(_) => true,
             Self::Node(node) => matches!(node.what, NodeWhat::Rejoin),
             _ => false,
         }

@@ -26,6 +26,7 @@ mod reset;
 mod shown;
 mod status;
 mod style;
+mod support;
 mod wait;
 mod why;
 
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
+        Command::Support(options) => on_runtime(support::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),
         Command::AwaitPhase { .. } | Command::Logs(_) if client.is_elsewhere() => {

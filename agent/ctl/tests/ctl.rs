@@ -35,6 +35,7 @@ impl Agent {
                     "GET /v1/history ",
                     "GET /v1/network ",
                     "GET /v1/hardware ",
+                    "GET /v1/support ",
                     "POST /v1/node ",
                     "POST /v1/power ",
                     "POST /v1/network ",
@@ -554,6 +555,64 @@ fn manual_and_completions_come_from_the_command_itself() {
     let (code, script, _) = Agent::absent().ctl(&["completions", "bash"]);
     assert_eq!(code, 0);
     assert!(script.contains("--answering"), "{script}");
+}
+
+/// The files of a bundle: their names and texts.
+fn unpacked(path: &std::path::Path) -> Vec<(String, String)> {
+    let packed = std::fs::File::open(path).unwrap();
+    let mut archive = tar::Archive::new(ruzstd::decoding::StreamingDecoder::new(packed).unwrap());
+    let entries = archive.entries().unwrap().map(|entry| {
+        let (mut entry, mut text) = (entry.unwrap(), String::new());
+        entry.read_to_string(&mut text).unwrap();
+        (entry.path().unwrap().display().to_string(), text)
+    });
+    entries.collect()
+}
+
+#[test]
+fn a_support_bundle_is_one_new_file_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let part = |name: &str, text: &str| json!({ "name": name, "text": text });
+    let parts = [part("status.json", "{}"), part("../../etc/x", "evil"), part("journal.txt", "é")];
+    let support = json!({ "parts": parts });
+    let agent = Agent::saying([ready(), support.clone()]);
+    let output = ctl()
+        .env("ASHLAR_SOCKET", agent.socket())
+        .current_dir(agent.dir.path())
+        .args(["support", "bundle", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["parts"], json!(["status.json", "../../etc/x", "journal.txt"]));
+    let name = said["file"].as_str().unwrap();
+    assert!(name.starts_with("ashlar-1a2b3c4d-20") && name.ends_with("Z.tar.zst"), "{name}");
+    let path = agent.dir.path().join(name);
+    let about = std::fs::metadata(&path).unwrap();
+    assert_eq!(about.permissions().mode() & 0o777, 0o600);
+    assert_eq!(said["bytes"], about.len());
+    let folder = name.trim_end_matches(".tar.zst");
+    let files = unpacked(&path);
+    let expected = [("status.json", "{}"), ("_.._.._etc_x", "evil"), ("journal.txt", "é")];
+    let expected = expected.map(|(name, text)| (format!("{folder}/{name}"), text.to_owned()));
+    assert_eq!(files, expected);
+
+    // A file that is there is not written over, and nobody waits to hear that.
+    let path = path.to_str().unwrap();
+    let (code, out, err) = Agent::absent().ctl(&["support", "bundle", "--to", path]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("is there already") && err.contains("--to"), "{err}");
+    let (code, _, err) = Agent::absent().ctl(&["support", "bundle", "--to", "/nonexistent/a"]);
+    assert!(code == 1 && err.contains("cannot make a file in /nonexistent"), "{err}");
+    // What is not had leaves nothing.
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("shop.tar.zst");
+    let to = to.to_str().unwrap();
+    let (code, _, err) = Agent::absent().ctl(&["support", "bundle", "--to", to]);
+    assert!(code == 1 && err.contains("does not answer"), "{err}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let (code, out, _) = Agent::saying([support]).ctl(&["support", "bundle", "--to", to]);
+    assert!(code == 0 && out.contains("3 files") && out.contains("No key or password"), "{out}");
 }
 
 fn target(refused: Option<&str>, decided: bool) -> Value {

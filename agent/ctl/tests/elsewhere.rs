@@ -118,6 +118,7 @@ fn serve(
             "/v1/revoked" => {
                 json!({ "number": 7, "revoked": 1, "told": 2, "untold": ["ashlar-3"] })
             }
+            "/v1/support" => json!({ "parts": [{ "name": "units.txt", "text": "all run" }] }),
             "/v1/power" => json!({ "absence": {}, "begun": true }),
             _ => status(),
         };
@@ -163,12 +164,20 @@ fn a_person_asks_a_box_from_the_project_s_folder() {
 fn what_is_about_one_box_wants_its_name_or_address() {
     let ca = ca();
     let shop = Shop::with(&ca, None, RING_KEY, &ca);
-    for words in [&["power", "off", "--yes"][..], &["reset", "factory"], &["network"]] {
+    let of_one_box = [
+        &["power", "off", "--yes"][..],
+        &["reset", "factory"],
+        &["network"],
+        &["support", "bundle"],
+    ];
+    for words in of_one_box {
         let (code, _, err) = shop.ctl(words);
         assert!(code == 1 && err.contains("--node"), "{err}");
     }
     let (code, _, err) = shop.ctl(&["--node", &shop.address, "status"]);
     assert_eq!(code, 0, "{err}");
+    let (code, out, err) = shop.ctl(&["--node", &shop.address, "support", "bundle"]);
+    assert!(code == 0 && out.starts_with("ashlar-1a2b-20"), "{out}{err}");
     let (code, _, err) = shop.ctl(&["logs"]);
     assert!(code == 1 && err.contains("for the box itself"), "{err}");
 }

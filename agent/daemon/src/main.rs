@@ -39,6 +39,7 @@ mod site_store;
 mod state;
 mod status;
 mod storage;
+mod support;
 mod swarm;
 mod targets;
 mod trust;

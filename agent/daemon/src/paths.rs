@@ -34,6 +34,11 @@ impl Paths {
         self.root.join("usr/lib/ashlar/release.json")
     }
 
+    /// What the system calls itself.
+    pub(crate) fn os_release(&self) -> PathBuf {
+        self.root.join("usr/lib/os-release")
+    }
+
     /// Its time is when the release was made; systemd lets no clock be earlier.
     pub(crate) fn clock_epoch(&self) -> PathBuf {
         self.root.join("usr/lib/clock-epoch")

@@ -144,10 +144,15 @@ async fn an_admin_may_act_and_a_viewer_may_look() {
         let refused = his.post::<_, serde_json::Value>(path, &look).await;
         assert_eq!(refusal(refused), Some(Refusal::Forbidden), "{path}");
     }
+    let refused = his.get::<ashlar_api::Support>(route::SUPPORT).await;
+    assert_eq!(refusal(refused), Some(Refusal::Forbidden));
     assert!(!house.paths.reset().exists());
 
     let anna = pass(&house.ca, "anna", Role::Admin);
-    let mut hers = enter(&house, &anna, me).await.unwrap();
+    let hers = enter(&house, &anna, me).await.unwrap().longest(ashlar_api::MAX_SUPPORT);
+    let mut hers = hers.deadline(Duration::from_secs(60));
+    let bundle: ashlar_api::Support = hers.get(route::SUPPORT).await.unwrap();
+    assert!(bundle.parts.iter().any(|part| part.name == "status.json"));
     assert!(!hers.post::<_, PowerAnswer>(route::POWER, &look).await.unwrap().begun);
     assert!(hers.post::<_, ResetAnswer>(route::RESET, &factory()).await.unwrap().begun);
     assert!(house.paths.reset().exists());

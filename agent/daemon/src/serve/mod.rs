@@ -13,6 +13,7 @@ mod power;
 mod reset;
 mod revoked;
 mod site_reset;
+mod support;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
 pub(crate) use local::{LocalApi, bind, routes, serve_local};
