@@ -16,7 +16,9 @@ mod storage;
 mod swarm;
 mod witness;
 
-use crate::{KnownBox, MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Wanted};
+use crate::{
+    Intent, KnownBox, MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Volume, Wanted,
+};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};
 use std::net::IpAddr;
@@ -378,12 +380,25 @@ impl<'a> Case<'a> {
         self.o.ring.as_ref().map_or(&[], |ring| &ring.members)
     }
 
+    fn volume(&self) -> Option<&'a Volume> {
+        self.o.storage.as_ref()?.volume.as_ref()
+    }
+
+    fn intent(&self) -> Option<&'a Intent> {
+        self.o.swarm.as_ref()?.record.intent()
+    }
+
+    /// Whether the record says that the box at this address lost its place.
+    fn is_retired(&self, address: IpAddr) -> bool {
+        let mut retired = self.intent().into_iter().flat_map(|intent| intent.retired.values());
+        retired.any(|gone| gone.address == address)
+    }
+
     /// Other members of this node's cluster that have not left or lost their place.
     fn kin(&self) -> impl Iterator<Item = &'a RingMember> + use<'a> {
         let own = self.o.identity.as_ref().map(|me| &me.id);
         let cluster = self.o.membership.as_ref().map(|m| &m.cluster);
-        let noted = self.o.swarm.as_ref().and_then(|s| s.record.intent());
-        let noted = noted.into_iter().flat_map(|intent| intent.retired.keys());
+        let noted = self.intent().into_iter().flat_map(|intent| intent.retired.keys());
         let retired: BTreeSet<_> = noted.chain(&self.o.pki.struck_off).collect();
         self.members().iter().filter(move |m| {
             let other = m.id.is_some() && m.id.as_ref() != own;
@@ -399,8 +414,8 @@ impl<'a> Case<'a> {
 
     /// Boxes that a person asked to take out.
     fn leaving(&self) -> impl Iterator<Item = &'a KnownBox> + use<'a> {
-        let noted = self.o.swarm.as_ref().and_then(|s| s.record.intent());
-        noted.into_iter().flat_map(|intent| intent.boxes.values()).filter(|known| known.remove)
+        let noted = self.intent().into_iter().flat_map(|intent| intent.boxes.values());
+        noted.filter(|known| known.remove)
     }
 
     fn leaves_at(&self, address: IpAddr) -> bool {

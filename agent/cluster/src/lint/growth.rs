@@ -1,13 +1,10 @@
 //! Rules of a volume of several sets. A set is judged by its bricks alone, counted in
 //! threes in the volume's order.
 
+use super::storage::{is_healed, runs, volume};
 use super::{Case, Verdict, must};
 use crate::{Rebalance, Step, Volume};
 use std::collections::BTreeSet;
-
-fn volume<'a>(c: &Case<'a>) -> Result<&'a Volume, String> {
-    c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or_else(|| "there is no volume".into())
-}
 
 /// How many bricks lie where the files that belong there are, as the volume notes.
 fn settled(volume: &Volume) -> usize {
@@ -15,15 +12,8 @@ fn settled(volume: &Volume) -> usize {
 }
 
 fn healthy(volume: &Volume) -> Verdict {
-    must(volume.started, "the volume is stopped")?;
-    if let Some(brick) = volume.bricks.iter().find(|b| !b.online) {
-        return Err(format!("the brick on {} is offline", brick.address));
-    }
-    match volume.pending_heals {
-        Some(0) => Ok(()),
-        Some(n) => Err(format!("{n} entries await healing")),
-        None => Err("whether it must heal is unknown".into()),
-    }
+    runs(volume)?;
+    is_healed(volume)
 }
 
 pub(super) fn sets_of_three(step: &Step, c: &Case<'_>) -> Verdict {
@@ -45,11 +35,7 @@ pub(super) fn add_only_when_healthy(step: &Step, c: &Case<'_>) -> Verdict {
     let volume = volume(c)?;
     healthy(volume)?;
     must(volume.bricks.len() <= settled(volume), "files still go to the last set")?;
-    let noted = c.o.swarm.as_ref().and_then(|s| s.record.intent());
-    let retired = || noted.into_iter().flat_map(|intent| intent.retired.values());
-    let goes = |b: &&crate::Brick| {
-        c.leaves_at(b.address) || retired().any(|gone| gone.address == b.address)
-    };
+    let goes = |b: &&crate::Brick| c.leaves_at(b.address) || c.is_retired(b.address);
     match volume.bricks.iter().find(goes) {
         Some(brick) => Err(format!("the copy on {} needs another place first", brick.address)),
         None => Ok(()),

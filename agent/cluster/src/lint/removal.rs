@@ -87,8 +87,7 @@ pub(super) fn stay_out_until_let_in(step: &Step, c: &Case<'_>) -> Verdict {
 
 /// Every brick runs, and none lacks anything.
 fn nothing_to_heal(c: &Case<'_>) -> Verdict {
-    let volume =
-        c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
+    let volume = c.volume().ok_or("no volume is known")?;
     must(volume.started, "the volume is stopped")?;
     must(volume.bricks.iter().all(|b| b.online), "a copy is out of reach")?;
     let heals = volume.pending_heals;
@@ -96,8 +95,7 @@ fn nothing_to_heal(c: &Case<'_>) -> Verdict {
 }
 
 fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
-    let volume = c.o.storage.as_ref().and_then(|s| s.volume.as_ref());
-    volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == address))
+    c.volume().is_some_and(|v| v.bricks.iter().any(|b| b.address == address))
 }
 
 /// The bricks that hold the same files as the one at this address.
@@ -110,8 +108,7 @@ fn set_at(volume: &Volume, address: IpAddr) -> &[Brick] {
 
 /// Whether every write is in full on each of the other bricks of its set.
 fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
-    let volume =
-        c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
+    let volume = c.volume().ok_or("no volume is known")?;
     must(volume.started, "the volume is stopped")?;
     let set = set_at(volume, address);
     let others: Vec<_> = set.iter().filter(|b| b.address != address).collect();
@@ -134,8 +131,7 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
     let intent = record(c);
     let retired = intent.iter().flat_map(|i| i.retired.values()).find(|g| g.address == from);
     let asked = c.leaves_at(from);
-    let volume =
-        c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or("no volume is known")?;
+    let volume = c.volume().ok_or("no volume is known")?;
     let brick = volume.bricks.iter().find(|b| b.address == from);
     let arbiter = brick.is_some_and(|b| b.arbiter);
     if arbiter && to.is_none() && retired.is_none() && !asked {

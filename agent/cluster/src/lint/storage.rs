@@ -5,8 +5,26 @@ use crate::{Part, Step, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-fn volume<'a>(c: &Case<'a>) -> Result<&'a Volume, String> {
-    c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).ok_or_else(|| "there is no volume".into())
+pub(super) fn volume<'a>(c: &Case<'a>) -> Result<&'a Volume, String> {
+    c.volume().ok_or_else(|| "there is no volume".into())
+}
+
+/// It is started, and every brick runs.
+pub(super) fn runs(volume: &Volume) -> Verdict {
+    must(volume.started, "the volume is stopped")?;
+    match volume.bricks.iter().find(|b| !b.online) {
+        Some(brick) => Err(format!("the brick on {} is offline", brick.address)),
+        None => Ok(()),
+    }
+}
+
+/// No copy lacks anything.
+pub(super) fn is_healed(volume: &Volume) -> Verdict {
+    match volume.pending_heals {
+        Some(0) => Ok(()),
+        Some(n) => Err(format!("{n} entries await healing")),
+        None => Err("whether it must heal is unknown".into()),
+    }
 }
 
 fn most(c: &Case<'_>) -> usize {
@@ -44,16 +62,8 @@ pub(super) fn add_only_when_healthy(step: &Step, c: &Case<'_>) -> Verdict {
         return Ok(());
     }
     let volume = volume(c)?;
-    must(volume.started, "the volume is stopped")?;
-    if let Some(brick) = volume.bricks.iter().find(|b| !b.online) {
-        return Err(format!("the brick on {} is offline", brick.address));
-    }
-    match volume.pending_heals {
-        _ if volume.replicas == 1 => Ok(()),
-        Some(0) => Ok(()),
-        Some(n) => Err(format!("{n} entries await healing")),
-        None => Err("whether it must heal is unknown".into()),
-    }
+    runs(volume)?;
+    if volume.replicas == 1 { Ok(()) } else { is_healed(volume) }
 }
 
 pub(super) fn bricks_only_on_open_peers(step: &Step, c: &Case<'_>) -> Verdict {

@@ -105,7 +105,7 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
 
 /// Of two boxes that stay, the one that is up and whose copy decides.
 fn decides_of_two<'a>(swarm: &'a Swarm, c: &Case<'_>) -> Option<&'a str> {
-    let volume = c.o.storage.as_ref().and_then(|s| s.volume.as_ref()).filter(|_| c.w.storage)?;
+    let volume = c.volume().filter(|_| c.w.storage)?;
     let [first, _] = volume.bricks.as_slice() else { return None };
     let ended: BTreeSet<_> = swarm
         .record

@@ -12,8 +12,7 @@ fn is_witness(c: &Case<'_>, address: IpAddr) -> bool {
 }
 
 fn bricks<'a>(c: &Case<'a>) -> &'a [Brick] {
-    let volume = c.o.storage.as_ref().and_then(|s| s.volume.as_ref());
-    volume.map_or(&[], |volume| &volume.bricks)
+    c.volume().map_or(&[], |volume| &volume.bricks)
 }
 
 pub(super) fn carries_no_data(step: &Step, c: &Case<'_>) -> Verdict {
@@ -40,7 +39,7 @@ pub(super) fn carries_no_data(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn beside_two(step: &Step, c: &Case<'_>) -> Verdict {
     let bricks = bricks(c);
-    let volume = c.o.storage.as_ref().and_then(|s| s.volume.as_ref());
+    let volume = c.volume();
     let whole = || {
         let up = bricks.iter().all(|b| b.online) && volume.is_some_and(|v| v.started);
         must(up, "not every brick runs")?;
@@ -56,10 +55,7 @@ pub(super) fn beside_two(step: &Step, c: &Case<'_>) -> Verdict {
         Step::DropBrick { brick, .. }
             if bricks.iter().any(|b| b.arbiter && b.address == *brick) =>
         {
-            let asked = c.leaves_at(*brick);
-            let intent = c.o.swarm.as_ref().and_then(|s| s.record.intent());
-            let mut retired = intent.into_iter().flat_map(|i| i.retired.values());
-            if asked || retired.any(|gone| gone.address == *brick) {
+            if c.leaves_at(*brick) || c.is_retired(*brick) {
                 return Ok(());
             }
             let free = |a: IpAddr| bricks.iter().all(|b| b.address != a) && !c.leaves_at(a);

@@ -8,6 +8,15 @@ use crate::{Decision, Intent, NodeId, decide};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+/// Puts a node on a list, or takes it off.
+fn list(of: &mut BTreeSet<usize>, node: usize, on: bool) {
+    if on {
+        of.insert(node)
+    } else {
+        of.remove(&node)
+    };
+}
+
 /// A fault that is planted, so that a test can show that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -176,26 +185,20 @@ impl Simulation {
 
     pub(super) fn set_leaving(&mut self, node: usize, name: &str, leaving: bool) -> Effect {
         let raft = self.leads(node)?;
-        let named = self.nodes.iter().position(|n| n.name == name).ok_or("no such node")?;
-        let emptied = &mut self.rafts[raft].emptied;
-        if leaving {
-            emptied.insert(named)
-        } else {
-            emptied.remove(&named)
-        };
+        let named = self.called(name)?;
+        list(&mut self.rafts[raft].emptied, named, leaving);
         Ok(())
     }
 
     pub(super) fn set_voting(&mut self, node: usize, name: &str, voting: bool) -> Effect {
         let raft = self.leads(node)?;
-        let named = self.nodes.iter().position(|n| n.name == name).ok_or("no such node")?;
-        let only_vote = &mut self.rafts[raft].voting;
-        if voting {
-            only_vote.insert(named)
-        } else {
-            only_vote.remove(&named)
-        };
+        let named = self.called(name)?;
+        list(&mut self.rafts[raft].voting, named, voting);
         Ok(())
+    }
+
+    fn called(&self, name: &str) -> Result<usize, &'static str> {
+        self.nodes.iter().position(|n| n.name == name).ok_or("no such node")
     }
 
     /// A person asks the leader, if there is one. `Err` is why it is refused.
