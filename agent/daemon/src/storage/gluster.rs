@@ -4,9 +4,10 @@ use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
 use super::copies;
 use super::directory::{self, Tried};
+use super::kept::Kept;
 use super::logs;
 use super::spread::{self, Noted};
-use super::xml::Processes;
+use super::xml::{Output, Processes};
 use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// `EG_NOVOL` of glusterd.
 const NO_SUCH_VOLUME: i32 = 30806;
@@ -41,23 +42,10 @@ const MOVING_AGE: Duration = Duration::from_secs(10);
 pub(crate) struct Gluster {
     paths: Paths,
     volume: String,
-    processes: Mutex<Kept<Processes>>,
-    heals: Mutex<Kept<Option<u64>>>,
-    moving: Mutex<Kept<Option<Rebalance>>>,
+    processes: Kept<Processes>,
+    heals: Kept<Option<u64>>,
+    moving: Kept<Option<Rebalance>>,
     tried: Mutex<Tried>,
-}
-
-/// An answer and when it came.
-#[derive(Debug, Default)]
-struct Kept<T> {
-    at: Option<Instant>,
-    value: T,
-}
-
-impl<T> Kept<T> {
-    fn younger_than(&self, age: Duration) -> bool {
-        self.at.is_some_and(|at| at.elapsed() < age)
-    }
 }
 
 impl Gluster {
@@ -65,9 +53,9 @@ impl Gluster {
         Self {
             paths: paths.clone(),
             volume: volume.to_owned(),
-            processes: Mutex::default(),
-            heals: Mutex::default(),
-            moving: Mutex::default(),
+            processes: Kept::default(),
+            heals: Kept::default(),
+            moving: Kept::default(),
             tried: Mutex::default(),
         }
     }
@@ -114,12 +102,11 @@ impl Gluster {
     /// What runs of the volume, of so many bricks in all. If that cannot be
     /// asked for long, nobody can tell: an error, and not "nothing runs".
     async fn processes(&self, bricks: usize) -> Result<Processes> {
-        if let Ok(kept) = self.processes.lock()
-            && kept.younger_than(STATUS_AGE)
-            && kept.value.bricks.len() == bricks
-            && kept.value.healers_down.is_empty()
+        if let Some(kept) = self.processes.within(|_| STATUS_AGE)
+            && kept.bricks.len() == bricks
+            && kept.healers_down.is_empty()
         {
-            return Ok(kept.value.clone());
+            return Ok(kept);
         }
         // Another node's question may be in the way. What was true a moment ago
         // will do; an agent that has just started knows nothing, and asks again.
@@ -132,13 +119,10 @@ impl Gluster {
         }
         match last {
             Ok(processes) => {
-                let before = self.processes.lock().map(|mut kept| {
-                    let value = processes.clone();
-                    std::mem::replace(&mut *kept, Kept { at: Some(Instant::now()), value }).value
-                });
+                let before = self.processes.keep(processes.clone());
                 // What heals is another question when other bricks run.
-                if before.is_ok_and(|before| before.bricks != processes.bricks) {
-                    self.forget_heals();
+                if before.is_some_and(|before| before.bricks != processes.bricks) {
+                    self.heals.expire();
                 }
                 Ok(processes)
             }
@@ -147,8 +131,7 @@ impl Gluster {
     }
 
     fn known(&self) -> Option<Processes> {
-        let kept = self.processes.lock().ok()?;
-        kept.younger_than(STATUS_GONE).then(|| kept.value.clone())
+        self.processes.within(|_| STATUS_GONE)
     }
 
     async fn ask_processes(&self) -> Result<Processes> {
@@ -166,8 +149,7 @@ impl Gluster {
     /// All bricks and what GlusterFS calls them, if those in the set of the one at `gone`
     /// run now; if that one does too, nothing may be left to heal.
     async fn can_spare(&self, gone: IpAddr) -> Result<(Vec<Brick>, BTreeMap<IpAddr, String>)> {
-        let info = must(&["volume", "info", &self.volume], READ).await?;
-        let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
+        let (info, volume, _) = self.info().await?;
         let runs = self.ask_processes().await?.bricks;
         let names = info.brick_names(&self.volume);
         let mut others = volume.set_of(gone).iter().filter(|b| b.address != gone);
@@ -175,36 +157,39 @@ impl Gluster {
             anyhow::bail!("the brick on {} does not run", down.address);
         }
         if runs.contains(&gone) && volume.bricks.len() > 1 {
-            self.forget_heals();
+            self.heals.expire();
             let heals = self.pending_heals().await;
             anyhow::ensure!(heals == Some(0), "not every copy is known to be whole");
         }
         Ok((volume.bricks, names))
     }
 
-    fn forget_heals(&self) {
-        if let Ok(mut kept) = self.heals.lock() {
-            *kept = Kept::default();
-        }
-    }
-
     async fn pending_heals(&self) -> Option<u64> {
-        if let Ok(kept) = self.heals.lock()
-            && kept.younger_than(if kept.value == Some(0) { HEALED_AGE } else { HEALS_AGE })
-        {
-            return kept.value;
+        let age = |heals: &Option<u64>| if *heals == Some(0) { HEALED_AGE } else { HEALS_AGE };
+        if let Some(kept) = self.heals.within(age) {
+            return kept;
         }
         let answer = must(&["volume", "heal", &self.volume, "info", "summary"], READ).await;
         let value = answer.ok().and_then(|output| output.pending_heals());
-        if let Ok(mut kept) = self.heals.lock() {
-            *kept = Kept { at: Some(Instant::now()), value };
-        }
+        self.heals.keep(value);
         value
     }
 
-    fn forget_moving(&self) {
-        if let Ok(mut kept) = self.moving.lock() {
-            *kept = Kept::default();
+    /// The volume as `volume info` tells of it, its options, and all of what was told.
+    async fn info(&self) -> Result<(Output, Volume, BTreeMap<String, String>)> {
+        let output = must(&["volume", "info", &self.volume], READ).await?;
+        let told = output.volume(&self.volume);
+        let (volume, options) =
+            told.with_context(|| format!("the volume {} is gone", self.volume))?;
+        Ok((output, volume, options))
+    }
+
+    /// glusterd marks what a new brick lacks; this only makes the copying start now
+    /// instead of within ten minutes. "Nothing to heal" was true of the old bricks only.
+    async fn heal(&self) {
+        self.heals.expire();
+        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
+            tracing::debug!("healing starts by itself, later: {error:#}");
         }
     }
 
@@ -216,10 +201,8 @@ impl Gluster {
         noted: &Noted,
         own: Option<IpAddr>,
     ) -> Option<Rebalance> {
-        if let Ok(kept) = self.moving.lock()
-            && kept.younger_than(MOVING_AGE)
-        {
-            return kept.value.clone();
+        if let Some(kept) = self.moving.within(|_| MOVING_AGE) {
+            return kept;
         }
         let answer = run(&["volume", "rebalance", &self.volume, "status"], READ).await.ok();
         // Of a volume whose files never moved it says so, as an error without a number
@@ -227,9 +210,7 @@ impl Gluster {
         let answer = answer.filter(|o| o.op_ret == 0 || o.op_errstr.contains("not started"));
         let hosts: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
         let value = answer.map(|output| spread::how_far(output.moving(), noted, &hosts, own));
-        if let Ok(mut kept) = self.moving.lock() {
-            *kept = Kept { at: Some(Instant::now()), value: value.clone() };
-        }
+        self.moving.keep(value.clone());
         value
     }
 
@@ -325,30 +306,23 @@ impl Storage for Gluster {
         let count = replicas.to_string();
         let args = ["volume", "add-brick", &self.volume, "replica", &count];
         self.with_bricks(&args, bricks).await?;
-        // "Nothing to heal" was true of the old bricks only.
-        self.forget_heals();
-        // glusterd marks what the new brick lacks; this only makes the copying
-        // start now instead of within ten minutes.
-        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
-            tracing::debug!("healing starts by itself, later: {error:#}");
-        }
+        self.heal().await;
         Ok(())
     }
 
     async fn add_set(&self, bricks: &[IpAddr]) -> Result<()> {
-        let info = must(&["volume", "info", &self.volume], READ).await?;
-        let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
+        let (_, volume, _) = self.info().await?;
         if has_all(&volume, bricks) {
             return Ok(());
         }
         self.with_bricks(&["volume", "add-brick", &self.volume], bricks).await?;
-        self.forget_heals();
-        self.forget_moving();
+        self.heals.expire();
+        self.moving.expire();
         Ok(())
     }
 
     async fn rebalance(&self) -> Result<()> {
-        self.forget_moving();
+        self.moving.expire();
         let output = run(&["volume", "rebalance", &self.volume, "start"], CHANGE).await?;
         // Another leader may have begun it, and died before it saw that.
         if output.op_ret == 0 || output.op_errstr.contains("already started") {
@@ -358,8 +332,7 @@ impl Storage for Gluster {
     }
 
     async fn note_spread(&self, sets: u8) -> Result<()> {
-        let info = must(&["volume", "info", &self.volume], READ).await?;
-        let (volume, options) = info.volume(&self.volume).context("the volume is gone")?;
+        let (_, volume, options) = self.info().await?;
         let output = must(&["volume", "rebalance", &self.volume, "status"], READ).await?;
         let hosts: Vec<_> = volume.bricks.iter().map(|b| b.address).collect();
         let own = crate::identity::load(&self.paths)?.map(|me| me.address);
@@ -371,18 +344,14 @@ impl Storage for Gluster {
     }
 
     async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
-        let info = must(&["volume", "info", &self.volume], READ).await?;
-        let (volume, _) = info.volume(&self.volume).context("the volume is gone")?;
+        let (_, volume, _) = self.info().await?;
         if volume.arbiter().is_some() {
             return Ok(());
         }
         let new = self.fresh(brick, "witness");
         let args = ["volume", "add-brick", &self.volume, "replica", "3", "arbiter", "1", &new];
         must(&args, CHANGE).await?;
-        self.forget_heals();
-        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
-            tracing::debug!("healing starts by itself, later: {error:#}");
-        }
+        self.heal().await;
         Ok(())
     }
 
@@ -393,10 +362,7 @@ impl Storage for Gluster {
         let new = self.fresh(to, if arbiter { "witness" } else { "brick" });
         let args = ["volume", "replace-brick", &self.volume, old, &new, "commit", "force"];
         must(&args, CHANGE).await?;
-        self.forget_heals();
-        if let Err(error) = must(&["volume", "heal", &self.volume, "full"], CHANGE).await {
-            tracing::debug!("healing starts by itself, later: {error:#}");
-        }
+        self.heal().await;
         Ok(())
     }
 
@@ -413,7 +379,7 @@ impl Storage for Gluster {
         args.extend(gone.filter_map(|address| names.get(&address)).map(String::as_str));
         args.push("force");
         must(&args, CHANGE).await?;
-        self.forget_heals();
+        self.heals.expire();
         Ok(())
     }
 
@@ -431,10 +397,7 @@ impl Storage for Gluster {
     }
 
     async fn tune(&self) -> Result<()> {
-        let info = must(&["volume", "info", &self.volume], READ).await?;
-        let Some((volume, options)) = info.volume(&self.volume) else {
-            anyhow::bail!("the volume {} is gone", self.volume);
-        };
+        let (_, volume, options) = self.info().await?;
         let wanted = [TLS, COMMON, copies(volume.replicas)].concat();
         let changed = wanted
             .into_iter()
@@ -451,9 +414,7 @@ impl Storage for Gluster {
         // `force` also starts what does not run of a started volume, on every
         // node of the pool: bricks and self-heal daemons.
         must(&["volume", "start", &self.volume, "force"], CHANGE).await?;
-        if let Ok(mut kept) = self.processes.lock() {
-            kept.at = None;
-        }
+        self.processes.expire();
         Ok(())
     }
 }

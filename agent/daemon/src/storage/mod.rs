@@ -6,6 +6,7 @@ pub(crate) mod copies;
 pub(crate) mod directory;
 mod driver;
 mod gluster;
+mod kept;
 mod local;
 mod logs;
 mod spread;
