@@ -27,13 +27,7 @@ impl CaCertificate {
     /// not signed by itself.
     pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
         const EXPECTED: &str = "a cluster CA's certificate";
-        let x509 = parse(der, EXPECTED)?;
-        let ca = x509.basic_constraints().ok().flatten().is_some_and(|c| c.value.ca);
-        if !ca {
-            return Err(PkiError::malformed(EXPECTED, "it may not sign certificates"));
-        }
-        x509.verify_signature(None)
-            .map_err(|_| PkiError::malformed(EXPECTED, "its own signature does not hold"))?;
+        let x509 = parse_ca(der, EXPECTED)?;
         let cluster = uri(&x509, CLUSTER_URI)
             .ok_or_else(|| PkiError::malformed(EXPECTED, "it names no cluster"))?;
         Ok(Self {
@@ -81,11 +75,7 @@ impl CaCertificate {
     }
 
     pub(crate) fn roots(&self) -> Result<RootCertStore, PkiError> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(self.der.clone())
-            .map_err(|source| PkiError::Untrusted { whose: self.to_string(), source })?;
-        Ok(roots)
+        roots(&self.der, || self.to_string())
     }
 }
 
@@ -132,7 +122,7 @@ impl NodeCertificate {
             subject: NodeSubject::new(id, name, address)?,
             public_key: x509.public_key().raw.to_vec(),
             not_before: time(x509.validity().not_before, EXPECTED)?,
-            not_after: time(x509.validity().not_after, EXPECTED)?,
+            not_after: not_after(&x509, EXPECTED)?,
             der: CertificateDer::from(der).into_owned(),
         })
     }
@@ -231,6 +221,30 @@ pub(crate) fn parse<'a>(
         Ok(_) => Err(PkiError::malformed(expected, "something follows it")),
         Err(e) => Err(PkiError::malformed(expected, e)),
     }
+}
+
+/// A CA's certificate: one that may sign others, and has signed itself.
+pub(crate) fn parse_ca<'a>(
+    der: &'a [u8],
+    expected: &'static str,
+) -> Result<X509Certificate<'a>, PkiError> {
+    let x509 = parse(der, expected)?;
+    if !x509.basic_constraints().ok().flatten().is_some_and(|c| c.value.ca) {
+        return Err(PkiError::malformed(expected, "it may not sign certificates"));
+    }
+    x509.verify_signature(None)
+        .map_err(|_| PkiError::malformed(expected, "its own signature does not hold"))?;
+    Ok(x509)
+}
+
+/// This CA as the only root of trust.
+pub(crate) fn roots(
+    ca: &CertificateDer<'static>,
+    whose: impl FnOnce() -> String,
+) -> Result<RootCertStore, PkiError> {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.clone()).map_err(|source| PkiError::Untrusted { whose: whose(), source })?;
+    Ok(roots)
 }
 
 fn time(time: x509_parser::time::ASN1Time, of: &'static str) -> Result<Timestamp, PkiError> {

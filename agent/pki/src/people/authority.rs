@@ -2,7 +2,7 @@
 
 use super::{Person, PersonCertificate, RevokedList};
 use crate::authority::{CA_LIFE, common_name, seconds, serial, set_life, uri as uri_name};
-use crate::certificate::{parse, to_pem, uri};
+use crate::certificate::{parse_ca, roots, to_pem, uri};
 use crate::key::PrivateKey;
 use crate::{NodeKey, PkiError};
 use jiff::Timestamp;
@@ -33,14 +33,9 @@ impl PeopleCertificate {
     /// [`PkiError::Malformed`] when it is none, or not signed by itself.
     pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
         const EXPECTED: &str = "the certificate of a site's people CA";
-        let x509 = parse(der, EXPECTED)?;
+        let x509 = parse_ca(der, EXPECTED)?;
         let site = uri(&x509, PEOPLE_URI)
             .ok_or_else(|| PkiError::malformed(EXPECTED, "it names no site"))?;
-        if !x509.basic_constraints().ok().flatten().is_some_and(|c| c.value.ca) {
-            return Err(PkiError::malformed(EXPECTED, "it may not sign certificates"));
-        }
-        x509.verify_signature(None)
-            .map_err(|_| PkiError::malformed(EXPECTED, "its own signature does not hold"))?;
         Ok(Self {
             site,
             public_key: x509.public_key().raw.to_vec(),
@@ -67,12 +62,7 @@ impl PeopleCertificate {
     }
 
     pub(crate) fn roots(&self) -> Result<RootCertStore, PkiError> {
-        let mut roots = RootCertStore::empty();
-        let whose = || format!("the people of site {}", self.site);
-        roots
-            .add(self.der.clone())
-            .map_err(|source| PkiError::Untrusted { whose: whose(), source })?;
-        Ok(roots)
+        roots(&self.der, || format!("the people of site {}", self.site))
     }
 }
 
