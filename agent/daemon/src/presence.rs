@@ -52,8 +52,16 @@ impl Peer {
     }
 
     /// Whether it may what root may: it is root, or a person whose role says so.
-    pub(crate) fn is_root(self) -> bool {
+    fn is_root(self) -> bool {
         self.uid == Some(0) || self.elsewhere == Some(true)
+    }
+
+    /// Refuses everybody who may not what root may; `what` that is.
+    pub(crate) fn must_be_root(self, what: &str) -> Result<(), ApiError> {
+        if self.is_root() {
+            return Ok(());
+        }
+        Err(ApiError::new(Refusal::Forbidden, format!("only root may {what}")))
     }
 }
 

@@ -109,9 +109,9 @@ async fn node(
     State((decider, _)): State<Asked>,
     Json(request): Json<NodeRequest>,
 ) -> Response {
-    if !request.dry_run && !peer.is_root() {
-        let error = "only root may take a box out of the cluster, or keep it";
-        return refuse(&ApiError::new(Refusal::Forbidden, error));
+    let may = peer.must_be_root("take a box out of the cluster, or keep it");
+    if let Some(error) = may.err().filter(|_| !request.dry_run) {
+        return refuse(&error);
     }
     let Some(decider) = decider.borrow().clone() else {
         return refuse(&ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"));
@@ -127,8 +127,8 @@ async fn rejoin(
     State((_, paths)): State<Asked>,
     Json(RejoinRequest {}): Json<RejoinRequest>,
 ) -> Response {
-    if !peer.is_root() {
-        return refuse(&ApiError::new(Refusal::Forbidden, "only root may let this box in again"));
+    if let Err(error) = peer.must_be_root("let this box in again") {
+        return refuse(&error);
     }
     let rejoins = paths.out().exists();
     if let Err(error) = state::remove(&paths.out()) {

@@ -33,8 +33,8 @@ async fn answer(
     State((people, decider)): State<Asked>,
     Json(request): Json<RevokedRequest>,
 ) -> Response {
-    if !peer.is_root() {
-        return refuse(&ApiError::new(Refusal::Forbidden, "only root may take certificates back"));
+    if let Err(error) = peer.must_be_root("take certificates back") {
+        return refuse(&error);
     }
     let admission = people.borrow().clone();
     let mut answer = match taken(admission.as_deref(), &request) {

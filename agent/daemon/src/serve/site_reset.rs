@@ -52,8 +52,8 @@ async fn answer(
     State(asked): State<Asked>,
     Json(request): Json<SiteResetRequest>,
 ) -> Response {
-    if !peer.is_root() {
-        return refuse(&ApiError::new(Refusal::Forbidden, "only root may reset a whole site"));
+    if let Err(error) = peer.must_be_root("reset a whole site") {
+        return refuse(&error);
     }
     match asked.reset(&request).await {
         Ok(answer) => Json(answer).into_response(),

@@ -29,9 +29,8 @@ async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((status, paths, one)): State<Asked>,
 ) -> Response {
-    if !peer.is_root() {
-        let words = "only root may have what the journals say";
-        return refuse(&ApiError::new(Refusal::Forbidden, words));
+    if let Err(error) = peer.must_be_root("have what the journals say") {
+        return refuse(&error);
     }
     let Ok(_only) = one.try_acquire() else {
         let words = "somebody else has this collected just now";
