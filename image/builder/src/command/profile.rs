@@ -8,6 +8,7 @@ mod show;
 
 use crate::context::Context;
 use ashlar_build::Project;
+use owo_colors::{OwoColorize, Stream};
 use std::process::ExitCode;
 
 /// List the profiles that can be built, look into one, or begin one.
@@ -96,6 +97,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         Some(Verb::Check { names }) => check::run(names, context),
         Some(Verb::Diff { one, other }) => diff::run(one, other, context),
     }
+}
+
+/// How a recipe is shown that cannot be used.
+fn broken(error: Option<&str>) -> String {
+    let word = "broken:".if_supports_color(Stream::Stdout, |word| word.red()).to_string();
+    format!("{word} {}", error.unwrap_or_default())
 }
 
 /// A path or a message without the project's own directory.

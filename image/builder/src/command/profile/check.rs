@@ -1,10 +1,9 @@
 //! `ashlar profile check`: whether profiles can be built.
 
-use super::beside;
+use super::{beside, broken};
 use crate::context::Context;
 use ashlar_build::{Project, current_lock};
 use ashlar_recipe::{compose, recipes};
-use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -30,11 +29,7 @@ pub(super) fn run(names: &[String], context: &Context) -> miette::Result<ExitCod
             (Some(packages), _) => {
                 output.line(format_args!("{name}: {packages} packages are locked"));
             }
-            (None, error) => output.line(format_args!(
-                "{name}: {} {}",
-                "broken:".if_supports_color(Stream::Stdout, |word| word.red()),
-                error.as_deref().unwrap_or_default()
-            )),
+            (None, error) => output.line(format_args!("{name}: {}", broken(error.as_deref()))),
         }
     }
     output.json(&serde_json::json!({ "profiles": checked }))?;

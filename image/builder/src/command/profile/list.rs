@@ -1,6 +1,6 @@
 //! `ashlar profile list`: what can be built.
 
-use super::beside;
+use super::{beside, broken};
 use crate::context::Context;
 use ashlar_build::Project;
 use ashlar_recipe::{RecipeError, compose, recipes};
@@ -31,11 +31,9 @@ pub(super) fn run(context: &Context) -> miette::Result<ExitCode> {
         let name = name.if_supports_color(Stream::Stdout, |name| name.bold());
         match (&profile.description, &profile.error) {
             (Some(description), _) => output.line(format_args!("{name}  {description}")),
-            (None, error) => output.line(format_args!(
-                "{name}  {} {}",
-                "broken:".if_supports_color(Stream::Stdout, |word| word.red()),
-                error.as_deref().unwrap_or_default()
-            )),
+            (None, error) => {
+                output.line(format_args!("{name}  {}", broken(error.as_deref())));
+            }
         }
     }
     if profiles.is_empty() {

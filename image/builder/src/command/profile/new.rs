@@ -4,6 +4,7 @@ use super::beside;
 use crate::context::Context;
 use ashlar_build::Project;
 use ashlar_recipe::compose;
+use ashlar_site::is_name;
 use ashlar_site::whole_file::{Existing, write_whole};
 use miette::miette;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,7 @@ fn begin(
     // A parent that cannot be used is its own error, before anything is written.
     let parent = compose(&folder, extends)?;
     let described = description.unwrap_or(&parent.recipe.description);
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || !name.chars().all(good) || !name.starts_with(char::is_alphanumeric) {
+    if !is_name(name) {
         return Err(miette!(
             help = "small letters, digits and dashes, such as `till` or `shop-2`",
             "`{name}` is no name for a profile"
