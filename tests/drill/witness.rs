@@ -15,7 +15,7 @@ const NAME: &str = "lab-witness";
 
 /// Whichever of the two fails, the other one goes on beside the witness; a copy that
 /// missed something waits for the one that has it; the witness carries neither a file's
-/// content nor a task; and it gives way to a third copy.
+/// content nor a task.
 #[test]
 fn a_witness_settles_which_of_two_goes_on() -> Result<()> {
     let (fleet, [first, second, witness]) = formed()?;
