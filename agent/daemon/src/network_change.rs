@@ -131,14 +131,27 @@ fn note(paths: &Paths, stage: NetworkChange) -> Result<()> {
     state::write_json(&paths.network_change(), &Note { version: VERSION, stage }, 0o600)
 }
 
-/// What a start of the agent makes of a change that nobody kept: it is undone.
+/// What a start of the agent makes of a change that nobody kept: it is undone. One
+/// whose site took the old one's place was kept, and lost power before that was noted.
 pub(crate) fn undo_unkept(paths: &Paths) -> Result<()> {
-    if stage(paths)? == Some(NetworkChange::Trying) {
+    let trying = stage(paths)? == Some(NetworkChange::Trying);
+    if trying && is_kept(paths)? {
+        state::remove(&paths.network_change())?;
+    } else if trying {
         let why = "the box or its agent started again before it was kept".to_owned();
         tracing::warn!("the change of the network is undone: {why}");
         note(paths, NetworkChange::Undone { why })?;
     }
     state::remove(&paths.network_trial())
+}
+
+fn is_kept(paths: &Paths) -> Result<bool> {
+    let read = |path: &Path| {
+        let text = std::fs::read(path).map(Zeroizing::new);
+        text.with_context(|| format!("cannot read {}", path.display()))
+    };
+    let trial = paths.network_trial();
+    Ok(trial.exists() && read(&trial)? == read(&paths.site())?)
 }
 
 /// The change that is tried.
@@ -291,213 +304,4 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fakes::{Fake, FakeNode, loopback};
-
-    const NOBODY: Reach = Reach { gateway: false, member: false };
-    const ALL: Reach = Reach { gateway: true, member: true };
-    const ROUTER: Reach = Reach { gateway: true, member: false };
-    const BOX: Reach = Reach { gateway: false, member: true };
-
-    #[test]
-    fn a_change_is_kept_when_whoever_answered_before_answers_again() {
-        let late = SETTLE;
-        for (before, now, leads_out) in [
-            (ALL, ALL, true),
-            (ROUTER, ROUTER, true),
-            (BOX, BOX, true),
-            (ALL, BOX, false),
-            (NOBODY, ROUTER, true),
-            (NOBODY, BOX, true),
-        ] {
-            assert_eq!(decide(before, now, leads_out, late), Verdict::Keep, "{before:?} {now:?}");
-            let early = SETTLE.saturating_sub(Duration::from_secs(1));
-            assert_eq!(decide(before, now, leads_out, early), Verdict::Wait);
-        }
-    }
-
-    #[test]
-    fn a_change_that_cuts_the_box_off_waits_a_while_and_is_undone() {
-        for (before, now, why) in [
-            (ALL, NOBODY, "neither a router nor another box answered"),
-            (ALL, BOX, "no router answered"),
-            (ALL, ROUTER, "no other box answered"),
-            (ROUTER, NOBODY, "no router answered"),
-            (NOBODY, NOBODY, "nobody answered"),
-        ] {
-            let early = PATIENCE.saturating_sub(Duration::from_secs(1));
-            assert_eq!(decide(before, now, true, early), Verdict::Wait, "{before:?} {now:?}");
-            assert_eq!(decide(before, now, true, PATIENCE), Verdict::Undo(why));
-        }
-    }
-
-    #[test]
-    fn what_a_box_has_for_life_is_not_changed_with_its_network() {
-        let site = |rest: &str| crate::fakes::site(rest);
-        let known = Known::default();
-        let old = site("[network]\n");
-        for (new, what) in [
-            ("[network]\ncluster = '10.99.0.0/16'\n", Some("`network.cluster` is another")),
-            ("[network]\nbond = '802.3ad'\n", Some("`network.bond` is another")),
-            (
-                "[network.pools]\ncontainers = '198.18.0.0/16'\noverlay = '198.19.0.0/16'\n",
-                Some("`network.pools` are others"),
-            ),
-            ("[network]\nvlan = 20\ndns = ['192.168.7.1']\n", None),
-        ] {
-            assert_eq!(immutable(&old, &site(new), &known), what, "{new}");
-        }
-    }
-
-    struct Box {
-        fake: Fake,
-        changer: Changer<Fake, Fake, Fake, Fake>,
-        old: String,
-        _root: tempfile::TempDir,
-    }
-
-    /// A box whose router answers.
-    fn a_box() -> Box {
-        let root = tempfile::tempdir().unwrap();
-        let mut fake = Fake::default();
-        let mut node: FakeNode = fake.node(root.path(), loopback(90));
-        node.site.network.node.clear();
-        let old = node.site.to_toml().unwrap().to_string();
-        std::fs::write(node.paths.site(), &old).unwrap();
-        let router = loopback(91);
-        fake.world().gateways = vec![(router, "host0".into())];
-        fake.world().answering.insert(router);
-        let (_, members) = watch::channel(Vec::new());
-        let changer = Changer::new(Rc::new(node), members);
-        Box { fake, changer, old, _root: root }
-    }
-
-    impl Box {
-        fn paths(&self) -> &Paths {
-            &self.changer.node.paths
-        }
-
-        async fn ask(&mut self, asked: Asked) -> Result<()> {
-            if self.changer.take(asked).await? {
-                self.changer.apply().await?;
-            }
-            Ok(())
-        }
-
-        async fn set(&mut self) -> String {
-            let mut new = self.changer.node.site.clone();
-            new.network.vlan = Some(20);
-            let text = new.to_toml().unwrap().to_string();
-            self.ask(Asked::Set(Zeroizing::new(text.clone()))).await.unwrap();
-            text
-        }
-
-        fn site(&self) -> String {
-            std::fs::read_to_string(self.paths().site()).unwrap()
-        }
-
-        fn has_vlan(&self) -> bool {
-            self.paths().networkd().join("12-ashlar-uplink.netdev").exists()
-        }
-
-        /// As if it had been tried for so long.
-        async fn after(&mut self, long: Duration) {
-            self.changer.trial.as_mut().unwrap().since = Instant::now() - long;
-            self.changer.look().await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_network_under_which_the_router_answers_becomes_the_site_s() {
-        let mut it = a_box();
-        let new = it.set().await;
-        assert!(it.has_vlan());
-        assert_eq!(it.site(), it.old, "the old one, until the new one is kept");
-        assert!(it.ask(Asked::Set(Zeroizing::new(new.clone()))).await.is_err(), "one at a time");
-        it.after(SETTLE).await;
-        assert_eq!(it.site(), new);
-        assert_eq!(stage(it.paths()).unwrap(), None);
-        assert!(!it.paths().network_trial().exists());
-        let calls = it.fake.world().calls.clone();
-        assert_eq!(calls.last().unwrap(), "restart ashlar-agent.service");
-    }
-
-    #[tokio::test]
-    async fn a_network_that_cuts_the_box_off_is_put_back_and_said() {
-        let mut it = a_box();
-        it.set().await;
-        it.fake.world().answering.clear();
-        it.after(SETTLE).await;
-        assert!(it.has_vlan(), "it gets its time");
-        it.after(PATIENCE).await;
-        assert!(!it.has_vlan() && it.site() == it.old);
-        let place = it.changer.node.observe().await.unwrap().place;
-        let why = "no router answered".to_owned();
-        assert_eq!(place.change, Some(NetworkChange::Undone { why }));
-        // Until somebody has read it.
-        it.ask(Asked::Revert).await.unwrap();
-        assert_eq!(it.changer.node.observe().await.unwrap().place.change, None);
-        assert!(it.ask(Asked::Revert).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_person_keeps_what_nobody_answers_under_or_takes_it_back() {
-        let mut it = a_box();
-        assert!(it.ask(Asked::Confirm).await.is_err(), "there is nothing to keep");
-        it.set().await;
-        it.fake.world().answering.clear();
-        it.ask(Asked::Revert).await.unwrap();
-        assert!(!it.has_vlan() && stage(it.paths()).unwrap().is_none());
-        let new = it.set().await;
-        it.ask(Asked::Confirm).await.unwrap();
-        assert_eq!(it.site(), new);
-    }
-
-    #[tokio::test]
-    async fn power_that_fails_while_a_network_is_tried_puts_the_old_one_back() {
-        let mut it = a_box();
-        it.set().await;
-        // Another agent starts on the same disk.
-        undo_unkept(it.paths()).unwrap();
-        assert_eq!(it.site(), it.old);
-        assert!(!it.paths().network_trial().exists());
-        let Some(NetworkChange::Undone { why }) = stage(it.paths()).unwrap() else { panic!() };
-        assert!(why.contains("started again"), "{why}");
-        // In the same boot what was written for the new one is still there.
-        site_files::apply(it.paths(), &it.fake, &it.changer.node.site).await.unwrap();
-        assert!(!it.has_vlan());
-        undo_unkept(it.paths()).unwrap();
-        assert!(stage(it.paths()).unwrap().is_some(), "it is said until it was read");
-    }
-
-    #[tokio::test]
-    async fn a_site_that_nobody_could_use_changes_nothing() {
-        let mut it = a_box();
-        for text in ["name = 1", &it.old.replace("demo", "other")] {
-            assert!(it.ask(Asked::Set(Zeroizing::new(text.to_owned()))).await.is_err(), "{text}");
-        }
-        assert!(!it.has_vlan() && stage(it.paths()).unwrap().is_none());
-    }
-
-    #[test]
-    fn what_is_noted_of_a_change_can_be_read_for_ever() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = Paths::under(root.path());
-        state::make_private_dir(&paths.state()).unwrap();
-        for (golden, stage_then) in [
-            (r#"{"version":1,"stage":"trying"}"#, NetworkChange::Trying),
-            (
-                r#"{"version":1,"stage":{"undone":{"why":"x"}}}"#,
-                NetworkChange::Undone { why: "x".into() },
-            ),
-        ] {
-            std::fs::write(paths.network_change(), golden).unwrap();
-            assert_eq!(stage(&paths).unwrap(), Some(stage_then.clone()));
-            let written = Note { version: VERSION, stage: stage_then };
-            assert_eq!(serde_json::to_string(&written).unwrap(), golden);
-        }
-        std::fs::write(paths.network_change(), r#"{"version":2,"stage":"trying"}"#).unwrap();
-        assert!(stage(&paths).unwrap_err().to_string().contains("version 2"));
-    }
-}
+mod tests;
