@@ -106,16 +106,6 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stamp(ashlar_disk::FlashError),
-    /// The image is a disk in another program's form.
-    #[error("no site can be written into {image}: it is a disk for QEMU or VMware")]
-    #[diagnostic(help(
-        "name the raw image or the ISO of the same build; or leave --site away, and the node \
-         waits for its site"
-    ))]
-    Unstampable {
-        /// The image.
-        image: PathBuf,
-    },
     /// A file that must be there is not.
     #[error("{what} {path} does not exist")]
     #[diagnostic(help("{help}"))]

@@ -15,7 +15,6 @@ use super::process::Process;
 use super::store::{NodeRecord, Record};
 use super::{Exec, Finished, Spec, Tools, store};
 use nix::unistd::Uid;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A lab cluster's directory and record, with what can be done to them.
@@ -47,21 +46,6 @@ pub(crate) fn root(spec: &Spec, dir: &Path, tools: &Tools) -> Result<PathBuf> {
         return Ok(spec.image.clone());
     }
     tree::open(&spec.image, dir, tools)
-}
-
-/// Keeps a copy of the site: the nodes get it at each start.
-pub(crate) fn keep_site(site: &Path, dir: &Path) -> Result<PathBuf> {
-    let copy = dir.join("site.toml");
-    let bytes = zeroize::Zeroizing::new(std::fs::read(site).doing("reading", site)?);
-    let mut file = std::fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&copy)
-        .doing("writing", &copy)?;
-    std::io::Write::write_all(&mut file, &bytes).doing("writing", &copy)?;
-    Ok(copy)
 }
 
 /// Takes away what a half-made lab has mounted.
