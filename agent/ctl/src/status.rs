@@ -5,6 +5,7 @@ use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, alerts, cli, members};
 use anyhow::Result;
 use ashlar_api::{Client, Status};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ pub(crate) async fn run(client: &Client, options: &cli::Status) -> Result<ExitCo
         return watch(client, options.json).await;
     }
     let status = client.status().await?;
-    let text = if options.json { json(&status)? } else { table(&status) };
+    let text = if options.json { line(&status)? } else { table(&status) };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }
@@ -55,11 +56,9 @@ async fn follow(
     loop {
         tick.tick().await;
         let text = match client.status().await {
-            Ok(status) if as_json => json(&status)?,
+            Ok(status) if as_json => line(&status)?,
             Ok(status) => table(&status),
-            Err(error) if as_json => {
-                format!("{}\n", serde_json::json!({"error": error.to_string()}))
-            }
+            Err(error) if as_json => line(&Silence { error: error.to_string() })?,
             Err(error) => format!("{} {error}\n", waiting("…")),
         };
         if text == shown {
@@ -70,8 +69,16 @@ async fn follow(
     }
 }
 
-fn json(status: &Status) -> Result<String> {
-    Ok(serde_json::to_string(status)? + "\n")
+/// What `ashlarctl status --watch --json` prints while the agent does not answer.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Silence {
+    /// Why there is no status.
+    error: String,
+}
+
+fn line(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
 }
 
 /// The status as a compact table.

@@ -3,12 +3,10 @@
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// The page of a schema.
-pub(super) fn page(title: &str, lead: &str, schema: &Value) -> String {
-    let mut out = format!(
-        "# {title}\n\n{lead} Editors that know JSON Schema check it while it is written. This page is made from the schema.\n"
-    );
-    table(&mut out, "At the top", schema);
+/// The page of a schema, whose own keys come first under a heading.
+pub(super) fn page(title: &str, lead: &str, first: &str, schema: &Value) -> String {
+    let mut out = format!("# {title}\n\n{lead} This page is made from the schema.\n");
+    table(&mut out, first, schema);
     for (name, definition) in map(schema, "$defs") {
         if definition.get("properties").is_some() {
             table(&mut out, name, definition);
@@ -35,7 +33,7 @@ fn described(value: &Value) -> String {
 fn table(out: &mut String, title: &str, schema: &Value) {
     let _ = write!(out, "\n## {title}\n\n");
     let about = described(schema);
-    if !about.is_empty() && title != "At the top" {
+    if !about.is_empty() && schema.get("$schema").is_none() {
         let _ = write!(out, "{about}\n\n");
     }
     let required: Vec<&str> = schema

@@ -2,6 +2,8 @@
 //! what a test tells it to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod published;
+
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -39,6 +41,9 @@ impl Agent {
                     "POST /v1/node ",
                     "POST /v1/power ",
                     "POST /v1/network ",
+                    "POST /v1/rejoin ",
+                    "POST /v1/revoked ",
+                    "POST /v1/reset ",
                     "POST /v1/reset/site ",
                 ];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
@@ -344,20 +349,25 @@ fn a_wait_whose_time_is_up_says_what_is_missing() {
     assert_eq!(err, "waited 1 s for phase swarm; this node's recipe has no phase swarm\n");
 }
 
-#[test]
-fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
-    let agent = Agent::saying([joining(), joining(), ready()]);
+/// The first lines of a watch.
+fn watched(agent: &Agent, lines: usize) -> Vec<String> {
     let mut watch = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ashlarctl"))
         .args(["status", "--watch", "--json"])
         .env("ASHLAR_SOCKET", agent.socket())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let seen: Vec<Value> =
-        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let all = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let seen = all.take(lines).map(Result::unwrap).collect();
     watch.kill().unwrap();
     watch.wait().unwrap();
+    seen
+}
+
+#[test]
+fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
+    let seen = watched(&Agent::saying([joining(), joining(), ready()]), 2);
+    let seen: Vec<Value> = seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(seen, [joining(), ready()]);
 }
 
