@@ -3,11 +3,12 @@
 //! `ASHLAR_WRITE_BOOK=1 cargo test -p ashlar-tests --lib book` writes them.
 
 mod alerts;
+mod api;
 mod schema;
 
 #[cfg(test)]
 mod tests {
-    use super::{alerts, schema};
+    use super::{alerts, api, schema};
     use crate::command::workspace;
     use std::collections::BTreeSet;
     use std::fs;
@@ -70,6 +71,12 @@ mod tests {
                     [the schema](ashlarctl.schema.json): what is required in it is \
                     always there.";
         is_made("json.md", &schema::page("What ashlarctl prints", lead, "Verbs", &schema));
+    }
+
+    #[test]
+    fn what_a_box_answers_stands_in_the_book() {
+        let document = read("docs/reference/openapi.json");
+        is_made("api.md", &api::page(&serde_json::from_str(&document).unwrap()));
     }
 
     /// Every page of `docs/`, from there.

@@ -7,17 +7,28 @@ use std::fmt::Write;
 pub(super) fn page(title: &str, lead: &str, first: &str, schema: &Value) -> String {
     let mut out = format!("# {title}\n\n{lead} This page is made from the schema.\n");
     table(&mut out, first, schema);
-    for (name, definition) in map(schema, "$defs") {
-        if definition.get("properties").is_some() {
-            table(&mut out, name, definition);
-        } else {
-            values(&mut out, name, definition);
-        }
-    }
+    definitions(&mut out, map(schema, "$defs"));
     out
 }
 
-fn map<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+/// A section for each definition.
+pub(super) fn definitions<'a>(
+    out: &mut String,
+    all: impl Iterator<Item = (&'a String, &'a Value)>,
+) {
+    for (name, definition) in all {
+        if definition.get("properties").is_some() {
+            table(out, name, definition);
+        } else {
+            values(out, name, definition);
+        }
+    }
+}
+
+pub(super) fn map<'a>(
+    value: &'a Value,
+    key: &str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
     value.get(key).and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }
 
@@ -56,7 +67,7 @@ fn table(out: &mut String, title: &str, schema: &Value) {
 }
 
 /// What a value is, in a word or a link.
-fn kind(property: &Value) -> String {
+pub(super) fn kind(property: &Value) -> String {
     if let Some(reference) = property.get("$ref").and_then(Value::as_str) {
         let name = reference.rsplit('/').next().unwrap_or(reference);
         return format!("[{name}](#{})", name.to_lowercase());

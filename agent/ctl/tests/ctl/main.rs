@@ -49,7 +49,8 @@ impl Agent {
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
                 let body = answer.to_string();
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+                let code = if answer.get("refusal").is_some() { "404 Not Found" } else { "200 OK" };
+                write!(stream, "HTTP/1.1 {code}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
                     .unwrap();
             }
         });
@@ -384,6 +385,10 @@ fn an_absent_agent_is_an_error_with_advice() {
 #[test]
 fn an_agent_of_another_release_is_an_error_with_advice() {
     let (code, _, err) = Agent::saying([json!({"release": 7})]).ctl(&["status"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("of different releases"), "{err}");
+    let unknown = json!({"refusal": "not-found", "error": "no such address"});
+    let (code, _, err) = Agent::saying([unknown]).ctl(&["node", "rejoin"]);
     assert_eq!(code, 1);
     assert!(err.contains("of different releases"), "{err}");
 }
