@@ -4,7 +4,7 @@ use crate::other_screen::OtherScreen;
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, alerts, cli, members};
 use anyhow::Result;
-use ashlar_api::{Client, Status};
+use ashlar_api::{Client, DiskView, StackView, Status};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -118,7 +118,8 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(out, "\n{}", strong("members"))?;
         out.push_str(&members::table(status));
     }
-    let rest = status.storage.is_some() || status.swarm.is_some();
+    let parts = status.storage.is_some() || status.swarm.is_some();
+    let rest = parts || !status.disks.is_empty() || !status.stacks.is_empty();
     if rest || !status.doing.is_empty() || status.trouble.is_some() {
         writeln!(out)?;
     }
@@ -127,6 +128,17 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     }
     if let Some(swarm) = &status.swarm {
         writeln!(out, "{} {swarm}", heading("swarm"))?;
+    }
+    let full = |disk: &DiskView| format!("{} {} % full", plain(&disk.name), disk.used_percent);
+    let run = |stack: &StackView| {
+        format!("{} {} of {} tasks", plain(&stack.name), stack.running, stack.desired)
+    };
+    let disks: Vec<_> = status.disks.iter().map(full).collect();
+    let services: Vec<_> = status.stacks.iter().map(run).collect();
+    for (name, values) in [("disks", disks), ("services", services)] {
+        if !values.is_empty() {
+            writeln!(out, "{} {}", heading(name), values.join(", "))?;
+        }
     }
     for (n, doing) in status.doing.iter().enumerate() {
         let heading = heading(if n == 0 { "doing" } else { "" });

@@ -196,6 +196,50 @@ fn programs_get_the_agent_s_own_words() {
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), ready()["members"]);
 }
 
+#[test]
+fn a_node_says_how_full_it_is_and_what_runs_on_it() {
+    let mut status = ready();
+    status["disks"] = json!([{"name": "state", "bytes": 4_294_967_296_u64, "used_percent": 12},
+                             {"name": "data", "bytes": 500_107_862_016_u64, "used_percent": 41}]);
+    status["stacks"] = json!([{"name": "till", "running": 2, "desired": 3}]);
+    let (_, out, _) = Agent::saying([status]).ctl(&["status"]);
+    let rest = out.split_once("nodes up\n").unwrap().1;
+    insta::assert_snapshot!(rest, @r"
+    disks     state 12 % full, data 41 % full
+    services  till 2 of 3 tasks
+    ");
+}
+
+/// What a box answers to the first word of a command.
+fn answer_to(verb: &str) -> Value {
+    match verb {
+        "status" | "members" | "why" => ready(),
+        "history" => json!([]),
+        "network" => json!({"links": [], "gateways": [], "name_servers": []}),
+        "power" => json!({"absence": {"lines": ["b stays up"], "stops": []}, "begun": false}),
+        "reset" => json!({"losses": {"lines": ["its copy"], "unbearable": null}, "begun": false}),
+        _ => panic!("what does a box answer to `ashlarctl {verb}`?"),
+    }
+}
+
+#[test]
+fn every_command_of_the_ten_questions_can_be_typed_on_a_box_as_it_stands_there() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/questions.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let commands: Vec<&str> = page
+        .lines()
+        .filter(|line| line.contains("? |"))
+        .filter_map(|row| row.split('`').find(|word| word.starts_with("ashlarctl ")))
+        .collect();
+    assert_eq!(commands.len(), 9, "the tenth is for the computer that made the site");
+    for command in commands {
+        // No other program is named: a box has few of them.
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let (code, _, err) = Agent::saying([answer_to(words[0])]).ctl(&words);
+        assert_eq!((code, err.as_str()), (0, ""), "{command}");
+    }
+}
+
 fn in_trouble() -> Value {
     let mut status = joining();
     status["alerts"] = json!([
