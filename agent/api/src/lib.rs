@@ -16,6 +16,8 @@ mod error;
 mod hardware;
 mod network;
 mod node;
+#[cfg(feature = "schema")]
+pub mod openapi;
 mod people;
 mod power;
 mod reset;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/node`, and of what one agent passes on to the leader's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NodeRequest {
     /// The box's host name.
@@ -19,6 +20,7 @@ pub struct NodeRequest {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeAnswer {
     /// What changes.
     pub target: TakeOut,
@@ -28,11 +30,13 @@ pub struct NodeAnswer {
 
 /// The body of `POST /v1/rejoin`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RejoinRequest {}
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RejoinAnswer {
     /// This box was out, and is not any more.
     pub rejoins: bool,

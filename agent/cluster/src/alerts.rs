@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How bad it is; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Something that the box is there for does not work.
@@ -42,6 +43,7 @@ impl std::fmt::Display for Severity {
 
 /// Something that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alert {
     /// How bad it is.
     pub severity: Severity,

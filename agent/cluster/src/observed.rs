@@ -99,6 +99,7 @@ pub struct Place {
 
 /// A change of the site's network that is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkChange {
     /// It is set up; the one of before is put back unless somebody answers under it.
@@ -124,6 +125,7 @@ pub struct Clock {
 
 /// Who this node is, for life.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeId(pub String);
 
 impl std::fmt::Display for NodeId {
@@ -134,6 +136,7 @@ impl std::fmt::Display for NodeId {
 
 /// A cluster's random id, made at its founding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterId(pub String);
 
 impl std::fmt::Display for ClusterId {
@@ -144,6 +147,7 @@ impl std::fmt::Display for ClusterId {
 
 /// A node's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity {
     /// Random id, made at first boot, kept in state.
     pub id: NodeId,
@@ -207,6 +211,7 @@ pub struct RingMember {
 
 /// Serf's view of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MemberStatus {
     /// Answers.
@@ -379,6 +384,7 @@ impl Stack {
 
 /// The engine's `LocalNodeState`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SwarmLocal {
     /// Member of no Swarm.

@@ -48,6 +48,7 @@ pub struct Fence {
 
 /// Something that is wanted and not done yet, and what holds it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Wait {
     /// What is wanted.
     pub wanted: String,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a person asks of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Take it out.
@@ -19,6 +20,7 @@ pub enum Decision {
 
 /// What would come of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TakeOut {
     /// What changes, a line each.
     pub lines: Vec<String>,

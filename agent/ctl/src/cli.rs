@@ -141,6 +141,9 @@ pub(crate) struct Wait {
     /// Give up after this many seconds.
     #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) timeout: u64,
+    /// The status when the wait is over, as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ashlarctl members`.
@@ -202,16 +205,16 @@ pub(crate) enum NetworkWhat {
     },
     /// Keep the network that is tried, whatever answers
     #[command(after_help = "Example: ashlarctl network confirm")]
-    Confirm,
+    Confirm(Facts),
     /// Take back the network that is tried; or end the message of one that was undone
     #[command(after_help = "Example: ashlarctl network revert")]
-    Revert,
+    Revert(Facts),
 }
 
-/// `ashlarctl network`, `ashlarctl hardware`.
+/// What a verb is told that has nothing else to be told.
 #[derive(Debug, Args)]
 pub(crate) struct Facts {
-    /// One JSON object instead of a table.
+    /// One JSON object, and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -295,7 +298,7 @@ Examples:
     },
     /// Let this box in again, as a new one, after it was taken out
     #[command(after_help = "Example: ashlarctl node rejoin && ashlarctl wait")]
-    Rejoin,
+    Rejoin(Facts),
 }
 
 /// `ashlarctl node remove`.
@@ -487,7 +490,7 @@ impl Command {
             | Self::Network(_)
             | Self::Hardware(_)
             | Self::Support(_) => true,
-            Self::Node(node) => matches!(node.what, NodeWhat::Rejoin),
+            Self::Node(node) => matches!(node.what, NodeWhat::Rejoin(_)),
             _ => false,
         }
     }

@@ -23,6 +23,8 @@ mod node;
 mod other_screen;
 mod power;
 mod reset;
+#[cfg(test)]
+mod schema;
 mod shown;
 mod status;
 mod style;

@@ -16,7 +16,7 @@ pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode
     match &options.what {
         NodeWhat::Remove(options) => remove(client, options).await,
         NodeWhat::Keep { name, json } => keep(client, name, *json).await,
-        NodeWhat::Rejoin => rejoin(client).await,
+        NodeWhat::Rejoin(options) => rejoin(client, options.json).await,
     }
 }
 
@@ -55,8 +55,11 @@ async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
     end(&answer, json, "")
 }
 
-async fn rejoin(client: &Client) -> Result<ExitCode> {
-    if client.rejoin().await?.rejoins {
+async fn rejoin(client: &Client, json: bool) -> Result<ExitCode> {
+    let answer = client.rejoin().await?;
+    if json {
+        println!("{}", serde_json::to_string(&answer)?);
+    } else if answer.rejoins {
         println!("This box joins again, as a new one.");
     } else {
         println!("This box was not taken out; nothing to do.");

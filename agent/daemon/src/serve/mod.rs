@@ -2,6 +2,8 @@
 //! one for people from elsewhere.
 
 mod cluster;
+#[cfg(test)]
+mod contract_tests;
 mod doors;
 mod handlers;
 mod listen;
@@ -12,6 +14,7 @@ mod people;
 mod power;
 mod reset;
 mod revoked;
+mod said;
 mod site_reset;
 mod support;
 

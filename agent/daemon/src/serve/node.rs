@@ -3,6 +3,7 @@
 //! changes meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
 
 use super::local::refuse;
+use super::said::Said;
 use crate::paths::Paths;
 use crate::presence::Peer;
 use crate::state;
@@ -107,7 +108,7 @@ pub(super) fn router(decider: watch::Receiver<Option<Decider>>, paths: Paths) ->
 async fn node(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((decider, _)): State<Asked>,
-    Json(request): Json<NodeRequest>,
+    Said(request): Said<NodeRequest>,
 ) -> Response {
     let may = peer.must_be_root("take a box out of the cluster, or keep it");
     if let Some(error) = may.err().filter(|_| !request.dry_run) {
@@ -125,7 +126,7 @@ async fn node(
 async fn rejoin(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((_, paths)): State<Asked>,
-    Json(RejoinRequest {}): Json<RejoinRequest>,
+    Said(RejoinRequest {}): Said<RejoinRequest>,
 ) -> Response {
     if let Err(error) = peer.must_be_root("let this box in again") {
         return refuse(&error);

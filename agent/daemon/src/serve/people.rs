@@ -5,6 +5,7 @@
 
 use super::listen::{Arrived, answer, listen};
 use super::local::refuse;
+use super::said::OF_ONE_IMAGE;
 use crate::paths::Paths;
 use crate::people::Admission;
 use crate::presence::Peer;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 /// Who may ask what, and all that anybody may ask: a route that is not here is not
 /// there.
-const ROUTES: &[(&str, &str, Role)] = &[
+pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::INTRODUCTION, Role::View),
     ("GET", route::STATUS, Role::View),
     ("GET", route::HISTORY, Role::View),
@@ -108,7 +109,7 @@ async fn gate(person: Person, remote: SocketAddr, request: Request, next: Next) 
     let (method, path) = (request.method().as_str(), request.uri().path());
     let (name, role) = (person.name(), person.role());
     match least(method, path) {
-        None => refuse(&ApiError::new(Refusal::NotFound, "no such address")),
+        None => refuse(&ApiError::new(Refusal::NotFound, "no such address").hint(OF_ONE_IMAGE)),
         Some(needed) if role < needed => {
             tracing::warn!(person = name, "{name} may not {method} {path}, from {remote}");
             let (role, needed) = (role.as_str(), needed.as_str());

@@ -2,6 +2,8 @@
 //! what a test tells it to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod published;
+
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -39,12 +41,16 @@ impl Agent {
                     "POST /v1/node ",
                     "POST /v1/power ",
                     "POST /v1/network ",
+                    "POST /v1/rejoin ",
+                    "POST /v1/revoked ",
+                    "POST /v1/reset ",
                     "POST /v1/reset/site ",
                 ];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
                 let body = answer.to_string();
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+                let code = if answer.get("refusal").is_some() { "404 Not Found" } else { "200 OK" };
+                write!(stream, "HTTP/1.1 {code}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
                     .unwrap();
             }
         });
@@ -188,6 +194,50 @@ fn programs_get_the_agent_s_own_words() {
     let (code, out, _) = Agent::saying([ready()]).ctl(&["members", "--json"]);
     assert_eq!(code, 0);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), ready()["members"]);
+}
+
+#[test]
+fn a_node_says_how_full_it_is_and_what_runs_on_it() {
+    let mut status = ready();
+    status["disks"] = json!([{"name": "state", "bytes": 4_294_967_296_u64, "used_percent": 12},
+                             {"name": "data", "bytes": 500_107_862_016_u64, "used_percent": 41}]);
+    status["stacks"] = json!([{"name": "till", "running": 2, "desired": 3}]);
+    let (_, out, _) = Agent::saying([status]).ctl(&["status"]);
+    let rest = out.split_once("nodes up\n").unwrap().1;
+    insta::assert_snapshot!(rest, @r"
+    disks     state 12 % full, data 41 % full
+    services  till 2 of 3 tasks
+    ");
+}
+
+/// What a box answers to the first word of a command.
+fn answer_to(verb: &str) -> Value {
+    match verb {
+        "status" | "members" | "why" => ready(),
+        "history" => json!([]),
+        "network" => json!({"links": [], "gateways": [], "name_servers": []}),
+        "power" => json!({"absence": {"lines": ["b stays up"], "stops": []}, "begun": false}),
+        "reset" => json!({"losses": {"lines": ["its copy"], "unbearable": null}, "begun": false}),
+        _ => panic!("what does a box answer to `ashlarctl {verb}`?"),
+    }
+}
+
+#[test]
+fn every_command_of_the_ten_questions_can_be_typed_on_a_box_as_it_stands_there() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/questions.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let commands: Vec<&str> = page
+        .lines()
+        .filter(|line| line.contains("? |"))
+        .filter_map(|row| row.split('`').find(|word| word.starts_with("ashlarctl ")))
+        .collect();
+    assert_eq!(commands.len(), 9, "the tenth is for the computer that made the site");
+    for command in commands {
+        // No other program is named: a box has few of them.
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let (code, _, err) = Agent::saying([answer_to(words[0])]).ctl(&words);
+        assert_eq!((code, err.as_str()), (0, ""), "{command}");
+    }
 }
 
 fn in_trouble() -> Value {
@@ -344,20 +394,25 @@ fn a_wait_whose_time_is_up_says_what_is_missing() {
     assert_eq!(err, "waited 1 s for phase swarm; this node's recipe has no phase swarm\n");
 }
 
-#[test]
-fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
-    let agent = Agent::saying([joining(), joining(), ready()]);
+/// The first lines of a watch.
+fn watched(agent: &Agent, lines: usize) -> Vec<String> {
     let mut watch = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ashlarctl"))
         .args(["status", "--watch", "--json"])
         .env("ASHLAR_SOCKET", agent.socket())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let seen: Vec<Value> =
-        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let all = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let seen = all.take(lines).map(Result::unwrap).collect();
     watch.kill().unwrap();
     watch.wait().unwrap();
+    seen
+}
+
+#[test]
+fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
+    let seen = watched(&Agent::saying([joining(), joining(), ready()]), 2);
+    let seen: Vec<Value> = seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(seen, [joining(), ready()]);
 }
 
@@ -374,6 +429,10 @@ fn an_absent_agent_is_an_error_with_advice() {
 #[test]
 fn an_agent_of_another_release_is_an_error_with_advice() {
     let (code, _, err) = Agent::saying([json!({"release": 7})]).ctl(&["status"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("of different releases"), "{err}");
+    let unknown = json!({"refusal": "not-found", "error": "no such address"});
+    let (code, _, err) = Agent::saying([unknown]).ctl(&["node", "rejoin"]);
     assert_eq!(code, 1);
     assert!(err.contains("of different releases"), "{err}");
 }
