@@ -43,7 +43,7 @@ impl Daemon {
         match self {
             Self::Brick => "pkill -KILL -x glusterfsd",
             Self::Glusterd => "systemctl kill --kill-whom=main -s KILL glusterd",
-            Self::SelfHeal => "pkill -KILL -f process-name.glustershd || true",
+            Self::SelfHeal => "pkill -KILL -f '[p]rocess-name.glustershd' || true",
             Self::Dockerd => "systemctl kill --kill-whom=main -s KILL docker",
         }
     }

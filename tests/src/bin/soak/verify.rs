@@ -154,7 +154,10 @@ pub(crate) fn evidence(fleet: &Fleet, into: &std::path::Path) -> Result<()> {
             "cd /data/bricks/clusterfs; for brick in brick*; do echo \"$brick\"; \
              (cd $brick/soak && ls -la && \
              getfattr -R -d -m . -e hex . ); done 2>&1; \
-             echo; ls -la {DIRECTORY}; gluster --mode=script volume info; \
+             echo; ls -la {DIRECTORY}; cd {DIRECTORY} && for file in *; do \
+             echo \"$file: by the cache $(head -c 40 $file), past it \
+             $(dd if=$file iflag=direct bs=4096 count=1 2>/dev/null | head -c 40), on disk \
+             $(head -c 40 /data/bricks/clusterfs/brick*/soak/$file)\"; done; gluster --mode=script volume info; \
              gluster --mode=script volume status; \
              timeout 60 gluster --mode=script volume heal clusterfs info; ashlarctl status; \
              tail -n 300 /var/log/glusterfs/srv-cluster.log /var/log/glusterfs/glustershd.log \
