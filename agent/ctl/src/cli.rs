@@ -32,15 +32,16 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `status`, `why` and `wait`: ready
+  0  done; for `status`, `why` and `wait`: ready; for `check`: nothing is wrong
   1  error: the agent does not answer, or refused
   2  wrong usage
-  3  the node answers, but is not (yet) ready
+  3  the node answers, but is not (yet) ready; for `check`: something is wrong
 
 Examples:
   ashlarctl status --watch            follow this node until you press Ctrl-C
   ashlarctl wait && docker node ls    go on once the node is ready
   ashlarctl why                       what holds this node back
+  ashlarctl check                     is it as it should be, part by part
   ashlarctl logs -f                   what the agent and its daemons write
   ashlarctl reset factory --dry-run   what a factory reset would take away
   ashlarctl --site shop status        the same from a workstation, with a pass
@@ -56,6 +57,15 @@ Examples:
   ashlarctl network --json | jq -r '.links[].mac'
   ashlarctl network set site.toml    try the network of this site
   ashlarctl network confirm          keep it, whatever answers";
+
+const CHECK_EXAMPLES: &str = "\
+As root it also writes a file to the volume and reads it back, and looks at this box's \
+certificate. It ends with 3 when a line is marked ! or ✘.
+
+Examples:
+  ashlarctl check                 every part, and what cures what is wrong
+  ashlarctl check --json | jq -r '.checks[] | select(.cure) | .words'
+  ashlarctl check --schema        what --json prints, as JSON Schema";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -74,6 +84,9 @@ pub(crate) enum Command {
     /// Say what this node waits for, what holds it back, and what is wrong
     #[command(after_help = "Example: ashlarctl why --json | jq -r '.alerts[].words'")]
     Why(Why),
+    /// Check this box part by part: ring, certificates, storage, Swarm, time, disk, network
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
     /// List what this node did and could not do, and why, over reboots
     #[command(after_help = "Example: ashlarctl history --failed -n 5")]
     History(History),
@@ -160,6 +173,17 @@ pub(crate) struct Why {
     /// One JSON object instead of sentences.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the JSON Schema of that object, and do nothing else.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) schema: bool,
 }
 
 /// `ashlarctl history`.
@@ -489,6 +513,7 @@ impl Command {
             | Self::Reset(_)
             | Self::Network(_)
             | Self::Hardware(_)
+            | Self::Check(Check { schema: false, .. })
             | Self::Support(_) => true,
             Self::Node(node) => matches!(node.what, NodeWhat::Rejoin(_)),
             _ => false,

@@ -2,14 +2,15 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; for `status`, `why` and `wait`: ready |
+//! | 0 | done; for `status`, `why` and `wait`: ready; for `check`: nothing is wrong |
 //! | 1 | error: the agent does not answer, or refused |
 //! | 2 | wrong usage |
-//! | 3 | the node answers, but is not (yet) ready |
+//! | 3 | the node answers, but is not (yet) ready; for `check`: something is wrong |
 
 mod admin;
 mod alerts;
 mod ask;
+mod check;
 mod cli;
 mod complaint;
 mod elsewhere;
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Support(options) => on_runtime(support::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
+        Command::Check(options) => on_runtime(check::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),
         Command::AwaitPhase { .. } | Command::Logs(_) if client.is_elsewhere() => {
             anyhow::bail!("this is for the box itself, and not there from elsewhere")

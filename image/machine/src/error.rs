@@ -102,6 +102,13 @@ pub enum Error {
         /// Why not.
         lacks: &'static str,
     },
+    /// The same, the other way round.
+    #[error("{verb} needs the lab")]
+    #[diagnostic(help("use `ashlar lab` for that"))]
+    LabOnly {
+        /// Verb.
+        verb: &'static str,
+    },
     /// The site cannot be written into the image.
     #[error(transparent)]
     #[diagnostic(transparent)]

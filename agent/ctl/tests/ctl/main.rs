@@ -577,6 +577,37 @@ fn a_machine_says_what_it_is() {
 }
 
 #[test]
+fn a_check_ends_with_3_as_long_as_something_is_wrong() {
+    let mut status = ready();
+    // Nobody is called and nothing is written from here.
+    status["members"] = json!([{"name": "ashlar-1a2b3c4d", "address": "10.83.0.1",
+                                "status": "alive", "same_cluster": true}]);
+    status["storage"]["mounted"] = false.into();
+    let hardware = |set: bool| {
+        json!({"vendor": null, "product": null, "serial": null, "firmware": null,
+               "secure_boot": null, "tpm": false, "processor": null, "processors": 1,
+               "memory": 1, "memory_available": 1, "kernel": null, "slot": null,
+               "clock_synchronised": set, "drives": []})
+    };
+    let network = json!({
+        "links": [{"name": "no-such-port", "kind": "wired", "mac": null, "carrier": true,
+                   "speed_mbit": null, "addresses": [{"address": "10.83.0.1", "prefix": 16}]}],
+        "gateways": ["10.83.0.254"], "name_servers": [],
+    });
+    let well = [status.clone(), hardware(true), network.clone()];
+    let (code, out, err) = Agent::saying(well).ctl(&["check"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("time      ✔ a time server has set the clock"), "{out}");
+    let (code, out, _) =
+        Agent::saying([status, hardware(false), network]).ctl(&["check", "--json"]);
+    assert_eq!(code, 3, "{out}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["well"], false);
+    let wrong = found["checks"].as_array().unwrap().iter().find(|c| c["verdict"] == "warning");
+    assert!(wrong.unwrap()["cure"].as_str().unwrap().contains("UDP port 123"), "{out}");
+}
+
+#[test]
 fn nobody_switches_a_box_off_by_a_script_without_saying_yes() {
     let would = json!({"absence": {"lines": ["b and c stay up"], "stops": ["nothing new is scheduled"]},
                        "begun": false});

@@ -16,6 +16,7 @@ use super::store::{NodeRecord, Record};
 use super::{Exec, Finished, Spec, Tools, store};
 use nix::unistd::Uid;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 
 /// A lab cluster's directory and record, with what can be done to them.
 pub(crate) struct Lab<'a> {
@@ -118,6 +119,16 @@ impl Lab<'_> {
         exec: &Exec,
     ) -> Result<Finished> {
         container::exec(&node.name, keeper, exec)
+    }
+
+    /// Starts a command in the node.
+    pub(crate) fn spawn(&self, node: &NodeRecord, keeper: &Process, script: &str) -> Result<Child> {
+        container::spawn(&node.name, keeper, script)
+    }
+
+    /// Stops every process of the node at one instant, or lets them go on.
+    pub(crate) fn still(&self, keeper: &Process, still: bool) -> Result<()> {
+        container::still(keeper, still)
     }
 
     /// Everything the node has written to its console since it was powered on.
