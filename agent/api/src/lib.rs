@@ -17,6 +17,7 @@ mod hardware;
 mod network;
 mod node;
 mod people;
+mod pki;
 mod power;
 mod reset;
 pub mod route;
@@ -34,6 +35,7 @@ pub use network::{
 };
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};
+pub use pki::{CaView, CertificateView, MemberCertificate, PkiStatus};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;

@@ -13,6 +13,9 @@ pub const NETWORK: &str = "/v1/network";
 /// `GET` → [`Hardware`](crate::Hardware). Local socket only.
 pub const HARDWARE: &str = "/v1/hardware";
 
+/// `GET` → [`PkiStatus`](crate::PkiStatus). Local socket only.
+pub const PKI: &str = "/v1/pki";
+
 /// `POST` [`PowerRequest`](crate::PowerRequest) →
 /// [`PowerAnswer`](crate::PowerAnswer). Local socket only: root, and the screen
 /// of the box with the site's PIN, if it has one.

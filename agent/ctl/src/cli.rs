@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Power(Power),
     /// Take a box out of the cluster, keep it after all, or let it in again
     Node(Node),
+    /// Show the cluster's CA, who holds its key, and whose certificate ends when
+    Pki(Pki),
     /// Collect what somebody needs who is asked what is wrong
     Support(Support),
     /// Say who is let in from elsewhere no more
@@ -312,6 +314,26 @@ pub(crate) struct Remove {
     /// One JSON object, and nothing else; needs --yes or --dry-run.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl pki`.
+#[derive(Debug, Args)]
+pub(crate) struct Pki {
+    #[command(subcommand)]
+    pub(crate) what: PkiWhat,
+}
+
+/// What of the PKI.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PkiWhat {
+    /// The CA and its life, who holds its key, this box's certificate and the others'
+    ///
+    /// Every box that is alive is called for the certificate that it shows.
+    #[command(after_help = "\
+Examples:
+  ashlarctl pki status
+  ashlarctl pki status --json | jq -r .own.not_after")]
+    Status(Facts),
 }
 
 /// `ashlarctl support`.

@@ -144,6 +144,11 @@ impl Trust {
         self.caller()?.post(member, route::REVOKED, request).await
     }
 
+    /// The certificate that a member shows.
+    pub(crate) async fn shown_by(&self, member: IpAddr) -> Result<NodeCertificate> {
+        self.caller()?.shown_by(member).await
+    }
+
     /// Whose copies lack something that the one of this member has.
     pub(crate) async fn lacking_by(&self, member: IpAddr) -> Result<BTreeSet<IpAddr>> {
         let answer: CopiesAnswer =
@@ -324,6 +329,6 @@ impl Trust {
 
     fn caller(&self) -> Result<Caller> {
         let credentials = self.store.credentials()?.context("this node has no certificate yet")?;
-        Ok(Caller::new(self.subject.address(), ashlar_pki::tls::client(&credentials)?))
+        Ok(Caller::new(self.subject.address(), &self.paths, ashlar_pki::tls::client(&credentials)?))
     }
 }
