@@ -97,6 +97,10 @@ pub const SWARM_JOIN: &str = "/v1/swarm/join";
 /// certificate, that of a node without a place included.
 pub const PLACES: &str = "/v1/places";
 
+/// `POST` [`Look`](crate::cluster::Look) → the same. Cluster listener, with a node
+/// certificate.
+pub const LOOK: &str = "/v1/look";
+
 /// `POST` [`CopiesRequest`](crate::cluster::CopiesRequest) →
 /// [`CopiesAnswer`](crate::cluster::CopiesAnswer). Cluster listener, with a node
 /// certificate.

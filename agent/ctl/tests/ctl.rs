@@ -645,6 +645,27 @@ fn a_box_that_the_cluster_cannot_do_without_is_a_refusal_with_its_reason() {
 }
 
 #[test]
+fn a_box_is_struck_off_only_by_its_name_where_its_copy_may_be_the_last() {
+    let target = json!({
+        "lines": ["ashlar-3 at 10.83.0.3 is struck off at once"], "afterwards": "2 boxes",
+        "refused": null, "unless_typed": "its copy may be the last whole one",
+    });
+    let would = json!({ "target": target, "decided": false });
+    let refused = json!({ "target": { "lines": [], "afterwards": "",
+        "refused": "its copy may be the last whole one" }, "decided": false });
+    let agent = Agent::saying([would.clone(), refused]);
+    let (code, text, error) = agent.ctl(&["node", "revoke", "ashlar-3", "--yes"]);
+    assert_ne!(code, 0);
+    assert!(text.contains("Refused unless its name is typed"), "{text}");
+    assert!(error.contains("nothing is done"), "{error}");
+    let decided = json!({ "target": target, "decided": true });
+    let agent = Agent::saying([would, decided]);
+    let (code, text, _) = agent.ctl(&["node", "revoke", "ashlar-3", "--typed", "ashlar-3"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("ashlar-3 is struck off.") && text.contains("ring's key"), "{text}");
+}
+
+#[test]
 fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
     let certificate = json!({
         "serial": "0a0b", "not_before": "2026-11-01T00:00:00Z", "not_after": "2026-12-01T10:00:00Z",

@@ -243,6 +243,9 @@ async fn a_member_shows_its_certificate_and_is_asked_nothing_once_it_was_struck_
     let shown = trust.shown_by(founder.address).await.unwrap();
     assert_eq!(shown.subject().id(), founder.node.identity().unwrap().id.0);
     trust.places(founder.address).await.unwrap();
+    trust.let_look(founder.address).await.unwrap();
+    let told = founder.node.trust().unwrap();
+    assert!(told.take_news() && !told.take_news(), "it looks once");
     let ids = [founder.node.identity().unwrap().id].into();
     trust.strike_off(&ids, &ids).unwrap();
     let refused = trust.places(founder.address).await.unwrap_err().to_string();

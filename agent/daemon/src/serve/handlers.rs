@@ -7,7 +7,7 @@ use super::revoked::taken;
 use super::site_reset;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
+    Look, PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
 use ashlar_api::{
@@ -172,6 +172,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::SWARM_JOIN, post(swarm_join))
         .route(route::SWARM_STANDING, post(swarm_standing))
         .route(route::PLACES, post(places))
+        .route(route::LOOK, post(look))
         .route(route::COPIES, post(copies))
         .route(route::NODE, post(node))
         .route(route::BOX_RESET, post(reset))
@@ -278,6 +279,15 @@ async fn places(State(session): Asked, body: Bytes) -> Answer {
         leaving: leaving.filter(|(_, known)| known.remove).map(|(id, _)| id.0.clone()).collect(),
         by_record: record.is_some(),
     };
+    Ok(Json(answer).into_response())
+}
+
+/// Not believed, only looked into: who says so may have lost its own place since.
+async fn look(State(session): Asked, body: Bytes) -> Answer {
+    session.member(may_be_served)?;
+    let answer: Look = json(&body)?;
+    session.api.trust.note_news();
+    session.api.decider.wake.notify_one();
     Ok(Json(answer).into_response())
 }
 
