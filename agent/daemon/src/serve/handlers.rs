@@ -88,8 +88,11 @@ impl Session {
         let ca = self.api.trust.store().ca().map_err(internal)?;
         let cluster = ClusterId(ca.ok_or_else(|| internal("no CA"))?.cluster().to_owned());
         let caller = self.caller(subject)?;
-        rule(&caller, &self.api.members.borrow(), &cluster)
-            .map_err(|why| self.refused(subject, why))?;
+        // Who was struck off may be there still: it counts for nothing.
+        let struck_off = self.api.trust.struck_off().map_err(internal)?;
+        let mut members = self.api.members.borrow().clone();
+        members.retain(|m| m.id.as_ref().is_none_or(|id| !struck_off.contains(id)));
+        rule(&caller, &members, &cluster).map_err(|why| self.refused(subject, why))?;
         Ok(subject)
     }
 
