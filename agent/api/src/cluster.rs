@@ -63,6 +63,11 @@ pub struct SwarmJoinAnswer {
 #[serde(deny_unknown_fields)]
 pub struct PlacesRequest {}
 
+/// Body of [`LOOK`](crate::route::LOOK), and the answer: somebody lost its place, and
+/// who is called asks the others of whom it believes that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {}
+
 /// Who has no place in the cluster any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacesAnswer {

@@ -19,6 +19,7 @@ mod node;
 #[cfg(feature = "schema")]
 pub mod openapi;
 mod people;
+mod pki;
 mod power;
 mod reset;
 pub mod route;
@@ -36,6 +37,7 @@ pub use network::{
 };
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};
+pub use pki::{CaView, CertificateView, MemberCertificate, PkiStatus};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use secret::Secret;

@@ -1,4 +1,4 @@
-//! `POST /v1/node`: a box is taken out of its cluster, or kept; and `POST
+//! `POST /v1/node`: a box is taken out of its cluster, struck off, or kept; and `POST
 //! /v1/rejoin`: one that is out is let in again.
 
 use crate::{Client, ClientError, route};
@@ -16,6 +16,10 @@ pub struct NodeRequest {
     pub decision: Decision,
     /// Say what would change, and do nothing.
     pub dry_run: bool,
+    /// The box's name, typed by the person: strikes it off though its copy may be the
+    /// last one that is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<String>,
 }
 
 /// The answer.

@@ -13,6 +13,9 @@ pub const NETWORK: &str = "/v1/network";
 /// `GET` → [`Hardware`](crate::Hardware). Local socket only.
 pub const HARDWARE: &str = "/v1/hardware";
 
+/// `GET` → [`PkiStatus`](crate::PkiStatus). Local socket only.
+pub const PKI: &str = "/v1/pki";
+
 /// `POST` [`PowerRequest`](crate::PowerRequest) →
 /// [`PowerAnswer`](crate::PowerAnswer). Local socket only: root, and the screen
 /// of the box with the site's PIN, if it has one.
@@ -93,6 +96,10 @@ pub const SWARM_JOIN: &str = "/v1/swarm/join";
 /// [`PlacesAnswer`](crate::cluster::PlacesAnswer). Cluster listener, with a node
 /// certificate, that of a node without a place included.
 pub const PLACES: &str = "/v1/places";
+
+/// `POST` [`Look`](crate::cluster::Look) → the same. Cluster listener, with a node
+/// certificate.
+pub const LOOK: &str = "/v1/look";
 
 /// `POST` [`CopiesRequest`](crate::cluster::CopiesRequest) →
 /// [`CopiesAnswer`](crate::cluster::CopiesAnswer). Cluster listener, with a node

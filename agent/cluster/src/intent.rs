@@ -12,7 +12,7 @@ pub const INTENT_LABEL: &str = "ashlar.intent";
 
 /// The version of the record that this release writes. It reads those before as
 /// well: what they do not say was not so.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,25 @@ pub struct RetiredBox {
     /// A person asked for it: it stays out until a person lets it in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+    /// A person struck it off at once: it is not asked, and what can shut out its
+    /// certificate does. It counts as removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
+    /// It showed the CA's key when it was struck off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ca_key: bool,
+}
+
+impl RetiredBox {
+    /// How long after a box was struck off a certificate of it may still hold, in
+    /// seconds: the life of one, and a day for clocks.
+    pub const OUTLIVED: u64 = 31 * 86_400;
+
+    /// Whether at `now` a certificate may hold of a box that was struck off.
+    #[must_use]
+    pub const fn is_to_be_shut_out(&self, now: u64) -> bool {
+        self.revoked && now.saturating_sub(self.at) < Self::OUTLIVED
+    }
 }
 
 /// As it travels.
@@ -147,19 +166,21 @@ mod tests {
                 KnownBox { name: format!("ashlar-{n}"), address: address(n), lost_since, remove };
             (NodeId(format!("{n}aaa")), known)
         };
-        let gone = |n: u8, removed| {
+        let gone = |n: u8, removed, revoked| {
             let (name, at) = (format!("ashlar-{n}"), 1_790_000_000);
-            (NodeId(format!("{n}aaa")), RetiredBox { name, address: address(n), at, removed })
+            let (address, ca_key) = (address(n), revoked);
+            let gone = RetiredBox { name, address, at, removed, revoked, ca_key };
+            (NodeId(format!("{n}aaa")), gone)
         };
         Intent {
             boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
-            retired: [gone(8, true), gone(9, false)].into(),
+            retired: [gone(7, true, true), gone(8, true, false), gone(9, false, false)].into(),
         }
     }
 
     #[test]
     fn the_record_is_written_as_the_golden_file_has_it() {
-        let golden = include_str!("../tests/golden/intent-2.json");
+        let golden = include_str!("../tests/golden/intent-3.json");
         let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&example().encode().unwrap()).unwrap();
@@ -168,17 +189,20 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_the_release_before_is_read() {
-        let before = include_str!("../tests/golden/intent-1.json");
+    fn records_of_the_releases_before_are_read() {
         let mut intent = example();
+        intent.retired.retain(|_, gone| !gone.revoked);
+        let second = include_str!("../tests/golden/intent-2.json");
+        assert_eq!(Intent::decode(second).as_ref(), Ok(&intent));
+        let first = include_str!("../tests/golden/intent-1.json");
         intent.retired.retain(|_, gone| !gone.removed);
-        assert_eq!(Intent::decode(before), Ok(intent));
+        assert_eq!(Intent::decode(first), Ok(intent));
     }
 
     #[test]
     fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
-        let newer = r#"{"version":3,"boxes":{},"rollout":"x"}"#;
-        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(3)));
+        let newer = r#"{"version":4,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(4)));
         for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
             assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
         }
@@ -187,6 +211,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":3}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":4}"#)), Record::Unreadable(_)));
     }
 }

@@ -16,6 +16,7 @@ mod phase;
 mod phases;
 mod plan;
 mod quorum;
+mod revocation;
 mod roster;
 mod seen;
 mod sets;

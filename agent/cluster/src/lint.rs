@@ -271,9 +271,15 @@ pub const RULES: &[Rule] = &[
         check: removal::give_up_only_what_is_whole_elsewhere,
     },
     Rule {
+        name: "admit-every-box",
+        invariant: 10,
+        says: "the volume serves every box that has its place, and none that was struck off while a certificate of it may hold",
+        check: removal::admit_every_box,
+    },
+    Rule {
         name: "detach-only-the-retired",
         invariant: 5,
-        says: "only a retired box that is out of reach and gives no brick leaves the storage pool",
+        says: "only a retired box that is out of reach, or was struck off, and gives no brick leaves the storage pool",
         check: removal::detach_only_the_retired,
     },
     Rule {

@@ -297,6 +297,10 @@ pub struct Volume {
     /// known, or nothing is to move.
     #[serde(default)]
     pub rebalance: Option<Rebalance>,
+    /// Whom the bricks let in, by the names in their certificates; `None` is everybody
+    /// with a certificate of the cluster.
+    #[serde(default)]
+    pub admits: Option<BTreeSet<String>>,
 }
 
 /// A brick.

@@ -13,6 +13,7 @@ mod gossip;
 mod look;
 mod random;
 mod removal;
+mod revocation;
 mod scenario;
 mod sets;
 mod witness;
@@ -133,6 +134,8 @@ pub(crate) struct Simulation {
     gone: BTreeSet<usize>,
     /// As which node a box goes on that begins anew.
     reborn: BTreeMap<usize, usize>,
+    /// Boxes of thieves: nobody can tell them anything.
+    deaf: BTreeSet<usize>,
     /// Nodes whose brick was given up by a step.
     given_up: BTreeSet<usize>,
     clusters_made: u64,
@@ -161,6 +164,7 @@ impl Simulation {
             apart: BTreeSet::new(),
             gone: BTreeSet::new(),
             reborn: BTreeMap::new(),
+            deaf: BTreeSet::new(),
             given_up: BTreeSet::new(),
             clusters_made: 0,
             seen: check::Seen::default(),

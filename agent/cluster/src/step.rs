@@ -267,12 +267,15 @@ pub enum Step {
         /// Whether it only votes.
         voting: bool,
     },
-    /// Strike the dead entry of a box that joined the Swarm anew (leader only).
+    /// Strike the dead entry of a box that joined the Swarm anew, or that of a box that
+    /// lost its place (leader only).
     DropSwarmEntry {
         /// The entry's id.
         id: String,
         /// The box's host name.
         name: String,
+        /// The box was struck off by a person: its entry goes though it is up.
+        revoked: bool,
     },
     /// Write the cluster's record into Raft, if it is still the one that this
     /// was planned on (leader only).
@@ -296,6 +299,12 @@ pub enum Step {
         brick: IpAddr,
         /// Replica count afterwards.
         replicas: u8,
+    },
+    /// Let the volume's bricks serve only these, by the names in their certificates; or
+    /// everybody with a certificate of the cluster (leader only).
+    AdmitToVolume {
+        /// Who.
+        names: Option<BTreeSet<String>>,
     },
     /// Strike a retired box off the storage pool (leader only).
     DetachPeer {
@@ -363,6 +372,7 @@ impl Step {
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
+            | Self::AdmitToVolume { .. }
             | Self::TuneVolume
             | Self::StartVolume
             | Self::MountVolume
@@ -400,6 +410,7 @@ impl Step {
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
+            | Self::AdmitToVolume { .. }
             | Self::ForgetMember { .. }
             | Self::TuneVolume
             | Self::StartVolume

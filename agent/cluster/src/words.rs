@@ -77,7 +77,10 @@ impl Display for Step {
                 write!(f, "give {name} no tasks, only a vote")
             }
             Self::SetVoting { name, voting: false } => write!(f, "give {name} tasks again"),
-            Self::DropSwarmEntry { id, name } => {
+            Self::DropSwarmEntry { id, name, revoked: true } => {
+                write!(f, "strike {name} and its entry {id} off the Swarm, though it is up")
+            }
+            Self::DropSwarmEntry { id, name, revoked: false } => {
                 write!(f, "strike the dead entry {id} of {name} from the Swarm")
             }
             Self::Record { .. } => f.write_str("write the cluster's record"),
@@ -86,6 +89,12 @@ impl Display for Step {
             }
             Self::DropBrick { brick, replicas } => {
                 write!(f, "give up the brick of {brick} and go on with {replicas}")
+            }
+            Self::AdmitToVolume { names: None } => {
+                f.write_str("let every box of the cluster use the volume")
+            }
+            Self::AdmitToVolume { names: Some(names) } => {
+                write!(f, "let only {} use the volume", all(&names.iter().collect::<Vec<_>>()))
             }
             Self::DetachPeer { address } => write!(f, "strike {address} off the storage pool"),
             Self::ForgetMember { name } => write!(f, "let the ring forget {name}"),

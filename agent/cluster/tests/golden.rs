@@ -219,6 +219,19 @@ golden! {
             o.swarm = None;
         });
     a_box_that_is_taken_out_is_emptied_first: leaving(1, 4, 3);
+    a_box_that_is_struck_off_is_cleared_away_though_it_is_on: revoked(1, 4, 3);
+    a_box_that_is_struck_off_is_served_by_nobody_who_hears_of_it:
+        but(revoked(2, 4, 3), |o| o.pki.struck_off.clear());
+    a_month_after_one_was_struck_off_the_volume_serves_every_box:
+        but(revoked(1, 3, 3), |o| {
+            lose(o, 3);
+            volume_of(o).admits = Some([name(1), name(2)].into());
+            *volume_of(o) = ashlar_cluster::Volume { admits: volume_of(o).admits.clone(), ..volume(&[1, 2]) };
+            o.storage.as_mut().unwrap().peers.retain(|p| p.address != address(3));
+            swarm_of(o).nodes.truncate(2);
+            o.ring.as_mut().unwrap().members.truncate(2);
+            o.clock.unix = Some(NOW + ashlar_cluster::RetiredBox::OUTLIVED);
+        });
     a_box_that_was_emptied_loses_its_place: but(leaving(1, 4, 4), empty(4));
     a_box_whose_tasks_still_run_is_waited_for:
         but(leaving(1, 4, 4), |o| {

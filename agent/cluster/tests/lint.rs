@@ -28,7 +28,7 @@ fn restart(daemon: Daemon) -> Step {
 }
 
 fn drop_entry(id: &str, n: u8) -> Step {
-    Step::DropSwarmEntry { id: id.into(), name: name(n) }
+    Step::DropSwarmEntry { id: id.into(), name: name(n), revoked: false }
 }
 
 /// A node whose engine has been on its way into the Swarm for so long.
@@ -48,6 +48,30 @@ fn add(replicas: u8, bricks: &[u8]) -> Step {
 
 fn replace(from: u8, to: u8) -> Step {
     Step::ReplaceBrick { from: address(from), to: address(to) }
+}
+
+/// The fourth was struck off, and the box in its place has its address.
+fn given_on() -> Observed {
+    but(revoked(1, 4, 4), |o| {
+        let members = &mut o.ring.as_mut().unwrap().members;
+        members.push(RingMember { address: address(4), ..manager(5) });
+    })
+}
+
+/// The entry of a box that is up, of a person's wish.
+fn strike_from_the_swarm(n: u8) -> Step {
+    Step::DropSwarmEntry { id: format!("entry-{n}"), name: name(n), revoked: true }
+}
+
+/// Only these use the volume.
+fn admit(nodes: &[u8]) -> Step {
+    Step::AdmitToVolume { names: Some(nodes.iter().map(|n| name(*n)).collect()) }
+}
+
+/// The record of a cluster from which nobody but the planner struck node `n` off.
+fn striking(of: u8, n: u8) -> Step {
+    let mut observed = revoked(1, of, n);
+    Step::Record { intent: intent_of(&mut observed).clone() }
 }
 
 fn set_leaving(n: u8, leaving: bool) -> Step {
@@ -81,12 +105,8 @@ fn without_live(me: u8, n: u8) -> Step {
     let mut observed = leaving(me, 4, n);
     let intent = intent_of(&mut observed);
     let known = intent.boxes.remove(&id(n)).unwrap();
-    let gone = ashlar_cluster::RetiredBox {
-        name: known.name,
-        address: known.address,
-        at: NOW,
-        removed: true,
-    };
+    let (name, address) = (known.name, known.address);
+    let gone = ashlar_cluster::RetiredBox { name, address, at: NOW, removed: true, ..gone(n) };
     intent.retired.insert(id(n), gone);
     Step::Record { intent: intent.clone() }
 }
@@ -204,6 +224,19 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("leave-only-a-dead-end", stuck(2, 3, 60_000), Step::LeaveSwarm),
         ("leave-only-a-dead-end", stuck(1, 1, 600_000), Step::LeaveSwarm),
         ("drop-only-the-replaced", settled(1, 3), drop_entry("entry-2", 2)),
+        ("drop-only-the-replaced", settled(1, 3), strike_from_the_swarm(2)),
+        ("drop-only-the-replaced", revoked(2, 3, 1), strike_from_the_swarm(1)),
+        ("admit-every-box", revoked(1, 3, 3), admit(&[1])),
+        ("admit-every-box", revoked(1, 3, 3), admit(&[2])),
+        ("admit-every-box", revoked(1, 3, 3), admit(&[1, 2, 3])),
+        ("admit-every-box", revoked(1, 3, 3), Step::AdmitToVolume { names: None }),
+        ("retire-only-the-lost", settled(1, 3), striking(3, 3)),
+        ("detach-only-the-retired", given_on(), Step::DetachPeer { address: address(4) }),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(revoked(1, 4, 3), |o| volume_of(o).pending_heals = Some(7)),
+            replace(3, 4),
+        ),
         (
             "drop-only-the-replaced",
             but(settled(1, 3), |o| swarm_of(o).nodes[1].up = false),
@@ -740,6 +773,12 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(1, 3), |o| retire(o, 3)), Step::DropBrick { brick: address(3), replicas: 2 }),
         (but(settled(1, 4), |o| retire(o, 4)), Step::DetachPeer { address: address(4) }),
         (but(settled(1, 4), |o| retire(o, 3)), drop_entry("entry-3", 3)),
+        (revoked(1, 4, 3), strike_from_the_swarm(3)),
+        (revoked(1, 4, 3), replace(3, 4)),
+        (revoked(1, 3, 3), Step::DropBrick { brick: address(3), replicas: 2 }),
+        (revoked(1, 4, 4), Step::DetachPeer { address: address(4) }),
+        (revoked(1, 3, 3), admit(&[1, 2])),
+        (settled(1, 3), Step::AdmitToVolume { names: None }),
         (but(settled(1, 4), |o| retire(o, 3)), Step::ForgetMember { name: name(3) }),
         (but(settled(2, 3), |o| o.retired = true), Step::StartAnew),
         (but(settled(2, 3), |o| (o.retired, o.removed) = (true, true)), Step::StayOut),

@@ -86,6 +86,7 @@ fn storage() -> impl Strategy<Value = Storage> {
             behind: None,
             spread: 0,
             rebalance: None,
+            admits: None,
         },
     );
     (vec(peer, 0..5), of(volume)).prop_map(|(peers, volume)| Storage { peers, volume })

@@ -99,6 +99,11 @@ fn a_box_that_a_person_takes_out_is_emptied_first_and_stays_out() {
 }
 
 #[test]
+fn a_box_that_is_struck_off_is_shut_out_whether_it_obeys_or_not() {
+    play(Scenario::Revoked, &[(1, 10), (2, 40), (3, 100), (4, 40)]);
+}
+
+#[test]
 fn a_cluster_grows_by_sets_of_three_though_power_is_cut_meanwhile() {
     play(Scenario::Grows, &[(2, 20), (3, 20), (4, 20), (6, 100), (7, 40), (9, 40)]);
 }

@@ -101,8 +101,10 @@ pub(crate) enum Command {
     /// Restart this box, or switch it off, after saying what is missing meanwhile
     #[command(after_help = POWER_EXAMPLES)]
     Power(Power),
-    /// Take a box out of the cluster, keep it after all, or let it in again
+    /// Take a box out of the cluster, strike it off at once, or let it in again
     Node(Node),
+    /// Show the cluster's CA, who holds its key, and whose certificate ends when
+    Pki(Pki),
     /// Collect what somebody needs who is asked what is wrong
     Support(Support),
     /// Say who is let in from elsewhere no more
@@ -311,6 +313,19 @@ Examples:
   ashlarctl node remove ashlar-4f0c21aa             after typing its name
   ashlarctl node remove ashlar-4f0c21aa --yes && ashlarctl why")]
     Remove(Remove),
+    /// Strike a box off at once that was stolen, or is not to be trusted
+    ///
+    /// Shows first what that box holds, and asks for its name. From then on no box serves
+    /// it, whatever certificate it shows; it is not emptied, not waited for and not asked.
+    /// Its copy and its seat go to other boxes as those of a lost one. It knows the ring's
+    /// key, which must be changed besides. Any other box of the cluster may be asked.
+    #[command(after_help = "\
+Examples:
+  ashlarctl node revoke ashlar-4f0c21aa --dry-run   what it holds, and what would change
+  ashlarctl node revoke ashlar-4f0c21aa             after typing its name
+  ashlarctl node revoke ashlar-4f0c21aa --typed ashlar-4f0c21aa
+                                                    although it may hold the last copy")]
+    Revoke(Revoke),
     /// Keep a box that is being taken out, while it has its place
     #[command(after_help = "Example: ashlarctl node keep ashlar-4f0c21aa")]
     Keep {
@@ -339,6 +354,46 @@ pub(crate) struct Remove {
     /// One JSON object, and nothing else; needs --yes or --dry-run.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl node revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Its name, as `ashlarctl members` lists it.
+    pub(crate) name: String,
+    /// Its name again, instead of being asked for it: does it even where its copy may be
+    /// the last one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) typed: Option<String>,
+    /// Do not ask. Still refused where its copy may be the last one.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else; needs --yes, --typed or --dry-run.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl pki`.
+#[derive(Debug, Args)]
+pub(crate) struct Pki {
+    #[command(subcommand)]
+    pub(crate) what: PkiWhat,
+}
+
+/// What of the PKI.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PkiWhat {
+    /// The CA and its life, who holds its key, this box's certificate and the others'
+    ///
+    /// Every box that is alive is called for the certificate that it shows.
+    #[command(after_help = "\
+Examples:
+  ashlarctl pki status
+  ashlarctl pki status --json | jq -r .own.not_after")]
+    Status(Facts),
 }
 
 /// `ashlarctl support`.

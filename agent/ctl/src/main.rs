@@ -22,6 +22,7 @@ mod members;
 mod network;
 mod node;
 mod other_screen;
+mod pki;
 mod power;
 mod reset;
 #[cfg(test)]
@@ -70,6 +71,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(options) => on_runtime(admin::run(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
+        Command::Pki(cli::Pki { what: cli::PkiWhat::Status(options) }) => {
+            on_runtime(pki::status(&client, &options))
+        }
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),

@@ -68,7 +68,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::SetLeaving { name, leaving } => swarm.set_leaving(name, *leaving).await,
             Step::SetVoting { name, voting } => swarm.set_voting(name, *voting).await,
-            Step::DropSwarmEntry { id, .. } => swarm.drop_entry(id).await,
+            Step::DropSwarmEntry { id, revoked, .. } => swarm.drop_entry(id, *revoked).await,
             Step::SetSwarmRole { name, role } => {
                 // One to whom the last manager hands over is always let in.
                 swarm.set_role(name, *role, self.wanted.managers.max(2)).await
@@ -79,6 +79,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::ReplaceBrick { from, to } => storage.replace(*from, *to).await,
             Step::DropBrick { brick, replicas } => storage.drop_brick(*brick, *replicas).await,
+            Step::AdmitToVolume { names } => storage.admit(names.as_ref()).await,
             Step::DetachPeer { address } => storage.detach(*address).await,
             Step::ForgetMember { name } => ring.forget(name).await,
             Step::StrikeOff { nodes } => self.strike_off(nodes, observed),

@@ -235,6 +235,24 @@ async fn who_was_struck_off_gets_nothing_though_the_ring_shows_it() {
 }
 
 #[tokio::test]
+async fn a_member_shows_its_certificate_and_is_asked_nothing_once_it_was_struck_off() {
+    let (founder, root) = (Founder::new(31).await, tempfile::tempdir().unwrap());
+    let newcomer = founder.newcomer(root.path(), 32).await;
+    persist(&newcomer, &founder.enrol()).await.unwrap();
+    let trust = newcomer.trust().unwrap();
+    let shown = trust.shown_by(founder.address).await.unwrap();
+    assert_eq!(shown.subject().id(), founder.node.identity().unwrap().id.0);
+    trust.places(founder.address).await.unwrap();
+    trust.let_look(founder.address).await.unwrap();
+    let told = founder.node.trust().unwrap();
+    assert!(told.take_news() && !told.take_news(), "it looks once");
+    let ids = [founder.node.identity().unwrap().id].into();
+    trust.strike_off(&ids, &ids).unwrap();
+    let refused = trust.places(founder.address).await.unwrap_err().to_string();
+    assert!(refused.contains("was struck off"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_node_gives_up_the_ca_key_only_to_those_that_show_it() {
     let founder = Founder::new(160).await;
     let root = tempfile::tempdir().unwrap();

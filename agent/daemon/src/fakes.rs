@@ -311,6 +311,13 @@ impl Storage for Fake {
         bail!("{brick} has no brick")
     }
 
+    async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()> {
+        for volume in self.world().volume.iter_mut() {
+            volume.admits = names.cloned();
+        }
+        Ok(())
+    }
+
     async fn detach(&self, address: IpAddr) -> Result<()> {
         bail!("{address} is no peer")
     }
@@ -401,7 +408,7 @@ impl Swarm for Fake {
         Ok(())
     }
 
-    async fn drop_entry(&self, id: &str) -> Result<()> {
+    async fn drop_entry(&self, id: &str, _: bool) -> Result<()> {
         self.world().swarm.nodes.retain(|n| n.id != id);
         Ok(())
     }

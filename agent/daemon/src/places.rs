@@ -91,9 +91,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else {
             return Vec::new();
         };
+        // Who was struck off may be there still: its word counts for nothing.
+        let struck_off = self.trust().and_then(|trust| trust.struck_off()).unwrap_or_default();
         let sight = self.sight.borrow();
         let kin = sight.members().iter().filter(|m| {
-            m.status == MemberStatus::Alive
+            m.id.as_ref().is_none_or(|id| !struck_off.contains(id))
+                && m.status == MemberStatus::Alive
                 && m.cluster.as_ref() == Some(&own.cluster)
                 && m.id.as_ref() != Some(&me.id)
         });
@@ -113,12 +116,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         }
         let members = self.live_kin();
         let pause = if self.told.borrow().leaving { ASK_SOON } else { ASK_EVERY };
+        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
         let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
-        if members.is_empty() || !due {
+        if members.is_empty() || !(due || trust.take_news()) {
             return;
         }
         self.told.borrow_mut().asked = Some(now_ms);
-        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
         let asked = members.iter().map(async |(address, _)| {
             let answer =
                 timeout(PATIENCE, trust.places(*address)).await.context("no answer in time");

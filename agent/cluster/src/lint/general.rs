@@ -62,6 +62,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::AddSet { .. }
         | Step::Rebalance { .. }
         | Step::NoteSpread { .. }
+        | Step::AdmitToVolume { .. }
         | Step::TuneVolume
         | Step::StartVolume
         | Step::MountVolume

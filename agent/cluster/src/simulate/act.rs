@@ -202,8 +202,12 @@ impl Simulation {
                 Ok(())
             }
             Step::RestartEngine => self.restart(node, Daemon::Engine),
-            Step::DropSwarmEntry { id, .. } => {
+            Step::DropSwarmEntry { id, revoked, .. } => {
                 let raft = self.leads(node)?;
+                let up = |n: &usize| format!("seat-{n}") == *id && self.nodes[*n].engine();
+                if !revoked && self.rafts[raft].seats.keys().any(up) {
+                    return Err("it is up");
+                }
                 let seats = &mut self.rafts[raft].seats;
                 seats.retain(|seat, _| format!("seat-{seat}") != *id);
                 self.rafts[raft].emptied.retain(|seat| format!("seat-{seat}") != *id);
@@ -215,6 +219,10 @@ impl Simulation {
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
             Step::DetachPeer { address } => self.detach(node, *address),
+            Step::AdmitToVolume { names } => {
+                self.volume(node).ok_or("there is no volume")?.admits.clone_from(names);
+                Ok(())
+            }
             Step::ForgetMember { name } => self.forget(node, name),
             Step::StrikeOff { nodes } => {
                 self.nodes[node].disk.struck_off.clone_from(nodes);
@@ -534,6 +542,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::ForgetMember { .. } => (50, 1_000),
         Step::ProbePeer { .. }
         | Step::NoteSpread { .. }
+        | Step::AdmitToVolume { .. }
         | Step::TuneVolume
         | Step::MountVolume
         | Step::Remount => (300, 3_000),

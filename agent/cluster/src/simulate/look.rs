@@ -137,6 +137,7 @@ impl Simulation {
                 .then(|| behind.collect()),
             spread: volume.spread,
             rebalance: self.observe_rebalance(n, volume),
+            admits: volume.admits.clone(),
         }
     }
 
@@ -149,7 +150,9 @@ impl Simulation {
             online >= if set.len() > 2 { 2 } else { 1 }
         };
         let volume = self.pools[pool].volume.as_ref();
-        volume.is_some_and(|v| !v.nodes.is_empty() && v.sets().all(answers))
+        let name = &self.nodes[n].name;
+        let let_in = |v: &Bricks| v.admits.as_ref().is_none_or(|names| names.contains(name));
+        volume.is_some_and(|v| let_in(v) && !v.nodes.is_empty() && v.sets().all(answers))
             && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
     }
 

@@ -247,7 +247,8 @@ impl Simulation {
     /// Whether a member that this node reaches says that it lost its place.
     pub(super) fn told_that_retired(&self, n: usize) -> bool {
         let node = &self.nodes[n];
-        if self.settings.fault == Some(Fault::NobodyIsTold) || !node.rings() {
+        let deaf = self.deaf.contains(&n) || self.settings.fault == Some(Fault::NobodyIsTold);
+        if deaf || !node.rings() {
             return false;
         }
         let cluster = node.disk.membership.as_ref().map(|m| &m.cluster);

@@ -48,6 +48,9 @@ pub enum Scenario {
     /// that one or another may lose power or its cable meanwhile. It stays out over a
     /// reboot, and comes back as another one when a person lets it in.
     TakenOut,
+    /// All are ready, then a person strikes one off at once. It is off, or is told, or
+    /// is a thief's and hears nothing; steps fail and power is cut.
+    Revoked,
     /// A few are ready, then the others come one after another, over minutes; steps
     /// fail and power is cut, at last of whoever moves files.
     Grows,
@@ -92,6 +95,7 @@ impl Scenario {
         ("dies-for-good", Self::DiesForGood),
         ("replaced", Self::Replaced),
         ("taken-out", Self::TakenOut),
+        ("revoked", Self::Revoked),
         ("grows", Self::Grows),
         ("witness", Self::Witness),
         ("witness-replaced", Self::WitnessReplaced),
@@ -216,14 +220,18 @@ impl Scenario {
                 most_cuts: 1,
                 ..calm
             },
-            Self::TakenOut | Self::WitnessTakenOut => Settings {
+            Self::TakenOut | Self::WitnessTakenOut | Self::Revoked => Settings {
                 nodes: nodes + 2,
                 heal: (3_000, 120_000),
                 clears: true,
                 failures: 30,
                 cuts: 10,
                 most_cuts: 1,
-                witnesses: if self == Self::TakenOut { calm.witnesses } else { one_of(dice) },
+                witnesses: if self == Self::WitnessTakenOut {
+                    one_of(dice)
+                } else {
+                    calm.witnesses
+                },
                 ..calm
             },
             // Nobody is expected: a fresh box that sees nobody waits for less than a
@@ -298,6 +306,7 @@ impl Scenario {
             Self::FounderGone => return founder_gone(sim, nodes),
             Self::Replaced => return replaced(sim, nodes, dice),
             Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
+            Self::Revoked => return super::revocation::script(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),

@@ -95,6 +95,8 @@ pub(super) struct Bricks {
     pub(super) started: bool,
     /// For how many copies the options were set; 0 for never.
     pub(super) tuned_for: usize,
+    /// Whom they let in, by name; `None` is everybody.
+    pub(super) admits: Option<BTreeSet<String>>,
     /// How many writes there were.
     pub(super) written: usize,
     /// In which set each of them lies.

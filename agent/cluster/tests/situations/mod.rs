@@ -114,6 +114,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         behind: None,
         spread: 0,
         rebalance: None,
+        admits: None,
     }
 }
 
@@ -228,12 +229,29 @@ pub fn lose_for(observed: &mut Observed, n: u8, hours: u64) {
     (volume.pending_heals, volume.behind) = (None, Some(BTreeSet::new()));
 }
 
+/// What the record says of node `n`, which lost its place two minutes ago.
+pub fn gone(n: u8) -> RetiredBox {
+    let (name, address, at) = (name(n), address(n), NOW - 120);
+    RetiredBox { name, address, at, removed: false, revoked: false, ca_key: false }
+}
+
+/// A person struck node `n` off, which is on and does not care.
+pub fn revoked(me: u8, of: u8, n: u8) -> Observed {
+    but(settled(me, of), |o| {
+        let intent = intent_of(o);
+        intent.boxes.remove(&id(n));
+        let gone = RetiredBox { removed: true, revoked: true, ..gone(n) };
+        intent.retired.insert(id(n), gone);
+        o.pki.struck_off.insert(id(n));
+    })
+}
+
 /// Node `n` lost its place two minutes ago.
 pub fn retire(observed: &mut Observed, n: u8) {
     lose_for(observed, n, 80);
     let intent = intent_of(observed);
     intent.boxes.remove(&id(n));
-    let gone = RetiredBox { name: name(n), address: address(n), at: NOW - 120, removed: false };
+    let gone = gone(n);
     intent.retired.insert(id(n), gone);
     observed.pki.struck_off.insert(id(n));
 }

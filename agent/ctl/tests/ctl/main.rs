@@ -38,6 +38,7 @@ impl Agent {
                     "GET /v1/network ",
                     "GET /v1/hardware ",
                     "GET /v1/support ",
+                    "GET /v1/pki ",
                     "POST /v1/node ",
                     "POST /v1/power ",
                     "POST /v1/network ",
@@ -731,4 +732,62 @@ fn a_box_that_the_cluster_cannot_do_without_is_a_refusal_with_its_reason() {
         assert_eq!(code, 1);
         assert!(error.contains("nothing is done: it is the last box"), "{error}");
     }
+}
+
+#[test]
+fn a_box_is_struck_off_only_by_its_name_where_its_copy_may_be_the_last() {
+    let target = json!({
+        "lines": ["ashlar-3 at 10.83.0.3 is struck off at once"], "afterwards": "2 boxes",
+        "refused": null, "unless_typed": "its copy may be the last whole one",
+    });
+    let would = json!({ "target": target, "decided": false });
+    let refused = json!({ "target": { "lines": [], "afterwards": "",
+        "refused": "its copy may be the last whole one" }, "decided": false });
+    let agent = Agent::saying([would.clone(), refused]);
+    let (code, text, error) = agent.ctl(&["node", "revoke", "ashlar-3", "--yes"]);
+    assert_ne!(code, 0);
+    assert!(text.contains("Refused unless its name is typed"), "{text}");
+    assert!(error.contains("nothing is done"), "{error}");
+    let decided = json!({ "target": target, "decided": true });
+    let agent = Agent::saying([would, decided]);
+    let (code, text, _) = agent.ctl(&["node", "revoke", "ashlar-3", "--typed", "ashlar-3"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("ashlar-3 is struck off.") && text.contains("ring's key"), "{text}");
+}
+
+#[test]
+fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
+    let certificate = json!({
+        "serial": "0a0b", "not_before": "2026-11-01T00:00:00Z", "not_after": "2026-12-01T10:00:00Z",
+        "renewal": "2026-11-20T10:00:00Z", "renewal_due": false,
+    });
+    let member = |name: &str, ca_key: bool, struck_off: bool, certificate: Value, why: Value| {
+        json!({ "name": name, "address": "10.83.0.2", "ca_key": ca_key,
+            "struck_off": struck_off, "certificate": certificate, "unknown": why })
+    };
+    let told = json!({
+        "cluster": "c0ffee", "key_here": true, "own": certificate, "struck_off": 1,
+        "authorities": [{ "fingerprint": "ab12", "not_before": "2026-11-01T00:00:00Z",
+            "not_after": "2036-11-01T00:00:00Z" }],
+        "members": [
+            member("ashlar-2", true, false, certificate.clone(), Value::Null),
+            member("ashlar-3", false, false, Value::Null, json!("it is not alive in the ring")),
+            member("ashlar-4", false, true, Value::Null, json!("it lost its place")),
+        ],
+    });
+    let agent = Agent::saying([told.clone()]);
+    let (code, text, _) = agent.ctl(&["pki", "status"]);
+    assert_eq!(code, 0);
+    for words in [
+        "ab12",
+        "from 2026-11-01 to 2036-11-01",
+        "this box, ashlar-2",
+        "until 2026-12-01, renewed from 2026-11-20 on",
+        "ashlar-3  not known: it is not alive in the ring",
+        "ashlar-4  struck off",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let (_, text, _) = agent.ctl(&["pki", "status", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), told);
 }

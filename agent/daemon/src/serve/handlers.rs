@@ -7,7 +7,7 @@ use super::revoked::taken;
 use super::site_reset;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
+    Look, PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
 use ashlar_api::{
@@ -88,8 +88,11 @@ impl Session {
         let ca = self.api.trust.store().ca().map_err(internal)?;
         let cluster = ClusterId(ca.ok_or_else(|| internal("no CA"))?.cluster().to_owned());
         let caller = self.caller(subject)?;
-        rule(&caller, &self.api.members.borrow(), &cluster)
-            .map_err(|why| self.refused(subject, why))?;
+        // Who was struck off may be there still: it counts for nothing.
+        let struck_off = self.api.trust.struck_off().map_err(internal)?;
+        let mut members = self.api.members.borrow().clone();
+        members.retain(|m| m.id.as_ref().is_none_or(|id| !struck_off.contains(id)));
+        rule(&caller, &members, &cluster).map_err(|why| self.refused(subject, why))?;
         Ok(subject)
     }
 
@@ -172,6 +175,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::SWARM_JOIN, post(swarm_join))
         .route(route::SWARM_STANDING, post(swarm_standing))
         .route(route::PLACES, post(places))
+        .route(route::LOOK, post(look))
         .route(route::COPIES, post(copies))
         .route(route::NODE, post(node))
         .route(route::BOX_RESET, post(reset))
@@ -278,6 +282,15 @@ async fn places(State(session): Asked, body: Bytes) -> Answer {
         leaving: leaving.filter(|(_, known)| known.remove).map(|(id, _)| id.0.clone()).collect(),
         by_record: record.is_some(),
     };
+    Ok(Json(answer).into_response())
+}
+
+/// Not believed, only looked into: who says so may have lost its own place since.
+async fn look(State(session): Asked, body: Bytes) -> Answer {
+    session.member(may_be_served)?;
+    let answer: Look = json(&body)?;
+    session.api.trust.note_news();
+    session.api.decider.wake.notify_one();
     Ok(Json(answer).into_response())
 }
 

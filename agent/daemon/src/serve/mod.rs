@@ -11,6 +11,7 @@ mod local;
 mod network;
 mod node;
 mod people;
+mod pki;
 mod power;
 mod reset;
 mod revoked;

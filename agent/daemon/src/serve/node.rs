@@ -1,10 +1,11 @@
-//! `POST /v1/node`: a person takes a box out of the cluster, or keeps it. Decided by
+//! `POST /v1/node`: a person takes a box out of the cluster, strikes it off, or keeps it. Decided by
 //! the leader alone, on what it sees, and written by compare-and-swap: whatever
 //! changes meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
 
 use super::local::refuse;
 use super::said::Said;
 use crate::paths::Paths;
+use crate::people;
 use crate::presence::Peer;
 use crate::state;
 use crate::swarm::{Engine, Swarm};
@@ -53,8 +54,11 @@ impl Decider {
         }
         let index = now.index;
         seen.swarm = Some(now);
-        let NodeRequest { name, decision, dry_run } = request;
-        let (target, next) = decide(&seen, &self.wanted, name, *decision);
+        let NodeRequest { name, decision, dry_run, typed } = request;
+        let (mut target, next) = decide(&seen, &self.wanted, name, *decision);
+        if !dry_run && typed.as_ref() != Some(name) && target.refused.is_none() {
+            target.refused = target.unless_typed.clone();
+        }
         let accepted = target.refused.is_none() && !dry_run;
         if let Some(intent) = next.filter(|_| accepted) {
             self.engine.write_record(&intent, index).await.map_err(|error| {
@@ -63,11 +67,28 @@ impl Decider {
             let what = match decision {
                 Decision::Remove => "is to be taken out",
                 Decision::Keep => "is kept",
+                Decision::Revoke => "is struck off",
             };
             tracing::warn!("a person decides: {name} {what}");
             self.wake.notify_one();
+            if *decision == Decision::Revoke {
+                self.tell_everybody(&seen);
+            }
         }
         Ok(NodeAnswer { target, decided: accepted })
+    }
+
+    /// Lets every other box look now who has a place, and not at its next turn.
+    fn tell_everybody(&self, seen: &Observed) {
+        let members = seen.ring.iter().flat_map(|ring| &ring.members).cloned().collect::<Vec<_>>();
+        for (name, address) in people::kin(&members, &self.trust) {
+            let trust = self.trust.clone();
+            tokio::spawn(async move {
+                if let Err(error) = trust.let_look(address).await {
+                    tracing::info!("{name} hears later who was struck off: {error:#}");
+                }
+            });
+        }
     }
 
     /// Decides here, or passes it on to whoever leads.
@@ -110,7 +131,7 @@ async fn node(
     State((decider, _)): State<Asked>,
     Said(request): Said<NodeRequest>,
 ) -> Response {
-    let may = peer.must_be_root("take a box out of the cluster, or keep it");
+    let may = peer.must_be_root("take a box out of the cluster, strike it off, or keep it");
     if let Some(error) = may.err().filter(|_| !request.dry_run) {
         return refuse(&error);
     }

@@ -33,6 +33,7 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::HISTORY, Role::View),
     ("GET", route::NETWORK, Role::View),
     ("GET", route::HARDWARE, Role::View),
+    ("GET", route::PKI, Role::View),
     ("GET", route::SUPPORT, Role::Admin),
     ("POST", route::NETWORK, Role::Admin),
     ("POST", route::POWER, Role::Admin),

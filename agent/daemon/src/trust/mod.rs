@@ -11,7 +11,7 @@ use crate::storage::copies;
 use anyhow::{Context, Result, anyhow, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
+    Look, PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
     SwarmStandingRequest,
 };
 use ashlar_api::{
@@ -40,6 +40,8 @@ pub(crate) struct Trust {
     /// Members that proved themselves and refused this node for good; and whether
     /// because a person took it out.
     refused: Mutex<BTreeMap<IpAddr, bool>>,
+    /// Another member says that somebody lost its place.
+    news: AtomicBool,
 }
 
 impl Trust {
@@ -52,6 +54,7 @@ impl Trust {
             subject: NodeSubject::new(identity.id.0.as_str(), &identity.name, identity.address)?,
             signs: AtomicBool::new(false),
             refused: Mutex::default(),
+            news: AtomicBool::new(false),
         })
     }
 
@@ -106,6 +109,22 @@ impl Trust {
         self.caller()?.post(member, route::PLACES, &PlacesRequest {}).await
     }
 
+    /// Tells one member that somebody lost its place.
+    pub(crate) async fn let_look(&self, member: IpAddr) -> Result<()> {
+        let Look {} = self.caller()?.post(member, route::LOOK, &Look {}).await?;
+        Ok(())
+    }
+
+    /// Notes that another member says so.
+    pub(crate) fn note_news(&self) {
+        self.news.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did since this was asked last.
+    pub(crate) fn take_news(&self) -> bool {
+        self.news.swap(false, Ordering::Relaxed)
+    }
+
     /// What one of these managers, who leads, makes of a person's wish.
     pub(crate) async fn decide(
         &self,
@@ -142,6 +161,11 @@ impl Trust {
         request: &RevokedRequest,
     ) -> Result<RevokedAnswer> {
         self.caller()?.post(member, route::REVOKED, request).await
+    }
+
+    /// The certificate that a member shows.
+    pub(crate) async fn shown_by(&self, member: IpAddr) -> Result<NodeCertificate> {
+        self.caller()?.shown_by(member).await
     }
 
     /// Whose copies lack something that the one of this member has.
@@ -324,6 +348,6 @@ impl Trust {
 
     fn caller(&self) -> Result<Caller> {
         let credentials = self.store.credentials()?.context("this node has no certificate yet")?;
-        Ok(Caller::new(self.subject.address(), ashlar_pki::tls::client(&credentials)?))
+        Ok(Caller::new(self.subject.address(), &self.paths, ashlar_pki::tls::client(&credentials)?))
     }
 }
