@@ -2,7 +2,7 @@
 //! Swarm's Raft, as a label of the cluster object. The leader alone changes it,
 //! by compare-and-swap on the object's version.
 
-use crate::NodeId;
+use crate::{NodeId, Rotation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,9 +10,13 @@ use std::net::IpAddr;
 /// The label that carries it.
 pub const INTENT_LABEL: &str = "ashlar.intent";
 
-/// The version of the record that this release writes. It reads those before as
+/// The newest version of the record that this release reads. It reads those before as
 /// well: what they do not say was not so.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The version of a record in which nobody asked for another ring key: the release
+/// before reads it.
+const WITHOUT_ROTATION: u32 = 2;
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct Intent {
     /// Boxes that lost theirs, for good.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retired: BTreeMap<NodeId, RetiredBox>,
+    /// The last replacement of the ring's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Rotation>,
 }
 
 /// A box that has a place in the cluster.
@@ -83,7 +90,8 @@ impl Intent {
     /// # Errors
     /// Never: every record is JSON.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&Envelope { version: VERSION, intent: self })
+        let version = if self.ring.is_some() { VERSION } else { WITHOUT_ROTATION };
+        serde_json::to_string(&Envelope { version, intent: self })
     }
 
     /// Reads what is in Raft.
@@ -139,6 +147,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{KeyPrint, RotationStage};
 
     fn example() -> Intent {
         let address = |n| IpAddr::from([10, 83, 0, n]);
@@ -154,12 +163,19 @@ mod tests {
         Intent {
             boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
             retired: [gone(8, true), gone(9, false)].into(),
+            ring: Some(Rotation {
+                number: 2,
+                key: KeyPrint("00112233445566ff".into()),
+                stage: RotationStage::Only,
+                since: 1_790_000_200,
+                given_out: Some(1_790_000_300),
+            }),
         }
     }
 
     #[test]
     fn the_record_is_written_as_the_golden_file_has_it() {
-        let golden = include_str!("../tests/golden/intent-2.json");
+        let golden = include_str!("../tests/golden/intent-3.json");
         let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&example().encode().unwrap()).unwrap();
@@ -169,16 +185,21 @@ mod tests {
 
     #[test]
     fn a_record_of_the_release_before_is_read() {
-        let before = include_str!("../tests/golden/intent-1.json");
-        let mut intent = example();
+        let before = include_str!("../tests/golden/intent-2.json");
+        let mut intent = Intent { ring: None, ..example() };
+        assert_eq!(Intent::decode(before).as_ref(), Ok(&intent));
+        // And the other way round, until somebody asks for another ring key.
+        let written: serde_json::Value = serde_json::from_str(&intent.encode().unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(before).unwrap());
+        let first = include_str!("../tests/golden/intent-1.json");
         intent.retired.retain(|_, gone| !gone.removed);
-        assert_eq!(Intent::decode(before), Ok(intent));
+        assert_eq!(Intent::decode(first), Ok(intent));
     }
 
     #[test]
     fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
-        let newer = r#"{"version":3,"boxes":{},"rollout":"x"}"#;
-        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(3)));
+        let newer = r#"{"version":4,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(4)));
         for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
             assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
         }
@@ -187,6 +208,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":3}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":4}"#)), Record::Unreadable(_)));
     }
 }

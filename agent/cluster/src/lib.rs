@@ -17,6 +17,7 @@ mod phases;
 mod plan;
 mod quorum;
 mod roster;
+mod rotation;
 mod seen;
 mod sets;
 pub mod simulate;
@@ -38,6 +39,10 @@ pub use phases::phases;
 pub use plan::{fence, gives_up_copies, plan};
 pub use quorum::*;
 pub use roster::*;
+pub use rotation::{
+    BoxKeys, KeyPrint, RingKeys, Rotation, RotationStage, RotationTarget, ToldRotation,
+    boxes_and_keys, give_out, rotate,
+};
 pub use seen::*;
 pub use sets::*;
 pub use step::*;

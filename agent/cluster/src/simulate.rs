@@ -13,6 +13,7 @@ mod gossip;
 mod look;
 mod random;
 mod removal;
+mod rotation;
 mod scenario;
 mod sets;
 mod witness;
@@ -136,6 +137,8 @@ pub(crate) struct Simulation {
     /// Nodes whose brick was given up by a step.
     given_up: BTreeSet<usize>,
     clusters_made: u64,
+    /// Ring keys that were made.
+    keys_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
     /// Since when a node that must stay ready is not.
@@ -163,6 +166,7 @@ impl Simulation {
             reborn: BTreeMap::new(),
             given_up: BTreeSet::new(),
             clusters_made: 0,
+            keys_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
             report: Report::default(),

@@ -23,6 +23,7 @@ mod node;
 mod other_screen;
 mod power;
 mod reset;
+mod ring;
 mod shown;
 mod status;
 mod style;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(options) => on_runtime(admin::run(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
+        Command::Ring(options) => on_runtime(ring::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),

@@ -9,7 +9,9 @@ use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
 use ashlar_api::cluster::PlacesAnswer;
-use ashlar_cluster::{Asked, MemberStatus, NodeId, Observed, SwarmRole, Word, lost_its_place};
+use ashlar_cluster::{
+    Asked, MemberStatus, NodeId, Observed, SwarmRole, ToldRotation, Word, lost_its_place,
+};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -35,9 +37,15 @@ pub(crate) struct Told {
     pub(crate) retired: BTreeSet<NodeId>,
     /// Those of them that a person took out.
     pub(crate) removed: BTreeSet<NodeId>,
+    /// The newest replacement of the ring's key.
+    pub(crate) rotation: Option<ToldRotation>,
     /// This node is being taken out.
     leaving: bool,
+    /// Nobody who can read the record answered last time.
+    unheard: bool,
     asked: Option<u64>,
+    /// How often those were asked who are not seen.
+    turn: usize,
 }
 
 impl Told {
@@ -62,6 +70,18 @@ impl Told {
         };
         self.retired.extend(agreed(|said| &said.retired));
         self.removed.extend(agreed(|said| &said.removed));
+        self.unheard = !said.iter().flatten().any(|said| said.by_record);
+        let rotations = members.iter().zip(said).filter_map(|((address, _), said)| {
+            let said = said.as_ref().filter(|said| said.by_record)?;
+            Some((*address, said.rotation.clone()?))
+        });
+        for (address, rotation) in rotations {
+            match &mut self.rotation {
+                Some(told) if told.rotation == rotation => drop(told.at.insert(address)),
+                Some(told) if !rotation.is_newer_than(&told.rotation) => {}
+                told => *told = Some(ToldRotation { rotation, at: [address].into() }),
+            }
+        }
         let leaving = |said: &PlacesAnswer| said.by_record && said.leaving.contains(&me.0);
         self.leaving = said.iter().flatten().any(leaving);
     }
@@ -104,6 +124,29 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         kin
     }
 
+    /// Other boxes that may be of this cluster and are not seen alive: a few, each time
+    /// other ones.
+    fn further_kin(&self, seen: &[(IpAddr, bool)]) -> Vec<(IpAddr, bool)> {
+        let mut all = self.remembered();
+        all.retain(|address| seen.iter().all(|(other, _)| other != address));
+        let mut told = self.told.borrow_mut();
+        told.turn = told.turn.wrapping_add(1);
+        let from = told.turn.wrapping_mul(ASKED).checked_rem(all.len()).unwrap_or(0);
+        all.rotate_left(from);
+        all.truncate(ASKED);
+        all.into_iter().map(|address| (address, false)).collect()
+    }
+
+    /// Whether the ring's keys of this node and of the others it sees are not the same,
+    /// or not one.
+    fn lags_behind(&self) -> bool {
+        let sight = self.sight.borrow();
+        let live = sight.members().iter().filter(|m| m.status == MemberStatus::Alive);
+        let mut keys = live.filter_map(|m| m.keys.as_ref()).peekable();
+        let first = keys.peek().copied();
+        keys.any(|keys| Some(keys) != first || !keys.also.is_empty())
+    }
+
     /// Asks the other members now and then who lost its place. A manager that sees
     /// its Swarm knows by itself.
     pub(crate) async fn ask_for_place(&self) {
@@ -111,10 +154,18 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         if self.sight.borrow().sees_swarm() {
             return;
         }
-        let members = self.live_kin();
-        let pause = if self.told.borrow().leaving { ASK_SOON } else { ASK_EVERY };
+        let soon = self.told.borrow().leaving || self.lags_behind();
+        let pause = if soon { ASK_SOON } else { ASK_EVERY };
         let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
-        if members.is_empty() || !due {
+        if !due {
+            return;
+        }
+        let mut members = self.live_kin();
+        if members.is_empty() || self.told.borrow().unheard {
+            // Who was away while the ring's key was replaced is seen by nobody.
+            members.extend(self.further_kin(&members));
+        }
+        if members.is_empty() {
             return;
         }
         self.told.borrow_mut().asked = Some(now_ms);
@@ -143,7 +194,13 @@ mod tests {
         let says = |lost: &str, by_record| {
             let retired: BTreeSet<_> = [lost.to_owned()].into();
             let leaving = ["a".to_owned()].into();
-            Some(PlacesAnswer { removed: retired.clone(), retired, leaving, by_record })
+            Some(PlacesAnswer {
+                removed: retired.clone(),
+                retired,
+                leaving,
+                by_record,
+                rotation: None,
+            })
         };
         let members = [(loopback(1), true), (loopback(2), false)];
         let mut told = Told::default();

@@ -12,6 +12,7 @@ mod people;
 mod power;
 mod reset;
 mod revoked;
+mod ring;
 mod site_reset;
 mod support;
 
