@@ -41,7 +41,7 @@ pub use quorum::*;
 pub use roster::*;
 pub use rotation::{
     BoxKeys, KeyPrint, RingKeys, Rotation, RotationStage, RotationTarget, ToldRotation,
-    boxes_and_keys, give_out, rotate,
+    boxes_and_keys, current_rotation, give_out, rotate,
 };
 pub use seen::*;
 pub use sets::*;

@@ -109,7 +109,8 @@ pub struct ToldRotation {
 }
 
 /// The replacement that this node goes by: the record's, or else what managers told.
-pub(crate) fn current(observed: &Observed) -> Option<&Rotation> {
+#[must_use]
+pub fn current_rotation(observed: &Observed) -> Option<&Rotation> {
     match observed.swarm.as_ref().and_then(|swarm| swarm.record.intent()) {
         Some(intent) => intent.ring.as_ref(),
         None => observed.pki.told_rotation.as_ref().map(|told| &told.rotation),
@@ -242,7 +243,7 @@ pub struct BoxKeys {
 #[must_use]
 pub fn boxes_and_keys(observed: &Observed, wanted: &Wanted) -> Vec<BoxKeys> {
     let s = Situation::new(observed, wanted);
-    let rotation = current(observed);
+    let rotation = current_rotation(observed);
     let seen = s.own_entry().into_iter().chain(s.live_kin()).map(|member| BoxKeys {
         name: member.name.clone(),
         alive: true,

@@ -96,8 +96,8 @@ async fn rotate(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
 /// Says how far it is, whenever that changes.
 async fn follow(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
     let until = Instant::now() + Duration::from_secs(options.timeout);
-    let (mut said, mut last) = (String::new(), None);
-    loop {
+    let mut said = String::new();
+    let last = loop {
         // A leader may just have changed.
         if let Ok(answer) = client.ring().await {
             let now = stand(&answer);
@@ -105,11 +105,8 @@ async fn follow(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
                 eprintln!("… {now}");
                 said = now;
             }
-            let over = answer.rotation.as_ref().is_some_and(|r| r.stage == RotationStage::Only)
-                && answer.boxes.iter().all(|one| !one.alive || one.lacks.is_none());
-            last = Some(answer);
-            if over {
-                break;
+            if is_over(&answer) {
+                break answer;
             }
         }
         if Instant::now() >= until {
@@ -117,13 +114,12 @@ async fn follow(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
             return Ok(ExitCode::from(NOT_READY));
         }
         tokio::time::sleep(PAUSE).await;
-    }
+    };
     if options.json {
         println!("{}", serde_json::to_string(&last)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let away = last.iter().flat_map(|answer| &answer.boxes).filter(|one| !one.alive);
-    for one in away {
+    for one in last.boxes.iter().filter(|one| !one.alive) {
         let lacks = one.lacks.as_deref().unwrap_or("is away");
         println!("  - {} {}", plain(&one.name), plain(lacks));
     }
@@ -132,6 +128,12 @@ async fn follow(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
          `ashlarctl ring site --to site.toml` gives out the new one."
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether every box that is on has followed to the end.
+fn is_over(answer: &RingAnswer) -> bool {
+    answer.rotation.as_ref().is_some_and(|rotation| rotation.stage == RotationStage::Only)
+        && answer.boxes.iter().all(|one| !one.alive || one.lacks.is_none())
 }
 
 /// Where it stands, in one line.

@@ -10,7 +10,8 @@ use crate::swarm::Swarm;
 use anyhow::{Context, Result};
 use ashlar_api::cluster::PlacesAnswer;
 use ashlar_cluster::{
-    Asked, MemberStatus, NodeId, Observed, SwarmRole, ToldRotation, Word, lost_its_place,
+    Asked, MemberStatus, NodeId, Observed, RotationStage, SwarmRole, ToldRotation, Word,
+    lost_its_place,
 };
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -77,8 +78,10 @@ impl Told {
         });
         for (address, rotation) in rotations {
             match &mut self.rotation {
-                Some(told) if told.rotation == rotation => drop(told.at.insert(address)),
-                Some(told) if !rotation.is_newer_than(&told.rotation) => {}
+                Some(told) if told.rotation.is_newer_than(&rotation) => {}
+                Some(told) if !rotation.is_newer_than(&told.rotation) => {
+                    told.at.insert(address);
+                }
                 told => *told = Some(ToldRotation { rotation, at: [address].into() }),
             }
         }
@@ -90,7 +93,13 @@ impl Told {
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// What others said of places in this cluster, for who does not see it itself.
     pub(crate) fn note_places(&self, swarm: &mut ashlar_cluster::Swarm) {
-        let told = self.told.borrow();
+        let mut told = self.told.borrow_mut();
+        // Should this node cease to read the record, it knows what it said last.
+        if let Some(rotation) = swarm.record.intent().and_then(|intent| intent.ring.clone())
+            && told.rotation.as_ref().is_none_or(|told| rotation.is_newer_than(&told.rotation))
+        {
+            told.rotation = Some(ToldRotation { rotation, at: BTreeSet::new() });
+        }
         swarm.told_retired.clone_from(&told.retired);
         swarm.told_leaving = told.leaving;
     }
@@ -137,14 +146,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         all.into_iter().map(|address| (address, false)).collect()
     }
 
-    /// Whether the ring's keys of this node and of the others it sees are not the same,
-    /// or not one.
-    fn lags_behind(&self) -> bool {
+    /// Whether the ring's key is being replaced, as far as can be told from here: not all
+    /// that are seen have the same keys, or the last word was that it is not over.
+    fn key_changes(&self) -> bool {
         let sight = self.sight.borrow();
         let live = sight.members().iter().filter(|m| m.status == MemberStatus::Alive);
         let mut keys = live.filter_map(|m| m.keys.as_ref()).peekable();
         let first = keys.peek().copied();
-        keys.any(|keys| Some(keys) != first || !keys.also.is_empty())
+        let told = self.told.borrow();
+        let told = told.rotation.as_ref().is_some_and(|t| t.rotation.stage != RotationStage::Only);
+        told || keys.any(|keys| Some(keys) != first)
     }
 
     /// Asks the other members now and then who lost its place. A manager that sees
@@ -154,7 +165,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         if self.sight.borrow().sees_swarm() {
             return;
         }
-        let soon = self.told.borrow().leaving || self.lags_behind();
+        let soon = self.told.borrow().leaving || self.key_changes();
         let pause = if soon { ASK_SOON } else { ASK_EVERY };
         let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
         if !due {

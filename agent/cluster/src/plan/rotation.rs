@@ -3,7 +3,7 @@
 //! Who is away is not waited for: it takes the key when it is back, over mutual TLS.
 
 use super::{because, waits};
-use crate::rotation::{current, lacks};
+use crate::rotation::{current_rotation, lacks};
 use crate::situation::Situation;
 use crate::{Intent, Plan, RingKeys, Rotation, RotationStage, Step};
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     if s.certified().is_none() || s.observed.ring.is_none() {
         return;
     }
-    if let (Some(rotation), Some(keys)) = (current(s.observed), &pki.ring_keys) {
+    if let (Some(rotation), Some(keys)) = (current_rotation(s.observed), &pki.ring_keys) {
         follow(s, rotation, keys, plan);
     }
     advance(s, plan);

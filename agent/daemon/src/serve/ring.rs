@@ -10,7 +10,9 @@ use ashlar_api::{
     ApiError, Refusal, RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, RingVerb, Secret,
     route,
 };
-use ashlar_cluster::{Observed, RotationTarget, boxes_and_keys, give_out, rotate};
+use ashlar_cluster::{
+    Observed, RotationTarget, boxes_and_keys, current_rotation, give_out, rotate,
+};
 use ashlar_site::Site;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{DefaultBodyLimit, State};
@@ -93,9 +95,11 @@ impl Decider {
         let text = text.map_err(|error| internal(error.into()))?;
         let parsed = Site::parse(&text, &path).map_err(|error| internal(error.into()))?;
         let key = parsed.ring_key.fingerprint();
-        let pki = &self.seen.borrow().pki;
+        let seen = self.seen.borrow();
+        let pki = &seen.pki;
         let settled = pki.ring_keys.as_ref().is_some_and(|keys| keys.uses.0 == key);
-        if !settled || pki.ring_key_changed {
+        let other = current_rotation(&seen).is_some_and(|rotation| rotation.key.0 != key);
+        if other || !settled || pki.ring_key_changed {
             let words = "the ring's key is being replaced, and this box has not followed yet";
             return Err(ApiError::new(Refusal::NotReady, words).hint("`ashlarctl ring status`"));
         }

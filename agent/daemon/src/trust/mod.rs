@@ -176,7 +176,8 @@ impl Trust {
             ca_key,
             ring_key_changed,
             ring_keys: Some(self.site.shown()?),
-            next_key: ring_keys::next(&self.paths)?.map(|key| ring_keys::print(&key)),
+            // One that cannot be read is missed where it is needed, and blinds nobody.
+            next_key: ring_keys::next(&self.paths).ok().flatten().map(|key| ring_keys::print(&key)),
             told_rotation: None,
             struck_off: self.struck_off()?,
         })
