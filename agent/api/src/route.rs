@@ -45,6 +45,20 @@ pub const NODE: &str = "/v1/node";
 /// [`RejoinAnswer`](crate::RejoinAnswer). Local socket only, and root only.
 pub const REJOIN: &str = "/v1/rejoin";
 
+/// `GET` → [`RingAnswer`](crate::RingAnswer), how the ring's keys stand. `POST`
+/// [`RingRequest`](crate::RingRequest) → the same; root only, unless it is a dry run. An
+/// agent that does not lead passes it on to the cluster listener of one that does.
+pub const RING: &str = "/v1/ring";
+
+/// `POST` [`RingSiteRequest`](crate::RingSiteRequest) →
+/// [`RingSiteAnswer`](crate::RingSiteAnswer). Root only; from elsewhere once.
+pub const RING_SITE: &str = "/v1/ring/site";
+
+/// `POST` [`RingKeyRequest`](crate::cluster::RingKeyRequest) →
+/// [`RingKeyAnswer`](crate::cluster::RingKeyAnswer). Cluster listener, with the node
+/// certificate of a live member, or of a box that was away and has its place still.
+pub const RING_KEY: &str = "/v1/ring/key";
+
 /// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
 /// only.
 pub const HISTORY: &str = "/v1/history";

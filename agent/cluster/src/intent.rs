@@ -2,7 +2,7 @@
 //! Swarm's Raft, as a label of the cluster object. The leader alone changes it,
 //! by compare-and-swap on the object's version.
 
-use crate::NodeId;
+use crate::{NodeId, Rotation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,9 +10,13 @@ use std::net::IpAddr;
 /// The label that carries it.
 pub const INTENT_LABEL: &str = "ashlar.intent";
 
-/// The version of the record that this release writes. It reads those before as
+/// The newest version of the record that this release reads. It reads those before as
 /// well: what they do not say was not so.
 const VERSION: u32 = 3;
+
+/// The version of a record in which nobody asked for another ring key and nobody was
+/// struck off at once: the release before reads it.
+const BEFORE: u32 = 2;
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct Intent {
     /// Boxes that lost theirs, for good.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retired: BTreeMap<NodeId, RetiredBox>,
+    /// The last replacement of the ring's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Rotation>,
 }
 
 /// A box that has a place in the cluster.
@@ -102,7 +109,9 @@ impl Intent {
     /// # Errors
     /// Never: every record is JSON.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&Envelope { version: VERSION, intent: self })
+        let new = self.ring.is_some() || self.retired.values().any(|gone| gone.revoked);
+        let version = if new { VERSION } else { BEFORE };
+        serde_json::to_string(&Envelope { version, intent: self })
     }
 
     /// Reads what is in Raft.
@@ -158,6 +167,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{KeyPrint, RotationStage};
 
     fn example() -> Intent {
         let address = |n| IpAddr::from([10, 83, 0, n]);
@@ -175,6 +185,13 @@ mod tests {
         Intent {
             boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
             retired: [gone(7, true, true), gone(8, true, false), gone(9, false, false)].into(),
+            ring: Some(Rotation {
+                number: 2,
+                key: KeyPrint("00112233445566ff".into()),
+                stage: RotationStage::Only,
+                since: 1_790_000_200,
+                given_out: Some(1_790_000_300),
+            }),
         }
     }
 
@@ -190,10 +207,13 @@ mod tests {
 
     #[test]
     fn records_of_the_releases_before_are_read() {
-        let mut intent = example();
-        intent.retired.retain(|_, gone| !gone.revoked);
         let second = include_str!("../tests/golden/intent-2.json");
+        let mut intent = Intent { ring: None, ..example() };
+        intent.retired.retain(|_, gone| !gone.revoked);
         assert_eq!(Intent::decode(second).as_ref(), Ok(&intent));
+        // And the other way round, until somebody asks for what they do not know.
+        let written: serde_json::Value = serde_json::from_str(&intent.encode().unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(second).unwrap());
         let first = include_str!("../tests/golden/intent-1.json");
         intent.retired.retain(|_, gone| !gone.removed);
         assert_eq!(Intent::decode(first), Ok(intent));

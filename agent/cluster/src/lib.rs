@@ -18,6 +18,7 @@ mod plan;
 mod quorum;
 mod revocation;
 mod roster;
+mod rotation;
 mod seen;
 mod sets;
 pub mod simulate;
@@ -39,6 +40,10 @@ pub use phases::phases;
 pub use plan::{fence, gives_up_copies, plan};
 pub use quorum::*;
 pub use roster::*;
+pub use rotation::{
+    BoxKeys, KeyPrint, RingKeys, Rotation, RotationStage, RotationTarget, ToldRotation,
+    boxes_and_keys, current_rotation, give_out, rotate,
+};
 pub use seen::*;
 pub use sets::*;
 pub use step::*;

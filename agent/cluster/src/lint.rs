@@ -12,6 +12,7 @@ mod founding;
 mod general;
 mod growth;
 mod removal;
+mod rotation;
 mod storage;
 mod swarm;
 mod witness;
@@ -239,6 +240,18 @@ pub const RULES: &[Rule] = &[
         invariant: 2,
         says: "a stack is removed only if the agent deployed it and the recipe ships it no more",
         check: swarm::remove_only_what_is_not_shipped,
+    },
+    Rule {
+        name: "ring-key-by-record",
+        invariant: 2,
+        says: "the ring's key is taken, used and forgotten only as far as the record has come",
+        check: rotation::by_record,
+    },
+    Rule {
+        name: "ring-key-only-when-all-follow",
+        invariant: 2,
+        says: "a new ring key is used only once all that are seen have it, and the old one forgotten only once all use the new one",
+        check: rotation::only_when_all_follow,
     },
     Rule {
         name: "only-by-a-record-it-reads",

@@ -4,7 +4,7 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{Look, Part, Rebalance, Record, SwarmRole};
+use crate::{KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -207,6 +207,9 @@ pub struct RingMember {
     /// Tag `data`, `none`: the member votes and carries no data.
     #[serde(default)]
     pub witness: bool,
+    /// Tag `keys`: the ring keys that the member has, by their fingerprints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<RingKeys>,
 }
 
 /// Serf's view of a member.
@@ -239,6 +242,16 @@ pub struct Pki {
     /// site and seal have to follow.
     #[serde(default)]
     pub ring_key_changed: bool,
+    /// The ring keys of this node; `None` before they could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_keys: Option<RingKeys>,
+    /// A key that was made here and that nobody else has before the ring does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<KeyPrint>,
+    /// What managers of the Swarm told of a replacement of the ring's key, while this
+    /// node does not read the record itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_rotation: Option<ToldRotation>,
     /// Boxes that this node serves no more, by its own list.
     #[serde(default)]
     pub struck_off: BTreeSet<NodeId>,

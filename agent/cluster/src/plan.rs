@@ -10,6 +10,7 @@ mod pair;
 mod pki;
 mod removal;
 mod ring;
+mod rotation;
 mod storage;
 mod swarm;
 mod witness;
@@ -85,6 +86,7 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
     removal::plan(&situation, &mut plan);
+    rotation::plan(&situation, &mut plan);
     unreadable(observed, &mut plan);
     let fence = fence(observed);
     for planned in plan.steps.iter_mut().filter(|p| p.step.scope() == Scope::Cluster) {

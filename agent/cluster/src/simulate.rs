@@ -14,6 +14,7 @@ mod look;
 mod random;
 mod removal;
 mod revocation;
+mod rotation;
 mod scenario;
 mod sets;
 mod witness;
@@ -139,6 +140,8 @@ pub(crate) struct Simulation {
     /// Nodes whose brick was given up by a step.
     given_up: BTreeSet<usize>,
     clusters_made: u64,
+    /// Ring keys that were made.
+    keys_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
     /// Since when a node that must stay ready is not.
@@ -167,6 +170,7 @@ impl Simulation {
             deaf: BTreeSet::new(),
             given_up: BTreeSet::new(),
             clusters_made: 0,
+            keys_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
             report: Report::default(),

@@ -1,7 +1,7 @@
 //! What a plan can contain. Each step may be repeated: done twice, or again
 //! after a power cut half-way, it ends in the same state.
 
-use crate::{ClusterId, Intent, NodeId, Part, Phase, Tags};
+use crate::{ClusterId, Intent, KeyPrint, NodeId, Part, Phase, Tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -167,6 +167,24 @@ pub enum Step {
     },
     /// Make the ring's primary key the site's, and seal the CA key with it.
     AdoptRingKey,
+    /// Fetch the ring's new key over mutual TLS, and read with it besides. The one that
+    /// made it has it already, and asks nobody.
+    TakeRingKey {
+        /// Which.
+        key: KeyPrint,
+        /// Boxes to ask, in order.
+        via: Vec<IpAddr>,
+    },
+    /// Seal what this node says in the ring with that key, which it reads already.
+    UseRingKey {
+        /// Which.
+        key: KeyPrint,
+    },
+    /// Read what is sealed with any other key no more.
+    DropRingKeys {
+        /// The one that stays.
+        keep: KeyPrint,
+    },
     /// Add a node to the trusted storage pool (leader only).
     ProbePeer {
         /// Its cluster address.
@@ -351,6 +369,9 @@ impl Step {
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
+            | Self::TakeRingKey { .. }
+            | Self::UseRingKey { .. }
+            | Self::DropRingKeys { .. }
             | Self::ForgetMember { .. }
             | Self::SetTags { .. } => Phase::Ring,
             Self::Found
@@ -434,6 +455,9 @@ impl Step {
             | Self::FetchCaKey { .. }
             | Self::DropCaKey { .. }
             | Self::AdoptRingKey
+            | Self::TakeRingKey { .. }
+            | Self::UseRingKey { .. }
+            | Self::DropRingKeys { .. }
             | Self::StrikeOff { .. }
             | Self::StartAnew
             | Self::StayOut

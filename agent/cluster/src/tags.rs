@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{ClusterId, NodeId, Observed, SwarmLocal, SwarmRole};
+use crate::{ClusterId, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,9 @@ pub struct Tags {
     pub swarm: Option<SwarmRole>,
     /// Tag `data`: `none` if it is a witness.
     pub witness: bool,
+    /// Tag `keys`: the ring keys that the node has, by their fingerprints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<RingKeys>,
 }
 
 impl Tags {
@@ -60,6 +63,7 @@ impl Tags {
             ca_key: membership.is_some() && observed.pki.ca_key,
             swarm,
             witness: observed.witness,
+            keys: observed.pki.ring_keys.as_ref().map(RingKeys::shown),
         })
     }
 
@@ -77,6 +81,7 @@ impl Tags {
         put("ca", self.ca_key.then_some("key"));
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
+        put("keys", self.keys.as_ref().map(RingKeys::to_tag).as_deref());
         map
     }
 
@@ -96,6 +101,7 @@ impl Tags {
                 _ => None,
             },
             witness: get("data") == Some("none"),
+            keys: get("keys").and_then(RingKeys::from_tag),
         })
     }
 }

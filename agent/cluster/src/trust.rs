@@ -1,7 +1,7 @@
 //! Whom a member serves, and with what. A certificate says who calls; the ring
 //! says whether that node still has a place here.
 
-use crate::{ClusterId, MemberStatus, NodeId, RingMember};
+use crate::{ClusterId, Intent, MemberStatus, NodeId, RingMember};
 use std::net::IpAddr;
 
 /// On how many nodes the CA's key lies, if there are as many.
@@ -100,6 +100,12 @@ pub enum NotServed {
         /// The other's.
         other: String,
     },
+    /// It has no place that the cluster's record knows, or is to lose it.
+    #[error("{name} is not alive in the ring, and has no place that it will keep")]
+    NoPlace {
+        /// Its host name.
+        name: String,
+    },
     /// The CA key has copies enough.
     #[error("{held} other nodes hold the CA key, which is enough")]
     KeyHeldEnough {
@@ -165,6 +171,30 @@ pub fn may_hold_ca_key(
     if held < KEY_COPIES { Ok(()) } else { Err(NotServed::KeyHeldEnough { held }) }
 }
 
+/// Whether a caller may have the ring's new key: a live member may, and so may a box that
+/// was away and has its place still. That one cannot be alive in the ring before it has
+/// the key, so its place is looked up in the cluster's record, by who can read it. A box
+/// that a person wants out is not given it.
+///
+/// # Errors
+/// [`NotServed`].
+pub fn may_have_ring_key(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+    record: Option<&Intent>,
+) -> Result<(), NotServed> {
+    let alive = may_be_served(caller, members, cluster);
+    if !matches!(alive, Err(NotServed::NotInTheRing { .. })) {
+        return alive;
+    }
+    let known = record.and_then(|intent| intent.boxes.get(&NodeId(caller.id.into())));
+    let keeps = known.is_some_and(|known| {
+        !known.remove && known.name == caller.name && known.address == caller.address
+    });
+    if keeps { Ok(()) } else { Err(NotServed::NoPlace { name: caller.name.into() }) }
+}
+
 fn is(caller: &Caller<'_>, member: &RingMember) -> bool {
     let same_id = member.id.as_ref() == Some(&NodeId(caller.id.into()));
     same_id && member.name == caller.name && member.address == caller.address
@@ -194,6 +224,7 @@ mod tests {
 
     fn member(id: &str, last: u8) -> RingMember {
         RingMember {
+            keys: None,
             id: Some(NodeId(id.into())),
             name: format!("ashlar-{id}"),
             address: IpAddr::from([10, 83, 0, last]),
@@ -278,6 +309,29 @@ mod tests {
         assert!(may_enrol(&struck, &ring).is_err());
         assert!(may_be_served(&struck, &ring, &cluster()).is_err());
         assert!(may_hold_ca_key(&struck, &ring, &cluster()).is_err());
+    }
+
+    #[test]
+    fn the_ring_key_goes_to_who_has_a_place_and_keeps_it_though_it_is_not_seen() {
+        let known = |remove| {
+            let (name, address) = ("ashlar-ab12".to_owned(), caller().address);
+            let known = crate::KnownBox { name, address, lost_since: Some(1), remove };
+            Intent { boxes: [(NodeId("ab12".into()), known)].into(), ..Intent::default() }
+        };
+        let gone = [failed(member("ab12", 1)), member("cd34", 2)];
+        let may = |caller: &Caller<'_>, members: &[RingMember], record: Option<&Intent>| {
+            may_have_ring_key(caller, members, &cluster(), record)
+        };
+        assert_eq!(may(&caller(), &gone, Some(&known(false))), Ok(()));
+        assert!(may(&caller(), &gone, Some(&known(true))).is_err(), "a person wants it out");
+        assert!(may(&caller(), &gone, Some(&Intent::default())).is_err(), "it has no place");
+        assert!(may(&caller(), &gone, None).is_err(), "who cannot read the record gives nothing");
+        let elsewhere = Caller { from: IpAddr::from([10, 83, 0, 9]), ..caller() };
+        assert!(may(&elsewhere, &gone, Some(&known(false))).is_err());
+        let struck = Caller { struck_off: true, ..caller() };
+        assert!(may(&struck, &gone, Some(&known(false))).is_err());
+        // Who is being emptied needs the ring until it is out.
+        assert_eq!(may(&caller(), &[member("ab12", 1)], Some(&known(true))), Ok(()));
     }
 
     #[test]

@@ -39,6 +39,14 @@ impl Display for Step {
             Self::FetchCaKey { via } => write!(f, "fetch the CA key from {}", list(via)),
             Self::DropCaKey { via } => write!(f, "leave the CA key to {}", all(via)),
             Self::AdoptRingKey => f.write_str("take the ring's new key for the site's"),
+            Self::TakeRingKey { via, .. } if via.is_empty() => {
+                f.write_str("read with the ring's new key, made here")
+            }
+            Self::TakeRingKey { via, .. } => {
+                write!(f, "fetch the ring's new key from {}", list(via))
+            }
+            Self::UseRingKey { .. } => f.write_str("use the ring's new key"),
+            Self::DropRingKeys { .. } => f.write_str("forget the ring's old key"),
             Self::ProbePeer { address } => write!(f, "bring {address} into the storage pool"),
             Self::CreateVolume { bricks } => {
                 write!(f, "create the volume with bricks on {}", all(bricks))

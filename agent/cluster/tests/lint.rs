@@ -4,8 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    ClusterId, Daemon, MemberStatus, Observed, Part, Plan, Planned, RULES, Rebalance, RingMember,
-    Step, Storage, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
+    ClusterId, Daemon, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES, Rebalance,
+    RingKeys, RingMember, Rotation, RotationStage, Step, Storage, Swarm, SwarmLocal, SwarmRole,
+    Tags, Wanted, judge, lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
@@ -128,6 +129,7 @@ fn role(n: u8, role: SwarmRole) -> Step {
 
 fn tags(n: u8) -> Tags {
     Tags {
+        keys: None,
         id: id(n),
         cluster: None,
         storage_open: false,
@@ -694,7 +696,75 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         ("nothing-unwanted", alone(), Step::MakeIdentity),
         ("nothing-unwanted", alone(), start(Daemon::Ring)),
+        ("ring-key-by-record", keyed(RotationStage::Spread, 3), use_key()),
+        ("ring-key-by-record", keyed(RotationStage::Use, 3), forget_keys()),
+        ("ring-key-by-record", keyed(RotationStage::Only, 3), forget_keys()),
+        ("ring-key-by-record", settled(1, 3), take_key()),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Spread, 1),
+            record_key(Some(RotationStage::Use)),
+        ),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Spread, 3),
+            record_key(Some(RotationStage::Only)),
+        ),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Use, 3),
+            record_key(Some(RotationStage::Only)),
+        ),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Use, 3),
+            record_key(Some(RotationStage::Spread)),
+        ),
+        ("ring-key-only-when-all-follow", keyed(RotationStage::Use, 3), record_key(None)),
     ]
+}
+
+fn fresh_key() -> KeyPrint {
+    KeyPrint("00000000000000bb".into())
+}
+
+fn replaced(stage: RotationStage) -> Rotation {
+    Rotation { number: 1, key: fresh_key(), stage, since: NOW, given_out: None }
+}
+
+/// A leader of three, who all use the old key; the first `have` of them have the new one
+/// besides.
+fn keyed(stage: RotationStage, have: usize) -> Observed {
+    let keys = |has: bool| RingKeys {
+        uses: KeyPrint("00000000000000aa".into()),
+        also: has.then(fresh_key).into_iter().collect(),
+    };
+    but(settled(1, 3), |o| {
+        intent_of(o).ring = Some(replaced(stage));
+        o.pki.ring_keys = Some(keys(have > 0));
+        for (at, member) in o.ring.as_mut().unwrap().members.iter_mut().enumerate() {
+            member.keys = Some(keys(at < have));
+        }
+    })
+}
+
+fn take_key() -> Step {
+    Step::TakeRingKey { key: fresh_key(), via: vec![address(2)] }
+}
+
+fn use_key() -> Step {
+    Step::UseRingKey { key: fresh_key() }
+}
+
+fn forget_keys() -> Step {
+    Step::DropRingKeys { keep: fresh_key() }
+}
+
+fn record_key(stage: Option<RotationStage>) -> Step {
+    let mut observed = settled(1, 3);
+    let intent = intent_of(&mut observed);
+    intent.ring = stage.map(replaced);
+    Step::Record { intent: intent.clone() }
 }
 
 trait Also {

@@ -37,6 +37,7 @@ fn member() -> impl Strategy<Value = RingMember> {
     let witness = prop::bool::weighted(0.15);
     let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()), witness);
     (who, status(), tags).prop_map(|((n, other, mute, copied), status, tags)| RingMember {
+        keys: None,
         id: if mute { None } else { Some(id(if copied { other } else { n })) },
         name: name(n),
         address: address(n),
@@ -333,6 +334,9 @@ fn anything() -> impl Strategy<Value = Observed> {
         renewal_due,
         ca_key,
         ring_key_changed,
+        ring_keys: None,
+        next_key: None,
+        told_rotation: None,
         struck_off: std::collections::BTreeSet::new(),
     });
     let carrier = prop_oneof![8 => Just(Some(600_000)), 1 => Just(None), 1 => of(0..60_000_u64)];
@@ -555,7 +559,7 @@ proptest! {
         witness in any::<bool>(),
     ) {
         let cluster = cluster.map(ClusterId);
-        let tags = Tags { id: NodeId(node), cluster, storage_open, ca_key, swarm, witness };
+        let tags = Tags { keys: None,  id: NodeId(node), cluster, storage_open, ca_key, swarm, witness };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 

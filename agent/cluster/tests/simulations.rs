@@ -199,6 +199,23 @@ fn finds(scenario: Scenario, fault: Fault) -> Vec<String> {
 }
 
 #[test]
+fn a_ring_key_is_replaced_over_boxes_that_are_away_and_strands_nobody() {
+    play(Scenario::RingKey, &[(1, 30), (2, 80), (3, 200), (4, 50), (5, 50), (7, 20)]);
+}
+
+#[test]
+fn a_ring_key_that_is_used_before_all_have_it_is_found() {
+    let found = finds(Scenario::RingKey, Fault::EveryBoxHasTheKey);
+    assert!(found.iter().any(|why| why.contains("the new key is used while")), "{found:?}");
+}
+
+#[test]
+fn a_box_that_was_away_and_is_given_no_key_is_found() {
+    let found = finds(Scenario::RingKey, Fault::NoKeyForWhoWasAway);
+    assert!(found.iter().any(|why| why.contains("fetch the ring's new key from")), "{found:?}");
+}
+
+#[test]
 fn cables_that_come_late_and_a_slow_switch_still_form_one_cluster() {
     play(Scenario::LateCables, RUNS);
 }

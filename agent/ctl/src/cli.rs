@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Node(Node),
     /// Show the cluster's CA, who holds its key, and whose certificate ends when
     Pki(Pki),
+    /// Replace the ring's key, say how its keys stand, or give out the site that has it
+    Ring(Ring),
     /// Collect what somebody needs who is asked what is wrong
     Support(Support),
     /// Say who is let in from elsewhere no more
@@ -394,6 +396,68 @@ Examples:
   ashlarctl pki status
   ashlarctl pki status --json | jq -r .own.not_after")]
     Status(Facts),
+}
+
+/// `ashlarctl ring`.
+#[derive(Debug, Args)]
+pub(crate) struct Ring {
+    #[command(subcommand)]
+    pub(crate) what: RingWhat,
+}
+
+/// What is asked of the ring's keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RingWhat {
+    /// Say which keys every box has, by fingerprint, and what is waited for
+    #[command(after_help = "Example: ashlarctl ring status --json | jq -r '.boxes[].lacks'")]
+    Status {
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace the ring's key on every box, and with it what proves a box and seals the CA
+    ///
+    /// Says first what would change. The new key is made on a box and goes to the others
+    /// over mutual TLS. All that are on take it, then use it, then forget the old one; one
+    /// that is off takes it when it is back, while it has its place in the cluster. No box
+    /// is unreachable for the others meanwhile, and a power cut only makes it go on.
+    #[command(after_help = "\
+Examples:
+  ashlarctl ring rotate --dry-run    what would change
+  ashlarctl ring rotate --yes && ashlarctl ring site --to site.toml
+  ashlarctl --site shop ring rotate  the same from a workstation, with a pass")]
+    Rotate(Rotate),
+    /// Give out the site with the ring's new key, for new boxes and their sticks
+    ///
+    /// Root has it on every box. By a pass it is given out once for each key. It is a
+    /// secret: who has it can join the cluster.
+    #[command(after_help = "Example: ashlarctl --site shop ring site --to keys/shop/site.new.toml")]
+    Site {
+        /// Write it here, readable by you alone, and never over a file that is there;
+        /// without it, to the standard output.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// `ashlarctl ring rotate`.
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not wait until it is over.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait no longer than so many seconds; it goes on by itself.
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+    /// One JSON object, and nothing else; needs --yes or --dry-run.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ashlarctl support`.

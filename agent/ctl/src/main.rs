@@ -25,6 +25,7 @@ mod other_screen;
 mod pki;
 mod power;
 mod reset;
+mod ring;
 #[cfg(test)]
 mod schema;
 mod shown;
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pki(cli::Pki { what: cli::PkiWhat::Status(options) }) => {
             on_runtime(pki::status(&client, &options))
         }
+        Command::Ring(options) => on_runtime(ring::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use zeroize::Zeroizing;
 
 /// A loopback address of this test process alone.
 pub(crate) fn loopback(last: u8) -> IpAddr {
@@ -243,6 +244,11 @@ impl Ring for Fake {
     async fn forget(&self, name: &str) -> Result<()> {
         self.call(format!("forget {name}"));
         Ok(())
+    }
+
+    async fn set_keys(&self, keys: &[Zeroizing<ashlar_pki::RingKey>]) -> Result<()> {
+        self.call("set the ring's keys");
+        crate::site_store::write_keyring(self.paths.as_ref().unwrap(), keys)
     }
 
     async fn set_tags(&self, tags: &Tags) -> Result<()> {

@@ -65,6 +65,11 @@ impl Sight {
         self.ring.get().map_or(&[], |ring| &ring.members)
     }
 
+    /// Addresses in the storage pool, as last seen.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = std::net::IpAddr> {
+        self.storage.get().into_iter().flat_map(|storage| &storage.peers).map(|peer| peer.address)
+    }
+
     /// Whether this node manages the Swarm and sees the others do so.
     pub(crate) fn sees_swarm(&self) -> bool {
         self.engine.get().is_some_and(|swarm| swarm.manager && !swarm.nodes.is_empty())
@@ -139,7 +144,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let (identity, place, named) = timeout(BUS, self.observe_identity())
             .await
             .context("systemd does not say what this machine is called")??;
-        let pki = match &identity {
+        let mut pki = match &identity {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
@@ -151,6 +156,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let witness = self.wanted.storage
             && !self.wanted.solo
             && carries_no_data(named || self.wanted.witness, data_partition(&self.paths));
+        pki.told_rotation.clone_from(&self.told.borrow().rotation);
         let sight = self.sight.borrow();
         Ok(Observed {
             witness,

@@ -150,6 +150,16 @@ impl Paths {
         self.ring().join("keyring.json")
     }
 
+    /// A key for the ring that was made here, and is not in it yet;
+    pub(crate) fn next_ring_key(&self) -> PathBuf {
+        self.ring().join("next-key.json")
+    }
+
+    /// and the one before the ring's.
+    pub(crate) fn former_ring_key(&self) -> PathBuf {
+        self.ring().join("former-key.json")
+    }
+
     /// The certificate that the storage daemon read when it was started last.
     pub(crate) fn shown_certificate(&self) -> PathBuf {
         self.run().join("storage-certificate.pem")

@@ -1,7 +1,7 @@
 //! Rules for every step: who may do it, and on what grounds.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Part, Phase, Scope, Step, SwarmLocal, SwarmRole};
+use crate::{Daemon, Part, Phase, RingKeys, Scope, Step, SwarmLocal, SwarmRole};
 
 pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
     must(step.scope() == Scope::Node || c.authority(), "this node does not lead the cluster")
@@ -15,6 +15,7 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
     let closed = c.o.storage.is_some() && !c.certified();
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
+    must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
     must(!(tags.storage_open && closed), "the storage has no certificate")?;
     must(tags.swarm.is_none() || own.is_some_and(|m| m.swarm), "the Swarm is not yet on record")?;
     match (&c.o.swarm, tags.swarm) {
@@ -47,6 +48,9 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::Enrol { .. }
         | Step::RenewCertificate { .. }
         | Step::FetchCaKey { .. }
+        | Step::TakeRingKey { .. }
+        | Step::UseRingKey { .. }
+        | Step::DropRingKeys { .. }
         | Step::DropCaKey { .. } => ring(),
         Step::ProbePeer { .. } => ring().and(storage()),
         Step::Record { .. } => ring().and(swarm()),

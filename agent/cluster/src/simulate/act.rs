@@ -155,6 +155,7 @@ impl Simulation {
                 let held = |n: usize| ca.is_some() && self.nodes[n].disk.ca_key == ca;
                 self.answers(node, via).find(|n| held(*n)).ok_or("nobody gives the key")?;
                 self.nodes[node].disk.ca_key = ca;
+                self.nodes[node].disk.keys.seal();
                 Ok(())
             }
             Step::DropCaKey { via } => {
@@ -167,7 +168,10 @@ impl Simulation {
                 self.nodes[node].disk.ca_key = None;
                 Ok(())
             }
-            Step::AdoptRingKey => Ok(()),
+            Step::AdoptRingKey => self.adopt_key(node, false),
+            Step::TakeRingKey { key, via } => self.take_key(node, key, via),
+            Step::UseRingKey { key } => self.use_key(node, key),
+            Step::DropRingKeys { .. } => self.drop_keys(node),
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
@@ -252,6 +256,7 @@ impl Simulation {
             Step::InitSwarm => self.init(node, true),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, true),
             Step::DeployStack { name } => self.deploy(node, name, false),
+            Step::AdoptRingKey => self.adopt_key(node, true),
             // The others happen or do not happen.
             _ if self.random.permille(500) => self.apply(node, step),
             _ => Err("by chance"),
@@ -341,7 +346,7 @@ impl Simulation {
     }
 
     /// Nodes at these addresses whose agent runs and can be reached.
-    fn answers(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
+    pub(super) fn answers(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
         let at = |a: &IpAddr| self.nodes.iter().position(|n| n.born.address == *a);
         let up = move |n: &usize| self.nodes[*n].run.is_some() && self.reach(node, *n);
         via.iter().filter_map(at).filter(up)
@@ -530,10 +535,13 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::TrimLogs
         | Step::DropCaKey { .. }
         | Step::StrikeOff { .. }
+        | Step::UseRingKey { .. }
+        | Step::DropRingKeys { .. }
         | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. }
+        | Step::TakeRingKey { .. }
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }
         | Step::SetVoting { .. }

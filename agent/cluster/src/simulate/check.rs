@@ -216,6 +216,7 @@ impl Simulation {
         let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        self.check_keys()?;
         if self.settings.clears {
             self.check_cleared()?;
         }

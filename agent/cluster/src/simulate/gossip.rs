@@ -11,9 +11,9 @@ const NEWS: (u64, u64) = (20, 800);
 /// How long they take when the message was lost.
 const LATE: (u64, u64) = (3_000, 15_000);
 /// How long it takes a node that starts to find the others.
-const DISCOVERY: (u64, u64) = (300, 5_000);
+pub(super) const DISCOVERY: (u64, u64) = (300, 5_000);
 /// How long it takes to notice that a member does not answer.
-const DETECTION: (u64, u64) = (5_000, 8_000);
+pub(super) const DETECTION: (u64, u64) = (5_000, 8_000);
 
 impl Simulation {
     pub(super) fn ring_up(&mut self, node: usize) {
@@ -54,7 +54,7 @@ impl Simulation {
     /// A message about a member arrives: what it says is where that member
     /// stands now.
     pub(super) fn hear(&mut self, to: usize, about: usize) {
-        if !self.reach(to, about) || !self.nodes[to].rings() {
+        if !self.reach(to, about) || !self.nodes[to].rings() || !self.understand(to, about) {
             return;
         }
         let Some(tags) =
@@ -91,7 +91,7 @@ impl Simulation {
     }
 
     pub(super) fn missed(&mut self, by: usize, about: usize) {
-        if self.nodes[about].rings() && self.reach(by, about) {
+        if self.nodes[about].rings() && self.reach(by, about) && self.understand(by, about) {
             return;
         }
         let view = self.nodes[by].run.as_ref().and_then(|run| run.ring.as_ref());

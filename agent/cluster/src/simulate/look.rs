@@ -27,8 +27,11 @@ impl Simulation {
                 ca: disk.ca.is_some(),
                 certificate: disk.certificate.is_some() && disk.certificate == disk.ca,
                 renewal_due: false,
-                ring_key_changed: false,
-                ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca,
+                ring_key_changed: disk.keys.changed(),
+                ring_keys: Some(self.shown_keys(n)),
+                next_key: disk.keys.next_key(),
+                told_rotation: self.told_rotation(n),
+                ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca && disk.keys.opens_seal(),
                 struck_off: disk.struck_off.clone(),
             },
             storage: self.observe_storage(n),
@@ -86,6 +89,7 @@ impl Simulation {
             ca_key: tags.ca_key,
             swarm: tags.swarm,
             witness: tags.witness,
+            keys: tags.keys.clone(),
         }
     }
 
@@ -168,7 +172,7 @@ impl Simulation {
 
     /// Whether this node can know what the managers hold of it: any manager
     /// with a leader can tell.
-    fn told(&self, raft: usize, n: usize) -> bool {
+    pub(super) fn told(&self, raft: usize, n: usize) -> bool {
         self.rafts[raft].leader.is_some_and(|leader| self.reach(n, leader))
     }
 

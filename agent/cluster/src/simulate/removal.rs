@@ -30,6 +30,10 @@ pub enum Fault {
     EveryFileMoved,
     /// Nobody asks a witness what the copy beside it missed.
     WitnessIsNotAsked,
+    /// Every box is said to have the ring's new key, whatever it has.
+    EveryBoxHasTheKey,
+    /// Nobody gives the ring's new key to a box that was away.
+    NoKeyForWhoWasAway,
 }
 
 impl Simulation {
@@ -50,8 +54,12 @@ impl Simulation {
         if index.is_some_and(|index| index != raft.index) {
             return Err("the record is another one by now");
         }
+        let moves = raft.intent.ring != intent.ring;
         raft.intent = intent.clone();
         raft.index += 1;
+        if moves {
+            self.keys_may_go_on(node);
+        }
         Ok(())
     }
 

@@ -65,6 +65,10 @@ pub enum Scenario {
     WitnessTakenOut,
     /// As [`Self::Grows`], and one of the boxes is a witness.
     WitnessGrows,
+    /// All are ready, then a person has the ring's key replaced, twice in some runs. Some
+    /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
+    /// and power is cut. A fresh box comes at last, with the new site.
+    RingKey,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -101,6 +105,7 @@ impl Scenario {
         ("witness-replaced", Self::WitnessReplaced),
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
+        ("ring-key", Self::RingKey),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -267,6 +272,16 @@ impl Scenario {
                     ..calm
                 }
             }
+            // Besides, the fresh box.
+            Self::RingKey => Settings {
+                nodes: nodes + 1,
+                loss: 50,
+                failures: 50,
+                cuts: 40,
+                most_cuts: 3,
+                off: (5_000, 120_000),
+                ..calm
+            },
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -308,6 +323,7 @@ impl Scenario {
             Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
             Self::Revoked => return super::revocation::script(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
+            Self::RingKey => return super::rotation::replaced(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}

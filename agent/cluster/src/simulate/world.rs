@@ -1,7 +1,7 @@
 //! What the world consists of: disks that outlast a power cut, memory that
 //! does not, and what the nodes have in common.
 
-use super::{Event, Random, Simulation, sets};
+use super::{Event, Random, Simulation, rotation, sets};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
     SwarmRole, Tags,
@@ -38,6 +38,8 @@ pub(super) struct Disk {
     pub(super) struck_off: BTreeSet<NodeId>,
     /// A person took it out.
     pub(super) out: bool,
+    /// Its ring keys.
+    pub(super) keys: rotation::Keys,
     /// Steps begun since the founding or enrolling began.
     pub(super) steps: u32,
 }

@@ -33,6 +33,7 @@ pub fn cluster() -> ClusterId {
 /// A live member without a cluster.
 pub fn member(n: u8) -> RingMember {
     RingMember {
+        keys: None,
         id: Some(id(n)),
         name: name(n),
         address: address(n),

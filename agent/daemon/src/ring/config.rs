@@ -98,6 +98,7 @@ mod tests {
             rpc: Some(RPC),
         };
         let tags = Tags {
+            keys: None,
             id: identity.id.clone(),
             cluster: None,
             storage_open: false,

@@ -4,7 +4,7 @@
 use super::power::{self, Leave};
 use super::revoked::{self, People};
 use super::said::OF_ONE_IMAGE;
-use super::{Decider, network, node, pki, reset, site_reset, support};
+use super::{Decider, network, node, pki, reset, ring, site_reset, support};
 use crate::inventory;
 use crate::ledger;
 use crate::network_change;
@@ -89,6 +89,7 @@ pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
         .merge(revoked::router(people, decider.clone()))
         .merge(pki::router(decider.clone()))
+        .merge(ring::router(decider.clone()))
         .merge(node::router(decider, paths.clone()))
         .merge(support::router(status.clone(), paths.clone()))
         .merge(network::router(changes, paths.clone(), presence.clone()))

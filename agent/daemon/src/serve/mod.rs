@@ -15,6 +15,7 @@ mod pki;
 mod power;
 mod reset;
 mod revoked;
+mod ring;
 mod said;
 mod site_reset;
 mod support;

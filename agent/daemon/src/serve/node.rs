@@ -40,8 +40,8 @@ pub(crate) struct Decider {
 }
 
 impl Decider {
-    /// Decides here, if this node leads.
-    pub(super) async fn here(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
+    /// What is seen now, with the version of the record; refused unless this node leads.
+    pub(super) async fn as_leader(&self) -> Result<(Observed, Option<u64>), ApiError> {
         let not_here = |why: String| ApiError::new(Refusal::AskAnother, why);
         let mut seen = Observed::clone(&*self.seen.borrow());
         if !seen.swarm.as_ref().is_some_and(|swarm| swarm.manager) {
@@ -54,6 +54,25 @@ impl Decider {
         }
         let index = now.index;
         seen.swarm = Some(now);
+        Ok((seen, index))
+    }
+
+    /// The other live managers of the Swarm.
+    pub(super) fn managers(&self) -> Vec<IpAddr> {
+        let seen = self.seen.borrow();
+        let members = seen.ring.iter().flat_map(|ring| &ring.members);
+        let cluster = seen.membership.as_ref().map(|m| &m.cluster);
+        let own = seen.identity.as_ref().map(|me| me.address);
+        members
+            .filter(|m| m.status == MemberStatus::Alive && m.cluster.as_ref() == cluster)
+            .filter(|m| m.swarm == Some(SwarmRole::Manager) && Some(m.address) != own)
+            .map(|m| m.address)
+            .collect()
+    }
+
+    /// Decides here, if this node leads.
+    pub(super) async fn here(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
+        let (seen, index) = self.as_leader().await?;
         let NodeRequest { name, decision, dry_run, typed } = request;
         let (mut target, next) = decide(&seen, &self.wanted, name, *decision);
         if !dry_run && typed.as_ref() != Some(name) && target.refused.is_none() {
@@ -97,18 +116,7 @@ impl Decider {
             Err(error) if error.refusal == Refusal::AskAnother => {}
             answer => return answer,
         }
-        let managers: Vec<IpAddr> = {
-            let seen = self.seen.borrow();
-            let members = seen.ring.iter().flat_map(|ring| &ring.members);
-            let cluster = seen.membership.as_ref().map(|m| &m.cluster);
-            let own = seen.identity.as_ref().map(|me| me.address);
-            members
-                .filter(|m| m.status == MemberStatus::Alive && m.cluster.as_ref() == cluster)
-                .filter(|m| m.swarm == Some(SwarmRole::Manager) && Some(m.address) != own)
-                .map(|m| m.address)
-                .collect()
-        };
-        self.trust.decide(&managers, request).await.map_err(|error| {
+        self.trust.decide(&self.managers(), route::NODE, request).await.map_err(|error| {
             ApiError::new(Refusal::NotReady, format!("nobody leads the cluster: {error:#}"))
                 .hint("`ashlarctl status` says what it lacks")
         })

@@ -41,6 +41,9 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("POST", route::SITE_RESET, Role::Admin),
     ("POST", route::NODE, Role::Admin),
     ("POST", route::REJOIN, Role::Admin),
+    ("GET", route::RING, Role::View),
+    ("POST", route::RING, Role::Admin),
+    ("POST", route::RING_SITE, Role::Admin),
     ("POST", route::REVOKED, Role::Admin),
 ];
 
@@ -89,15 +92,15 @@ async fn session(api: Arc<PeopleApi>, arrived: Arrived) -> Result<()> {
     answer(stream, router, SESSION).await
 }
 
-/// A proof for each ring key that this node knows: the person has one of them, or one
-/// that it does not know.
+/// A proof for each ring key that this node knows, the one before the last replacement
+/// too: the person has one of them, or one that it does not know.
 fn introduction(
     paths: &Paths,
     certificate: &PersonCertificate,
     session: &Introduction,
 ) -> Result<IntroductionAnswer> {
     let site = Site::load(&paths.site())?;
-    let keys = site_store::known_keys(paths, site.ring_key.as_bytes());
+    let keys = site_store::all_keys(paths, site.ring_key.as_bytes());
     let proof = |key: &ashlar_pki::RingKey| -> Result<String> {
         let said = IntroductionKey::of(key, certificate)?.sign(session);
         Ok(BASE64_STANDARD.encode(said))

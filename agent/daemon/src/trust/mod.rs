@@ -5,23 +5,23 @@ mod struck_off;
 
 use crate::clock;
 use crate::paths::Paths;
-use crate::site_store::SiteStore;
+use crate::ring_keys;
+use crate::site_store::{self, SiteStore};
 use crate::state;
 use crate::storage::copies;
 use anyhow::{Context, Result, anyhow, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    Look, PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
-    SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
+    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
-use ashlar_api::{
-    BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route,
-};
-use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
+use ashlar_api::{BoxResetRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route};
+use ashlar_cluster::{ClusterId, Identity, KeyPrint, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,17 +126,18 @@ impl Trust {
     }
 
     /// What one of these managers, who leads, makes of a person's wish.
-    pub(crate) async fn decide(
+    pub(crate) async fn decide<Q: Serialize + Sync, A: DeserializeOwned>(
         &self,
         managers: &[IpAddr],
-        request: &NodeRequest,
-    ) -> Result<NodeAnswer> {
+        route: &str,
+        request: &Q,
+    ) -> Result<A> {
         let caller = self.caller()?;
         // As `first_that`, whose closures cannot be sent to another thread, as a route
         // of the local API has to be.
         let mut last = anyhow!("no manager of the Swarm is seen");
         for manager in managers {
-            match caller.post(*manager, route::NODE, request).await {
+            match caller.post(*manager, route, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
@@ -198,6 +199,10 @@ impl Trust {
             renewal_due: holdings.renewal_due || self.storage_shows_another()?,
             ca_key,
             ring_key_changed,
+            ring_keys: Some(self.site.shown()?),
+            // One that cannot be read is missed where it is needed, and blinds nobody.
+            next_key: ring_keys::next(&self.paths).ok().flatten().map(|key| ring_keys::print(&key)),
+            told_rotation: None,
             struck_off: self.struck_off()?,
         })
     }
@@ -308,6 +313,33 @@ impl Trust {
         let ca = ClusterCa::from_parts(certificate, answer.key.expose())?;
         self.store.keep_authority(&ca, &*self.ring_key()?)?;
         Ok(())
+    }
+
+    /// Fetches the ring's new key from the first of these that gives it.
+    pub(crate) async fn fetch_ring_key(
+        &self,
+        key: &KeyPrint,
+        via: &[IpAddr],
+    ) -> Result<Zeroizing<RingKey>> {
+        let caller = self.caller()?;
+        let request = RingKeyRequest { key: key.clone() };
+        first_that(via, async |address| {
+            let RingKeyAnswer { key: given } =
+                caller.post(address, route::RING_KEY, &request).await?;
+            let given = Zeroizing::new(RingKey::try_from(given.expose()).context("no ring key")?);
+            if ring_keys::print(&given) != *key {
+                bail!("it gives another key than it was asked for");
+            }
+            Ok(given)
+        })
+        .await
+    }
+
+    /// A key of this node that the ring reads, or will, by its fingerprint.
+    pub(crate) fn ring_key_called(&self, key: &KeyPrint) -> Result<Option<Zeroizing<RingKey>>> {
+        let next = ring_keys::next(&self.paths)?;
+        let mut all = site_store::keyring_keys(&self.paths)?.into_iter().chain(next);
+        Ok(all.find(|known| ring_keys::print(known) == *key))
     }
 
     /// Asks managers of the Swarm how to get in.
