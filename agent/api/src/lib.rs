@@ -14,6 +14,7 @@ mod client;
 pub mod cluster;
 mod error;
 mod hardware;
+mod merge;
 mod network;
 mod node;
 mod people;
@@ -29,6 +30,7 @@ mod words;
 pub use client::{Client, ClientError, Connection, Dial};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
+pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
 pub use network::{
     LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,
 };
@@ -45,8 +47,8 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, ClusterId, Decision, Identity, MemberStatus, NetworkChange, NodeId, Part, Phase,
-    Severity, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
+    Alert, ClusterId, Decision, Identity, MemberStatus, Merging, NetworkChange, NodeId, Part,
+    Phase, Severity, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

@@ -1,6 +1,7 @@
 //! What a person should know, as data: what is wrong, with what, how bad it is
 //! and what to do. Console, command and metrics show the same ones.
 
+use crate::meeting::Meeting;
 use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
 use crate::{
@@ -175,21 +176,7 @@ fn network(change: &NetworkChange, found: &mut Found) {
 }
 
 fn members(s: &Situation<'_>, found: &mut Found) {
-    let clusters: BTreeSet<_> = s.strangers().filter_map(|m| m.cluster.as_ref()).collect();
-    for cluster in clusters {
-        let names: BTreeSet<_> = s
-            .strangers()
-            .filter(|m| m.cluster.as_ref() == Some(cluster))
-            .map(|m| m.name.as_str())
-            .collect();
-        let names: Vec<_> = names.into_iter().collect();
-        let words = format!(
-            "another cluster of this site is in sight: {} of cluster {cluster}",
-            names.join(", ")
-        );
-        let cure = "set the boxes of the cluster that holds no data up anew: two never merge";
-        found.critical("another-cluster", &cluster.0, words, cure);
-    }
+    other_clusters(s, found);
     let id = s.observed.identity.as_ref().map(|me| &me.id);
     if s.live().filter(|m| m.id.is_some() && m.id.as_ref() == id).count() > 1 {
         let words = "another live node has this node's id: one is a copy of the other's disk";
@@ -219,7 +206,7 @@ fn members(s: &Situation<'_>, found: &mut Found) {
         found.notice("taken-out", "this node", words, cure);
     }
     leaving(s, found);
-    if s.observed.retired && !s.observed.removed {
+    if s.observed.retired && !s.observed.removed && s.observed.yields.is_none() {
         let words =
             "this box was gone for longer than its grace time, and its place was given away";
         let cure = "it sets its copy aside and joins as a new box by itself";
@@ -236,6 +223,64 @@ fn members(s: &Situation<'_>, found: &mut Found) {
         let words = format!("{} at {} does not answer", member.name, member.address);
         let cure = "look whether it has power and its cable; it comes back by itself";
         found.warning("member-lost", &member.name, words, cure);
+    }
+}
+
+/// Clusters of this site beside this box's own, or beside each other.
+fn other_clusters(s: &Situation<'_>, found: &mut Found) {
+    let mut clusters = s.clusters();
+    let Some(own) = s.observed.membership.as_ref().map(|m| &m.cluster) else {
+        if clusters.len() > 1 {
+            let all: Vec<_> = clusters.keys().map(|id| id.0.as_str()).collect();
+            let words = format!("two clusters of this site are in sight: {}", all.join(" and "));
+            let cure = "each of their boxes says which goes on, or how to settle it";
+            found.critical("another-cluster", "this site", words, cure);
+        }
+        return;
+    };
+    clusters.remove(own);
+    for (cluster, other) in clusters {
+        let sight = format!(
+            "another cluster of this site is in sight: {} of cluster {cluster}",
+            other.names()
+        );
+        let by_itself = "nothing: the boxes come together by themselves within minutes, and their \
+                         copies are set aside";
+        let here = "`ashlarctl cluster merge --into";
+        match (&s.observed.yields, s.meeting()) {
+            (Some(yielding), _) => {
+                let words = format!("{sight}; this one dissolves into {}", yielding.into);
+                found.warning("another-cluster", &cluster.0, words, by_itself);
+            }
+            _ if other.yields.is_some() => {
+                let words = format!("{sight}; it dissolves");
+                found.warning("another-cluster", &cluster.0, words, by_itself);
+            }
+            (None, Meeting::Yields(into)) => {
+                let words = format!("{sight}; this one holds no data, and dissolves into {into}");
+                found.warning("another-cluster", &cluster.0, words, by_itself);
+            }
+            (None, Meeting::Stands | Meeting::Alone) => {
+                let words = format!("{sight}; that one holds no data, and dissolves");
+                found.warning("another-cluster", &cluster.0, words, by_itself);
+            }
+            (None, Meeting::BothHold(_)) => {
+                let words = format!("{sight}; both hold data, and neither changes");
+                let cure = format!(
+                    "back up what you need of this one and say {here} {cluster}` here; or keep \
+                     this one, and say {here} {own}` on a box of the other"
+                );
+                found.critical("another-cluster", &cluster.0, words, &cure);
+            }
+            (None, Meeting::Unsettled(until)) => {
+                let words = format!("{sight}; which of them goes on is open until {until}");
+                let cure = format!(
+                    "wait for that; or say {here} {cluster}` here, or {here} {own}` on a box of \
+                     the other"
+                );
+                found.critical("another-cluster", &cluster.0, words, &cure);
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{Look, Part, Rebalance, Record, SwarmRole};
+use crate::{Keeps, Look, Part, Rebalance, Record, SwarmRole, Yielding};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -60,6 +60,14 @@ pub struct Observed {
     /// it in again.
     #[serde(default)]
     pub out: bool,
+    /// Whether there is a file in the cluster volume; `None` if nobody looked: only a box
+    /// that sees another cluster does.
+    #[serde(default)]
+    pub files: Option<bool>,
+    /// This box's cluster dissolves into another one. It stands until the box belongs to
+    /// that one.
+    #[serde(default)]
+    pub yields: Option<Yielding>,
 }
 
 /// A partition that can run full.
@@ -175,7 +183,7 @@ pub struct Membership {
 pub struct Ring {
     /// Every member known, this node included.
     pub members: Vec<RingMember>,
-    /// Milliseconds since the set of live members, or a cluster tag of one,
+    /// Milliseconds since the set of live members, or the cluster of one or what it keeps,
     /// last changed.
     pub quiet_ms: u64,
 }
@@ -203,6 +211,13 @@ pub struct RingMember {
     /// Tag `data`, `none`: the member votes and carries no data.
     #[serde(default)]
     pub witness: bool,
+    /// Tag `keeps`: what its cluster holds, as its leader shows it while another one is in
+    /// sight.
+    #[serde(default)]
+    pub keeps: Option<Keeps>,
+    /// Tag `yields`: it knows that its cluster dissolves into that one.
+    #[serde(default)]
+    pub yields: Option<ClusterId>,
 }
 
 /// Serf's view of a member.
@@ -349,6 +364,10 @@ pub struct Swarm {
     /// if it has not.
     #[serde(default)]
     pub manager_less_ms: Option<u64>,
+    /// Services, configs and secrets that no recipe ships, in words; `None` if nobody
+    /// looked: only a manager that sees another cluster does.
+    #[serde(default)]
+    pub of_people: Option<Vec<String>>,
 }
 
 /// A stack that the agent deployed, as its services tell it.

@@ -11,6 +11,7 @@ mod act;
 mod check;
 mod gossip;
 mod look;
+mod meet;
 mod random;
 mod removal;
 mod scenario;
@@ -135,6 +136,8 @@ pub(crate) struct Simulation {
     reborn: BTreeMap<usize, usize>,
     /// Nodes whose brick was given up by a step.
     given_up: BTreeSet<usize>,
+    /// Nodes that left a cluster which dissolved.
+    dissolved: BTreeSet<usize>,
     clusters_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
@@ -162,6 +165,7 @@ impl Simulation {
             gone: BTreeSet::new(),
             reborn: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            dissolved: BTreeSet::new(),
             clusters_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
@@ -205,6 +209,7 @@ impl Simulation {
             return;
         }
         self.say(Some(node), || "loses power".into());
+        self.nodes[node].disk.forget_what_is_not_noted();
         self.unready.remove(&node);
         self.miss(node);
         if let Some(pool) = self.nodes[node].disk.pool {

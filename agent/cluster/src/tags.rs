@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{ClusterId, NodeId, Observed, SwarmLocal, SwarmRole};
+use crate::{ClusterId, Keeps, NodeId, Observed, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,10 @@ pub struct Tags {
     pub swarm: Option<SwarmRole>,
     /// Tag `data`: `none` if it is a witness.
     pub witness: bool,
+    /// Tag `keeps`: what its cluster holds, if it leads that and sees another one.
+    pub keeps: Option<Keeps>,
+    /// Tag `yields`: the cluster that its own dissolves into.
+    pub yields: Option<ClusterId>,
 }
 
 impl Tags {
@@ -60,6 +64,9 @@ impl Tags {
             ca_key: membership.is_some() && observed.pki.ca_key,
             swarm,
             witness: observed.witness,
+            // Told once another cluster is in sight, by whoever knows.
+            keeps: None,
+            yields: membership.and(observed.yields.as_ref()).map(|y| y.into.clone()),
         })
     }
 
@@ -77,6 +84,8 @@ impl Tags {
         put("ca", self.ca_key.then_some("key"));
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
+        put("keeps", self.keeps.map(|keeps| keeps.to_string()).as_deref());
+        put("yields", self.yields.as_ref().map(|c| c.0.as_str()));
         map
     }
 
@@ -96,6 +105,8 @@ impl Tags {
                 _ => None,
             },
             witness: get("data") == Some("none"),
+            keeps: get("keeps").and_then(|keeps| keeps.parse().ok()),
+            yields: get("yields").map(|c| ClusterId(c.to_owned())),
         })
     }
 }

@@ -93,6 +93,8 @@ impl Founder {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                keeps: None,
+                yields: None,
             });
         });
     }

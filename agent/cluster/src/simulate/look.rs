@@ -42,6 +42,8 @@ impl Simulation {
             retired: self.told_that_retired(n),
             removed: self.removed_by_a_person(n),
             out: disk.out,
+            files: self.files(n),
+            yields: disk.yields.clone(),
         }
     }
 
@@ -86,6 +88,8 @@ impl Simulation {
             ca_key: tags.ca_key,
             swarm: tags.swarm,
             witness: tags.witness,
+            keeps: tags.keeps,
+            yields: tags.yields.clone(),
         }
     }
 
@@ -235,6 +239,7 @@ impl Simulation {
             record: if told { Record::Known(raft.intent.clone()) } else { Record::Unknown },
             told_leaving: false,
             manager_less_ms: None,
+            of_people: self.of_people(n),
             told_retired: if self.told(raft_id, n) && !manager {
                 self.retired_by(raft_id)
             } else {

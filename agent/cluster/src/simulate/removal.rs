@@ -30,6 +30,10 @@ pub enum Fault {
     EveryFileMoved,
     /// Nobody asks a witness what the copy beside it missed.
     WitnessIsNotAsked,
+    /// The volume is said to be empty, whatever is in it.
+    NobodyLooks,
+    /// That a cluster dissolves is forgotten at a power cut.
+    NobodyWritesDown,
 }
 
 impl Simulation {

@@ -62,6 +62,10 @@ pub enum Scenario {
     WitnessTakenOut,
     /// As [`Self::Grows`], and one of the boxes is a witness.
     WitnessGrows,
+    /// Two groups or three, each of which founds a cluster apart from the others; then
+    /// they meet. Data is in none of them, in one or in several, or comes in late; power is
+    /// cut, or the cable once more; a person settles what nobody else may.
+    Meet,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -97,6 +101,7 @@ impl Scenario {
         ("witness-replaced", Self::WitnessReplaced),
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
+        ("meet", Self::Meet),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -115,7 +120,7 @@ impl Scenario {
     pub const fn least(self) -> usize {
         match self {
             Self::Replaced | Self::WitnessReplaced => 3,
-            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows => 2,
+            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows | Self::Meet => 2,
             _ => 1,
         }
     }
@@ -259,6 +264,12 @@ impl Scenario {
                     ..calm
                 }
             }
+            Self::Meet => Settings {
+                nodes: super::meet::LIVES * nodes,
+                most_cuts: 2,
+                one_cluster: false,
+                ..calm
+            },
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -300,6 +311,7 @@ impl Scenario {
             Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
+            Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }

@@ -54,6 +54,8 @@ impl From<Member> for RingMember {
             ca_key: tags.as_ref().is_some_and(|t| t.ca_key),
             swarm: tags.as_ref().and_then(|t| t.swarm),
             witness: tags.as_ref().is_some_and(|t| t.witness),
+            keeps: tags.as_ref().and_then(|t| t.keeps),
+            yields: tags.as_ref().and_then(|t| t.yields.clone()),
             cluster: tags.and_then(|t| t.cluster),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::power::{self, Leave};
 use super::revoked::{self, People};
-use super::{Decider, network, node, reset, site_reset, support};
+use super::{Decider, merging, network, node, reset, site_reset, support};
 use crate::inventory;
 use crate::ledger;
 use crate::network_change;
@@ -85,6 +85,7 @@ fn router(api: LocalApi, leave: Leave) -> Router {
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .with_state(status.clone())
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
+        .merge(merging::router(decider.clone()))
         .merge(revoked::router(people, decider.clone()))
         .merge(node::router(decider, paths.clone()))
         .merge(support::router(status.clone(), paths.clone()))

@@ -40,6 +40,7 @@ const ROUTES: &[(&str, &str, Role)] = &[
     ("POST", route::NODE, Role::Admin),
     ("POST", route::REJOIN, Role::Admin),
     ("POST", route::REVOKED, Role::Admin),
+    ("POST", route::MERGE, Role::Admin),
 ];
 
 /// How long a session may last.

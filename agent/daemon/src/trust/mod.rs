@@ -15,7 +15,8 @@ use ashlar_api::cluster::{
     SwarmStandingRequest,
 };
 use ashlar_api::{
-    BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route,
+    BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer,
+    RevokedAnswer, RevokedRequest, route,
 };
 use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
@@ -132,6 +133,15 @@ impl Trust {
         request: &BoxResetRequest,
     ) -> Result<ResetAnswer> {
         self.caller()?.post(member, route::BOX_RESET, request).await
+    }
+
+    /// Tells a member that this cluster dissolves into another one.
+    pub(crate) async fn merge(
+        &self,
+        member: IpAddr,
+        request: &BoxMergeRequest,
+    ) -> Result<BoxMergeAnswer> {
+        self.caller()?.post(member, route::BOX_MERGE, request).await
     }
 
     /// Gives a member the newest list of revoked people that is known here, and asks for
