@@ -240,47 +240,41 @@ fn other_clusters(s: &Situation<'_>, found: &mut Found) {
     };
     clusters.remove(own);
     for (cluster, other) in clusters {
-        let sight = format!(
-            "another cluster of this site is in sight: {} of cluster {cluster}",
-            other.names()
+        let names = other.names();
+        let ends = match (&s.observed.yields, s.meeting()) {
+            (Some(yielding), _) => format!("this one dissolves into {}", yielding.into),
+            (None, Meeting::Yields(into)) => format!("this one holds no data: it goes into {into}"),
+            (None, Meeting::BothHold(_)) if other.yields.is_none() => {
+                let words = format!(
+                    "another cluster of this site is in sight: {names} of cluster {cluster}; both \
+                     hold data, and neither changes"
+                );
+                let cure = format!(
+                    "save what you need of this one and say `ashlarctl cluster merge --into \
+                     {cluster}` here; or keep it, and say so there with `--into {own}`"
+                );
+                found.critical("another-cluster", &cluster.0, words, &cure);
+                continue;
+            }
+            (None, Meeting::Unsettled(until)) if other.yields.is_none() => {
+                let words = format!(
+                    "another cluster of this site is in sight: {names} of cluster {cluster}; which \
+                     of them goes on is open until {until}"
+                );
+                let cure = format!(
+                    "wait for that; or say `ashlarctl cluster merge --into {cluster}` here, or \
+                     there with `--into {own}`"
+                );
+                found.critical("another-cluster", &cluster.0, words, &cure);
+                continue;
+            }
+            _ => "that one dissolves".to_owned(),
+        };
+        let words = format!(
+            "another cluster of this site is in sight: {names} of cluster {cluster}; {ends}"
         );
-        let by_itself = "nothing: the boxes come together by themselves within minutes, and their \
-                         copies are set aside";
-        let here = "`ashlarctl cluster merge --into";
-        match (&s.observed.yields, s.meeting()) {
-            (Some(yielding), _) => {
-                let words = format!("{sight}; this one dissolves into {}", yielding.into);
-                found.warning("another-cluster", &cluster.0, words, by_itself);
-            }
-            _ if other.yields.is_some() => {
-                let words = format!("{sight}; it dissolves");
-                found.warning("another-cluster", &cluster.0, words, by_itself);
-            }
-            (None, Meeting::Yields(into)) => {
-                let words = format!("{sight}; this one holds no data, and dissolves into {into}");
-                found.warning("another-cluster", &cluster.0, words, by_itself);
-            }
-            (None, Meeting::Stands | Meeting::Alone) => {
-                let words = format!("{sight}; that one holds no data, and dissolves");
-                found.warning("another-cluster", &cluster.0, words, by_itself);
-            }
-            (None, Meeting::BothHold(_)) => {
-                let words = format!("{sight}; both hold data, and neither changes");
-                let cure = format!(
-                    "back up what you need of this one and say {here} {cluster}` here; or keep \
-                     this one, and say {here} {own}` on a box of the other"
-                );
-                found.critical("another-cluster", &cluster.0, words, &cure);
-            }
-            (None, Meeting::Unsettled(until)) => {
-                let words = format!("{sight}; which of them goes on is open until {until}");
-                let cure = format!(
-                    "wait for that; or say {here} {cluster}` here, or {here} {own}` on a box of \
-                     the other"
-                );
-                found.critical("another-cluster", &cluster.0, words, &cure);
-            }
-        }
+        let cure = "nothing: they become one by themselves, and copies are set aside";
+        found.warning("another-cluster", &cluster.0, words, cure);
     }
 }
 
