@@ -14,6 +14,7 @@ mod client;
 pub mod cluster;
 mod error;
 mod hardware;
+mod merge;
 mod network;
 mod node;
 #[cfg(feature = "schema")]
@@ -33,6 +34,7 @@ mod words;
 pub use client::{Client, ClientError, Connection, Dial};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
+pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
 pub use network::{
     LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,
 };
@@ -51,8 +53,8 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, BoxKeys, ClusterId, Decision, Identity, KeyPrint, MemberStatus, NetworkChange, NodeId,
-    Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget, Severity, SwarmLocal,
+    Alert, BoxKeys, ClusterId, Decision, Identity, KeyPrint, MemberStatus, Merging, NetworkChange,
+    NodeId, Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget, Severity, SwarmLocal,
     SwarmRole, TakeOut, Tenure, Wait,
 };
 

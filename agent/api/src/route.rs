@@ -41,6 +41,15 @@ pub const BOX_RESET: &str = "/v1/reset/box";
 /// that does, with its node certificate.
 pub const NODE: &str = "/v1/node";
 
+/// `POST` [`MergeRequest`](crate::MergeRequest) → [`MergeAnswer`](crate::MergeAnswer). On the
+/// local socket root only, unless it is a dry run.
+pub const MERGE: &str = "/v1/merge";
+
+/// `POST` [`BoxMergeRequest`](crate::BoxMergeRequest) →
+/// [`BoxMergeAnswer`](crate::BoxMergeAnswer). Cluster listener, with a node certificate of
+/// a live member.
+pub const BOX_MERGE: &str = "/v1/merge/box";
+
 /// `POST` [`RejoinRequest`](crate::RejoinRequest) →
 /// [`RejoinAnswer`](crate::RejoinAnswer). Local socket only, and root only.
 pub const REJOIN: &str = "/v1/rejoin";

@@ -10,6 +10,8 @@
 mod alerts;
 mod intent;
 mod lint;
+mod meeting;
+mod merging;
 mod observed;
 mod pair;
 mod phase;
@@ -34,6 +36,8 @@ mod words;
 pub use alerts::*;
 pub use intent::*;
 pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
+pub use meeting::{Keeps, UnknownKeeps, Yielding};
+pub use merging::*;
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;

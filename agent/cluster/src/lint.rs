@@ -11,6 +11,7 @@
 mod founding;
 mod general;
 mod growth;
+mod meeting;
 mod removal;
 mod rotation;
 mod storage;
@@ -312,6 +313,18 @@ pub const RULES: &[Rule] = &[
         invariant: 5,
         says: "a node forgets its cluster only if others said that its place was given away, and then does nothing else; if a person took it out it stays out",
         check: removal::start_anew_only_when_told,
+    },
+    Rule {
+        name: "yield-only-what-holds-nothing",
+        invariant: 6,
+        says: "a cluster dissolves by itself only into one that comes before it, if neither its leader nor this box sees anything of a person's in it, and both have been in sight for long",
+        check: meeting::yield_only_what_holds_nothing,
+    },
+    Rule {
+        name: "dissolve-only-when-all-agree",
+        invariant: 6,
+        says: "a box leaves a cluster that dissolves only if it wrote that down, every other box of it shows the same, one of the other cluster can let it in, and it sees nothing of a person's or a person asked for it",
+        check: meeting::dissolve_only_when_all_agree,
     },
     Rule {
         name: "restart-only-the-hung",

@@ -4,7 +4,9 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation};
+use crate::{
+    Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation, Yielding,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -60,6 +62,14 @@ pub struct Observed {
     /// it in again.
     #[serde(default)]
     pub out: bool,
+    /// Whether there is a file in the cluster volume; `None` if nobody looked: only a box
+    /// that sees another cluster does.
+    #[serde(default)]
+    pub files: Option<bool>,
+    /// This box's cluster dissolves into another one. It stands until the box belongs to
+    /// that one.
+    #[serde(default)]
+    pub yields: Option<Yielding>,
 }
 
 /// A partition that can run full.
@@ -179,7 +189,7 @@ pub struct Membership {
 pub struct Ring {
     /// Every member known, this node included.
     pub members: Vec<RingMember>,
-    /// Milliseconds since the set of live members, or a cluster tag of one,
+    /// Milliseconds since the set of live members, or the cluster of one or what it keeps,
     /// last changed.
     pub quiet_ms: u64,
 }
@@ -210,6 +220,13 @@ pub struct RingMember {
     /// Tag `keys`: the ring keys that the member has, by their fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<RingKeys>,
+    /// Tag `keeps`: what its cluster holds, as its leader shows it while another one is in
+    /// sight.
+    #[serde(default)]
+    pub keeps: Option<Keeps>,
+    /// Tag `yields`: it knows that its cluster dissolves into that one.
+    #[serde(default)]
+    pub yields: Option<ClusterId>,
 }
 
 /// Serf's view of a member.
@@ -371,6 +388,10 @@ pub struct Swarm {
     /// if it has not.
     #[serde(default)]
     pub manager_less_ms: Option<u64>,
+    /// Services, configs and secrets that no recipe ships, in words; `None` if nobody
+    /// looked: only a manager that sees another cluster does.
+    #[serde(default)]
+    pub of_people: Option<Vec<String>>,
 }
 
 /// A stack that the agent deployed, as its services tell it.

@@ -6,6 +6,7 @@
 mod growth;
 mod joining;
 mod leaving;
+mod meeting;
 mod pair;
 mod pki;
 mod removal;
@@ -86,6 +87,9 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
     removal::plan(&situation, &mut plan);
+    if meeting::plan(&situation, &mut plan) {
+        return plan;
+    }
     rotation::plan(&situation, &mut plan);
     unreadable(observed, &mut plan);
     let fence = fence(observed);

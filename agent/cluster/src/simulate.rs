@@ -11,6 +11,7 @@ mod act;
 mod check;
 mod gossip;
 mod look;
+mod meet;
 mod random;
 mod removal;
 mod revocation;
@@ -139,6 +140,8 @@ pub(crate) struct Simulation {
     deaf: BTreeSet<usize>,
     /// Nodes whose brick was given up by a step.
     given_up: BTreeSet<usize>,
+    /// Nodes that left a cluster which dissolved.
+    dissolved: BTreeSet<usize>,
     clusters_made: u64,
     /// Ring keys that were made.
     keys_made: u64,
@@ -169,6 +172,7 @@ impl Simulation {
             reborn: BTreeMap::new(),
             deaf: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            dissolved: BTreeSet::new(),
             clusters_made: 0,
             keys_made: 0,
             seen: check::Seen::default(),
@@ -213,6 +217,7 @@ impl Simulation {
             return;
         }
         self.say(Some(node), || "loses power".into());
+        self.nodes[node].disk.forget_what_is_not_noted();
         self.unready.remove(&node);
         self.miss(node);
         if let Some(pool) = self.nodes[node].disk.pool {

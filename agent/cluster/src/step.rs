@@ -342,6 +342,19 @@ pub enum Step {
     /// Set this node's copy aside, forget the cluster and everything that came
     /// of it, and begin anew under a new id.
     StartAnew,
+    /// Write down that this node's cluster dissolves into another one of its site.
+    Yield {
+        /// The one that goes on.
+        into: ClusterId,
+    },
+    /// Strike that out again: this node's cluster goes on.
+    StandFast,
+    /// Leave the cluster, which dissolves: set this node's copy aside, forget everything
+    /// that came of it, and begin anew under a new id, as a box of the other cluster.
+    Dissolve {
+        /// The one that goes on.
+        into: ClusterId,
+    },
     /// Set this node's copy aside, forget the cluster and everything that came of
     /// it, and stay out until a person lets this box in again.
     StayOut,
@@ -363,9 +376,11 @@ impl Step {
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self {
-            Self::MakeIdentity | Self::TakeMachine | Self::StartAnew | Self::StayOut => {
-                Phase::Identity
-            }
+            Self::MakeIdentity
+            | Self::TakeMachine
+            | Self::StartAnew
+            | Self::StayOut
+            | Self::Dissolve { .. } => Phase::Identity,
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
@@ -380,6 +395,8 @@ impl Step {
             | Self::FetchCaKey { .. }
             | Self::DropCaKey { .. }
             | Self::StrikeOff { .. }
+            | Self::Yield { .. }
+            | Self::StandFast
             | Self::AdoptRingKey => Phase::Pki,
             Self::Start { daemon: Daemon::Storage }
             | Self::Restart { daemon: Daemon::Storage }
@@ -461,6 +478,9 @@ impl Step {
             | Self::StrikeOff { .. }
             | Self::StartAnew
             | Self::StayOut
+            | Self::Yield { .. }
+            | Self::StandFast
+            | Self::Dissolve { .. }
             | Self::MountVolume
             | Self::Remount
             | Self::TrimLogs
@@ -475,6 +495,9 @@ impl Step {
     /// the cluster must still lead it then.
     #[must_use]
     pub const fn rests_on(&self) -> &'static [Part] {
+        if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
+            return &[Part::Ring, Part::Mount, Part::Engine];
+        }
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],
             (Phase::Ring, Scope::Cluster) => &[Part::Ring, Part::Engine],

@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{ClusterId, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
+use crate::{ClusterId, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,10 @@ pub struct Tags {
     /// Tag `keys`: the ring keys that the node has, by their fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<RingKeys>,
+    /// Tag `keeps`: what its cluster holds, if it leads that and sees another one.
+    pub keeps: Option<Keeps>,
+    /// Tag `yields`: the cluster that its own dissolves into.
+    pub yields: Option<ClusterId>,
 }
 
 impl Tags {
@@ -64,6 +68,9 @@ impl Tags {
             swarm,
             witness: observed.witness,
             keys: observed.pki.ring_keys.as_ref().map(RingKeys::shown),
+            // Told once another cluster is in sight, by whoever knows.
+            keeps: None,
+            yields: membership.and(observed.yields.as_ref()).map(|y| y.into.clone()),
         })
     }
 
@@ -82,6 +89,8 @@ impl Tags {
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
         put("keys", self.keys.as_ref().map(RingKeys::to_tag).as_deref());
+        put("keeps", self.keeps.map(|keeps| keeps.to_string()).as_deref());
+        put("yields", self.yields.as_ref().map(|c| c.0.as_str()));
         map
     }
 
@@ -102,6 +111,8 @@ impl Tags {
             },
             witness: get("data") == Some("none"),
             keys: get("keys").and_then(RingKeys::from_tag),
+            keeps: get("keeps").and_then(|keeps| keeps.parse().ok()),
+            yields: get("yields").map(|c| ClusterId(c.to_owned())),
         })
     }
 }

@@ -90,6 +90,14 @@ pub enum NotServed {
         /// This node's cluster.
         cluster: ClusterId,
     },
+    /// It belongs to another cluster, and must leave that first.
+    #[error("{name} is a member of cluster {cluster}: it cannot be of two")]
+    OfAnotherCluster {
+        /// Its host name.
+        name: String,
+        /// That cluster.
+        cluster: ClusterId,
+    },
     /// Somebody else has its name, id or address.
     #[error(
         "{other} has the name, id or address of {name}: one of the two is a copy; set it up anew"
@@ -117,12 +125,21 @@ pub enum NotServed {
 /// Whether a newcomer may enrol. It has proved the ring key and not its name: it
 /// must be alive in the ring under the id and at the address that it claims and
 /// calls from, and nobody else may have its name or id, dead or alive, nor its
-/// address alive. (A dead one's address may be given to the box that replaces it.)
+/// address alive. (A dead one's address may be given to the box that replaces it.) One
+/// that lost its certificate shows this cluster; one that shows another is not let in.
 ///
 /// # Errors
 /// [`NotServed`].
-pub fn may_enrol(caller: &Caller<'_>, members: &[RingMember]) -> Result<(), NotServed> {
-    in_the_ring(caller, members)?;
+pub fn may_enrol(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+) -> Result<(), NotServed> {
+    let member = in_the_ring(caller, members)?;
+    if let Some(other) = member.cluster.as_ref().filter(|other| *other != cluster) {
+        let (name, cluster) = (caller.name.into(), other.clone());
+        return Err(NotServed::OfAnotherCluster { name, cluster });
+    }
     let there = members.iter().filter(|m| m.status != MemberStatus::Left);
     let mut others = there.filter(|m| !is(caller, m));
     let taken = others.find(|m| {
@@ -234,6 +251,8 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            keeps: None,
+            yields: None,
         }
     }
 
@@ -267,19 +286,29 @@ mod tests {
     #[test]
     fn a_newcomer_enrols_only_while_it_is_itself_in_the_ring() {
         let ring = [member("ab12", 1), member("cd34", 2)];
-        assert_eq!(may_enrol(&caller(), &ring), Ok(()));
-        assert!(may_enrol(&caller(), &ring[1..]).is_err());
-        assert!(may_enrol(&caller(), &[]).is_err(), "the ring is silent");
-        assert!(may_enrol(&caller(), &[failed(member("ab12", 1))]).is_err());
+        assert_eq!(may_enrol(&caller(), &ring, &cluster()), Ok(()));
+        assert!(may_enrol(&caller(), &ring[1..], &cluster()).is_err());
+        assert!(may_enrol(&caller(), &[], &cluster()).is_err(), "the ring is silent");
+        assert!(may_enrol(&caller(), &[failed(member("ab12", 1))], &cluster()).is_err());
         let elsewhere = Caller { from: IpAddr::from([10, 83, 0, 9]), ..caller() };
-        assert!(may_enrol(&elsewhere, &ring).is_err());
+        assert!(may_enrol(&elsewhere, &ring, &cluster()).is_err());
+    }
+
+    #[test]
+    fn a_box_of_one_cluster_is_not_let_into_a_second_one() {
+        let other = RingMember { cluster: Some(ClusterId("decade".into())), ..member("ab12", 1) };
+        let refused = may_enrol(&caller(), &[other], &cluster()).unwrap_err();
+        assert!(matches!(refused, NotServed::OfAnotherCluster { .. }), "{refused}");
+        let fresh = RingMember { cluster: None, ..member("ab12", 1) };
+        assert_eq!(may_enrol(&caller(), &[fresh], &cluster()), Ok(()));
     }
 
     #[test]
     fn nobody_enrols_under_the_name_or_id_of_a_member_that_is_away() {
         let named = RingMember { name: "ashlar-ab12".into(), ..member("ef56", 9) };
         for taken in [named.clone(), failed(named), failed(member("ab12", 9))] {
-            let refused = may_enrol(&caller(), &[member("ab12", 1), taken]).unwrap_err();
+            let refused =
+                may_enrol(&caller(), &[member("ab12", 1), taken], &cluster()).unwrap_err();
             assert!(matches!(refused, NotServed::Taken { .. }), "{refused}");
         }
     }
@@ -287,8 +316,8 @@ mod tests {
     #[test]
     fn the_box_that_replaces_a_dead_one_may_have_its_address() {
         let ring = |other| [member("ab12", 1), other];
-        assert_eq!(may_enrol(&caller(), &ring(failed(member("ef56", 1)))), Ok(()));
-        assert!(may_enrol(&caller(), &ring(member("ef56", 1))).is_err());
+        assert_eq!(may_enrol(&caller(), &ring(failed(member("ef56", 1))), &cluster()), Ok(()));
+        assert!(may_enrol(&caller(), &ring(member("ef56", 1)), &cluster()).is_err());
     }
 
     #[test]
@@ -306,7 +335,7 @@ mod tests {
     fn who_was_struck_off_is_served_nothing_though_it_is_in_the_ring() {
         let struck = Caller { struck_off: true, ..caller() };
         let ring = [member("ab12", 1)];
-        assert!(may_enrol(&struck, &ring).is_err());
+        assert!(may_enrol(&struck, &ring, &cluster()).is_err());
         assert!(may_be_served(&struck, &ring, &cluster()).is_err());
         assert!(may_hold_ca_key(&struck, &ring, &cluster()).is_err());
     }

@@ -113,6 +113,13 @@ impl Display for Step {
             Self::StartAnew => {
                 f.write_str("set this node's copy aside, and begin anew under a new id")
             }
+            Self::Yield { into } => {
+                write!(f, "write down that this cluster dissolves into cluster {into}")
+            }
+            Self::StandFast => f.write_str("strike out that this cluster dissolves"),
+            Self::Dissolve { into } => {
+                write!(f, "set this node's copy aside, and begin anew as a box of cluster {into}")
+            }
             Self::StayOut => f.write_str("set this node's copy aside, and stay out of the cluster"),
             Self::RemoveStack { name } => write!(f, "remove stack {name}"),
             Self::DeployStack { name } => write!(f, "deploy stack {name}"),

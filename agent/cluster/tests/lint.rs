@@ -136,7 +136,34 @@ fn tags(n: u8) -> Tags {
         ca_key: false,
         swarm: None,
         witness: false,
+        keeps: None,
+        yields: None,
     }
+}
+
+fn member_tags(n: u8) -> Tags {
+    Tags { cluster: Some(cluster()), ..tags(n) }
+}
+
+fn other() -> ClusterId {
+    ClusterId(OTHER.into())
+}
+
+fn yields() -> Step {
+    Step::Yield { into: other() }
+}
+
+fn dissolves() -> Step {
+    Step::Dissolve { into: other() }
+}
+
+/// Node 1 of two that hold nothing, and see two that hold something.
+fn yielder() -> Observed {
+    met(1, 2, keeps(false, 2), keeps(true, 2))
+}
+
+fn service(observed: &mut Observed) {
+    swarm_of(observed).of_people = Some(vec!["service till".into()]);
 }
 
 fn quiet(ms: u64, observed: Observed) -> Observed {
@@ -297,6 +324,46 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("retire-only-the-lost", but(settled(1, 4), empty(4)), without_live(1, 4)),
         ("stay-out-until-let-in", but(settled(1, 3), |o| o.out = true), Step::MakeIdentity),
         ("start-anew-only-when-told", settled(1, 3), Step::StayOut),
+        ("yield-only-what-holds-nothing", settled(1, 3), yields()),
+        ("yield-only-what-holds-nothing", met(1, 3, keeps(true, 3), keeps(true, 4)), yields()),
+        ("yield-only-what-holds-nothing", met(1, 2, keeps(false, 2), keeps(false, 2)), yields()),
+        ("yield-only-what-holds-nothing", met(1, 2, None, keeps(true, 2)), yields()),
+        ("yield-only-what-holds-nothing", met(1, 2, keeps(false, 2), None), yields()),
+        ("yield-only-what-holds-nothing", but(yielder(), |o| o.files = Some(true)), yields()),
+        ("yield-only-what-holds-nothing", but(yielder(), |o| o.files = None), yields()),
+        ("yield-only-what-holds-nothing", but(yielder(), service), yields()),
+        ("yield-only-what-holds-nothing", quiet(19_000, yielder()), yields()),
+        (
+            "yield-only-what-holds-nothing",
+            but(yielder(), |o| o.ring.as_mut().unwrap().members[2].yields = Some(cluster())),
+            yields(),
+        ),
+        ("dissolve-only-when-all-agree", settled(1, 3), Step::StandFast),
+        ("dissolve-only-when-all-agree", yielder(), dissolves()),
+        ("dissolve-only-when-all-agree", but(yielder(), |o| yielding(o, 1, true)), dissolves()),
+        (
+            "dissolve-only-when-all-agree",
+            but(but(yielder(), |o| yielding(o, 2, false)), service),
+            dissolves(),
+        ),
+        (
+            "dissolve-only-when-all-agree",
+            but(yielder(), |o| {
+                yielding(o, 2, true);
+                o.ring.as_mut().unwrap().members.truncate(2);
+            }),
+            dissolves(),
+        ),
+        (
+            "tags-tell-the-truth",
+            met(1, 3, None, None),
+            Step::SetTags { tags: Tags { yields: Some(other()), ..member_tags(1) } },
+        ),
+        (
+            "tags-tell-the-truth",
+            but(met(1, 3, None, None), |o| o.files = None),
+            Step::SetTags { tags: Tags { keeps: keeps(false, 3), ..member_tags(1) } },
+        ),
         (
             "start-anew-only-when-told",
             but(settled(1, 3), |o| (o.retired, o.removed) = (true, true)),
@@ -854,6 +921,11 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(2, 3), |o| (o.retired, o.removed) = (true, true)), Step::StayOut),
         (but(settled(2, 3), |o| (o.identity, o.retired) = (None, true)), Step::StartAnew),
         (but(settled(2, 3), |o| (o.identity, o.place.moved) = (None, true)), Step::TakeMachine),
+        (yielder(), yields()),
+        (met(1, 2, keeps(false, 2), keeps(false, 3)), yields()),
+        (but(yielder(), |o| yielding(o, 1, false)), Step::StandFast),
+        (but(yielder(), |o| yielding(o, 2, false)), dissolves()),
+        (but(but(yielder(), |o| yielding(o, 2, true)), service), dissolves()),
         (settled(1, 6), set(&[4, 5, 6])),
         (two_sets(1, 9), set(&[7, 8, 9])),
         (one_set_new(Rebalance::Never), move_files()),

@@ -4,9 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, MemberStatus, Membership, NodeId, Observed, Part, Peer,
-    Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal,
-    SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
+    Availability, Brick, Clock, ClusterId, Keeps, MemberStatus, Membership, NodeId, Observed, Part,
+    Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm,
+    SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -47,6 +47,8 @@ fn member() -> impl Strategy<Value = RingMember> {
         ca_key: tags.2,
         swarm: tags.3,
         witness: tags.4,
+        keeps: None,
+        yields: None,
     })
 }
 
@@ -135,6 +137,7 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             told_retired: std::collections::BTreeSet::new(),
             told_leaving: false,
             manager_less_ms: None,
+            of_people: None,
         },
     )
 }
@@ -312,6 +315,39 @@ fn witness() -> impl Strategy<Value = Observed> {
     )
 }
 
+fn keeps() -> impl Strategy<Value = Option<Keeps>> {
+    weighted(0.8, (any::<bool>(), 1_u16..4).prop_map(|(data, boxes)| Keeps { data, boxes }))
+}
+
+/// Two clusters of one site, one of which dissolves perhaps.
+fn meeting() -> impl Strategy<Value = Observed> {
+    let boxes = (1_u8..4, 1_u8..4, keeps(), keeps());
+    let here = (of(any::<bool>()), of(0_usize..2), prop_oneof![Just(60_000_u64), Just(25_000)]);
+    let note = (weighted(0.5, 1_usize..4), any::<bool>(), prop::bool::weighted(0.2));
+    let lost = prop::bool::weighted(0.2);
+    (boxes, here, note, lost).prop_map(
+        |((me, of, ours, theirs), (files, services, quiet), (noted, asked, mutual), lost)| {
+            let me = me.min(of);
+            let mut observed = situations::met(me, of, ours, theirs);
+            observed.files = files;
+            let found = services.map(|n| vec!["service till".to_owned(); n]);
+            situations::swarm_of(&mut observed).of_people = found;
+            if let Some(noted) = noted {
+                situations::yielding(&mut observed, noted, asked);
+            }
+            let ring = observed.ring.as_mut().unwrap();
+            ring.quiet_ms = quiet;
+            if mutual {
+                ring.members[usize::from(of)].yields = Some(ClusterId(situations::CLUSTER.into()));
+            }
+            if lost && of > 1 && me == 1 {
+                ring.members[1].status = MemberStatus::Failed;
+            }
+            observed
+        },
+    )
+}
+
 fn observed() -> impl Strategy<Value = Observed> {
     prop_oneof![
         6 => anything(),
@@ -319,6 +355,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         1 => leaving(),
         1 => growing(),
         1 => witness(),
+        1 => meeting(),
     ]
 }
 
@@ -463,6 +500,7 @@ fn the_observations_reach_every_kind_of_step() {
     create-volume
     deploy-stack
     detach-peer
+    dissolve
     drop-brick
     drop-ca-key
     drop-swarm-entry
@@ -492,6 +530,7 @@ fn the_observations_reach_every_kind_of_step() {
     set-swarm-role
     set-tags
     set-voting
+    stand-fast
     start engine
     start ring
     start storage
@@ -502,6 +541,7 @@ fn the_observations_reach_every_kind_of_step() {
     take-machine
     trim-logs
     tune-volume
+    yield
     ");
 }
 
@@ -556,16 +596,18 @@ proptest! {
     fn tags_survive_the_ring(
         node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
         storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
-        witness in any::<bool>(),
+        witness in any::<bool>(), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
     ) {
-        let cluster = cluster.map(ClusterId);
-        let tags = Tags { keys: None,  id: NodeId(node), cluster, storage_open, ca_key, swarm, witness };
+        let (cluster, yields) = (cluster.map(ClusterId), yields.map(ClusterId));
+        let id = NodeId(node);
+        let keys = None;
+        let tags = Tags { id, cluster, storage_open, ca_key, swarm, witness, keys, keeps, yields };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 
     #[test]
     fn whatever_the_ring_carries_can_be_read(
-        map in btree_map("(id|cluster|storage|ca|swarm|data|.*)", ".*", 0..8),
+        map in btree_map("(id|cluster|storage|ca|swarm|data|keeps|yields|.*)", ".*", 0..8),
     ) {
         if let Some(tags) = Tags::from_map(&map) {
             prop_assert!(!tags.id.0.is_empty());

@@ -216,6 +216,24 @@ fn a_box_that_was_away_and_is_given_no_key_is_found() {
 }
 
 #[test]
+fn clusters_that_were_founded_apart_become_one_and_lose_nothing() {
+    play(Scenario::Meet, &[(2, 100), (3, 100), (4, 60), (5, 30), (6, 10)]);
+}
+
+#[test]
+fn data_that_nobody_looked_for_is_found_to_be_set_aside() {
+    let found = finds(Scenario::Meet, Fault::NobodyLooks);
+    assert!(found.iter().any(|why| why.contains("data aside, and nobody asked")), "{found:?}");
+}
+
+#[test]
+fn a_box_that_forgets_that_its_cluster_dissolves_is_found() {
+    let find = |seed| Scenario::Meet.play_with(Fault::NobodyWritesDown, 4, seed).err();
+    let found: Vec<_> = (0..80).filter_map(find).collect();
+    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+}
+
+#[test]
 fn cables_that_come_late_and_a_slow_switch_still_form_one_cluster() {
     play(Scenario::LateCables, RUNS);
 }

@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Pki(Pki),
     /// Replace the ring's key, say how its keys stand, or give out the site that has it
     Ring(Ring),
+    /// Let two clusters of one site become one
+    Cluster(Cluster),
     /// Collect what somebody needs who is asked what is wrong
     Support(Support),
     /// Say who is let in from elsewhere no more
@@ -460,6 +462,51 @@ pub(crate) struct Rotate {
     pub(crate) json: bool,
 }
 
+/// `ashlarctl cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    #[command(subcommand)]
+    pub(crate) what: ClusterWhat,
+}
+
+/// What becomes of a cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterWhat {
+    /// Let the cluster of this box dissolve into another one of its site
+    ///
+    /// For two clusters of one site that both hold data: no box decides by itself then.
+    /// Says first what would be lost, and asks for the site's name. Then each box of this
+    /// cluster sets its copy of the volume aside below /data/bricks, where it stays, and
+    /// joins the other cluster as a new box. Services, configs and secrets that no recipe
+    /// ships are lost: keep what you need of them first.
+    #[command(after_help = "\
+Examples:
+  ashlarctl cluster merge --into 4f0c21aa --dry-run     what would be lost
+  ashlarctl cluster merge --into 4f0c21aa               after typing the site's name
+  ashlarctl cluster merge --into 4f0c21aa --name shop && ashlarctl wait")]
+    Merge(Merge),
+}
+
+/// `ashlarctl cluster merge`.
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// The cluster that goes on: its id, as the alert names it, or the first letters of it.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) into: String,
+    /// Go on without the boxes of this cluster that are not seen.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// The name of the site, instead of being asked for it.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) name: Option<String>,
+    /// Say what would be lost, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else; needs --name or --dry-run.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `ashlarctl support`.
 #[derive(Debug, Args)]
 pub(crate) struct Support {
@@ -633,6 +680,7 @@ impl Command {
             | Self::Network(_)
             | Self::Hardware(_)
             | Self::Check(Check { schema: false, .. })
+            | Self::Cluster(_)
             | Self::Support(_) => true,
             Self::Node(node) => matches!(node.what, NodeWhat::Rejoin(_)),
             _ => false,

@@ -19,6 +19,7 @@ mod history;
 mod logs;
 mod manual;
 mod members;
+mod merge;
 mod network;
 mod node;
 mod other_screen;
@@ -76,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             on_runtime(pki::status(&client, &options))
         }
         Command::Ring(options) => on_runtime(ring::run(&client, &options)),
+        Command::Cluster(options) => on_runtime(merge::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),

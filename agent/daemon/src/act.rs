@@ -10,7 +10,7 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Context, Result, bail};
-use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags};
+use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags, Yielding};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::net::IpAddr;
@@ -88,6 +88,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::StrikeOff { nodes } => self.strike_off(nodes, observed),
             Step::StartAnew => self.end_membership(false).await,
             Step::StayOut => self.end_membership(true).await,
+            Step::Yield { into } => {
+                let note = Yielding { into: into.clone(), asked: false };
+                state::write_json(&self.paths.yields(), &note, 0o600)
+            }
+            Step::StandFast => state::remove(&self.paths.yields()),
+            Step::Dissolve { .. } => self.end_membership(false).await,
             Step::DeployStack { name } => {
                 let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
                 let file = file.with_context(|| format!("the image ships no stack {name}"))?;
@@ -141,6 +147,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     fn found(&self) -> Result<()> {
         let cluster = self.trust()?.found(&new_cluster_id()?)?;
         tracing::info!(cluster = %cluster, "this node founds cluster {cluster}");
+        state::remove(&self.paths.yields())?;
         self.write_membership(&Membership { cluster, founder: true, swarm: false })
     }
 
@@ -152,6 +159,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         }
         tracing::info!(cluster = %cluster, "this node belongs to cluster {cluster}");
         let cluster = cluster.clone();
+        // It has arrived where it was sent. A note that outlived this would end the new
+        // membership as well.
+        state::remove(&self.paths.yields())?;
         self.write_membership(&Membership { cluster, founder: false, swarm: false })
     }
 

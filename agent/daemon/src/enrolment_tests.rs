@@ -100,6 +100,8 @@ impl Founder {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                keeps: None,
+                yields: None,
             });
         });
     }

@@ -59,6 +59,7 @@ pub(crate) struct World {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) volume: Option<Volume>,
     pub(crate) swarm: ashlar_cluster::Swarm,
+    pub(crate) of_people: Vec<String>,
     /// Units that do not start.
     pub(crate) masked: BTreeSet<String>,
     /// Nodes whose copy lacks something.
@@ -424,6 +425,10 @@ impl Swarm for Fake {
         let stack = Stack { name, digest, services: 1, of: 1, running: 1, desired: 1 };
         self.world().swarm.stacks.push(stack);
         Ok(())
+    }
+
+    async fn of_people(&self) -> Result<Vec<String>> {
+        Ok(self.world().of_people.clone())
     }
 
     async fn remove(&self, stack: &str) -> Result<()> {

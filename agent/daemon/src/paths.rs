@@ -211,6 +211,16 @@ impl Paths {
         self.state().join("out.json")
     }
 
+    /// Where the cluster volume is mounted.
+    pub(crate) fn volume(&self) -> PathBuf {
+        self.root().join("srv/cluster")
+    }
+
+    /// This node's cluster dissolves into another one: kept until it belongs to that one.
+    pub(crate) fn yields(&self) -> PathBuf {
+        self.state().join("yields.json")
+    }
+
     /// Containers, images and local volumes,
     pub(crate) fn engine(&self) -> PathBuf {
         self.data().join("docker")

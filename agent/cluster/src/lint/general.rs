@@ -13,6 +13,13 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(c.o.identity.as_ref().is_some_and(|me| me.id == tags.id), "the id is not this node's")?;
     must(tags.cluster.as_ref() == own.map(|m| &m.cluster), "the cluster is not this node's")?;
     must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
+    must(
+        tags.yields == own.and(c.o.yields.as_ref()).map(|y| y.into.clone()),
+        "it yields otherwise",
+    )?;
+    let files = !c.w.storage || c.o.files == Some(false);
+    must(tags.keeps.is_none_or(|k| k.data || files), "nobody looked into the volume")?;
+    must(tags.keeps.is_none() || c.authority(), "it does not speak for its cluster")?;
     let closed = c.o.storage.is_some() && !c.certified();
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
     must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
@@ -40,8 +47,10 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartAnew
         | Step::StayOut
         | Step::StrikeOff { .. }
+        | Step::StandFast
         | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
+        Step::Yield { .. } | Step::Dissolve { .. } => ring(),
         Step::JoinRing { .. }
         | Step::SetTags { .. }
         | Step::Found

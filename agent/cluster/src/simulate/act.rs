@@ -98,7 +98,8 @@ impl Simulation {
             self.report.cuts += 1;
             self.power_off(node);
             // A box that begins anew, or stays out, has said itself as what it comes back.
-            let changed = matches!(step, Step::StartAnew | Step::StayOut) && effect.is_ok();
+            let changed = matches!(step, Step::StartAnew | Step::StayOut | Step::Dissolve { .. })
+                && effect.is_ok();
             if !changed {
                 self.after(self.settings.off, Event::On { node });
             }
@@ -235,6 +236,12 @@ impl Simulation {
             Step::TakeMachine => Err("no disk is moved here"),
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
+            Step::Yield { into } => self.yield_to(node, into, false),
+            Step::StandFast => {
+                self.nodes[node].disk.yields = None;
+                Ok(())
+            }
+            Step::Dissolve { .. } => self.dissolve(node),
             Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
             Step::SetVoting { name, voting } => self.set_voting(node, name, *voting),
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
@@ -341,6 +348,7 @@ impl Simulation {
         if !half && disk.membership.is_none() {
             let cluster = cluster.clone();
             disk.membership = Some(Membership { cluster, founder: false, swarm: false });
+            disk.yields = None;
         }
         Ok(())
     }
@@ -471,6 +479,7 @@ impl Simulation {
             index: 1,
             emptied: std::collections::BTreeSet::new(),
             voting: std::collections::BTreeSet::new(),
+            kept: false,
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -537,6 +546,8 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::StrikeOff { .. }
         | Step::UseRingKey { .. }
         | Step::DropRingKeys { .. }
+        | Step::Yield { .. }
+        | Step::StandFast
         | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
@@ -566,6 +577,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         Step::InitSwarm
         | Step::StartAnew
         | Step::StayOut
+        | Step::Dissolve { .. }
         | Step::JoinSwarm { .. }
         | Step::LeaveSwarm
         | Step::RestartEngine

@@ -40,7 +40,7 @@ impl Simulation {
     /// Tells the others of this node's new tags.
     pub(super) fn announce(&mut self, node: usize, tags: Tags) {
         if let Some(view) = self.nodes[node].run.as_mut().and_then(|run| run.ring.as_mut()) {
-            if view.tags.cluster != tags.cluster {
+            if (&view.tags.cluster, view.tags.keeps) != (&tags.cluster, tags.keeps) {
                 view.changed_at = self.now;
             }
             view.tags = tags;
@@ -70,9 +70,9 @@ impl Simulation {
         let Some(view) = self.nodes[at].run.as_mut().and_then(|run| run.ring.as_mut()) else {
             return;
         };
-        let cluster = tags.cluster.clone();
+        let shown = (tags.cluster.clone(), tags.keeps);
         let old = view.others.insert(about, (status, tags));
-        if old.is_none_or(|(was, had)| was != status || had.cluster != cluster) {
+        if old.is_none_or(|(was, had)| was != status || (had.cluster, had.keeps) != shown) {
             view.changed_at = now;
         }
         if let Some(run) = &mut self.nodes[at].run {

@@ -45,6 +45,8 @@ impl Simulation {
             retired: self.told_that_retired(n),
             removed: self.removed_by_a_person(n),
             out: disk.out,
+            files: self.files(n),
+            yields: disk.yields.clone(),
         }
     }
 
@@ -90,6 +92,8 @@ impl Simulation {
             swarm: tags.swarm,
             witness: tags.witness,
             keys: tags.keys.clone(),
+            keeps: tags.keeps,
+            yields: tags.yields.clone(),
         }
     }
 
@@ -242,6 +246,7 @@ impl Simulation {
             record: if told { Record::Known(raft.intent.clone()) } else { Record::Unknown },
             told_leaving: false,
             manager_less_ms: None,
+            of_people: self.of_people(n),
             told_retired: if self.told(raft_id, n) && !manager {
                 self.retired_by(raft_id)
             } else {

@@ -34,6 +34,10 @@ pub enum Fault {
     EveryBoxHasTheKey,
     /// Nobody gives the ring's new key to a box that was away.
     NoKeyForWhoWasAway,
+    /// The volume is said to be empty, whatever is in it.
+    NobodyLooks,
+    /// That a cluster dissolves is forgotten at a power cut.
+    NobodyWritesDown,
 }
 
 impl Simulation {

@@ -69,6 +69,10 @@ pub enum Scenario {
     /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
     /// and power is cut. A fresh box comes at last, with the new site.
     RingKey,
+    /// Two groups or three, each of which founds a cluster apart from the others; then
+    /// they meet. Data is in none of them, in one or in several, or comes in late; power is
+    /// cut, or the cable once more; a person settles what nobody else may.
+    Meet,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -106,6 +110,7 @@ impl Scenario {
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
         ("ring-key", Self::RingKey),
+        ("meet", Self::Meet),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -124,7 +129,7 @@ impl Scenario {
     pub const fn least(self) -> usize {
         match self {
             Self::Replaced | Self::WitnessReplaced => 3,
-            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows => 2,
+            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows | Self::Meet => 2,
             _ => 1,
         }
     }
@@ -282,6 +287,12 @@ impl Scenario {
                 off: (5_000, 120_000),
                 ..calm
             },
+            Self::Meet => Settings {
+                nodes: super::meet::LIVES * nodes,
+                most_cuts: 2,
+                one_cluster: false,
+                ..calm
+            },
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -325,6 +336,7 @@ impl Scenario {
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
             Self::RingKey => return super::rotation::replaced(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
+            Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }

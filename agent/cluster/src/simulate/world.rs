@@ -4,7 +4,7 @@
 use super::{Event, Random, Simulation, rotation, sets};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
-    SwarmRole, Tags,
+    SwarmRole, Tags, Yielding,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -40,6 +40,9 @@ pub(super) struct Disk {
     pub(super) out: bool,
     /// Its ring keys.
     pub(super) keys: rotation::Keys,
+    /// Its cluster dissolves, and whether that would outlast a power cut.
+    pub(super) yields: Option<Yielding>,
+    pub(super) noted: bool,
     /// Steps begun since the founding or enrolling began.
     pub(super) steps: u32,
 }
@@ -87,6 +90,8 @@ pub(super) struct Pool {
     /// Its members; `false` for one that is half-way in.
     pub(super) members: BTreeMap<usize, bool>,
     pub(super) volume: Option<Bricks>,
+    /// There is a person's file in it.
+    pub(super) kept: bool,
 }
 
 #[derive(Default)]
@@ -174,6 +179,8 @@ pub(super) struct Raft {
     pub(super) emptied: BTreeSet<usize>,
     /// Nodes that get no tasks and only vote.
     pub(super) voting: BTreeSet<usize>,
+    /// It runs a person's service.
+    pub(super) kept: bool,
 }
 
 impl Node {
@@ -344,7 +351,7 @@ impl Simulation {
         let pools = self.pools.len();
         let pool = *self.nodes[node].disk.pool.get_or_insert(pools);
         if pool == pools {
-            self.pools.push(Pool { members: BTreeMap::from([(node, true)]), volume: None });
+            self.pools.push(Pool { members: BTreeMap::from([(node, true)]), ..Pool::default() });
         }
         if let Some(run) = &mut self.nodes[node].run {
             run.storage = true;

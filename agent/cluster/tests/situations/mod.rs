@@ -3,15 +3,18 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Identity, Intent, KnownBox, Look, MemberStatus,
+    Availability, Brick, Clock, ClusterId, Identity, Intent, Keeps, KnownBox, Look, MemberStatus,
     Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record, RetiredBox, Ring,
     RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume,
-    Wanted,
+    Wanted, Yielding,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub const CLUSTER: &str = "c0ffee";
+
+/// Another cluster of the site.
+pub const OTHER: &str = "decade";
 
 /// Node 1 has the smallest id, node 2 the next.
 pub fn id(n: u8) -> NodeId {
@@ -43,6 +46,8 @@ pub fn member(n: u8) -> RingMember {
         ca_key: false,
         swarm: None,
         witness: false,
+        keeps: None,
+        yields: None,
     }
 }
 
@@ -157,6 +162,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
             told_retired: BTreeSet::new(),
             told_leaving: false,
             manager_less_ms: None,
+            of_people: None,
         }),
         ..new_node(n, members)
     }
@@ -255,6 +261,34 @@ pub fn retire(observed: &mut Observed, n: u8) {
     let gone = gone(n);
     intent.retired.insert(id(n), gone);
     observed.pki.struck_off.insert(id(n));
+}
+
+/// What a cluster shows of itself.
+pub fn keeps(data: bool, boxes: u16) -> Option<Keeps> {
+    Some(Keeps { data, boxes })
+}
+
+/// Node `me` of a settled cluster of nodes 1 to `of` that sees nodes 7 and 8 of another one.
+/// Of each its leader shows what it holds.
+pub fn met(me: u8, of: u8, ours: Option<Keeps>, theirs: Option<Keeps>) -> Observed {
+    but(settled(me, of), |o| {
+        let other = |n| RingMember { cluster: Some(ClusterId(OTHER.into())), ..manager(n) };
+        let members = &mut o.ring.as_mut().unwrap().members;
+        members[0].keeps = ours;
+        members.extend([RingMember { keeps: theirs, ..other(7) }, other(8)]);
+        o.files = Some(ours.is_some_and(|keeps| keeps.data));
+        swarm_of(o).of_people = (me <= odd(of)).then(Vec::new);
+    })
+}
+
+/// So many of the boxes of [`met`], this one first, have it on their disk that their
+/// cluster dissolves.
+pub fn yielding(observed: &mut Observed, boxes: usize, asked: bool) {
+    let into = ClusterId(OTHER.into());
+    for member in observed.ring.as_mut().unwrap().members.iter_mut().take(boxes) {
+        member.yields = Some(into.clone());
+    }
+    observed.yields = Some(Yielding { into, asked });
 }
 
 /// A settled cluster of which a person takes `n` out.

@@ -105,6 +105,8 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            keeps: None,
+            yields: None,
         };
         fs::create_dir_all(paths.run()).unwrap();
         agent_config(paths, &with, &tags).unwrap()

@@ -223,6 +223,8 @@ mod tests {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                keeps: None,
+                yields: None,
             };
             let wake = Arc::new(Notify::new());
             let ring = Serf::new(&paths, wake.clone());

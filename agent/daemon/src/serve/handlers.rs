@@ -4,15 +4,15 @@
 use super::cluster::ClusterApi;
 use super::local::refuse;
 use super::revoked::taken;
-use super::site_reset;
+use super::{merging, site_reset};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
     Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
     SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
-    ApiError, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal, RevokedRequest, RingRequest,
-    Secret, route,
+    ApiError, BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal,
+    RevokedRequest, RingRequest, Secret, route,
 };
 use ashlar_cluster::{
     Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_have_ring_key,
@@ -192,6 +192,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::RING, post(ring))
         .route(route::RING_KEY, post(ring_key))
         .route(route::BOX_RESET, post(reset))
+        .route(route::BOX_MERGE, post(merge))
         .route(route::REVOKED, post(revoked))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
@@ -235,7 +236,9 @@ async fn proof(State(session): Asked, body: Bytes) -> Answer {
     })?;
     let subject = admission.subject();
     let caller = session.caller(subject)?;
-    may_enrol(&caller, &session.api.members.borrow())
+    let ca = session.api.trust.store().ca().map_err(internal)?.ok_or_else(no_key)?;
+    let cluster = ClusterId(ca.cluster().to_owned());
+    may_enrol(&caller, &session.api.members.borrow(), &cluster)
         .map_err(|why| session.refused(subject, why))?;
     tracing::info!(peer = subject.name(), "{} enrols from {}", subject.name(), session.remote);
     let grant = session.sign(|ca, now| admission.grant(ca, now).map_err(bad)).await?;
@@ -317,6 +320,15 @@ async fn reset(State(session): Asked, body: Bytes) -> Answer {
         tracing::warn!(peer = subject.name(), "{} resets the whole site", subject.name());
     }
     Ok(Json(answer).into_response())
+}
+
+/// Whoever passes this on typed the site's name at another box of this cluster.
+async fn merge(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.member(may_be_served)?;
+    let request: BoxMergeRequest = json(&body)?;
+    merging::of_this_box(&session.api.decider, &request)?;
+    tracing::warn!(peer = subject.name(), "{} lets this cluster dissolve", subject.name());
+    Ok(Json(BoxMergeAnswer {}).into_response())
 }
 
 async fn node(State(session): Asked, body: Bytes) -> Answer {

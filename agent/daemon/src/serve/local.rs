@@ -4,7 +4,7 @@
 use super::power::{self, Leave};
 use super::revoked::{self, People};
 use super::said::OF_ONE_IMAGE;
-use super::{Decider, network, node, pki, reset, ring, site_reset, support};
+use super::{Decider, merging, network, node, pki, reset, ring, site_reset, support};
 use crate::inventory;
 use crate::ledger;
 use crate::network_change;
@@ -87,6 +87,7 @@ pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
         .fallback(nothing_there)
         .with_state(status.clone())
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
+        .merge(merging::router(decider.clone()))
         .merge(revoked::router(people, decider.clone()))
         .merge(pki::router(decider.clone()))
         .merge(ring::router(decider.clone()))

@@ -8,6 +8,7 @@ mod doors;
 mod handlers;
 mod listen;
 mod local;
+mod merging;
 mod network;
 mod node;
 mod people;

@@ -45,6 +45,7 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("POST", route::RING, Role::Admin),
     ("POST", route::RING_SITE, Role::Admin),
     ("POST", route::REVOKED, Role::Admin),
+    ("POST", route::MERGE, Role::Admin),
 ];
 
 /// How long a session may last.

@@ -17,9 +17,9 @@ use bollard::models::{
     SwarmInitRequest, SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig, Task, TaskState,
 };
 use bollard::query_parameters::{
-    DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListNodesOptions,
-    ListServicesOptions, ListServicesOptionsBuilder, ListTasksOptionsBuilder,
-    UpdateNodeOptionsBuilder, UpdateSwarmOptionsBuilder,
+    DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListConfigsOptions,
+    ListNodesOptions, ListSecretsOptions, ListServicesOptions, ListServicesOptionsBuilder,
+    ListTasksOptionsBuilder, UpdateNodeOptionsBuilder, UpdateSwarmOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
@@ -328,6 +328,21 @@ impl Swarm for Engine {
             stacks::mark(&home, service, digest, services.len()).await?;
         }
         Ok(())
+    }
+
+    async fn of_people(&self) -> Result<Vec<String>> {
+        let docker = self.docker(READ).await?;
+        let services = docker.list_services(None::<ListServicesOptions>).await?;
+        let configs = docker.list_configs(None::<ListConfigsOptions>).await?;
+        let secrets = docker.list_secrets(None::<ListSecretsOptions>).await?;
+        let services = services.into_iter().filter_map(|s| s.spec).map(|s| (s.name, s.labels));
+        let configs = configs.into_iter().filter_map(|c| c.spec).map(|c| (c.name, c.labels));
+        let secrets = secrets.into_iter().filter_map(|s| s.spec).map(|s| (s.name, s.labels));
+        let all = services
+            .map(|found| ("service", found))
+            .chain(configs.map(|found| ("config", found)))
+            .chain(secrets.map(|found| ("secret", found)));
+        Ok(stacks::of_people(all, &self.shipped()))
     }
 
     async fn remove(&self, stack: &str) -> Result<()> {

@@ -50,6 +50,8 @@ pub(crate) trait Swarm {
     /// Deploys a stack that the image ships, or brings it up to date, and marks
     /// it as whole, of this digest.
     async fn deploy(&self, stack: &str, digest: &str) -> Result<()>;
+    /// Services, configs and secrets that no shipped stack has, in words.
+    async fn of_people(&self) -> Result<Vec<String>>;
     /// Removes a stack.
     async fn remove(&self, stack: &str) -> Result<()>;
 }

@@ -15,7 +15,10 @@ use ashlar_api::cluster::{
     Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
     SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
-use ashlar_api::{BoxResetRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route};
+use ashlar_api::{
+    BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, ResetAnswer, RevokedAnswer, RevokedRequest,
+    route,
+};
 use ashlar_cluster::{ClusterId, Identity, KeyPrint, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
@@ -152,6 +155,15 @@ impl Trust {
         request: &BoxResetRequest,
     ) -> Result<ResetAnswer> {
         self.caller()?.post(member, route::BOX_RESET, request).await
+    }
+
+    /// Tells a member that this cluster dissolves into another one.
+    pub(crate) async fn merge(
+        &self,
+        member: IpAddr,
+        request: &BoxMergeRequest,
+    ) -> Result<BoxMergeAnswer> {
+        self.caller()?.post(member, route::BOX_MERGE, request).await
     }
 
     /// Gives a member the newest list of revoked people that is known here, and asks for
