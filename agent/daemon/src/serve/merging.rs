@@ -6,7 +6,7 @@ use super::Decider;
 use super::local::refuse;
 use super::said::Said;
 use crate::presence::Peer;
-use crate::state;
+use crate::yielding;
 use ashlar_api::{ApiError, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest, Refusal, route};
 use ashlar_cluster::{MemberStatus, Merging, Observed, Yielding, merging};
 use axum::extract::connect_info::ConnectInfo;
@@ -108,7 +108,7 @@ pub(super) fn of_this_box(decider: &Decider, request: &BoxMergeRequest) -> Resul
         return Err(ApiError::new(Refusal::Forbidden, words));
     }
     let note = Yielding { into: request.into.clone(), asked: true };
-    state::write_json(&decider.paths.yields(), &note, 0o600).map_err(|error| {
+    yielding::write(&decider.paths, &note).map_err(|error| {
         tracing::error!("it cannot be written down that this cluster dissolves: {error:#}");
         ApiError::new(Refusal::Internal, format!("{error:#}"))
     })?;
