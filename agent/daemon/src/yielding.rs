@@ -50,8 +50,8 @@ mod tests {
         write(&paths, &note).unwrap();
         let golden = r#"{"version":1,"into":"c0ffee","asked":true}"#;
         let text = std::fs::read_to_string(paths.yields()).unwrap();
-        let [written, wanted] = [&text, golden].map(|t| serde_json::from_str(t).unwrap());
-        assert_eq!::<serde_json::Value, serde_json::Value>(written, wanted);
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&text), value(golden));
         assert_eq!(read(&paths).unwrap(), Some(note));
         std::fs::write(paths.yields(), golden.replace("\"version\":1", "\"version\":2")).unwrap();
         assert!(read(&paths).unwrap_err().to_string().contains("version 2"));
