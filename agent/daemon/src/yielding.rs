@@ -3,7 +3,7 @@
 
 use crate::paths::Paths;
 use crate::state;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use ashlar_cluster::Yielding;
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +20,7 @@ struct Noted {
 pub(crate) fn read(paths: &Paths) -> Result<Option<Yielding>> {
     let path = paths.yields();
     let Some(Noted { version, yields }) = state::read_json(&path)? else { return Ok(None) };
-    if version != VERSION {
-        let name = path.display();
-        bail!("{name} is of version {version}, this release reads version {VERSION}");
-    }
+    state::must_be_of_version(&path, version, VERSION)?;
     Ok(Some(yields))
 }
 
