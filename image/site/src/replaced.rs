@@ -18,39 +18,33 @@ pub fn with_ring_key(text: &str, old: &RingKey, new: &RingKey) -> Zeroizing<Stri
     if old == new {
         return text;
     }
-    let mut top = true;
-    let mut known = vec![hex::encode(old.disk_tag())];
+    let own = hex::encode(old.disk_tag());
     let is_ours = |line: &str| {
         let key = line.split('=').next().unwrap_or_default().trim();
         key == "former-keys" && line.trim_end().ends_with(']')
     };
+    // Room for all of it at once: a string that grows leaves a copy of the key behind.
+    let room = MOST * (own.len() + 4) + 20;
+    let mut lines = Zeroizing::new(String::with_capacity(text.len() + 1 + room));
+    let (mut top, mut place) = (true, None);
+    let mut known = vec![own.clone()];
     for line in text.lines() {
         top &= !line.trim_start().starts_with('[');
         if top && is_ours(line) {
-            let tags = line.split('"').skip(1).step_by(2).map(str::to_owned);
-            known.extend(tags.filter(|tag| *tag != hex::encode(old.disk_tag())));
-        }
-    }
-    known.truncate(MOST);
-    let own = format!(
-        "former-keys = [{}]",
-        known.iter().map(|tag| format!("\"{tag}\"")).collect::<Vec<_>>().join(", ")
-    );
-    let mut lines = Zeroizing::new(String::with_capacity(text.len() + own.len() + 1));
-    let (mut top, mut written) = (true, false);
-    for line in text.lines() {
-        top &= !line.trim_start().starts_with('[');
-        if top && is_ours(line) {
+            let tags = line.split('"').skip(1).step_by(2).filter(|tag| *tag != own);
+            known.extend(tags.map(str::to_owned));
             continue;
         }
         lines.push_str(line);
         lines.push('\n');
-        if top && !written && line.contains(after.as_str()) {
-            lines.push_str(&own);
-            lines.push('\n');
-            written = true;
+        if top && place.is_none() && line.contains(after.as_str()) {
+            place = Some(lines.len());
         }
     }
+    // Its key stands elsewhere, or in another form.
+    let Some(place) = place else { return text };
+    known.truncate(MOST);
+    lines.insert_str(place, &format!("former-keys = [\"{}\"]\n", known.join("\", \"")));
     lines
 }
 
@@ -76,5 +70,7 @@ mod tests {
         assert_eq!(*with_ring_key(&third, &keys[2], &keys[2]), *third);
         let unlike = with_ring_key(&text, &keys[1], &keys[2]);
         assert_eq!(*unlike, text, "that was not its key");
+        let unlike = with_ring_key(&third, &keys[0], &keys[1]);
+        assert_eq!(*unlike, *third, "and what it was before is not forgotten");
     }
 }
