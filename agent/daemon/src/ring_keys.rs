@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::site_store::{self, Keys};
-use crate::state;
+use crate::state::{self, Versioned};
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
@@ -26,6 +26,11 @@ use zeroize::Zeroizing;
 
 /// The version of the files that this release reads and writes.
 const VERSION: u32 = 1;
+
+const FILE: Versioned = Versioned {
+    reads: VERSION..=VERSION,
+    cure: "go back to the newer release, until the ring's key is replaced",
+};
 
 /// `next-key.json`, `former-key.json`.
 #[derive(Serialize, Deserialize)]
@@ -64,8 +69,7 @@ fn keep(path: &Path, key: &RingKey) -> Result<()> {
 }
 
 fn kept(path: &Path) -> Result<Option<Zeroizing<RingKey>>> {
-    let Some(KeptKey { version, key }) = state::read_json(path)? else { return Ok(None) };
-    state::must_be_of_version(path, version, VERSION)?;
+    let Some(KeptKey { key, .. }) = FILE.read(path)? else { return Ok(None) };
     let key = RingKey::try_from(key.expose())
         .with_context(|| format!("{} holds no key", path.display()))?;
     Ok(Some(Zeroizing::new(key)))
