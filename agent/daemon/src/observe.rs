@@ -189,7 +189,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// else can work. And where the machine's cable is, and whether the site calls it
     /// a witness.
     async fn observe_identity(&self) -> Result<(Option<Identity>, Place, bool)> {
-        let change = network_change::stage(&self.paths)?;
+        let change = network_change::stage(&self.paths);
         let Some(identity) = identity::load(&self.paths)? else {
             return Ok((None, Place { change, ..Place::default() }, false));
         };
