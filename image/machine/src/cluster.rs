@@ -27,6 +27,7 @@ pub struct Cluster {
 
 /// A cluster as `list` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterView {
     /// Name.
     pub name: String,
@@ -42,6 +43,7 @@ pub struct ClusterView {
 
 /// A node as `list` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeView {
     /// Name within the cluster.
     pub name: String,

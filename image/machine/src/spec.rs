@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 /// What runs the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// QEMU, from firmware to shell.
@@ -48,6 +49,7 @@ impl FromStr for Backend {
 
 /// What executes a VM's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor. Not every `/dev/kvm` can run a standard kernel.
