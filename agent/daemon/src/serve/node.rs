@@ -11,8 +11,8 @@ use crate::state;
 use crate::swarm::{Engine, Swarm};
 use crate::trust::Trust;
 use ashlar_api::{
-    ApiError, ClientError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest, Status,
-    route,
+    ApiError, ClientError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest,
+    Status, route,
 };
 use ashlar_cluster::{Intent, MemberStatus, Observed, SwarmRole, Wanted, decide};
 use axum::extract::connect_info::ConnectInfo;
