@@ -35,7 +35,7 @@ pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
-pub use plan::{fence, gives_up_copies, plan};
+pub use plan::{fence, gives_up_copies, hands_over, plan};
 pub use quorum::*;
 pub use roster::*;
 pub use seen::*;

@@ -11,6 +11,7 @@ mod act;
 mod check;
 mod gossip;
 mod look;
+mod pair;
 mod random;
 mod removal;
 mod scenario;
@@ -387,6 +388,9 @@ impl Simulation {
         if let Some(run) = &mut self.nodes[node].run {
             run.ready = ready;
             run.settled = ready && plan.steps.is_empty();
+        }
+        if self.goes_down_now(node, &observed) {
+            return self.power_off(node);
         }
         self.begin(node, plan);
     }

@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{ClusterId, NodeId, Observed, SwarmLocal, SwarmRole};
+use crate::{ClusterId, Hand, NodeId, Observed, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,9 @@ pub struct Tags {
     pub swarm: Option<SwarmRole>,
     /// Tag `data`: `none` if it is a witness.
     pub witness: bool,
+    /// Tag `hand`: `over` if it is being switched off, `back` if it handed over and
+    /// asks to have its turn again.
+    pub hand: Option<Hand>,
 }
 
 impl Tags {
@@ -60,6 +63,11 @@ impl Tags {
             ca_key: membership.is_some() && observed.pki.ca_key,
             swarm,
             witness: observed.witness,
+            hand: if observed.goes_down && membership.is_some() {
+                Some(Hand::Over)
+            } else {
+                observed.waits_for_its_turn().then_some(Hand::Back)
+            },
         })
     }
 
@@ -77,6 +85,7 @@ impl Tags {
         put("ca", self.ca_key.then_some("key"));
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
+        put("hand", self.hand.map(Hand::as_str));
         map
     }
 
@@ -96,6 +105,11 @@ impl Tags {
                 _ => None,
             },
             witness: get("data") == Some("none"),
+            hand: match get("hand") {
+                Some("over") => Some(Hand::Over),
+                Some("back") => Some(Hand::Back),
+                _ => None,
+            },
         })
     }
 }

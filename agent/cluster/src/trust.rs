@@ -203,6 +203,7 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            hand: None,
         }
     }
 

@@ -114,6 +114,7 @@ fn tags(n: u8) -> Tags {
         ca_key: false,
         swarm: None,
         witness: false,
+        hand: None,
     }
 }
 

@@ -93,6 +93,7 @@ impl Founder {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                hand: None,
             });
         });
     }

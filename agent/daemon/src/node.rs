@@ -41,6 +41,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) carrier: RefCell<Carrier>,
     /// Another machine answered at this node's address when it was asked last.
     pub(crate) twin: Cell<bool>,
+    /// This box is being switched off or restarted in order.
+    pub(crate) goes_down: Cell<bool>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
     /// What others said about places in this cluster.
@@ -128,6 +130,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             quiet: RefCell::default(),
             carrier: RefCell::default(),
             twin: Cell::default(),
+            goes_down: Cell::default(),
             standing: RefCell::default(),
             told: RefCell::default(),
             sight: RefCell::default(),
@@ -169,6 +172,7 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            hand: None,
         }
     }
 

@@ -167,6 +167,7 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            hand: None,
         };
         let listed = |status| {
             let ring = vec![member("a", MemberStatus::Alive), member("b", status)];

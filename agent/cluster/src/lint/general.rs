@@ -1,7 +1,7 @@
 //! Rules for every step: who may do it, and on what grounds.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Part, Phase, Scope, Step, SwarmLocal, SwarmRole};
+use crate::{Daemon, Hand, Part, Phase, Scope, Step, SwarmLocal, SwarmRole};
 
 pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
     must(step.scope() == Scope::Node || c.authority(), "this node does not lead the cluster")
@@ -15,6 +15,10 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
     let closed = c.o.storage.is_some() && !c.certified();
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
+    must(
+        (tags.hand == Some(Hand::Over)) == (c.o.goes_down && own.is_some()),
+        "how it goes on is not so",
+    )?;
     must(!(tags.storage_open && closed), "the storage has no certificate")?;
     must(tags.swarm.is_none() || own.is_some_and(|m| m.swarm), "the Swarm is not yet on record")?;
     match (&c.o.swarm, tags.swarm) {
@@ -66,6 +70,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartVolume
         | Step::MountVolume
         | Step::Remount => storage(),
+        Step::HandBack { .. } => ring().and(storage()),
+        Step::HandOver { .. } => ring().and(storage()).and(swarm()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm
         | Step::RecordSwarm

@@ -16,8 +16,8 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
         steps.push(because(Step::JoinRing { addresses }, why));
     }
     let (Some(own), Some(tags)) = (s.own_entry(), Tags::wanted(s.observed)) else { return };
-    let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm, own.witness);
-    let now = (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm, tags.witness);
+    let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm, own.witness, own.hand);
+    let now = (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm, tags.witness, tags.hand);
     if shown != now {
         steps.push(because(Step::SetTags { tags }, "the others should see where this node stands"));
     }

@@ -42,6 +42,8 @@ impl Simulation {
             retired: self.told_that_retired(n),
             removed: self.removed_by_a_person(n),
             out: disk.out,
+            goes_down: node.run.as_ref().is_some_and(|run| run.goes_down.is_some()),
+            handed_over: disk.handed_over,
         }
     }
 
@@ -86,6 +88,7 @@ impl Simulation {
             ca_key: tags.ca_key,
             swarm: tags.swarm,
             witness: tags.witness,
+            hand: tags.hand,
         }
     }
 
@@ -110,6 +113,7 @@ impl Simulation {
             volume.started && node.stores() && node.serves() && self.reach(n, b)
         };
         let copies = volume.nodes.len();
+        let terms = volume.terms(n);
         let brick = |b: &usize| Brick {
             address: self.nodes[*b].born.address,
             online: online(*b),
@@ -125,7 +129,7 @@ impl Simulation {
             started: volume.started,
             replicas: u8::try_from(volume.set_size()).unwrap_or(u8::MAX),
             tls: volume.tuned_for > 0,
-            tuned: volume.tuned_for == volume.set_size(),
+            tuned: volume.tuned_for == volume.set_size() && terms.either == (terms.turn % 2 == 1),
             bricks: volume.nodes.iter().map(brick).collect(),
             // A brick that is away cannot say.
             pending_heals: (copies > 1
@@ -137,6 +141,7 @@ impl Simulation {
                 .then(|| behind.collect()),
             spread: volume.spread,
             rebalance: self.observe_rebalance(n, volume),
+            turn: terms.turn,
         }
     }
 

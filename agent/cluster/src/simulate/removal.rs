@@ -30,6 +30,10 @@ pub enum Fault {
     EveryFileMoved,
     /// Nobody asks a witness what the copy beside it missed.
     WitnessIsNotAsked,
+    /// The other one of two is let go on before it is on disk that it was.
+    NotedLast,
+    /// The second of two loses its right only after the first has it again.
+    TakenLast,
 }
 
 impl Simulation {

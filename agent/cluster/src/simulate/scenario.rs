@@ -62,6 +62,9 @@ pub enum Scenario {
     WitnessTakenOut,
     /// As [`Self::Grows`], and one of the boxes is a witness.
     WitnessGrows,
+    /// Of two without a witness one is switched off in order, and comes back; in half of
+    /// the runs power is cut, steps fail and the cable is pulled meanwhile.
+    HandOver,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -97,6 +100,7 @@ impl Scenario {
         ("witness-replaced", Self::WitnessReplaced),
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
+        ("hand-over", Self::HandOver),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -115,7 +119,7 @@ impl Scenario {
     pub const fn least(self) -> usize {
         match self {
             Self::Replaced | Self::WitnessReplaced => 3,
-            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows => 2,
+            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows | Self::HandOver => 2,
             _ => 1,
         }
     }
@@ -259,6 +263,16 @@ impl Scenario {
                     ..calm
                 }
             }
+            Self::HandOver => {
+                let rough = u32::from(dice.permille(600));
+                Settings {
+                    wanted: expected,
+                    failures: 50 * u64::from(rough),
+                    cuts: 60,
+                    most_cuts: 2 * rough,
+                    ..calm
+                }
+            }
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -300,6 +314,7 @@ impl Scenario {
             Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
+            Self::HandOver => return super::pair::hand_over(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }

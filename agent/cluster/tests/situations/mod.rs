@@ -42,6 +42,7 @@ pub fn member(n: u8) -> RingMember {
         ca_key: false,
         swarm: None,
         witness: false,
+        hand: None,
     }
 }
 
@@ -114,6 +115,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         behind: None,
         spread: 0,
         rebalance: None,
+        turn: 0,
     }
 }
 

@@ -104,6 +104,7 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            hand: None,
         };
         fs::create_dir_all(paths.run()).unwrap();
         agent_config(paths, &with, &tags).unwrap()

@@ -54,6 +54,7 @@ impl From<Member> for RingMember {
             ca_key: tags.as_ref().is_some_and(|t| t.ca_key),
             swarm: tags.as_ref().and_then(|t| t.swarm),
             witness: tags.as_ref().is_some_and(|t| t.witness),
+            hand: tags.as_ref().and_then(|t| t.hand),
             cluster: tags.and_then(|t| t.cluster),
         }
     }

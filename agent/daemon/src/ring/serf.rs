@@ -213,6 +213,7 @@ mod tests {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                hand: None,
             };
             let wake = Arc::new(Notify::new());
             let ring = Serf::new(&paths, wake.clone());
