@@ -407,6 +407,7 @@ mod tests {
             broken: Vec::new(),
             planned: String::new(),
             holding: watch::Sender::default(),
+            left: watch::Sender::default(),
             node,
             facts,
             wake,
