@@ -115,6 +115,7 @@ fn storage() -> impl Strategy<Value = Storage> {
             behind: None,
             spread: 0,
             rebalance: None,
+            turn: 0,
         },
     );
     (vec(peer, 0..5), of(volume)).prop_map(|(peers, volume)| Storage { peers, volume })

@@ -189,6 +189,7 @@ where
             }
         }
         if self.tell.status.borrow().ready
+            && !observed.goes_down
             && self.backoff.next_due().is_none()
             && !self.phases.wavers()
         {

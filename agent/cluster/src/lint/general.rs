@@ -70,8 +70,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartVolume
         | Step::MountVolume
         | Step::Remount => storage(),
-        Step::HandBack { .. } => ring().and(storage()),
-        Step::HandOver { .. } => ring().and(storage()).and(swarm()),
+        Step::HandOver { .. } | Step::HandBack { .. } => ring().and(storage()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm
         | Step::RecordSwarm

@@ -41,8 +41,13 @@ pub(super) fn hand_over_what_is_whole(step: &Step, c: &Case<'_>) -> Verdict {
     let other = stays(c, *to)?;
     must(c.kin().count() == 1, "there are more than two boxes")?;
     must(other.swarm == Some(SwarmRole::Manager), "the other one does not manage")?;
-    let swarm = c.o.swarm.as_ref().ok_or("the container engine could not be observed")?;
-    let gave = swarm.local == SwarmLocal::Active && !swarm.manager;
+    let here = |m: &&RingMember| Some(m.address) == own && m.status == MemberStatus::Alive;
+    let shown = || c.members().iter().find(here).and_then(|m| m.swarm);
+    let gave = match &c.o.swarm {
+        Some(swarm) => swarm.local == SwarmLocal::Active && !swarm.manager,
+        // The engine was stopped by a hand-over that was cut.
+        None => shown() == Some(SwarmRole::Worker),
+    };
     must(gave, "this box manages the Swarm still")
 }
 

@@ -61,7 +61,9 @@ fn successor(s: &Situation<'_>) -> Option<Result<IpAddr, String>> {
     }
     let manages = other.swarm == Some(SwarmRole::Manager);
     let alone = |swarm: &Swarm| swarm.local == SwarmLocal::Active && !swarm.manager;
-    let seated = s.observed.swarm.as_ref().is_some_and(alone);
+    // Its engine is stopped already where a hand-over was cut; it left its seat before.
+    let left = || s.own_entry().is_some_and(|m| m.swarm == Some(SwarmRole::Worker));
+    let seated = s.observed.swarm.as_ref().map_or_else(left, alone);
     let decides = volume.decides().is_some_and(|b| b.address == me.address);
     if !decides && seated && manages {
         return None;
@@ -107,8 +109,8 @@ pub(super) fn before_it_goes_down(s: &Situation<'_>, plan: &mut Plan) {
 /// that is to be done, or waits.
 pub(super) fn hand_back(s: &Situation<'_>, volume: &Volume, plan: &mut Plan) -> bool {
     let Some(first) = volume.bricks.first().map(|b| b.address) else { return false };
-    let asks = |m: &&crate::RingMember| m.address == first && m.hand == Some(Hand::Back);
-    if !volume.is_handed_over() && s.live_kin().find(asks).is_none() {
+    let asks = |m: &crate::RingMember| m.address == first && m.hand == Some(Hand::Back);
+    if !volume.is_handed_over() && !s.live_kin().any(asks) {
         return false;
     }
     let there = s.live_kin().any(|m| m.address == first) && s.stores(first);
