@@ -496,6 +496,8 @@ fn the_observations_reach_every_kind_of_step() {
     fetch-ca-key
     forget-member
     found
+    hand-back
+    hand-over
     init-swarm
     join-ring
     join-swarm
