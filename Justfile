@@ -54,6 +54,10 @@ vm *ARGS: build
 lab *ARGS: build
     {{ ashlar }} lab "$@"
 
+# Boxes write while drills drawn by seed befall them: just soak 10 --boxes 3 --seed 7
+soak *ARGS: setup build
+    cargo run --locked --bin soak -- "$@"
+
 # Measure builds, sizes, boot times and memory beside the peers, or some: just bench ring
 bench *ARGS: setup build
     cargo build --profile small --locked -p serf-rs --example serf-rs

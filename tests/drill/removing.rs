@@ -108,6 +108,66 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
     fleet.consoles_are_clean()
 }
 
+/// One of four that holds a copy is struck off while its agent is stopped, so that it
+/// hears nothing: its storage and its engine run on, and get nothing from the others.
+#[test]
+fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
+    let fleet = Fleet::off("lab-revoke", 4, &site::expecting(4, "lab-revoke")?)?;
+    let all = fleet.all();
+    all.iter().try_for_each(|node| fleet.start(node.name()))?;
+    fleet.until_ready(&all, PATIENCE)?;
+    let (mut stolen, mut left) = (None, Vec::new());
+    for node in all {
+        let status = node.status()?;
+        let address = status.identity.context("an identity")?.address;
+        let leads = status.swarm.is_some_and(|swarm| swarm.leader);
+        let holds = node.sh("gluster volume info clusterfs")?.contains(&format!("{address}:"));
+        if stolen.is_none() && holds && !leads {
+            stolen = Some(node);
+        } else {
+            left.push(node);
+        }
+    }
+    let stolen = stolen.context("a box with a copy that does not lead")?;
+    let was = stolen.status()?.identity.context("an identity")?;
+    let (name, desk) = (&was.name, left[0]);
+    stolen.sh("echo before >/srv/cluster/till")?;
+    stolen.sh("systemctl stop ashlar-agent")?;
+
+    ensure!(!desk.try_sh(&format!("ashlarctl node revoke {name}"))?.success(), "nobody typed it");
+    let asked = Instant::now();
+    println!("{}", desk.sh(&format!("ashlarctl node revoke {name} --yes"))?);
+    fleet.until("every other box serves it no more", Duration::from_secs(20), || {
+        let listed = |node: &Node<'_>| node.sh("cat /var/lib/ashlar/struck-off.json");
+        let know = left.iter().filter(|node| listed(node).is_ok_and(|l| l.contains(&was.id.0)));
+        Ok((know.count() == left.len()).then_some(()))
+    })?;
+    println!("all know of it {:.1} s after it was asked for", asked.elapsed().as_secs_f64());
+    fleet.until("nothing is left of it", PATIENCE, || {
+        let listed = "gluster --mode=script peer status; \
+                      gluster --mode=script volume info clusterfs | grep -v ssl-allow; \
+                      docker node ls --format '{{.Hostname}}' 2>/dev/null || true";
+        for node in &left {
+            let listed = node.sh(listed)?;
+            let traces = [name.clone(), was.address.to_string()];
+            if let Some(trace) = traces.iter().find(|trace| listed.contains(*trace)) {
+                anyhow::bail!("{} lists {trace}", node.name());
+            }
+        }
+        Ok(Some(()))
+    })?;
+    println!("no trace of it {:.1} s after it was asked for", asked.elapsed().as_secs_f64());
+    let write = stolen.try_sh("timeout 20 sh -c 'echo after >/srv/cluster/till'")?;
+    ensure!(!write.success(), "it writes to the volume");
+    fleet.until_ready(&left, PATIENCE)?;
+    ensure!(desk.sh("cat /srv/cluster/till")? == "before", "another file");
+
+    // Was it a mistake, the box hears of it, and does nothing until it is let in.
+    stolen.sh("systemctl start ashlar-agent")?;
+    fleet.until("it is out", PATIENCE, || out(&stolen))?;
+    fleet.consoles_are_clean()
+}
+
 /// Whether it says that it is out.
 fn out(node: &Node<'_>) -> Result<Option<()>> {
     let status = node.status()?;

@@ -3,11 +3,12 @@
 //! `ASHLAR_WRITE_BOOK=1 cargo test -p ashlar-tests --lib book` writes them.
 
 mod alerts;
+mod api;
 mod schema;
 
 #[cfg(test)]
 mod tests {
-    use super::{alerts, schema};
+    use super::{alerts, api, schema};
     use crate::command::workspace;
     use std::collections::BTreeSet;
     use std::fs;
@@ -40,6 +41,7 @@ mod tests {
 
     #[test]
     fn every_key_of_a_site_and_of_a_recipe_stands_in_the_book() {
+        let editors = "Editors that know JSON Schema check it while it is written.";
         for (file, title, lead) in [
             (
                 "site",
@@ -54,8 +56,27 @@ mod tests {
         ] {
             let text = read(&format!("recipes/{file}.schema.json"));
             let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
-            is_made(&format!("{file}.md"), &schema::page(title, lead, &schema));
+            let lead = format!("{lead} {editors}");
+            is_made(&format!("{file}.md"), &schema::page(title, &lead, "At the top", &schema));
         }
+    }
+
+    #[test]
+    fn what_ashlarctl_prints_for_programs_stands_in_the_book() {
+        let schema = read("docs/reference/ashlarctl.schema.json");
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        let lead = "Every verb of `ashlarctl` has `--json`, but those that print a script or a \
+                    page: what it found on standard output, and what went wrong on standard \
+                    error, with the same exit code as without. Programs may rely on \
+                    [the schema](ashlarctl.schema.json): what is required in it is \
+                    always there.";
+        is_made("json.md", &schema::page("What ashlarctl prints", lead, "Verbs", &schema));
+    }
+
+    #[test]
+    fn what_a_box_answers_stands_in_the_book() {
+        let document = read("docs/reference/openapi.json");
+        is_made("api.md", &api::page(&serde_json::from_str(&document).unwrap()));
     }
 
     /// Every page of `docs/`, from there.

@@ -3,7 +3,7 @@
 use crate::fleet::Fleet;
 use anyhow::{Context, Result, ensure};
 use ashlar_api::Status;
-use ashlar_machine::{Exec, Finished};
+use ashlar_machine::{Cluster, Exec, Finished};
 use std::time::Duration;
 
 /// How long a single command may take, on a slow machine that is busy.
@@ -21,6 +21,12 @@ impl Node<'_> {
     #[must_use]
     pub const fn name(&self) -> &str {
         self.name
+    }
+
+    /// The machines that it is one of.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        self.fleet.cluster()
     }
 
     /// Runs a shell script as root, whatever comes of it.

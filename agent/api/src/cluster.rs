@@ -4,7 +4,7 @@
 //! certificate, so a body cannot claim another node's identity.
 
 use crate::Secret;
-use ashlar_cluster::SwarmRole;
+use ashlar_cluster::{KeyPrint, Rotation, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -63,6 +63,11 @@ pub struct SwarmJoinAnswer {
 #[serde(deny_unknown_fields)]
 pub struct PlacesRequest {}
 
+/// Body of [`LOOK`](crate::route::LOOK), and the answer: somebody lost its place, and
+/// who is called asks the others of whom it believes that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {}
+
 /// Who has no place in the cluster any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacesAnswer {
@@ -77,6 +82,24 @@ pub struct PlacesAnswer {
     /// The answering node reads the cluster's record itself.
     #[serde(default)]
     pub by_record: bool,
+    /// The last replacement of the ring's key, as that record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+}
+
+/// Body of [`RING_KEY`](crate::route::RING_KEY).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RingKeyRequest {
+    /// Which key.
+    pub key: KeyPrint,
+}
+
+/// The ring's new key.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingKeyAnswer {
+    /// It, for a box that keeps it in its keyring at once.
+    pub key: Secret,
 }
 
 /// Body of [`COPIES`](crate::route::COPIES).

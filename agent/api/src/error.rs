@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{error}{}", hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
 pub struct ApiError {
     /// What kind of refusal, for programs.
@@ -34,6 +35,7 @@ impl ApiError {
 
 /// Why a request was refused. Each has one HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The request itself is wrong; repeating it will not help.

@@ -14,11 +14,16 @@ mod client;
 pub mod cluster;
 mod error;
 mod hardware;
+mod merge;
 mod network;
 mod node;
+#[cfg(feature = "schema")]
+pub mod openapi;
 mod people;
+mod pki;
 mod power;
 mod reset;
+mod ring;
 pub mod route;
 mod secret;
 mod site_reset;
@@ -29,13 +34,16 @@ mod words;
 pub use client::{Client, ClientError, Connection, Dial};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
+pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
 pub use network::{
     LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,
 };
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};
+pub use pki::{CaView, CertificateView, MemberCertificate, PkiStatus};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
+pub use ring::{RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, RingVerb};
 pub use secret::Secret;
 pub use site_reset::{BoxReset, BoxResetRequest, SiteResetAnswer, SiteResetRequest};
 pub use status::*;
@@ -45,8 +53,9 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, ClusterId, Decision, Identity, MemberStatus, NetworkChange, NodeId, Part, Phase,
-    Severity, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
+    Alert, BoxKeys, ClusterId, Decision, Identity, KeyPrint, MemberStatus, Merging, NetworkChange,
+    NodeId, Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget, Severity, SwarmLocal,
+    SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 /// The answer to `GET /v1/network`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Network {
     /// Ports that a cable goes into, then radio, then what software made.
     pub links: Vec<LinkView>,
@@ -17,6 +18,7 @@ pub struct Network {
 
 /// The body of `POST /v1/network`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkRequest {
     /// What is asked for.
     pub verb: NetworkVerb,
@@ -27,6 +29,7 @@ pub struct NetworkRequest {
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkVerb {
     /// How a change stands.
@@ -42,6 +45,7 @@ pub enum NetworkVerb {
 
 /// The answer to `POST /v1/network`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkAnswer {
     /// A change that is tried or was undone; none once it is kept.
     pub change: Option<NetworkChange>,
@@ -49,6 +53,7 @@ pub struct NetworkAnswer {
 
 /// One port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkView {
     /// What the kernel calls it.
     pub name: String,
@@ -66,6 +71,7 @@ pub struct LinkView {
 
 /// What a port is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkKind {
     /// A cable goes in.
@@ -78,6 +84,7 @@ pub enum LinkKind {
 
 /// An address with the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkAddress {
     /// The address.
     pub address: IpAddr,

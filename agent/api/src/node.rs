@@ -1,4 +1,4 @@
-//! `POST /v1/node`: a box is taken out of its cluster, or kept; and `POST
+//! `POST /v1/node`: a box is taken out of its cluster, struck off, or kept; and `POST
 //! /v1/rejoin`: one that is out is let in again.
 
 use crate::{Client, ClientError, route};
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/node`, and of what one agent passes on to the leader's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NodeRequest {
     /// The box's host name.
@@ -15,10 +16,15 @@ pub struct NodeRequest {
     pub decision: Decision,
     /// Say what would change, and do nothing.
     pub dry_run: bool,
+    /// The box's name, typed by the person: strikes it off though its copy may be the
+    /// last one that is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<String>,
 }
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeAnswer {
     /// What changes.
     pub target: TakeOut,
@@ -28,11 +34,13 @@ pub struct NodeAnswer {
 
 /// The body of `POST /v1/rejoin`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RejoinRequest {}
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RejoinAnswer {
     /// This box was out, and is not any more.
     pub rejoins: bool,

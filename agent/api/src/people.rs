@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The answer to `GET /v1/introduction`: proofs that this box is of the caller's site,
 /// one for each ring key that it knows. They are messages of the pki crate, in base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IntroductionAnswer {
     /// The proofs.
     pub proofs: Vec<String>,
@@ -14,6 +15,7 @@ pub struct IntroductionAnswer {
 
 /// The body of `POST /v1/revoked`: of a person, and between agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevokedRequest {
     /// The list, PEM, as the site's people CA signed it; none asks for the newest.
@@ -23,6 +25,7 @@ pub struct RevokedRequest {
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RevokedAnswer {
     /// The newest list that the answering box knows, PEM.
     #[serde(default)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/power`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PowerRequest {
     /// Which of the two.
     pub power: Power,
@@ -17,6 +18,7 @@ pub struct PowerRequest {
 
 /// How a running box goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Power {
     /// It comes back by itself.
@@ -38,6 +40,7 @@ impl Power {
 
 /// The answer to `POST /v1/power`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PowerAnswer {
     /// What is missing while the box is down.
     pub absence: Absence,
@@ -47,6 +50,7 @@ pub struct PowerAnswer {
 
 /// What a cluster is without one of its boxes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Absence {
     /// In words, a line each.
     pub lines: Vec<String>,

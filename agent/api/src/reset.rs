@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How much is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reset {
     /// What containers left on this box.
@@ -19,6 +20,7 @@ pub enum Reset {
 
 /// The body of `POST /v1/reset`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResetRequest {
     /// How much is taken.
     #[serde(default)]
@@ -37,6 +39,7 @@ pub struct ResetRequest {
 
 /// What a box that was reset has of its site.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteAfterReset {
     /// The one that it has now.
@@ -49,6 +52,7 @@ pub enum SiteAfterReset {
 
 /// The answer to `POST /v1/reset`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResetAnswer {
     /// What is lost, a line each.
     pub losses: Losses,
@@ -58,6 +62,7 @@ pub struct ResetAnswer {
 
 /// What a reset of a node takes away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Losses {
     /// In words, a line each.
     pub lines: Vec<String>,

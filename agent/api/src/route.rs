@@ -13,6 +13,9 @@ pub const NETWORK: &str = "/v1/network";
 /// `GET` → [`Hardware`](crate::Hardware). Local socket only.
 pub const HARDWARE: &str = "/v1/hardware";
 
+/// `GET` → [`PkiStatus`](crate::PkiStatus). Local socket only.
+pub const PKI: &str = "/v1/pki";
+
 /// `POST` [`PowerRequest`](crate::PowerRequest) →
 /// [`PowerAnswer`](crate::PowerAnswer). Local socket only: root, and the screen
 /// of the box with the site's PIN, if it has one.
@@ -38,9 +41,32 @@ pub const BOX_RESET: &str = "/v1/reset/box";
 /// that does, with its node certificate.
 pub const NODE: &str = "/v1/node";
 
+/// `POST` [`MergeRequest`](crate::MergeRequest) → [`MergeAnswer`](crate::MergeAnswer). On the
+/// local socket root only, unless it is a dry run.
+pub const MERGE: &str = "/v1/merge";
+
+/// `POST` [`BoxMergeRequest`](crate::BoxMergeRequest) →
+/// [`BoxMergeAnswer`](crate::BoxMergeAnswer). Cluster listener, with a node certificate of
+/// a live member.
+pub const BOX_MERGE: &str = "/v1/merge/box";
+
 /// `POST` [`RejoinRequest`](crate::RejoinRequest) →
 /// [`RejoinAnswer`](crate::RejoinAnswer). Local socket only, and root only.
 pub const REJOIN: &str = "/v1/rejoin";
+
+/// `GET` → [`RingAnswer`](crate::RingAnswer), how the ring's keys stand. `POST`
+/// [`RingRequest`](crate::RingRequest) → the same; root only, unless it is a dry run. An
+/// agent that does not lead passes it on to the cluster listener of one that does.
+pub const RING: &str = "/v1/ring";
+
+/// `POST` [`RingSiteRequest`](crate::RingSiteRequest) →
+/// [`RingSiteAnswer`](crate::RingSiteAnswer). Root only; from elsewhere once.
+pub const RING_SITE: &str = "/v1/ring/site";
+
+/// `POST` [`RingKeyRequest`](crate::cluster::RingKeyRequest) →
+/// [`RingKeyAnswer`](crate::cluster::RingKeyAnswer). Cluster listener, with the node
+/// certificate of a live member, or of a box that was away and has its place still.
+pub const RING_KEY: &str = "/v1/ring/key";
 
 /// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
 /// only.
@@ -93,6 +119,10 @@ pub const SWARM_JOIN: &str = "/v1/swarm/join";
 /// [`PlacesAnswer`](crate::cluster::PlacesAnswer). Cluster listener, with a node
 /// certificate, that of a node without a place included.
 pub const PLACES: &str = "/v1/places";
+
+/// `POST` [`Look`](crate::cluster::Look) → the same. Cluster listener, with a node
+/// certificate.
+pub const LOOK: &str = "/v1/look";
 
 /// `POST` [`CopiesRequest`](crate::cluster::CopiesRequest) →
 /// [`CopiesAnswer`](crate::cluster::CopiesAnswer). Cluster listener, with a node

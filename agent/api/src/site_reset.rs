@@ -9,6 +9,7 @@ const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The body of `POST /v1/reset/site`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SiteResetRequest {
     /// The site's name, typed by a person: without it nothing is done.
     pub site: Option<String>,
@@ -22,6 +23,7 @@ pub struct SiteResetRequest {
 
 /// The body of `POST /v1/reset/box`, which one box of a site says to another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BoxResetRequest {
     /// The site's name, as a person typed it.
     pub site: String,
@@ -33,6 +35,7 @@ pub struct BoxResetRequest {
 
 /// The answer to `POST /v1/reset/site`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SiteResetAnswer {
     /// The site's name.
     pub site: String,
@@ -42,6 +45,7 @@ pub struct SiteResetAnswer {
 
 /// What becomes of one box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BoxReset {
     /// Its name.
     pub name: String,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 /// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// Release of the image.
     pub release: String,
@@ -57,6 +58,7 @@ pub struct Status {
 /// Seconds since power-on as the kernel counts them (`CLOCK_BOOTTIME`;
 /// firmware and boot loader excluded).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BootTimes {
     /// When the real root's init started.
     pub userspace: f64,
@@ -66,6 +68,7 @@ pub struct BootTimes {
 
 /// One phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseStatus {
     /// Which.
     pub phase: Phase,
@@ -79,6 +82,7 @@ pub struct PhaseStatus {
 
 /// When a part of the node was last looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartView {
     /// Which.
     pub part: Part,
@@ -92,6 +96,7 @@ pub struct PartView {
 
 /// A step that was done, or could not be: one line of the node's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Version of this record.
     pub version: u32,
@@ -114,6 +119,7 @@ pub struct Event {
 
 /// A ring member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberView {
     /// Host name.
     pub name: String,
@@ -133,6 +139,7 @@ pub struct MemberView {
 
 /// Storage in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StorageView {
     /// Volume name.
     pub volume: String,
@@ -152,6 +159,7 @@ pub struct StorageView {
 
 /// A stack of the Swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StackView {
     /// Its name.
     pub name: String,
@@ -163,6 +171,7 @@ pub struct StackView {
 
 /// A partition that can run full.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiskView {
     /// What a person calls it: `state` or `data`.
     pub name: String,
@@ -174,6 +183,7 @@ pub struct DiskView {
 
 /// Swarm in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SwarmView {
     /// `inactive`, `pending`, `active`, `error`.
     pub local: ashlar_cluster::SwarmLocal,

@@ -13,6 +13,7 @@ pub const MAX_SUPPORT: usize = 8 * 1024 * 1024;
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Support {
     /// Files, in order.
     pub parts: Vec<SupportPart>,
@@ -20,6 +21,7 @@ pub struct Support {
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SupportPart {
     /// Its name, such as `status.json`.
     pub name: String,

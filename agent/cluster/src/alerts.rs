@@ -1,6 +1,7 @@
 //! What a person should know, as data: what is wrong, with what, how bad it is
 //! and what to do. Console, command and metrics show the same ones.
 
+use crate::meeting::Meeting;
 use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
 use crate::{
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How bad it is; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Something that the box is there for does not work.
@@ -42,6 +44,7 @@ impl std::fmt::Display for Severity {
 
 /// Something that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alert {
     /// How bad it is.
     pub severity: Severity,
@@ -175,21 +178,7 @@ fn network(change: &NetworkChange, found: &mut Found) {
 }
 
 fn members(s: &Situation<'_>, found: &mut Found) {
-    let clusters: BTreeSet<_> = s.strangers().filter_map(|m| m.cluster.as_ref()).collect();
-    for cluster in clusters {
-        let names: BTreeSet<_> = s
-            .strangers()
-            .filter(|m| m.cluster.as_ref() == Some(cluster))
-            .map(|m| m.name.as_str())
-            .collect();
-        let names: Vec<_> = names.into_iter().collect();
-        let words = format!(
-            "another cluster of this site is in sight: {} of cluster {cluster}",
-            names.join(", ")
-        );
-        let cure = "set the boxes of the cluster that holds no data up anew: two never merge";
-        found.critical("another-cluster", &cluster.0, words, cure);
-    }
+    other_clusters(s, found);
     let id = s.observed.identity.as_ref().map(|me| &me.id);
     if s.live().filter(|m| m.id.is_some() && m.id.as_ref() == id).count() > 1 {
         let words = "another live node has this node's id: one is a copy of the other's disk";
@@ -219,7 +208,7 @@ fn members(s: &Situation<'_>, found: &mut Found) {
         found.notice("taken-out", "this node", words, cure);
     }
     leaving(s, found);
-    if s.observed.retired && !s.observed.removed {
+    if s.observed.retired && !s.observed.removed && s.observed.yields.is_none() {
         let words =
             "this box was gone for longer than its grace time, and its place was given away";
         let cure = "it sets its copy aside and joins as a new box by itself";
@@ -236,6 +225,58 @@ fn members(s: &Situation<'_>, found: &mut Found) {
         let words = format!("{} at {} does not answer", member.name, member.address);
         let cure = "look whether it has power and its cable; it comes back by itself";
         found.warning("member-lost", &member.name, words, cure);
+    }
+}
+
+/// Clusters of this site beside this box's own, or beside each other.
+fn other_clusters(s: &Situation<'_>, found: &mut Found) {
+    let mut clusters = s.clusters();
+    let Some(own) = s.observed.membership.as_ref().map(|m| &m.cluster) else {
+        if clusters.len() > 1 {
+            let all: Vec<_> = clusters.keys().map(|id| id.0.as_str()).collect();
+            let words = format!("two clusters of this site are in sight: {}", all.join(" and "));
+            let cure = "each of their boxes says which goes on, or how to settle it";
+            found.critical("another-cluster", "this site", words, cure);
+        }
+        return;
+    };
+    clusters.remove(own);
+    for (cluster, other) in clusters {
+        let names = other.names();
+        let ends = match (&s.observed.yields, s.meeting()) {
+            (Some(yielding), _) => format!("this one dissolves into {}", yielding.into),
+            (None, Meeting::Yields(into)) => format!("this one holds no data: it goes into {into}"),
+            (None, Meeting::BothHold(_)) if other.yields.is_none() => {
+                let words = format!(
+                    "another cluster of this site is in sight: {names} of cluster {cluster}; both \
+                     hold data, and neither changes"
+                );
+                let cure = format!(
+                    "save what you need of this one and say `ashlarctl cluster merge --into \
+                     {cluster}` here; or keep it, and say so there with `--into {own}`"
+                );
+                found.critical("another-cluster", &cluster.0, words, &cure);
+                continue;
+            }
+            (None, Meeting::Unsettled(until)) if other.yields.is_none() => {
+                let words = format!(
+                    "another cluster of this site is in sight: {names} of cluster {cluster}; which \
+                     of them goes on is open until {until}"
+                );
+                let cure = format!(
+                    "wait for that; or say `ashlarctl cluster merge --into {cluster}` here, or \
+                     there with `--into {own}`"
+                );
+                found.critical("another-cluster", &cluster.0, words, &cure);
+                continue;
+            }
+            _ => "that one dissolves".to_owned(),
+        };
+        let words = format!(
+            "another cluster of this site is in sight: {names} of cluster {cluster}; {ends}"
+        );
+        let cure = "nothing: they become one by themselves, and copies are set aside";
+        found.warning("another-cluster", &cluster.0, words, cure);
     }
 }
 

@@ -2,7 +2,7 @@
 //! Swarm's Raft, as a label of the cluster object. The leader alone changes it,
 //! by compare-and-swap on the object's version.
 
-use crate::NodeId;
+use crate::{NodeId, Rotation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,9 +10,13 @@ use std::net::IpAddr;
 /// The label that carries it.
 pub const INTENT_LABEL: &str = "ashlar.intent";
 
-/// The version of the record that this release writes. It reads those before as
+/// The newest version of the record that this release reads. It reads those before as
 /// well: what they do not say was not so.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The version of a record in which nobody asked for another ring key and nobody was
+/// struck off at once: the release before reads it.
+const BEFORE: u32 = 2;
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct Intent {
     /// Boxes that lost theirs, for good.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retired: BTreeMap<NodeId, RetiredBox>,
+    /// The last replacement of the ring's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Rotation>,
 }
 
 /// A box that has a place in the cluster.
@@ -56,6 +63,25 @@ pub struct RetiredBox {
     /// A person asked for it: it stays out until a person lets it in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+    /// A person struck it off at once: it is not asked, and what can shut out its
+    /// certificate does. It counts as removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
+    /// It showed the CA's key when it was struck off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ca_key: bool,
+}
+
+impl RetiredBox {
+    /// How long after a box was struck off a certificate of it may still hold, in
+    /// seconds: the life of one, and a day for clocks.
+    pub const OUTLIVED: u64 = 31 * 86_400;
+
+    /// Whether at `now` a certificate may hold of a box that was struck off.
+    #[must_use]
+    pub const fn is_to_be_shut_out(&self, now: u64) -> bool {
+        self.revoked && now.saturating_sub(self.at) < Self::OUTLIVED
+    }
 }
 
 /// As it travels.
@@ -83,7 +109,9 @@ impl Intent {
     /// # Errors
     /// Never: every record is JSON.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&Envelope { version: VERSION, intent: self })
+        let new = self.ring.is_some() || self.retired.values().any(|gone| gone.revoked);
+        let version = if new { VERSION } else { BEFORE };
+        serde_json::to_string(&Envelope { version, intent: self })
     }
 
     /// Reads what is in Raft.
@@ -139,6 +167,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{KeyPrint, RotationStage};
 
     fn example() -> Intent {
         let address = |n| IpAddr::from([10, 83, 0, n]);
@@ -147,19 +176,28 @@ mod tests {
                 KnownBox { name: format!("ashlar-{n}"), address: address(n), lost_since, remove };
             (NodeId(format!("{n}aaa")), known)
         };
-        let gone = |n: u8, removed| {
+        let gone = |n: u8, removed, revoked| {
             let (name, at) = (format!("ashlar-{n}"), 1_790_000_000);
-            (NodeId(format!("{n}aaa")), RetiredBox { name, address: address(n), at, removed })
+            let (address, ca_key) = (address(n), revoked);
+            let gone = RetiredBox { name, address, at, removed, revoked, ca_key };
+            (NodeId(format!("{n}aaa")), gone)
         };
         Intent {
             boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
-            retired: [gone(8, true), gone(9, false)].into(),
+            retired: [gone(7, true, true), gone(8, true, false), gone(9, false, false)].into(),
+            ring: Some(Rotation {
+                number: 2,
+                key: KeyPrint("00112233445566ff".into()),
+                stage: RotationStage::Only,
+                since: 1_790_000_200,
+                given_out: Some(1_790_000_300),
+            }),
         }
     }
 
     #[test]
     fn the_record_is_written_as_the_golden_file_has_it() {
-        let golden = include_str!("../tests/golden/intent-2.json");
+        let golden = include_str!("../tests/golden/intent-3.json");
         let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&example().encode().unwrap()).unwrap();
@@ -168,17 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_the_release_before_is_read() {
-        let before = include_str!("../tests/golden/intent-1.json");
-        let mut intent = example();
+    fn records_of_the_releases_before_are_read() {
+        let second = include_str!("../tests/golden/intent-2.json");
+        let mut intent = Intent { ring: None, ..example() };
+        intent.retired.retain(|_, gone| !gone.revoked);
+        assert_eq!(Intent::decode(second).as_ref(), Ok(&intent));
+        // And the other way round, until somebody asks for what they do not know.
+        let written: serde_json::Value = serde_json::from_str(&intent.encode().unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(second).unwrap());
+        let first = include_str!("../tests/golden/intent-1.json");
         intent.retired.retain(|_, gone| !gone.removed);
-        assert_eq!(Intent::decode(before), Ok(intent));
+        assert_eq!(Intent::decode(first), Ok(intent));
     }
 
     #[test]
     fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
-        let newer = r#"{"version":3,"boxes":{},"rollout":"x"}"#;
-        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(3)));
+        let newer = r#"{"version":4,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(4)));
         for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
             assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
         }
@@ -187,6 +231,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":3}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":4}"#)), Record::Unreadable(_)));
     }
 }

@@ -10,13 +10,17 @@
 mod alerts;
 mod intent;
 mod lint;
+mod meeting;
+mod merging;
 mod observed;
 mod pair;
 mod phase;
 mod phases;
 mod plan;
 mod quorum;
+mod revocation;
 mod roster;
+mod rotation;
 mod seen;
 mod sets;
 pub mod simulate;
@@ -32,12 +36,18 @@ mod words;
 pub use alerts::*;
 pub use intent::*;
 pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
+pub use meeting::{Keeps, UnknownKeeps, Yielding};
+pub use merging::*;
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
 pub use plan::{fence, gives_up_copies, hands_over, plan};
 pub use quorum::*;
 pub use roster::*;
+pub use rotation::{
+    BoxKeys, KeyPrint, RingKeys, Rotation, RotationStage, RotationTarget, ToldRotation,
+    boxes_and_keys, current_rotation, give_out, rotate,
+};
 pub use seen::*;
 pub use sets::*;
 pub use step::*;

@@ -11,8 +11,10 @@
 mod founding;
 mod general;
 mod growth;
+mod meeting;
 mod pair;
 mod removal;
+mod rotation;
 mod storage;
 mod swarm;
 mod witness;
@@ -260,6 +262,18 @@ pub const RULES: &[Rule] = &[
         check: swarm::remove_only_what_is_not_shipped,
     },
     Rule {
+        name: "ring-key-by-record",
+        invariant: 2,
+        says: "the ring's key is taken, used and forgotten only as far as the record has come",
+        check: rotation::by_record,
+    },
+    Rule {
+        name: "ring-key-only-when-all-follow",
+        invariant: 2,
+        says: "a new ring key is used only once all that are seen have it, and the old one forgotten only once all use the new one",
+        check: rotation::only_when_all_follow,
+    },
+    Rule {
         name: "only-by-a-record-it-reads",
         invariant: 2,
         says: "nothing cluster-wide is changed while the cluster's record is of a release that this one cannot read",
@@ -290,9 +304,15 @@ pub const RULES: &[Rule] = &[
         check: removal::give_up_only_what_is_whole_elsewhere,
     },
     Rule {
+        name: "admit-every-box",
+        invariant: 10,
+        says: "the volume serves every box that has its place, and none that was struck off while a certificate of it may hold",
+        check: removal::admit_every_box,
+    },
+    Rule {
         name: "detach-only-the-retired",
         invariant: 5,
-        says: "only a retired box that is out of reach and gives no brick leaves the storage pool",
+        says: "only a retired box that is out of reach, or was struck off, and gives no brick leaves the storage pool",
         check: removal::detach_only_the_retired,
     },
     Rule {
@@ -312,6 +332,18 @@ pub const RULES: &[Rule] = &[
         invariant: 5,
         says: "a node forgets its cluster only if others said that its place was given away, and then does nothing else; if a person took it out it stays out",
         check: removal::start_anew_only_when_told,
+    },
+    Rule {
+        name: "yield-only-what-holds-nothing",
+        invariant: 6,
+        says: "a cluster dissolves by itself only into one that comes before it, if neither its leader nor this box sees anything of a person's in it, and both have been in sight for long",
+        check: meeting::yield_only_what_holds_nothing,
+    },
+    Rule {
+        name: "dissolve-only-when-all-agree",
+        invariant: 6,
+        says: "a box leaves a cluster that dissolves only if it wrote that down, every other box of it shows the same, one of the other cluster can let it in, and it sees nothing of a person's or a person asked for it",
+        check: meeting::dissolve_only_when_all_agree,
     },
     Rule {
         name: "restart-only-the-hung",

@@ -4,7 +4,9 @@
 //! on it, because "I could not look" is not "there is nothing". Why it is
 //! silent, and since when, stands in [`Observed::looks`].
 
-use crate::{Look, Part, Rebalance, Record, SwarmRole};
+use crate::{
+    Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation, Yielding,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -60,6 +62,14 @@ pub struct Observed {
     /// it in again.
     #[serde(default)]
     pub out: bool,
+    /// Whether there is a file in the cluster volume; `None` if nobody looked: only a box
+    /// that sees another cluster does.
+    #[serde(default)]
+    pub files: Option<bool>,
+    /// This box's cluster dissolves into another one. It stands until the box belongs to
+    /// that one.
+    #[serde(default)]
+    pub yields: Option<Yielding>,
     /// This box is being switched off or restarted in order, and may hand over first.
     #[serde(default)]
     pub goes_down: bool,
@@ -106,6 +116,7 @@ pub struct Place {
 
 /// A change of the site's network that is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkChange {
     /// It is set up; the one of before is put back unless somebody answers under it.
@@ -131,6 +142,7 @@ pub struct Clock {
 
 /// Who this node is, for life.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeId(pub String);
 
 impl std::fmt::Display for NodeId {
@@ -141,6 +153,7 @@ impl std::fmt::Display for NodeId {
 
 /// A cluster's random id, made at its founding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterId(pub String);
 
 impl std::fmt::Display for ClusterId {
@@ -151,6 +164,7 @@ impl std::fmt::Display for ClusterId {
 
 /// A node's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity {
     /// Random id, made at first boot, kept in state.
     pub id: NodeId,
@@ -182,7 +196,7 @@ pub struct Membership {
 pub struct Ring {
     /// Every member known, this node included.
     pub members: Vec<RingMember>,
-    /// Milliseconds since the set of live members, or a cluster tag of one,
+    /// Milliseconds since the set of live members, or the cluster of one or what it keeps,
     /// last changed.
     pub quiet_ms: u64,
 }
@@ -210,6 +224,16 @@ pub struct RingMember {
     /// Tag `data`, `none`: the member votes and carries no data.
     #[serde(default)]
     pub witness: bool,
+    /// Tag `keys`: the ring keys that the member has, by their fingerprints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<RingKeys>,
+    /// Tag `keeps`: what its cluster holds, as its leader shows it while another one is in
+    /// sight.
+    #[serde(default)]
+    pub keeps: Option<Keeps>,
+    /// Tag `yields`: it knows that its cluster dissolves into that one.
+    #[serde(default)]
+    pub yields: Option<ClusterId>,
     /// Tag `hand`: that the right of two to go on alone shall change hands.
     #[serde(default)]
     pub hand: Option<Hand>,
@@ -238,6 +262,7 @@ impl Hand {
 
 /// Serf's view of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MemberStatus {
     /// Answers.
@@ -265,6 +290,16 @@ pub struct Pki {
     /// site and seal have to follow.
     #[serde(default)]
     pub ring_key_changed: bool,
+    /// The ring keys of this node; `None` before they could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_keys: Option<RingKeys>,
+    /// A key that was made here and that nobody else has before the ring does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<KeyPrint>,
+    /// What managers of the Swarm told of a replacement of the ring's key, while this
+    /// node does not read the record itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_rotation: Option<ToldRotation>,
     /// Boxes that this node serves no more, by its own list.
     #[serde(default)]
     pub struck_off: BTreeSet<NodeId>,
@@ -323,6 +358,10 @@ pub struct Volume {
     /// known, or nothing is to move.
     #[serde(default)]
     pub rebalance: Option<Rebalance>,
+    /// Whom the bricks let in, by the names in their certificates; `None` is everybody
+    /// with a certificate of the cluster.
+    #[serde(default)]
+    pub admits: Option<BTreeSet<String>>,
     /// How often the right of two copies to go on alone changed hands, as the volume
     /// itself notes: even, and it is the first one's; odd, and the second one's.
     #[serde(default)]
@@ -384,6 +423,10 @@ pub struct Swarm {
     /// if it has not.
     #[serde(default)]
     pub manager_less_ms: Option<u64>,
+    /// Services, configs and secrets that no recipe ships, in words; `None` if nobody
+    /// looked: only a manager that sees another cluster does.
+    #[serde(default)]
+    pub of_people: Option<Vec<String>>,
 }
 
 /// A stack that the agent deployed, as its services tell it.
@@ -414,6 +457,7 @@ impl Stack {
 
 /// The engine's `LocalNodeState`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SwarmLocal {
     /// Member of no Swarm.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A phase, in the order in which they are passed. Each has a systemd target,
 /// `ashlar-<phase>.target`, that other units can be wanted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The node knows its site, its id, its name and its cluster address.

@@ -106,6 +106,9 @@ fn pki(s: &Situation<'_>) -> Stand {
     if s.observed.retired && s.observed.removed {
         return no("a person took this box out of its cluster: it sets its copy aside");
     }
+    if let Some(yielding) = s.observed.yields.as_ref().filter(|_| s.observed.retired) {
+        return no(format!("its cluster dissolves into cluster {}: it begins anew", yielding.into));
+    }
     if s.observed.retired {
         return no("its place was given away while it was gone: it begins anew as another box");
     }

@@ -6,10 +6,12 @@
 mod growth;
 mod joining;
 mod leaving;
+mod meeting;
 mod pair;
 mod pki;
 mod removal;
 mod ring;
+mod rotation;
 mod storage;
 mod swarm;
 mod witness;
@@ -91,6 +93,10 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
     removal::plan(&situation, &mut plan);
+    if meeting::plan(&situation, &mut plan) {
+        return plan;
+    }
+    rotation::plan(&situation, &mut plan);
     unreadable(observed, &mut plan);
     fenced(observed, &mut plan);
     plan

@@ -32,7 +32,14 @@ pub const fn copies(replicas: u8) -> Options {
     match replicas {
         // GlusterFS refuses these for a volume without copies.
         0..=1 => &[],
-        _ => &[("cluster.self-heal-daemon", "on"), ("cluster.quorum-type", "auto")],
+        _ => &[
+            ("cluster.self-heal-daemon", "on"),
+            ("cluster.quorum-type", "auto"),
+            // A cable that is out for some ten seconds costs a copy a few writes, and not
+            // every self-heal daemon the connection whose return would set it to work: what
+            // was missed then waits until it looks by itself, by default for ten minutes.
+            ("cluster.heal-timeout", "60"),
+        ],
     }
 }
 
@@ -141,5 +148,11 @@ mod tests {
         assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
         assert!(copies(2).contains(&("cluster.quorum-type", "auto")));
         assert!(copies(1).is_empty());
+    }
+
+    #[test]
+    fn what_a_copy_missed_without_anybody_noticing_is_looked_for_every_minute() {
+        assert!(copies(3).contains(&("cluster.heal-timeout", "60")));
+        assert!(copies(2).contains(&("cluster.heal-timeout", "60")));
     }
 }

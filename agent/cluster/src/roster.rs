@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 /// How a box stands in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Tenure {
     /// It is there.

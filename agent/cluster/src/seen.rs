@@ -6,6 +6,7 @@ use std::fmt::{Display, Formatter};
 /// A part of a node that is looked at by itself, on a clock of its own: one
 /// that hangs holds up no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// The gossip ring.

@@ -11,9 +11,12 @@ mod act;
 mod check;
 mod gossip;
 mod look;
+mod meet;
 mod pair;
 mod random;
 mod removal;
+mod revocation;
+mod rotation;
 mod scenario;
 mod sets;
 mod witness;
@@ -134,9 +137,15 @@ pub(crate) struct Simulation {
     gone: BTreeSet<usize>,
     /// As which node a box goes on that begins anew.
     reborn: BTreeMap<usize, usize>,
+    /// Boxes of thieves: nobody can tell them anything.
+    deaf: BTreeSet<usize>,
     /// Nodes whose brick was given up by a step.
     given_up: BTreeSet<usize>,
+    /// Nodes that left a cluster which dissolved.
+    dissolved: BTreeSet<usize>,
     clusters_made: u64,
+    /// Ring keys that were made.
+    keys_made: u64,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
     /// Since when a node that must stay ready is not.
@@ -162,8 +171,11 @@ impl Simulation {
             apart: BTreeSet::new(),
             gone: BTreeSet::new(),
             reborn: BTreeMap::new(),
+            deaf: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            dissolved: BTreeSet::new(),
             clusters_made: 0,
+            keys_made: 0,
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
             report: Report::default(),
@@ -206,6 +218,7 @@ impl Simulation {
             return;
         }
         self.say(Some(node), || "loses power".into());
+        self.nodes[node].disk.forget_what_is_not_noted();
         self.unready.remove(&node);
         self.miss(node);
         if let Some(pool) = self.nodes[node].disk.pool {

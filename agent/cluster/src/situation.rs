@@ -125,6 +125,13 @@ impl<'a> Situation<'a> {
             || retired.into_iter().any(|gone| gone.name == name)
     }
 
+    /// Whether a person struck the box of that name off.
+    pub(crate) fn is_struck_off(&self, name: &str) -> bool {
+        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let mut retired = record.into_iter().flat_map(|intent| intent.retired.values());
+        retired.any(|gone| gone.revoked && gone.name == name)
+    }
+
     /// Whether the box at this address is on its way out.
     pub(crate) fn leaves(&self, address: IpAddr) -> bool {
         self.leaving().any(|known| known.address == address)

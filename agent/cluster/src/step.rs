@@ -1,7 +1,7 @@
 //! What a plan can contain. Each step may be repeated: done twice, or again
 //! after a power cut half-way, it ends in the same state.
 
-use crate::{ClusterId, Intent, NodeId, Part, Phase, Tags};
+use crate::{ClusterId, Intent, KeyPrint, NodeId, Part, Phase, Tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -48,6 +48,7 @@ pub struct Fence {
 
 /// Something that is wanted and not done yet, and what holds it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Wait {
     /// What is wanted.
     pub wanted: String,
@@ -166,6 +167,24 @@ pub enum Step {
     },
     /// Make the ring's primary key the site's, and seal the CA key with it.
     AdoptRingKey,
+    /// Fetch the ring's new key over mutual TLS, and read with it besides. The one that
+    /// made it has it already, and asks nobody.
+    TakeRingKey {
+        /// Which.
+        key: KeyPrint,
+        /// Boxes to ask, in order.
+        via: Vec<IpAddr>,
+    },
+    /// Seal what this node says in the ring with that key, which it reads already.
+    UseRingKey {
+        /// Which.
+        key: KeyPrint,
+    },
+    /// Read what is sealed with any other key no more.
+    DropRingKeys {
+        /// The one that stays.
+        keep: KeyPrint,
+    },
     /// Add a node to the trusted storage pool (leader only).
     ProbePeer {
         /// Its cluster address.
@@ -281,12 +300,15 @@ pub enum Step {
         /// Whether it only votes.
         voting: bool,
     },
-    /// Strike the dead entry of a box that joined the Swarm anew (leader only).
+    /// Strike the dead entry of a box that joined the Swarm anew, or that of a box that
+    /// lost its place (leader only).
     DropSwarmEntry {
         /// The entry's id.
         id: String,
         /// The box's host name.
         name: String,
+        /// The box was struck off by a person: its entry goes though it is up.
+        revoked: bool,
     },
     /// Write the cluster's record into Raft, if it is still the one that this
     /// was planned on (leader only).
@@ -311,6 +333,12 @@ pub enum Step {
         /// Replica count afterwards.
         replicas: u8,
     },
+    /// Let the volume's bricks serve only these, by the names in their certificates; or
+    /// everybody with a certificate of the cluster (leader only).
+    AdmitToVolume {
+        /// Who.
+        names: Option<BTreeSet<String>>,
+    },
     /// Strike a retired box off the storage pool (leader only).
     DetachPeer {
         /// Its address.
@@ -329,6 +357,19 @@ pub enum Step {
     /// Set this node's copy aside, forget the cluster and everything that came
     /// of it, and begin anew under a new id.
     StartAnew,
+    /// Write down that this node's cluster dissolves into another one of its site.
+    Yield {
+        /// The one that goes on.
+        into: ClusterId,
+    },
+    /// Strike that out again: this node's cluster goes on.
+    StandFast,
+    /// Leave the cluster, which dissolves: set this node's copy aside, forget everything
+    /// that came of it, and begin anew under a new id, as a box of the other cluster.
+    Dissolve {
+        /// The one that goes on.
+        into: ClusterId,
+    },
     /// Set this node's copy aside, forget the cluster and everything that came of
     /// it, and stay out until a person lets this box in again.
     StayOut,
@@ -350,12 +391,17 @@ impl Step {
     #[must_use]
     pub const fn phase(&self) -> Phase {
         match self {
-            Self::MakeIdentity | Self::TakeMachine | Self::StartAnew | Self::StayOut => {
-                Phase::Identity
-            }
+            Self::MakeIdentity
+            | Self::TakeMachine
+            | Self::StartAnew
+            | Self::StayOut
+            | Self::Dissolve { .. } => Phase::Identity,
             Self::Start { daemon: Daemon::Ring }
             | Self::Restart { daemon: Daemon::Ring }
             | Self::JoinRing { .. }
+            | Self::TakeRingKey { .. }
+            | Self::UseRingKey { .. }
+            | Self::DropRingKeys { .. }
             | Self::ForgetMember { .. }
             | Self::SetTags { .. } => Phase::Ring,
             Self::Found
@@ -364,6 +410,8 @@ impl Step {
             | Self::FetchCaKey { .. }
             | Self::DropCaKey { .. }
             | Self::StrikeOff { .. }
+            | Self::Yield { .. }
+            | Self::StandFast
             | Self::AdoptRingKey => Phase::Pki,
             Self::Start { daemon: Daemon::Storage }
             | Self::Restart { daemon: Daemon::Storage }
@@ -377,6 +425,7 @@ impl Step {
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
+            | Self::AdmitToVolume { .. }
             | Self::TuneVolume
             | Self::HandOver { .. }
             | Self::HandBack { .. }
@@ -416,6 +465,7 @@ impl Step {
             | Self::ReplaceBrick { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
+            | Self::AdmitToVolume { .. }
             | Self::ForgetMember { .. }
             | Self::TuneVolume
             | Self::HandBack { .. }
@@ -440,9 +490,15 @@ impl Step {
             | Self::FetchCaKey { .. }
             | Self::DropCaKey { .. }
             | Self::AdoptRingKey
+            | Self::TakeRingKey { .. }
+            | Self::UseRingKey { .. }
+            | Self::DropRingKeys { .. }
             | Self::StrikeOff { .. }
             | Self::StartAnew
             | Self::StayOut
+            | Self::Yield { .. }
+            | Self::StandFast
+            | Self::Dissolve { .. }
             | Self::HandOver { .. }
             | Self::MountVolume
             | Self::Remount
@@ -460,6 +516,9 @@ impl Step {
     pub const fn rests_on(&self) -> &'static [Part] {
         if matches!(self, Self::HandOver { .. }) {
             return &[Part::Ring, Part::Storage, Part::Engine];
+        }
+        if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
+            return &[Part::Ring, Part::Mount, Part::Engine];
         }
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],

@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{ClusterId, Hand, NodeId, Observed, SwarmLocal, SwarmRole};
+use crate::{ClusterId, Hand, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,13 @@ pub struct Tags {
     pub swarm: Option<SwarmRole>,
     /// Tag `data`: `none` if it is a witness.
     pub witness: bool,
+    /// Tag `keys`: the ring keys that the node has, by their fingerprints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<RingKeys>,
+    /// Tag `keeps`: what its cluster holds, if it leads that and sees another one.
+    pub keeps: Option<Keeps>,
+    /// Tag `yields`: the cluster that its own dissolves into.
+    pub yields: Option<ClusterId>,
     /// Tag `hand`: `over` if it is being switched off, `back` if it handed over and
     /// asks to have its turn again.
     pub hand: Option<Hand>,
@@ -63,6 +70,10 @@ impl Tags {
             ca_key: membership.is_some() && observed.pki.ca_key,
             swarm,
             witness: observed.witness,
+            keys: observed.pki.ring_keys.as_ref().map(RingKeys::shown),
+            // Told once another cluster is in sight, by whoever knows.
+            keeps: None,
+            yields: membership.and(observed.yields.as_ref()).map(|y| y.into.clone()),
             hand: if observed.goes_down && membership.is_some() {
                 Some(Hand::Over)
             } else {
@@ -85,6 +96,9 @@ impl Tags {
         put("ca", self.ca_key.then_some("key"));
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
+        put("keys", self.keys.as_ref().map(RingKeys::to_tag).as_deref());
+        put("keeps", self.keeps.map(|keeps| keeps.to_string()).as_deref());
+        put("yields", self.yields.as_ref().map(|c| c.0.as_str()));
         put("hand", self.hand.map(Hand::as_str));
         map
     }
@@ -105,6 +119,9 @@ impl Tags {
                 _ => None,
             },
             witness: get("data") == Some("none"),
+            keys: get("keys").and_then(RingKeys::from_tag),
+            keeps: get("keeps").and_then(|keeps| keeps.parse().ok()),
+            yields: get("yields").map(|c| ClusterId(c.to_owned())),
             hand: match get("hand") {
                 Some("over") => Some(Hand::Over),
                 Some("back") => Some(Hand::Back),

@@ -3,22 +3,27 @@
 //! follows from the record, step by step (`plan/leaving.rs`).
 
 use crate::plan::{spare_for, unhealthy};
+use crate::revocation;
 use crate::situation::{Situation, manager_count};
 use crate::{Intent, KnownBox, NodeId, Observed, Roster, Tenure, Wanted};
 use serde::{Deserialize, Serialize};
 
 /// What a person asks of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Take it out.
     Remove,
     /// Keep it: it was to be taken out.
     Keep,
+    /// Strike it off at once: it is not emptied, and not asked.
+    Revoke,
 }
 
 /// What would come of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TakeOut {
     /// What changes, a line each.
     pub lines: Vec<String>,
@@ -26,10 +31,13 @@ pub struct TakeOut {
     pub afterwards: String,
     /// Why it is refused, and nothing is done.
     pub refused: Option<String>,
+    /// Why it is done only for a person who typed the box's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless_typed: Option<String>,
 }
 
 impl TakeOut {
-    fn refused(why: impl Into<String>) -> Self {
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
         Self { refused: Some(why.into()), ..Self::default() }
     }
 }
@@ -48,6 +56,9 @@ pub fn decide(
     let Some(intent) = record.filter(|_| leads) else {
         return (TakeOut::refused("this box does not lead the cluster"), None);
     };
+    if decision == Decision::Revoke {
+        return revocation::decide(&Situation::new(observed, wanted), intent, name);
+    }
     if intent.retired.values().any(|gone| gone.name == name) {
         let why = format!("{name} has lost its place already: that is not taken back");
         return (TakeOut::refused(why), None);
@@ -63,7 +74,9 @@ pub fn decide(
             lines: vec![format!("{name} stays: it gets tasks, a copy and a seat again as needed")],
             ..TakeOut::default()
         },
-        Decision::Keep => TakeOut::refused(format!("nobody asked to take {name} out")),
+        Decision::Keep | Decision::Revoke => {
+            TakeOut::refused(format!("nobody asked to take {name} out"))
+        }
     };
     let remove = decision == Decision::Remove;
     let next = (target.refused.is_none() && known.remove != remove).then(|| {
@@ -126,12 +139,12 @@ fn removal(s: &Situation<'_>, intent: &Intent, id: &NodeId, known: &KnownBox) ->
          or a factory reset{}",
         if alive { "" } else { ", should it be switched on again" }
     ));
-    TakeOut { lines, afterwards: afterwards(s, intent, known, copies), refused: None }
+    TakeOut { lines, afterwards: afterwards(s, intent, &known.name, copies), ..TakeOut::default() }
 }
 
 /// How many are left, and what they can lose.
-fn afterwards(s: &Situation<'_>, intent: &Intent, known: &KnownBox, copies: usize) -> String {
-    let boxes = intent.boxes.values().filter(|b| !b.remove && b.name != known.name).count();
+pub(crate) fn afterwards(s: &Situation<'_>, intent: &Intent, gone: &str, copies: usize) -> String {
+    let boxes = intent.boxes.values().filter(|b| !b.remove && b.name != gone).count();
     let managers = manager_count(boxes, s.wanted.managers);
     let many = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let mut words = many(boxes, "box", "boxes");

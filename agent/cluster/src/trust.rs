@@ -1,7 +1,7 @@
 //! Whom a member serves, and with what. A certificate says who calls; the ring
 //! says whether that node still has a place here.
 
-use crate::{ClusterId, MemberStatus, NodeId, RingMember};
+use crate::{ClusterId, Intent, MemberStatus, NodeId, RingMember};
 use std::net::IpAddr;
 
 /// On how many nodes the CA's key lies, if there are as many.
@@ -90,6 +90,14 @@ pub enum NotServed {
         /// This node's cluster.
         cluster: ClusterId,
     },
+    /// It belongs to another cluster, and must leave that first.
+    #[error("{name} is a member of cluster {cluster}: it cannot be of two")]
+    OfAnotherCluster {
+        /// Its host name.
+        name: String,
+        /// That cluster.
+        cluster: ClusterId,
+    },
     /// Somebody else has its name, id or address.
     #[error(
         "{other} has the name, id or address of {name}: one of the two is a copy; set it up anew"
@@ -99,6 +107,12 @@ pub enum NotServed {
         name: String,
         /// The other's.
         other: String,
+    },
+    /// It has no place that the cluster's record knows, or is to lose it.
+    #[error("{name} is not alive in the ring, and has no place that it will keep")]
+    NoPlace {
+        /// Its host name.
+        name: String,
     },
     /// The CA key has copies enough.
     #[error("{held} other nodes hold the CA key, which is enough")]
@@ -111,12 +125,21 @@ pub enum NotServed {
 /// Whether a newcomer may enrol. It has proved the ring key and not its name: it
 /// must be alive in the ring under the id and at the address that it claims and
 /// calls from, and nobody else may have its name or id, dead or alive, nor its
-/// address alive. (A dead one's address may be given to the box that replaces it.)
+/// address alive. (A dead one's address may be given to the box that replaces it.) One
+/// that lost its certificate shows this cluster; one that shows another is not let in.
 ///
 /// # Errors
 /// [`NotServed`].
-pub fn may_enrol(caller: &Caller<'_>, members: &[RingMember]) -> Result<(), NotServed> {
-    in_the_ring(caller, members)?;
+pub fn may_enrol(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+) -> Result<(), NotServed> {
+    let member = in_the_ring(caller, members)?;
+    if let Some(other) = member.cluster.as_ref().filter(|other| *other != cluster) {
+        let (name, cluster) = (caller.name.into(), other.clone());
+        return Err(NotServed::OfAnotherCluster { name, cluster });
+    }
     let there = members.iter().filter(|m| m.status != MemberStatus::Left);
     let mut others = there.filter(|m| !is(caller, m));
     let taken = others.find(|m| {
@@ -165,6 +188,30 @@ pub fn may_hold_ca_key(
     if held < KEY_COPIES { Ok(()) } else { Err(NotServed::KeyHeldEnough { held }) }
 }
 
+/// Whether a caller may have the ring's new key: a live member may, and so may a box that
+/// was away and has its place still. That one cannot be alive in the ring before it has
+/// the key, so its place is looked up in the cluster's record, by who can read it. A box
+/// that a person wants out is not given it.
+///
+/// # Errors
+/// [`NotServed`].
+pub fn may_have_ring_key(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+    record: Option<&Intent>,
+) -> Result<(), NotServed> {
+    let alive = may_be_served(caller, members, cluster);
+    if !matches!(alive, Err(NotServed::NotInTheRing { .. })) {
+        return alive;
+    }
+    let known = record.and_then(|intent| intent.boxes.get(&NodeId(caller.id.into())));
+    let keeps = known.is_some_and(|known| {
+        !known.remove && known.name == caller.name && known.address == caller.address
+    });
+    if keeps { Ok(()) } else { Err(NotServed::NoPlace { name: caller.name.into() }) }
+}
+
 fn is(caller: &Caller<'_>, member: &RingMember) -> bool {
     let same_id = member.id.as_ref() == Some(&NodeId(caller.id.into()));
     same_id && member.name == caller.name && member.address == caller.address
@@ -194,6 +241,7 @@ mod tests {
 
     fn member(id: &str, last: u8) -> RingMember {
         RingMember {
+            keys: None,
             id: Some(NodeId(id.into())),
             name: format!("ashlar-{id}"),
             address: IpAddr::from([10, 83, 0, last]),
@@ -203,6 +251,8 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            keeps: None,
+            yields: None,
             hand: None,
         }
     }
@@ -237,19 +287,29 @@ mod tests {
     #[test]
     fn a_newcomer_enrols_only_while_it_is_itself_in_the_ring() {
         let ring = [member("ab12", 1), member("cd34", 2)];
-        assert_eq!(may_enrol(&caller(), &ring), Ok(()));
-        assert!(may_enrol(&caller(), &ring[1..]).is_err());
-        assert!(may_enrol(&caller(), &[]).is_err(), "the ring is silent");
-        assert!(may_enrol(&caller(), &[failed(member("ab12", 1))]).is_err());
+        assert_eq!(may_enrol(&caller(), &ring, &cluster()), Ok(()));
+        assert!(may_enrol(&caller(), &ring[1..], &cluster()).is_err());
+        assert!(may_enrol(&caller(), &[], &cluster()).is_err(), "the ring is silent");
+        assert!(may_enrol(&caller(), &[failed(member("ab12", 1))], &cluster()).is_err());
         let elsewhere = Caller { from: IpAddr::from([10, 83, 0, 9]), ..caller() };
-        assert!(may_enrol(&elsewhere, &ring).is_err());
+        assert!(may_enrol(&elsewhere, &ring, &cluster()).is_err());
+    }
+
+    #[test]
+    fn a_box_of_one_cluster_is_not_let_into_a_second_one() {
+        let other = RingMember { cluster: Some(ClusterId("decade".into())), ..member("ab12", 1) };
+        let refused = may_enrol(&caller(), &[other], &cluster()).unwrap_err();
+        assert!(matches!(refused, NotServed::OfAnotherCluster { .. }), "{refused}");
+        let fresh = RingMember { cluster: None, ..member("ab12", 1) };
+        assert_eq!(may_enrol(&caller(), &[fresh], &cluster()), Ok(()));
     }
 
     #[test]
     fn nobody_enrols_under_the_name_or_id_of_a_member_that_is_away() {
         let named = RingMember { name: "ashlar-ab12".into(), ..member("ef56", 9) };
         for taken in [named.clone(), failed(named), failed(member("ab12", 9))] {
-            let refused = may_enrol(&caller(), &[member("ab12", 1), taken]).unwrap_err();
+            let refused =
+                may_enrol(&caller(), &[member("ab12", 1), taken], &cluster()).unwrap_err();
             assert!(matches!(refused, NotServed::Taken { .. }), "{refused}");
         }
     }
@@ -257,8 +317,8 @@ mod tests {
     #[test]
     fn the_box_that_replaces_a_dead_one_may_have_its_address() {
         let ring = |other| [member("ab12", 1), other];
-        assert_eq!(may_enrol(&caller(), &ring(failed(member("ef56", 1)))), Ok(()));
-        assert!(may_enrol(&caller(), &ring(member("ef56", 1))).is_err());
+        assert_eq!(may_enrol(&caller(), &ring(failed(member("ef56", 1))), &cluster()), Ok(()));
+        assert!(may_enrol(&caller(), &ring(member("ef56", 1)), &cluster()).is_err());
     }
 
     #[test]
@@ -276,9 +336,32 @@ mod tests {
     fn who_was_struck_off_is_served_nothing_though_it_is_in_the_ring() {
         let struck = Caller { struck_off: true, ..caller() };
         let ring = [member("ab12", 1)];
-        assert!(may_enrol(&struck, &ring).is_err());
+        assert!(may_enrol(&struck, &ring, &cluster()).is_err());
         assert!(may_be_served(&struck, &ring, &cluster()).is_err());
         assert!(may_hold_ca_key(&struck, &ring, &cluster()).is_err());
+    }
+
+    #[test]
+    fn the_ring_key_goes_to_who_has_a_place_and_keeps_it_though_it_is_not_seen() {
+        let known = |remove| {
+            let (name, address) = ("ashlar-ab12".to_owned(), caller().address);
+            let known = crate::KnownBox { name, address, lost_since: Some(1), remove };
+            Intent { boxes: [(NodeId("ab12".into()), known)].into(), ..Intent::default() }
+        };
+        let gone = [failed(member("ab12", 1)), member("cd34", 2)];
+        let may = |caller: &Caller<'_>, members: &[RingMember], record: Option<&Intent>| {
+            may_have_ring_key(caller, members, &cluster(), record)
+        };
+        assert_eq!(may(&caller(), &gone, Some(&known(false))), Ok(()));
+        assert!(may(&caller(), &gone, Some(&known(true))).is_err(), "a person wants it out");
+        assert!(may(&caller(), &gone, Some(&Intent::default())).is_err(), "it has no place");
+        assert!(may(&caller(), &gone, None).is_err(), "who cannot read the record gives nothing");
+        let elsewhere = Caller { from: IpAddr::from([10, 83, 0, 9]), ..caller() };
+        assert!(may(&elsewhere, &gone, Some(&known(false))).is_err());
+        let struck = Caller { struck_off: true, ..caller() };
+        assert!(may(&struck, &gone, Some(&known(false))).is_err());
+        // Who is being emptied needs the ring until it is out.
+        assert_eq!(may(&caller(), &[member("ab12", 1)], Some(&known(true))), Ok(()));
     }
 
     #[test]

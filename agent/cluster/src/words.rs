@@ -39,6 +39,14 @@ impl Display for Step {
             Self::FetchCaKey { via } => write!(f, "fetch the CA key from {}", list(via)),
             Self::DropCaKey { via } => write!(f, "leave the CA key to {}", all(via)),
             Self::AdoptRingKey => f.write_str("take the ring's new key for the site's"),
+            Self::TakeRingKey { via, .. } if via.is_empty() => {
+                f.write_str("read with the ring's new key, made here")
+            }
+            Self::TakeRingKey { via, .. } => {
+                write!(f, "fetch the ring's new key from {}", list(via))
+            }
+            Self::UseRingKey { .. } => f.write_str("use the ring's new key"),
+            Self::DropRingKeys { .. } => f.write_str("forget the ring's old key"),
             Self::ProbePeer { address } => write!(f, "bring {address} into the storage pool"),
             Self::CreateVolume { bricks } => {
                 write!(f, "create the volume with bricks on {}", all(bricks))
@@ -79,7 +87,10 @@ impl Display for Step {
                 write!(f, "give {name} no tasks, only a vote")
             }
             Self::SetVoting { name, voting: false } => write!(f, "give {name} tasks again"),
-            Self::DropSwarmEntry { id, name } => {
+            Self::DropSwarmEntry { id, name, revoked: true } => {
+                write!(f, "strike {name} and its entry {id} off the Swarm, though it is up")
+            }
+            Self::DropSwarmEntry { id, name, revoked: false } => {
                 write!(f, "strike the dead entry {id} of {name} from the Swarm")
             }
             Self::Record { .. } => f.write_str("write the cluster's record"),
@@ -89,6 +100,12 @@ impl Display for Step {
             Self::DropBrick { brick, replicas } => {
                 write!(f, "give up the brick of {brick} and go on with {replicas}")
             }
+            Self::AdmitToVolume { names: None } => {
+                f.write_str("let every box of the cluster use the volume")
+            }
+            Self::AdmitToVolume { names: Some(names) } => {
+                write!(f, "let only {} use the volume", all(&names.iter().collect::<Vec<_>>()))
+            }
             Self::DetachPeer { address } => write!(f, "strike {address} off the storage pool"),
             Self::ForgetMember { name } => write!(f, "let the ring forget {name}"),
             Self::StrikeOff { nodes } => {
@@ -97,6 +114,13 @@ impl Display for Step {
             }
             Self::StartAnew => {
                 f.write_str("set this node's copy aside, and begin anew under a new id")
+            }
+            Self::Yield { into } => {
+                write!(f, "write down that this cluster dissolves into cluster {into}")
+            }
+            Self::StandFast => f.write_str("strike out that this cluster dissolves"),
+            Self::Dissolve { into } => {
+                write!(f, "set this node's copy aside, and begin anew as a box of cluster {into}")
             }
             Self::StayOut => f.write_str("set this node's copy aside, and stay out of the cluster"),
             Self::RemoveStack { name } => write!(f, "remove stack {name}"),

@@ -64,7 +64,46 @@ fn moved(twin: bool) -> Observed {
     })
 }
 
+/// Two boxes of the other cluster alone, and a third one that belongs to none.
+fn newcomer(change: impl FnOnce(&mut Vec<RingMember>)) -> Observed {
+    let mut members = met(1, 2, keeps(false, 2), keeps(true, 1)).ring.unwrap().members;
+    members.push(member(9));
+    change(&mut members);
+    new_node(9, members)
+}
+
 golden! {
+    two_clusters_that_both_hold_data_say_how_it_is_settled:
+        met(1, 3, keeps(true, 3), keeps(true, 2));
+    a_cluster_without_data_dissolves_into_one_with_data: met(1, 2, keeps(false, 2), keeps(true, 1));
+    of_two_without_data_the_one_with_fewer_boxes_dissolves:
+        met(1, 2, keeps(false, 2), keeps(false, 3));
+    clusters_that_have_just_met_wait:
+        but(met(1, 2, keeps(false, 2), keeps(true, 1)), |o| o.ring.as_mut().unwrap().quiet_ms = 9_000);
+    a_cluster_with_data_goes_on: met(1, 2, keeps(true, 2), keeps(false, 5));
+    a_leader_says_what_its_cluster_holds_once_another_is_in_sight:
+        met(1, 2, None, keeps(false, 1));
+    a_leader_that_misses_a_box_does_not_say_that_its_cluster_holds_nothing:
+        but(met(1, 3, None, keeps(true, 1)), |o| lose(o, 3));
+    data_that_came_in_while_its_cluster_dissolves_ends_that:
+        but(met(1, 2, keeps(false, 2), keeps(true, 1)), |o| {
+            yielding(o, 2, false);
+            o.files = Some(true);
+        });
+    no_box_leaves_before_all_know: but(met(1, 3, keeps(false, 3), keeps(true, 1)), |o| yielding(o, 2, false));
+    a_box_leaves_when_all_know: but(met(1, 3, keeps(false, 3), keeps(true, 1)), |o| yielding(o, 3, false));
+    of_two_that_dissolve_into_each_other_one_goes_on:
+        but(met(1, 2, keeps(true, 2), keeps(true, 1)), |o| {
+            yielding(o, 2, true);
+            o.ring.as_mut().unwrap().members[2].yields = Some(cluster());
+        });
+    a_newcomer_goes_to_the_cluster_that_goes_on: newcomer(|_| {});
+    a_newcomer_never_goes_to_a_cluster_that_dissolves:
+        newcomer(|members| {
+            members[0].yields = Some(ClusterId(OTHER.into()));
+            members.truncate(2);
+            members.push(member(9));
+        });
     without_a_site_nothing_happens: Observed::default();
     a_medium_that_cannot_be_written_joins_nothing_and_says_so:
         but(Observed::default(), |o| o.place.in_memory = true);
@@ -219,6 +258,19 @@ golden! {
             o.swarm = None;
         });
     a_box_that_is_taken_out_is_emptied_first: leaving(1, 4, 3);
+    a_box_that_is_struck_off_is_cleared_away_though_it_is_on: revoked(1, 4, 3);
+    a_box_that_is_struck_off_is_served_by_nobody_who_hears_of_it:
+        but(revoked(2, 4, 3), |o| o.pki.struck_off.clear());
+    a_month_after_one_was_struck_off_the_volume_serves_every_box:
+        but(revoked(1, 3, 3), |o| {
+            lose(o, 3);
+            volume_of(o).admits = Some([name(1), name(2)].into());
+            *volume_of(o) = ashlar_cluster::Volume { admits: volume_of(o).admits.clone(), ..volume(&[1, 2]) };
+            o.storage.as_mut().unwrap().peers.retain(|p| p.address != address(3));
+            swarm_of(o).nodes.truncate(2);
+            o.ring.as_mut().unwrap().members.truncate(2);
+            o.clock.unix = Some(NOW + ashlar_cluster::RetiredBox::OUTLIVED);
+        });
     a_box_that_was_emptied_loses_its_place: but(leaving(1, 4, 4), empty(4));
     a_box_whose_tasks_still_run_is_waited_for:
         but(leaving(1, 4, 4), |o| {

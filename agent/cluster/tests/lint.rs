@@ -4,8 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    ClusterId, Daemon, Hand, MemberStatus, Observed, Part, Plan, Planned, RULES, Rebalance,
-    RingMember, Step, Storage, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
+    ClusterId, Daemon, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES,
+    Rebalance, RingKeys, RingMember, Rotation, RotationStage, Step, Storage, Swarm, SwarmLocal,
+    SwarmRole, Tags, Wanted, judge, lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ fn restart(daemon: Daemon) -> Step {
 }
 
 fn drop_entry(id: &str, n: u8) -> Step {
-    Step::DropSwarmEntry { id: id.into(), name: name(n) }
+    Step::DropSwarmEntry { id: id.into(), name: name(n), revoked: false }
 }
 
 /// A node whose engine has been on its way into the Swarm for so long.
@@ -48,6 +49,30 @@ fn add(replicas: u8, bricks: &[u8]) -> Step {
 
 fn replace(from: u8, to: u8) -> Step {
     Step::ReplaceBrick { from: address(from), to: address(to) }
+}
+
+/// The fourth was struck off, and the box in its place has its address.
+fn given_on() -> Observed {
+    but(revoked(1, 4, 4), |o| {
+        let members = &mut o.ring.as_mut().unwrap().members;
+        members.push(RingMember { address: address(4), ..manager(5) });
+    })
+}
+
+/// The entry of a box that is up, of a person's wish.
+fn strike_from_the_swarm(n: u8) -> Step {
+    Step::DropSwarmEntry { id: format!("entry-{n}"), name: name(n), revoked: true }
+}
+
+/// Only these use the volume.
+fn admit(nodes: &[u8]) -> Step {
+    Step::AdmitToVolume { names: Some(nodes.iter().map(|n| name(*n)).collect()) }
+}
+
+/// The record of a cluster from which nobody but the planner struck node `n` off.
+fn striking(of: u8, n: u8) -> Step {
+    let mut observed = revoked(1, of, n);
+    Step::Record { intent: intent_of(&mut observed).clone() }
 }
 
 fn set_leaving(n: u8, leaving: bool) -> Step {
@@ -81,12 +106,8 @@ fn without_live(me: u8, n: u8) -> Step {
     let mut observed = leaving(me, 4, n);
     let intent = intent_of(&mut observed);
     let known = intent.boxes.remove(&id(n)).unwrap();
-    let gone = ashlar_cluster::RetiredBox {
-        name: known.name,
-        address: known.address,
-        at: NOW,
-        removed: true,
-    };
+    let (name, address) = (known.name, known.address);
+    let gone = ashlar_cluster::RetiredBox { name, address, at: NOW, removed: true, ..gone(n) };
     intent.retired.insert(id(n), gone);
     Step::Record { intent: intent.clone() }
 }
@@ -108,14 +129,42 @@ fn role(n: u8, role: SwarmRole) -> Step {
 
 fn tags(n: u8) -> Tags {
     Tags {
+        keys: None,
         id: id(n),
         cluster: None,
         storage_open: false,
         ca_key: false,
         swarm: None,
         witness: false,
+        keeps: None,
+        yields: None,
         hand: None,
     }
+}
+
+fn member_tags(n: u8) -> Tags {
+    Tags { cluster: Some(cluster()), ..tags(n) }
+}
+
+fn other() -> ClusterId {
+    ClusterId(OTHER.into())
+}
+
+fn yields() -> Step {
+    Step::Yield { into: other() }
+}
+
+fn dissolves() -> Step {
+    Step::Dissolve { into: other() }
+}
+
+/// Node 1 of two that hold nothing, and see two that hold something.
+fn yielder() -> Observed {
+    met(1, 2, keeps(false, 2), keeps(true, 2))
+}
+
+fn service(observed: &mut Observed) {
+    swarm_of(observed).of_people = Some(vec!["service till".into()]);
 }
 
 fn quiet(ms: u64, observed: Observed) -> Observed {
@@ -213,6 +262,19 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("leave-only-a-dead-end", stuck(2, 3, 60_000), Step::LeaveSwarm),
         ("leave-only-a-dead-end", stuck(1, 1, 600_000), Step::LeaveSwarm),
         ("drop-only-the-replaced", settled(1, 3), drop_entry("entry-2", 2)),
+        ("drop-only-the-replaced", settled(1, 3), strike_from_the_swarm(2)),
+        ("drop-only-the-replaced", revoked(2, 3, 1), strike_from_the_swarm(1)),
+        ("admit-every-box", revoked(1, 3, 3), admit(&[1])),
+        ("admit-every-box", revoked(1, 3, 3), admit(&[2])),
+        ("admit-every-box", revoked(1, 3, 3), admit(&[1, 2, 3])),
+        ("admit-every-box", revoked(1, 3, 3), Step::AdmitToVolume { names: None }),
+        ("retire-only-the-lost", settled(1, 3), striking(3, 3)),
+        ("detach-only-the-retired", given_on(), Step::DetachPeer { address: address(4) }),
+        (
+            "give-up-only-what-is-whole-elsewhere",
+            but(revoked(1, 4, 3), |o| volume_of(o).pending_heals = Some(7)),
+            replace(3, 4),
+        ),
         (
             "drop-only-the-replaced",
             but(settled(1, 3), |o| swarm_of(o).nodes[1].up = false),
@@ -302,6 +364,46 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("retire-only-the-lost", but(settled(1, 4), empty(4)), without_live(1, 4)),
         ("stay-out-until-let-in", but(settled(1, 3), |o| o.out = true), Step::MakeIdentity),
         ("start-anew-only-when-told", settled(1, 3), Step::StayOut),
+        ("yield-only-what-holds-nothing", settled(1, 3), yields()),
+        ("yield-only-what-holds-nothing", met(1, 3, keeps(true, 3), keeps(true, 4)), yields()),
+        ("yield-only-what-holds-nothing", met(1, 2, keeps(false, 2), keeps(false, 2)), yields()),
+        ("yield-only-what-holds-nothing", met(1, 2, None, keeps(true, 2)), yields()),
+        ("yield-only-what-holds-nothing", met(1, 2, keeps(false, 2), None), yields()),
+        ("yield-only-what-holds-nothing", but(yielder(), |o| o.files = Some(true)), yields()),
+        ("yield-only-what-holds-nothing", but(yielder(), |o| o.files = None), yields()),
+        ("yield-only-what-holds-nothing", but(yielder(), service), yields()),
+        ("yield-only-what-holds-nothing", quiet(19_000, yielder()), yields()),
+        (
+            "yield-only-what-holds-nothing",
+            but(yielder(), |o| o.ring.as_mut().unwrap().members[2].yields = Some(cluster())),
+            yields(),
+        ),
+        ("dissolve-only-when-all-agree", settled(1, 3), Step::StandFast),
+        ("dissolve-only-when-all-agree", yielder(), dissolves()),
+        ("dissolve-only-when-all-agree", but(yielder(), |o| yielding(o, 1, true)), dissolves()),
+        (
+            "dissolve-only-when-all-agree",
+            but(but(yielder(), |o| yielding(o, 2, false)), service),
+            dissolves(),
+        ),
+        (
+            "dissolve-only-when-all-agree",
+            but(yielder(), |o| {
+                yielding(o, 2, true);
+                o.ring.as_mut().unwrap().members.truncate(2);
+            }),
+            dissolves(),
+        ),
+        (
+            "tags-tell-the-truth",
+            met(1, 3, None, None),
+            Step::SetTags { tags: Tags { yields: Some(other()), ..member_tags(1) } },
+        ),
+        (
+            "tags-tell-the-truth",
+            but(met(1, 3, None, None), |o| o.files = None),
+            Step::SetTags { tags: Tags { keeps: keeps(false, 3), ..member_tags(1) } },
+        ),
         (
             "start-anew-only-when-told",
             but(settled(1, 3), |o| (o.retired, o.removed) = (true, true)),
@@ -701,7 +803,75 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         ("nothing-unwanted", alone(), Step::MakeIdentity),
         ("nothing-unwanted", alone(), start(Daemon::Ring)),
+        ("ring-key-by-record", keyed(RotationStage::Spread, 3), use_key()),
+        ("ring-key-by-record", keyed(RotationStage::Use, 3), forget_keys()),
+        ("ring-key-by-record", keyed(RotationStage::Only, 3), forget_keys()),
+        ("ring-key-by-record", settled(1, 3), take_key()),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Spread, 1),
+            record_key(Some(RotationStage::Use)),
+        ),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Spread, 3),
+            record_key(Some(RotationStage::Only)),
+        ),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Use, 3),
+            record_key(Some(RotationStage::Only)),
+        ),
+        (
+            "ring-key-only-when-all-follow",
+            keyed(RotationStage::Use, 3),
+            record_key(Some(RotationStage::Spread)),
+        ),
+        ("ring-key-only-when-all-follow", keyed(RotationStage::Use, 3), record_key(None)),
     ]
+}
+
+fn fresh_key() -> KeyPrint {
+    KeyPrint("00000000000000bb".into())
+}
+
+fn replaced(stage: RotationStage) -> Rotation {
+    Rotation { number: 1, key: fresh_key(), stage, since: NOW, given_out: None }
+}
+
+/// A leader of three, who all use the old key; the first `have` of them have the new one
+/// besides.
+fn keyed(stage: RotationStage, have: usize) -> Observed {
+    let keys = |has: bool| RingKeys {
+        uses: KeyPrint("00000000000000aa".into()),
+        also: has.then(fresh_key).into_iter().collect(),
+    };
+    but(settled(1, 3), |o| {
+        intent_of(o).ring = Some(replaced(stage));
+        o.pki.ring_keys = Some(keys(have > 0));
+        for (at, member) in o.ring.as_mut().unwrap().members.iter_mut().enumerate() {
+            member.keys = Some(keys(at < have));
+        }
+    })
+}
+
+fn take_key() -> Step {
+    Step::TakeRingKey { key: fresh_key(), via: vec![address(2)] }
+}
+
+fn use_key() -> Step {
+    Step::UseRingKey { key: fresh_key() }
+}
+
+fn forget_keys() -> Step {
+    Step::DropRingKeys { keep: fresh_key() }
+}
+
+fn record_key(stage: Option<RotationStage>) -> Step {
+    let mut observed = settled(1, 3);
+    let intent = intent_of(&mut observed);
+    intent.ring = stage.map(replaced);
+    Step::Record { intent: intent.clone() }
 }
 
 trait Also {
@@ -785,11 +955,22 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(1, 3), |o| retire(o, 3)), Step::DropBrick { brick: address(3), replicas: 2 }),
         (but(settled(1, 4), |o| retire(o, 4)), Step::DetachPeer { address: address(4) }),
         (but(settled(1, 4), |o| retire(o, 3)), drop_entry("entry-3", 3)),
+        (revoked(1, 4, 3), strike_from_the_swarm(3)),
+        (revoked(1, 4, 3), replace(3, 4)),
+        (revoked(1, 3, 3), Step::DropBrick { brick: address(3), replicas: 2 }),
+        (revoked(1, 4, 4), Step::DetachPeer { address: address(4) }),
+        (revoked(1, 3, 3), admit(&[1, 2])),
+        (settled(1, 3), Step::AdmitToVolume { names: None }),
         (but(settled(1, 4), |o| retire(o, 3)), Step::ForgetMember { name: name(3) }),
         (but(settled(2, 3), |o| o.retired = true), Step::StartAnew),
         (but(settled(2, 3), |o| (o.retired, o.removed) = (true, true)), Step::StayOut),
         (but(settled(2, 3), |o| (o.identity, o.retired) = (None, true)), Step::StartAnew),
         (but(settled(2, 3), |o| (o.identity, o.place.moved) = (None, true)), Step::TakeMachine),
+        (yielder(), yields()),
+        (met(1, 2, keeps(false, 2), keeps(false, 3)), yields()),
+        (but(yielder(), |o| yielding(o, 1, false)), Step::StandFast),
+        (but(yielder(), |o| yielding(o, 2, false)), dissolves()),
+        (but(but(yielder(), |o| yielding(o, 2, true)), service), dissolves()),
         (settled(1, 6), set(&[4, 5, 6])),
         (two_sets(1, 9), set(&[7, 8, 9])),
         (one_set_new(Rebalance::Never), move_files()),

@@ -4,8 +4,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Hand, MemberStatus, Membership, NodeId, Observed, Part,
-    Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm,
+    Availability, Brick, Clock, ClusterId, Hand, Keeps, MemberStatus, Membership, NodeId, Observed,
+    Part, Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm,
     SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
@@ -37,6 +37,7 @@ fn member() -> impl Strategy<Value = RingMember> {
     let witness = prop::bool::weighted(0.15);
     let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()), witness);
     (who, status(), tags).prop_map(|((n, other, mute, copied), status, tags)| RingMember {
+        keys: None,
         id: if mute { None } else { Some(id(if copied { other } else { n })) },
         name: name(n),
         address: address(n),
@@ -46,6 +47,8 @@ fn member() -> impl Strategy<Value = RingMember> {
         ca_key: tags.2,
         swarm: tags.3,
         witness: tags.4,
+        keeps: None,
+        yields: None,
         hand: None,
     })
 }
@@ -115,6 +118,7 @@ fn storage() -> impl Strategy<Value = Storage> {
             behind: None,
             spread: 0,
             rebalance: None,
+            admits: None,
             turn: 0,
         },
     );
@@ -163,6 +167,7 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             told_retired: std::collections::BTreeSet::new(),
             told_leaving: false,
             manager_less_ms: None,
+            of_people: None,
         },
     )
 }
@@ -340,6 +345,39 @@ fn witness() -> impl Strategy<Value = Observed> {
     )
 }
 
+fn keeps() -> impl Strategy<Value = Option<Keeps>> {
+    weighted(0.8, (any::<bool>(), 1_u16..4).prop_map(|(data, boxes)| Keeps { data, boxes }))
+}
+
+/// Two clusters of one site, one of which dissolves perhaps.
+fn meeting() -> impl Strategy<Value = Observed> {
+    let boxes = (1_u8..4, 1_u8..4, keeps(), keeps());
+    let here = (of(any::<bool>()), of(0_usize..2), prop_oneof![Just(60_000_u64), Just(25_000)]);
+    let note = (weighted(0.5, 1_usize..4), any::<bool>(), prop::bool::weighted(0.2));
+    let lost = prop::bool::weighted(0.2);
+    (boxes, here, note, lost).prop_map(
+        |((me, of, ours, theirs), (files, services, quiet), (noted, asked, mutual), lost)| {
+            let me = me.min(of);
+            let mut observed = situations::met(me, of, ours, theirs);
+            observed.files = files;
+            let found = services.map(|n| vec!["service till".to_owned(); n]);
+            situations::swarm_of(&mut observed).of_people = found;
+            if let Some(noted) = noted {
+                situations::yielding(&mut observed, noted, asked);
+            }
+            let ring = observed.ring.as_mut().unwrap();
+            ring.quiet_ms = quiet;
+            if mutual {
+                ring.members[usize::from(of)].yields = Some(ClusterId(situations::CLUSTER.into()));
+            }
+            if lost && of > 1 && me == 1 {
+                ring.members[1].status = MemberStatus::Failed;
+            }
+            observed
+        },
+    )
+}
+
 fn observed() -> impl Strategy<Value = Observed> {
     prop_oneof![
         6 => anything(),
@@ -347,6 +385,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         1 => leaving(),
         1 => growing(),
         1 => witness(),
+        1 => meeting(),
         1 => handing(),
     ]
 }
@@ -363,6 +402,9 @@ fn anything() -> impl Strategy<Value = Observed> {
         renewal_due,
         ca_key,
         ring_key_changed,
+        ring_keys: None,
+        next_key: None,
+        told_rotation: None,
         struck_off: std::collections::BTreeSet::new(),
     });
     let carrier = prop_oneof![8 => Just(Some(600_000)), 1 => Just(None), 1 => of(0..60_000_u64)];
@@ -489,6 +531,7 @@ fn the_observations_reach_every_kind_of_step() {
     create-volume
     deploy-stack
     detach-peer
+    dissolve
     drop-brick
     drop-ca-key
     drop-swarm-entry
@@ -520,6 +563,7 @@ fn the_observations_reach_every_kind_of_step() {
     set-swarm-role
     set-tags
     set-voting
+    stand-fast
     start engine
     start ring
     start storage
@@ -530,6 +574,7 @@ fn the_observations_reach_every_kind_of_step() {
     take-machine
     trim-logs
     tune-volume
+    yield
     ");
 }
 
@@ -584,16 +629,18 @@ proptest! {
     fn tags_survive_the_ring(
         node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
         storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
-        witness in any::<bool>(), hand in of(hand()),
+        witness in any::<bool>(), hand in of(hand()), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
     ) {
-        let cluster = cluster.map(ClusterId);
-        let tags = Tags { id: NodeId(node), cluster, storage_open, ca_key, swarm, witness, hand };
+        let (cluster, yields) = (cluster.map(ClusterId), yields.map(ClusterId));
+        let id = NodeId(node);
+        let keys = None;
+        let tags = Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, keeps, yields };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 
     #[test]
     fn whatever_the_ring_carries_can_be_read(
-        map in btree_map("(id|cluster|storage|ca|swarm|data|hand|.*)", ".*", 0..8),
+        map in btree_map("(id|cluster|storage|ca|swarm|data|hand|keeps|yields|.*)", ".*", 0..8),
     ) {
         if let Some(tags) = Tags::from_map(&map) {
             prop_assert!(!tags.id.0.is_empty());

@@ -92,6 +92,52 @@ fn a_box_that_the_others_cannot_do_without_is_not_taken_out() {
 }
 
 #[test]
+fn who_strikes_a_box_off_is_shown_what_it_holds_and_it_stands_in_the_record_at_once() {
+    let observed = settled(1, 4);
+    let (target, next) = decide(&observed, &Wanted::default(), &name(3), Decision::Revoke);
+    let words = target.lines.join("\n");
+    for expected in [
+        "is struck off at once",
+        "can read its copy of clusterfs",
+        "ashlar-4aaaaaaa takes the place of its brick",
+        "it knows the ring's key",
+        "it holds the CA's key",
+        "until it ends, in 30 days at most",
+    ] {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+    assert!(!words.contains("emptied"), "{words}");
+    assert_eq!((target.refused, target.unless_typed), (None, None));
+    let next = next.unwrap();
+    assert!(!next.boxes.contains_key(&id(3)));
+    let gone = &next.retired[&id(3)];
+    assert!(gone.revoked && gone.removed && gone.ca_key && gone.at == NOW, "{gone:?}");
+    // Who lost its place before, and turns out to be stolen.
+    let lost = but(settled(1, 4), |o| retire(o, 3));
+    let (_, next) = decide(&lost, &Wanted::default(), &name(3), Decision::Revoke);
+    assert!(next.unwrap().retired[&id(3)].revoked);
+    let (again, next) = decide(&revoked(1, 4, 3), &Wanted::default(), &name(3), Decision::Revoke);
+    assert_eq!((again.refused, next), (None, None));
+}
+
+#[test]
+fn the_leader_and_the_last_box_are_not_struck_off_and_the_last_copy_only_by_its_name() {
+    let decide = |observed: &_, n| decide(observed, &Wanted::default(), &name(n), Decision::Revoke);
+    let refused = |observed: &_, n| decide(observed, n).0.refused.unwrap();
+    assert!(refused(&settled(1, 1), 1).contains("the last box"));
+    assert!(refused(&settled(1, 3), 1).contains("pull its cable"));
+    assert!(refused(&settled(2, 3), 3).contains("does not lead"));
+    assert!(refused(&settled(1, 3), 9).contains("no box"));
+    let typed = |observed: &_, n| decide(observed, n).0.unless_typed;
+    let only = but(settled(1, 2), |o| *volume_of(o) = volume(&[2]));
+    assert!(typed(&only, 2).unwrap().contains("would be lost"));
+    let heals = but(settled(1, 3), |o| volume_of(o).pending_heals = Some(7));
+    assert!(typed(&heals, 3).unwrap().contains("7 entries are healed"));
+    let off = but(settled(1, 3), |o| lose_for(o, 3, 1));
+    assert_eq!(typed(&off, 3), None);
+}
+
+#[test]
 fn a_box_is_kept_until_its_place_is_given_away() {
     let (_, next) = decide(&leaving(1, 3, 3), &Wanted::default(), &name(3), Decision::Keep);
     assert_eq!(next, Some(known(3)));

@@ -99,6 +99,11 @@ fn a_box_that_a_person_takes_out_is_emptied_first_and_stays_out() {
 }
 
 #[test]
+fn a_box_that_is_struck_off_is_shut_out_whether_it_obeys_or_not() {
+    play(Scenario::Revoked, &[(1, 10), (2, 40), (3, 100), (4, 40)]);
+}
+
+#[test]
 fn a_cluster_grows_by_sets_of_three_though_power_is_cut_meanwhile() {
     play(Scenario::Grows, &[(2, 20), (3, 20), (4, 20), (6, 100), (7, 40), (9, 40)]);
 }
@@ -210,6 +215,41 @@ fn a_copy_that_is_moved_before_all_are_whole_is_found() {
 
 fn finds(scenario: Scenario, fault: Fault) -> Vec<String> {
     (0..40).filter_map(|seed| scenario.play_with(fault, 3, seed).err()).collect()
+}
+
+#[test]
+fn a_ring_key_is_replaced_over_boxes_that_are_away_and_strands_nobody() {
+    play(Scenario::RingKey, &[(1, 30), (2, 80), (3, 200), (4, 50), (5, 50), (7, 20)]);
+}
+
+#[test]
+fn a_ring_key_that_is_used_before_all_have_it_is_found() {
+    let found = finds(Scenario::RingKey, Fault::EveryBoxHasTheKey);
+    assert!(found.iter().any(|why| why.contains("the new key is used while")), "{found:?}");
+}
+
+#[test]
+fn a_box_that_was_away_and_is_given_no_key_is_found() {
+    let found = finds(Scenario::RingKey, Fault::NoKeyForWhoWasAway);
+    assert!(found.iter().any(|why| why.contains("fetch the ring's new key from")), "{found:?}");
+}
+
+#[test]
+fn clusters_that_were_founded_apart_become_one_and_lose_nothing() {
+    play(Scenario::Meet, &[(2, 100), (3, 100), (4, 60), (5, 30), (6, 10)]);
+}
+
+#[test]
+fn data_that_nobody_looked_for_is_found_to_be_set_aside() {
+    let found = finds(Scenario::Meet, Fault::NobodyLooks);
+    assert!(found.iter().any(|why| why.contains("data aside, and nobody asked")), "{found:?}");
+}
+
+#[test]
+fn a_box_that_forgets_that_its_cluster_dissolves_is_found() {
+    let find = |seed| Scenario::Meet.play_with(Fault::NobodyWritesDown, 4, seed).err();
+    let found: Vec<_> = (0..80).filter_map(find).collect();
+    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
 }
 
 #[test]

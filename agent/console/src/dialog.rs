@@ -88,6 +88,8 @@ pub(crate) enum Dialog {
     Failed(String),
     /// It is under way.
     Begun(&'static str),
+    /// No question: the pages about what is wrong, by title and address, one shown.
+    Code { pages: Vec<(String, String)>, at: usize },
 }
 
 /// What a key or an answer leads to.
@@ -136,6 +138,14 @@ impl Dialog {
             (dialog @ Self::Doing { .. }, _) => Next::show(dialog),
             (_, Key::Escape) | (Self::Failed(_) | Self::Begun(_), _) => Next::default(),
             (dialog @ Self::Asking(_), _) => Next::show(dialog),
+            (Self::Code { pages, at }, key) => {
+                let last = pages.len().saturating_sub(1);
+                match key {
+                    Key::Up => Next::show(Self::Code { pages, at: at.saturating_sub(1) }),
+                    Key::Down => Next::show(Self::Code { pages, at: (at + 1).min(last) }),
+                    _ => Next::default(),
+                }
+            }
             (Self::Menu { at }, key) => Self::choose(at, key),
             (Self::Sure { action, .. }, Key::Letter('y' | 'Y')) => Next::act(action, None, None),
             (Self::Sure { .. }, _) => Next::default(),

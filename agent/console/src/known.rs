@@ -19,4 +19,6 @@ pub(crate) struct Known<'a> {
     pub(crate) heals_for: Option<&'a str>,
     /// A key ends the program.
     pub(crate) can_quit: bool,
+    /// There is a book with a page about each alert.
+    pub(crate) has_book: bool,
 }

@@ -27,6 +27,7 @@
 //! reset. Nothing here is trusted with more.
 
 mod big;
+mod code;
 mod dialog;
 mod feed;
 mod glyphs;
@@ -71,6 +72,9 @@ struct Cli {
     /// Where the agent listens.
     #[arg(long, value_name = "PATH", env = "ASHLAR_SOCKET", default_value = LOCAL_SOCKET)]
     socket: PathBuf,
+    /// What says where the book is.
+    #[arg(long, value_name = "PATH", hide = true, default_value = "/usr/lib/os-release")]
+    os_release: PathBuf,
     /// Print one screen as text and exit: 0 if the node is ready, 3 if not, 1
     /// if the agent does not answer.
     #[arg(long)]
@@ -95,9 +99,14 @@ fn main() -> Result<ExitCode> {
         return once(&client, &cli);
     }
     let terminal = ratatui::try_init()?;
-    let outcome = show(terminal, client);
+    let outcome = show(terminal, client, book(&cli));
     ratatui::restore();
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Where the book is, if the image says it.
+fn book(cli: &Cli) -> Option<String> {
+    code::book(&std::fs::read_to_string(&cli.os_release).ok()?)
 }
 
 /// The time of day.
@@ -107,11 +116,11 @@ fn clock() -> String {
 
 /// Shows the screen until a person leaves it. As a unit's main process there is
 /// nowhere to leave to, so no key ends it.
-fn show(mut terminal: DefaultTerminal, client: Client) -> Result<()> {
+fn show(mut terminal: DefaultTerminal, client: Client, book: Option<String>) -> Result<()> {
     // systemd sets this for what it runs itself.
     let unattended = std::env::var_os("INVOCATION_ID").is_some();
     let Feed { news, asks } = feed::start(client)?;
-    let mut model = Model::new(!unattended, Instant::now());
+    let mut model = Model::new(!unattended, Instant::now()).with_book(book);
     // There is no alternate screen on a bare tty: what the kernel wrote during
     // boot is still there.
     terminal.clear()?;
@@ -181,7 +190,7 @@ fn button(key: KeyEvent) -> Button {
 
 fn once(client: &Client, cli: &Cli) -> Result<ExitCode> {
     let now = Instant::now();
-    let mut model = Model::new(false, now);
+    let mut model = Model::new(false, now).with_book(book(cli));
     model.open(cli.page);
     let mut code = ExitCode::FAILURE;
     for piece in feed::once(client, cli.page == Page::Logs)? {

@@ -1,6 +1,7 @@
 //! What is known, and what the person in front of the box is looking at. Pure: news,
 //! keys and the time in; a frame and questions to the agent out.
 
+use crate::code;
 use crate::dialog::{Dialog, Key, Next};
 use crate::feed::{Ask, News};
 use crate::healing::Healing;
@@ -43,6 +44,8 @@ pub(crate) struct Model {
     /// The word that was last shown.
     word: Option<Word>,
     can_quit: bool,
+    /// Where the book is.
+    book: Option<String>,
 }
 
 /// How far down a page is turned.
@@ -114,7 +117,20 @@ impl Model {
             awake: now,
             word: None,
             can_quit,
+            book: None,
         }
+    }
+
+    /// The same, of an image that says where its book is.
+    pub(crate) fn with_book(self, book: Option<String>) -> Self {
+        Self { book, ..self }
+    }
+
+    /// The pages of the book about what is wrong.
+    fn pages(&self) -> Vec<(String, String)> {
+        let alerts = self.status.iter().flat_map(|status| &status.alerts);
+        let alerts: Vec<_> = alerts.cloned().collect();
+        self.book.as_deref().map_or_else(Vec::new, |book| code::pages(book, &alerts))
     }
 
     /// Something came.
@@ -182,6 +198,10 @@ impl Model {
         match button {
             Button::Letter('q') => return Press { quit: self.can_quit, ask: None },
             Button::Letter('a') => self.dialog = Some(Dialog::open(self.silent.is_some())),
+            Button::Letter('c') => {
+                let pages = self.pages();
+                self.dialog = (!pages.is_empty()).then_some(Dialog::Code { pages, at: 0 });
+            }
             Button::Letter(c @ '1'..='7') => {
                 let at = c.to_digit(10).unwrap_or(1) as usize - 1;
                 self.open(Page::ALL[at]);
@@ -236,6 +256,7 @@ impl Model {
                 logs: self.logs.as_ref(),
                 heals_for,
                 can_quit: self.can_quit,
+                has_book: self.book.is_some(),
             },
             verdict: verdict(self.status.as_ref(), silent),
             clock,

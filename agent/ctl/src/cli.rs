@@ -32,15 +32,16 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `status`, `why` and `wait`: ready
+  0  done; for `status`, `why` and `wait`: ready; for `check`: nothing is wrong
   1  error: the agent does not answer, or refused
   2  wrong usage
-  3  the node answers, but is not (yet) ready
+  3  the node answers, but is not (yet) ready; for `check`: something is wrong
 
 Examples:
   ashlarctl status --watch            follow this node until you press Ctrl-C
   ashlarctl wait && docker node ls    go on once the node is ready
   ashlarctl why                       what holds this node back
+  ashlarctl check                     is it as it should be, part by part
   ashlarctl logs -f                   what the agent and its daemons write
   ashlarctl reset factory --dry-run   what a factory reset would take away
   ashlarctl --site shop status        the same from a workstation, with a pass
@@ -56,6 +57,15 @@ Examples:
   ashlarctl network --json | jq -r '.links[].mac'
   ashlarctl network set site.toml    try the network of this site
   ashlarctl network confirm          keep it, whatever answers";
+
+const CHECK_EXAMPLES: &str = "\
+As root it also writes a file to the volume and reads it back, and looks at this box's \
+certificate. It ends with 3 when a line is marked ! or ✘.
+
+Examples:
+  ashlarctl check                 every part, and what cures what is wrong
+  ashlarctl check --json | jq -r '.checks[] | select(.cure) | .words'
+  ashlarctl check --schema        what --json prints, as JSON Schema";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -74,6 +84,9 @@ pub(crate) enum Command {
     /// Say what this node waits for, what holds it back, and what is wrong
     #[command(after_help = "Example: ashlarctl why --json | jq -r '.alerts[].words'")]
     Why(Why),
+    /// Check this box part by part: ring, certificates, storage, Swarm, time, disk, network
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
     /// List what this node did and could not do, and why, over reboots
     #[command(after_help = "Example: ashlarctl history --failed -n 5")]
     History(History),
@@ -88,8 +101,14 @@ pub(crate) enum Command {
     /// Restart this box, or switch it off, after saying what is missing meanwhile
     #[command(after_help = POWER_EXAMPLES)]
     Power(Power),
-    /// Take a box out of the cluster, keep it after all, or let it in again
+    /// Take a box out of the cluster, strike it off at once, or let it in again
     Node(Node),
+    /// Show the cluster's CA, who holds its key, and whose certificate ends when
+    Pki(Pki),
+    /// Replace the ring's key, say how its keys stand, or give out the site that has it
+    Ring(Ring),
+    /// Let two clusters of one site become one
+    Cluster(Cluster),
     /// Collect what somebody needs who is asked what is wrong
     Support(Support),
     /// Say who is let in from elsewhere no more
@@ -141,6 +160,9 @@ pub(crate) struct Wait {
     /// Give up after this many seconds.
     #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) timeout: u64,
+    /// The status when the wait is over, as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ashlarctl members`.
@@ -157,6 +179,17 @@ pub(crate) struct Why {
     /// One JSON object instead of sentences.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ashlarctl check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the JSON Schema of that object, and do nothing else.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) schema: bool,
 }
 
 /// `ashlarctl history`.
@@ -202,16 +235,16 @@ pub(crate) enum NetworkWhat {
     },
     /// Keep the network that is tried, whatever answers
     #[command(after_help = "Example: ashlarctl network confirm")]
-    Confirm,
+    Confirm(Facts),
     /// Take back the network that is tried; or end the message of one that was undone
     #[command(after_help = "Example: ashlarctl network revert")]
-    Revert,
+    Revert(Facts),
 }
 
-/// `ashlarctl network`, `ashlarctl hardware`.
+/// What a verb is told that has nothing else to be told.
 #[derive(Debug, Args)]
 pub(crate) struct Facts {
-    /// One JSON object instead of a table.
+    /// One JSON object, and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -284,6 +317,19 @@ Examples:
   ashlarctl node remove ashlar-4f0c21aa             after typing its name
   ashlarctl node remove ashlar-4f0c21aa --yes && ashlarctl why")]
     Remove(Remove),
+    /// Strike a box off at once that was stolen, or is not to be trusted
+    ///
+    /// Shows first what that box holds, and asks for its name. From then on no box serves
+    /// it, whatever certificate it shows; it is not emptied, not waited for and not asked.
+    /// Its copy and its seat go to other boxes as those of a lost one. It knows the ring's
+    /// key, which must be changed besides. Any other box of the cluster may be asked.
+    #[command(after_help = "\
+Examples:
+  ashlarctl node revoke ashlar-4f0c21aa --dry-run   what it holds, and what would change
+  ashlarctl node revoke ashlar-4f0c21aa             after typing its name
+  ashlarctl node revoke ashlar-4f0c21aa --typed ashlar-4f0c21aa
+                                                    although it may hold the last copy")]
+    Revoke(Revoke),
     /// Keep a box that is being taken out, while it has its place
     #[command(after_help = "Example: ashlarctl node keep ashlar-4f0c21aa")]
     Keep {
@@ -295,7 +341,7 @@ Examples:
     },
     /// Let this box in again, as a new one, after it was taken out
     #[command(after_help = "Example: ashlarctl node rejoin && ashlarctl wait")]
-    Rejoin,
+    Rejoin(Facts),
 }
 
 /// `ashlarctl node remove`.
@@ -310,6 +356,153 @@ pub(crate) struct Remove {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// One JSON object, and nothing else; needs --yes or --dry-run.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl node revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// Its name, as `ashlarctl members` lists it.
+    pub(crate) name: String,
+    /// Its name again, instead of being asked for it: does it even where its copy may be
+    /// the last one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) typed: Option<String>,
+    /// Do not ask. Still refused where its copy may be the last one.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else; needs --yes, --typed or --dry-run.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl pki`.
+#[derive(Debug, Args)]
+pub(crate) struct Pki {
+    #[command(subcommand)]
+    pub(crate) what: PkiWhat,
+}
+
+/// What of the PKI.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PkiWhat {
+    /// The CA and its life, who holds its key, this box's certificate and the others'
+    ///
+    /// Every box that is alive is called for the certificate that it shows.
+    #[command(after_help = "\
+Examples:
+  ashlarctl pki status
+  ashlarctl pki status --json | jq -r .own.not_after")]
+    Status(Facts),
+}
+
+/// `ashlarctl ring`.
+#[derive(Debug, Args)]
+pub(crate) struct Ring {
+    #[command(subcommand)]
+    pub(crate) what: RingWhat,
+}
+
+/// What is asked of the ring's keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RingWhat {
+    /// Say which keys every box has, by fingerprint, and what is waited for
+    #[command(after_help = "Example: ashlarctl ring status --json | jq -r '.boxes[].lacks'")]
+    Status {
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace the ring's key on every box, and with it what proves a box and seals the CA
+    ///
+    /// Says first what would change. The new key is made on a box and goes to the others
+    /// over mutual TLS. All that are on take it, then use it, then forget the old one; one
+    /// that is off takes it when it is back, while it has its place in the cluster. No box
+    /// is unreachable for the others meanwhile, and a power cut only makes it go on.
+    #[command(after_help = "\
+Examples:
+  ashlarctl ring rotate --dry-run    what would change
+  ashlarctl ring rotate --yes && ashlarctl ring site --to site.toml
+  ashlarctl --site shop ring rotate  the same from a workstation, with a pass")]
+    Rotate(Rotate),
+    /// Give out the site with the ring's new key, for new boxes and their sticks
+    ///
+    /// Root has it on every box. By a pass it is given out once for each key. It is a
+    /// secret: who has it can join the cluster.
+    #[command(after_help = "Example: ashlarctl --site shop ring site --to keys/shop/site.new.toml")]
+    Site {
+        /// Write it here, readable by you alone, and never over a file that is there;
+        /// without it, to the standard output.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// `ashlarctl ring rotate`.
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not wait until it is over.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait no longer than so many seconds; it goes on by itself.
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+    /// One JSON object, and nothing else; needs --yes or --dry-run.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ashlarctl cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    #[command(subcommand)]
+    pub(crate) what: ClusterWhat,
+}
+
+/// What becomes of a cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterWhat {
+    /// Let the cluster of this box dissolve into another one of its site
+    ///
+    /// For two clusters of one site that both hold data: no box decides by itself then.
+    /// Says first what would be lost, and asks for the site's name. Then each box of this
+    /// cluster sets its copy of the volume aside below /data/bricks, where it stays, and
+    /// joins the other cluster as a new box. Services, configs and secrets that no recipe
+    /// ships are lost: keep what you need of them first.
+    #[command(after_help = "\
+Examples:
+  ashlarctl cluster merge --into 4f0c21aa --dry-run     what would be lost
+  ashlarctl cluster merge --into 4f0c21aa               after typing the site's name
+  ashlarctl cluster merge --into 4f0c21aa --name shop && ashlarctl wait")]
+    Merge(Merge),
+}
+
+/// `ashlarctl cluster merge`.
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// The cluster that goes on: its id, as the alert names it, or the first letters of it.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) into: String,
+    /// Go on without the boxes of this cluster that are not seen.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// The name of the site, instead of being asked for it.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) name: Option<String>,
+    /// Say what would be lost, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object, and nothing else; needs --name or --dry-run.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -486,8 +679,10 @@ impl Command {
             | Self::Reset(_)
             | Self::Network(_)
             | Self::Hardware(_)
+            | Self::Check(Check { schema: false, .. })
+            | Self::Cluster(_)
             | Self::Support(_) => true,
-            Self::Node(node) => matches!(node.what, NodeWhat::Rejoin),
+            Self::Node(node) => matches!(node.what, NodeWhat::Rejoin(_)),
             _ => false,
         }
     }

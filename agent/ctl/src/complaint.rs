@@ -1,7 +1,7 @@
 //! Errors as a person reads them: what happened, and what to do.
 
 use crate::elsewhere::NoBox;
-use ashlar_api::ClientError;
+use ashlar_api::{ClientError, Refusal};
 use owo_colors::{OwoColorize, Stream};
 use std::io::ErrorKind;
 
@@ -19,6 +19,9 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
 }
 
+const OF_ONE_IMAGE: &str =
+    "ashlarctl and the agent are of different releases; use those of one image";
+
 fn advice(error: &anyhow::Error) -> Option<&'static str> {
     match error.downcast_ref::<ClientError>()? {
         ClientError::Unreachable { source, .. } => Some(match source.kind() {
@@ -32,8 +35,12 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
         ClientError::Late { .. } | ClientError::Broken { .. } => {
             Some("the agent is stuck or was just restarted; see `ashlarctl logs`")
         }
-        ClientError::Malformed { .. } => {
-            Some("ashlarctl and the agent are of different releases; use those of one image")
+        ClientError::Malformed { .. } => Some(OF_ONE_IMAGE),
+        // An agent that is older than this says no more than that.
+        ClientError::Refused(error)
+            if error.refusal == Refusal::NotFound && error.hint.is_none() =>
+        {
+            Some(OF_ONE_IMAGE)
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! `ashlarctl network` and `ashlarctl hardware`.
+//! `ashlarctl network` and `ashlarctl hardware`, and how facts are shown.
 
 use crate::cli;
 use crate::style::{faint, good, heading, plain, waiting};
@@ -17,7 +17,12 @@ pub(crate) async fn hardware(client: &Client, options: &cli::Facts) -> Result<Ex
     show(&client.hardware().await?, options.json, machine)
 }
 
-fn show<T: Serialize>(facts: &T, json: bool, words: fn(&T) -> String) -> Result<ExitCode> {
+/// As JSON, or in words.
+pub(crate) fn show<T: Serialize>(
+    facts: &T,
+    json: bool,
+    words: fn(&T) -> String,
+) -> Result<ExitCode> {
     let text = if json { serde_json::to_string(facts)? + "\n" } else { words(facts) };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

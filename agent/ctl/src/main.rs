@@ -2,14 +2,15 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; for `status`, `why` and `wait`: ready |
+//! | 0 | done; for `status`, `why` and `wait`: ready; for `check`: nothing is wrong |
 //! | 1 | error: the agent does not answer, or refused |
 //! | 2 | wrong usage |
-//! | 3 | the node answers, but is not (yet) ready |
+//! | 3 | the node answers, but is not (yet) ready; for `check`: something is wrong |
 
 mod admin;
 mod alerts;
 mod ask;
+mod check;
 mod cli;
 mod complaint;
 mod elsewhere;
@@ -18,11 +19,16 @@ mod history;
 mod logs;
 mod manual;
 mod members;
+mod merge;
 mod network;
 mod node;
 mod other_screen;
+mod pki;
 mod power;
 mod reset;
+mod ring;
+#[cfg(test)]
+mod schema;
 mod shown;
 mod status;
 mod style;
@@ -67,11 +73,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(options) => on_runtime(admin::run(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
+        Command::Pki(cli::Pki { what: cli::PkiWhat::Status(options) }) => {
+            on_runtime(pki::status(&client, &options))
+        }
+        Command::Ring(options) => on_runtime(ring::run(&client, &options)),
+        Command::Cluster(options) => on_runtime(merge::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),
         Command::Power(options) => on_runtime(power::run(&client, &options)),
         Command::Reset(options) => on_runtime(reset::run(&client, &options)),
         Command::Support(options) => on_runtime(support::run(&client, &options)),
         Command::Why(options) => on_runtime(why::run(&client, &options)),
+        Command::Check(options) => on_runtime(check::run(&client, &options)),
         Command::History(options) => on_runtime(history::run(&client, &options)),
         Command::AwaitPhase { .. } | Command::Logs(_) if client.is_elsewhere() => {
             anyhow::bail!("this is for the box itself, and not there from elsewhere")

@@ -18,17 +18,22 @@ pub(crate) async fn run(client: &Client, what: &NetworkWhat) -> Result<ExitCode>
     let ask = async |verb| client.change_network(&NetworkRequest { verb, pin: None }).await;
     match what {
         NetworkWhat::Set { file, json } => set(client, file, *json).await,
-        NetworkWhat::Confirm => {
-            ask(NetworkVerb::Confirm).await?;
-            println!("The new network is kept.");
-            Ok(ExitCode::SUCCESS)
+        NetworkWhat::Confirm(options) => {
+            end(&ask(NetworkVerb::Confirm).await?, options.json, "The new network is kept.")
         }
-        NetworkWhat::Revert => {
-            ask(NetworkVerb::Revert).await?;
-            println!("The network is as it was.");
-            Ok(ExitCode::SUCCESS)
+        NetworkWhat::Revert(options) => {
+            end(&ask(NetworkVerb::Revert).await?, options.json, "The network is as it was.")
         }
     }
+}
+
+fn end(answer: &NetworkAnswer, json: bool, words: &str) -> Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string(answer)?);
+    } else {
+        println!("{words}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn set(client: &Client, file: &Path, json: bool) -> Result<ExitCode> {

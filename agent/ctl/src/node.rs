@@ -15,14 +15,16 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode> {
     match &options.what {
         NodeWhat::Remove(options) => remove(client, options).await,
+        NodeWhat::Revoke(options) => revoke(client, options).await,
         NodeWhat::Keep { name, json } => keep(client, name, *json).await,
-        NodeWhat::Rejoin => rejoin(client).await,
+        NodeWhat::Rejoin(options) => rejoin(client, options.json).await,
     }
 }
 
 async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
     let name = options.name.clone();
-    let mut request = NodeRequest { name, decision: Decision::Remove, dry_run: true };
+    let decision = Decision::Remove;
+    let mut request = NodeRequest { name, decision, dry_run: true, typed: None };
     let would = ask_leader(client, &request).await?;
     if !options.json {
         show(&would.target);
@@ -46,8 +48,38 @@ async fn remove(client: &Client, options: &cli::Remove) -> Result<ExitCode> {
     end(&would, options.json, "")
 }
 
+async fn revoke(client: &Client, options: &cli::Revoke) -> Result<ExitCode> {
+    let name = options.name.clone();
+    let decision = Decision::Revoke;
+    let mut request = NodeRequest { name, decision, dry_run: true, typed: None };
+    let would = ask_leader(client, &request).await?;
+    if !options.json {
+        show(&would.target);
+        if let Some(why) = &would.target.unless_typed {
+            println!("Refused unless its name is typed: {}", plain(why));
+        }
+    }
+    if would.target.refused.is_some() || options.dry_run {
+        return end(&would, options.json, "");
+    }
+    request.typed.clone_from(&options.typed);
+    if options.typed.is_none() && !options.yes {
+        confirm(&options.name)?;
+        request.typed = Some(options.name.clone());
+    }
+    request.dry_run = false;
+    let decided = ask_leader(client, &request).await?;
+    let done = format!(
+        "{} is struck off. `ashlarctl why` says what is left of it, `ashlarctl pki status` who \
+         holds the CA's key. Change the ring's key now.",
+        options.name
+    );
+    end(&decided, options.json, &done)
+}
+
 async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
-    let request = NodeRequest { name: name.to_owned(), decision: Decision::Keep, dry_run: false };
+    let (name, decision) = (name.to_owned(), Decision::Keep);
+    let request = NodeRequest { name, decision, dry_run: false, typed: None };
     let answer = ask_leader(client, &request).await?;
     if !json {
         show(&answer.target);
@@ -55,8 +87,11 @@ async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
     end(&answer, json, "")
 }
 
-async fn rejoin(client: &Client) -> Result<ExitCode> {
-    if client.rejoin().await?.rejoins {
+async fn rejoin(client: &Client, json: bool) -> Result<ExitCode> {
+    let answer = client.rejoin().await?;
+    if json {
+        println!("{}", serde_json::to_string(&answer)?);
+    } else if answer.rejoins {
         println!("This box joins again, as a new one.");
     } else {
         println!("This box was not taken out; nothing to do.");

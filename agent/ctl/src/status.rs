@@ -4,7 +4,8 @@ use crate::other_screen::OtherScreen;
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, alerts, cli, members};
 use anyhow::Result;
-use ashlar_api::{Client, Status};
+use ashlar_api::{Client, DiskView, StackView, Status};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ pub(crate) async fn run(client: &Client, options: &cli::Status) -> Result<ExitCo
         return watch(client, options.json).await;
     }
     let status = client.status().await?;
-    let text = if options.json { json(&status)? } else { table(&status) };
+    let text = if options.json { line(&status)? } else { table(&status) };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }
@@ -55,11 +56,9 @@ async fn follow(
     loop {
         tick.tick().await;
         let text = match client.status().await {
-            Ok(status) if as_json => json(&status)?,
+            Ok(status) if as_json => line(&status)?,
             Ok(status) => table(&status),
-            Err(error) if as_json => {
-                format!("{}\n", serde_json::json!({"error": error.to_string()}))
-            }
+            Err(error) if as_json => line(&Silence { error: error.to_string() })?,
             Err(error) => format!("{} {error}\n", waiting("…")),
         };
         if text == shown {
@@ -70,8 +69,16 @@ async fn follow(
     }
 }
 
-fn json(status: &Status) -> Result<String> {
-    Ok(serde_json::to_string(status)? + "\n")
+/// What `ashlarctl status --watch --json` prints while the agent does not answer.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Silence {
+    /// Why there is no status.
+    error: String,
+}
+
+fn line(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
 }
 
 /// The status as a compact table.
@@ -111,7 +118,8 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(out, "\n{}", strong("members"))?;
         out.push_str(&members::table(status));
     }
-    let rest = status.storage.is_some() || status.swarm.is_some();
+    let parts = status.storage.is_some() || status.swarm.is_some();
+    let rest = parts || !status.disks.is_empty() || !status.stacks.is_empty();
     if rest || !status.doing.is_empty() || status.trouble.is_some() {
         writeln!(out)?;
     }
@@ -120,6 +128,17 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     }
     if let Some(swarm) = &status.swarm {
         writeln!(out, "{} {swarm}", heading("swarm"))?;
+    }
+    let full = |disk: &DiskView| format!("{} {} % full", plain(&disk.name), disk.used_percent);
+    let run = |stack: &StackView| {
+        format!("{} {} of {} tasks", plain(&stack.name), stack.running, stack.desired)
+    };
+    let disks: Vec<_> = status.disks.iter().map(full).collect();
+    let services: Vec<_> = status.stacks.iter().map(run).collect();
+    for (name, values) in [("disks", disks), ("services", services)] {
+        if !values.is_empty() {
+            writeln!(out, "{} {}", heading(name), values.join(", "))?;
+        }
     }
     for (n, doing) in status.doing.iter().enumerate() {
         let heading = heading(if n == 0 { "doing" } else { "" });

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use ashlar_api::{Client, Support};
 use jiff::Timestamp;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,14 +34,27 @@ pub(crate) async fn run(client: &Client, options: &cli::Support) -> Result<ExitC
     let packed = compress_to_vec(packed.as_slice(), CompressionLevel::Fastest);
     end(file, &path, &packed)?;
     if *json {
-        let names: Vec<_> = support.parts.iter().map(|part| &part.name).collect();
-        println!("{}", serde_json::json!({ "file": path, "bytes": packed.len(), "parts": names }));
+        let parts = support.parts.iter().map(|part| part.name.as_str()).collect();
+        let bundle = Bundle { file: &path, bytes: packed.len(), parts };
+        println!("{}", serde_json::to_string(&bundle)?);
     } else {
         let size = ashlar_api::bytes(packed.len() as u64);
         println!("{}: {} files, {size}", path.display(), support.parts.len());
         println!("No key or password of the site is in it. Names, addresses and journals are.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `ashlarctl support bundle --json` prints.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Bundle<'a> {
+    /// The file that was made,
+    file: &'a Path,
+    /// how long it is,
+    bytes: usize,
+    /// and the names of the files in it.
+    parts: Vec<&'a str>,
 }
 
 /// Whatever a box calls it: nothing leaves the folder, and nothing is hidden.

@@ -34,7 +34,11 @@ pub(crate) async fn run(client: &Client, options: &cli::Wait) -> Result<ExitCode
             }
         }
     };
-    if tokio::time::timeout_at(deadline, reached).await.is_ok() {
+    let reached = tokio::time::timeout_at(deadline, reached).await.is_ok();
+    if let Some(Ok(status)) = last.as_ref().filter(|_| options.json) {
+        println!("{}", serde_json::to_string(status)?);
+    }
+    if reached {
         return Ok(ExitCode::SUCCESS);
     }
     let goal = wanted.map_or("an answer".into(), |phase| format!("phase {phase}"));

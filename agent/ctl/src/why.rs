@@ -4,7 +4,8 @@ use crate::alerts;
 use crate::style::{good, heading, plain};
 use crate::{NOT_READY, cli};
 use anyhow::Result;
-use ashlar_api::{Client, Phase, Status, duration};
+use ashlar_api::{Alert, Client, Phase, PhaseStatus, Status, Wait, duration};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -16,16 +17,32 @@ pub(crate) async fn run(client: &Client, options: &cli::Why) -> Result<ExitCode>
     Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }
 
+/// What `ashlarctl why --json` prints.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Why"))]
+pub(crate) struct Reasons<'a> {
+    /// All wanted phases hold.
+    ready: bool,
+    /// Those that do not.
+    phases: Vec<&'a PhaseStatus>,
+    /// What the agent is doing, in words.
+    doing: &'a [String],
+    /// What is wanted and not done yet, and what holds it back.
+    waits: &'a [Wait],
+    /// What a person should know, the worst first.
+    alerts: &'a [Alert],
+}
+
 fn json(status: &Status) -> Result<String> {
-    let open: Vec<_> = status.phases.iter().filter(|p| !p.holds).collect();
-    let why = serde_json::json!({
-        "ready": status.ready,
-        "phases": open,
-        "doing": status.doing,
-        "waits": status.waits,
-        "alerts": status.alerts,
-    });
-    Ok(why.to_string() + "\n")
+    let why = Reasons {
+        ready: status.ready,
+        phases: status.phases.iter().filter(|p| !p.holds).collect(),
+        doing: &status.doing,
+        waits: &status.waits,
+        alerts: &status.alerts,
+    };
+    Ok(serde_json::to_string(&why)? + "\n")
 }
 
 fn sentences(status: &Status) -> Result<String, std::fmt::Error> {

@@ -10,7 +10,7 @@ use crate::state;
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use anyhow::{Context, Result, bail};
-use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags};
+use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags, Yielding};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::net::IpAddr;
@@ -42,6 +42,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
             Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
             Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
+            Step::TakeRingKey { key, via } => self.take_ring_key(key, via).await,
+            Step::UseRingKey { key } => self.use_ring_key(key).await,
+            Step::DropRingKeys { keep } => self.drop_ring_keys(keep).await,
             Step::ProbePeer { address } => storage.probe(*address).await,
             Step::CreateVolume { bricks } => storage.create(bricks).await,
             Step::AddBricks { replicas, bricks } => storage.add_bricks(*replicas, bricks).await,
@@ -70,7 +73,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::SetLeaving { name, leaving } => swarm.set_leaving(name, *leaving).await,
             Step::SetVoting { name, voting } => swarm.set_voting(name, *voting).await,
-            Step::DropSwarmEntry { id, .. } => swarm.drop_entry(id).await,
+            Step::DropSwarmEntry { id, revoked, .. } => swarm.drop_entry(id, *revoked).await,
             Step::SetSwarmRole { name, role } => {
                 // One to whom the last manager hands over is always let in.
                 swarm.set_role(name, *role, self.wanted.managers.max(2)).await
@@ -81,11 +84,18 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::ReplaceBrick { from, to } => storage.replace(*from, *to).await,
             Step::DropBrick { brick, replicas } => storage.drop_brick(*brick, *replicas).await,
+            Step::AdmitToVolume { names } => storage.admit(names.as_ref()).await,
             Step::DetachPeer { address } => storage.detach(*address).await,
             Step::ForgetMember { name } => ring.forget(name).await,
             Step::StrikeOff { nodes } => self.strike_off(nodes, observed),
             Step::StartAnew => self.end_membership(false).await,
             Step::StayOut => self.end_membership(true).await,
+            Step::Yield { into } => {
+                let note = Yielding { into: into.clone(), asked: false };
+                state::write_json(&self.paths.yields(), &note, 0o600)
+            }
+            Step::StandFast => state::remove(&self.paths.yields()),
+            Step::Dissolve { .. } => self.end_membership(false).await,
             Step::DeployStack { name } => {
                 let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
                 let file = file.with_context(|| format!("the image ships no stack {name}"))?;
@@ -139,6 +149,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     fn found(&self) -> Result<()> {
         let cluster = self.trust()?.found(&new_cluster_id()?)?;
         tracing::info!(cluster = %cluster, "this node founds cluster {cluster}");
+        state::remove(&self.paths.yields())?;
         self.write_membership(&Membership { cluster, founder: true, swarm: false })
     }
 
@@ -150,6 +161,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         }
         tracing::info!(cluster = %cluster, "this node belongs to cluster {cluster}");
         let cluster = cluster.clone();
+        // It has arrived where it was sent. A note that outlived this would end the new
+        // membership as well.
+        state::remove(&self.paths.yields())?;
         self.write_membership(&Membership { cluster, founder: false, swarm: false })
     }
 

@@ -5,8 +5,12 @@ use crate::paths::Paths;
 use crate::people::Admission;
 use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::swarm::Engine;
+use crate::{ring_keys, site_store};
 use ashlar_api::{BoxResetRequest, Connection, RevokedRequest, route};
-use ashlar_cluster::{ClusterId, MemberStatus, Observed, RingMember, Step};
+use ashlar_cluster::{
+    ClusterId, Identity, Intent, KeyPrint, KnownBox, MemberStatus, Observed, Record, RingMember,
+    Rotation, RotationStage, Step, Swarm,
+};
 use ashlar_pki::enrolment::{Channel, Newcomer};
 use ashlar_pki::people::PeopleCa;
 use ashlar_site::{PeopleRules, Pools, Site};
@@ -24,6 +28,7 @@ struct Founder {
     address: IpAddr,
     server: AbortHandle,
     ring: watch::Sender<Vec<RingMember>>,
+    seen: watch::Sender<Arc<Observed>>,
     people: Arc<Admission>,
     people_ca: PeopleCa,
     _root: tempfile::TempDir,
@@ -47,11 +52,12 @@ impl Founder {
         let (_, configuration) = watch::channel(trust.server().unwrap());
         let (ring, members) = watch::channel(Vec::new());
         let engine = Engine::new(&Paths::under(root.path()), Pools::default());
+        let (seen, looks) = watch::channel(Arc::default());
         let decider = Decider {
             trust: trust.clone(),
             engine: engine.clone(),
             wanted: node.wanted.clone(),
-            seen: watch::channel(Arc::default()).1,
+            seen: looks,
             wake: Arc::default(),
             status: watch::channel(blank()).1,
             paths: node.paths.clone(),
@@ -63,7 +69,7 @@ impl Founder {
         let lets_in = Some(people.clone());
         let api = Arc::new(ClusterApi { trust, engine, decider, members, people: lets_in });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
-        Self { node, address, server, ring, people, people_ca, _root: root }
+        Self { node, address, server, ring, seen, people, people_ca, _root: root }
     }
 
     fn cluster(&self) -> ClusterId {
@@ -84,6 +90,7 @@ impl Founder {
         self.ring.send_modify(|members| {
             members.retain(|m| m.name != identity.name);
             members.push(RingMember {
+                keys: None,
                 id: Some(identity.id),
                 name: identity.name,
                 address: identity.address,
@@ -93,9 +100,23 @@ impl Founder {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                keeps: None,
+                yields: None,
                 hand: None,
             });
         });
+    }
+
+    /// The record as it reads it: the ring's key is replaced, and this node has a place.
+    fn replaces(&self, key: &KeyPrint, node: &FakeNode, remove: bool) {
+        let Identity { id, name, address } = node.identity().unwrap();
+        let known = KnownBox { name, address, lost_since: Some(1), remove };
+        let stage = RotationStage::Only;
+        let ring = Rotation { number: 1, key: key.clone(), stage, since: 1, given_out: None };
+        let intent = Intent { boxes: [(id, known)].into(), ring: Some(ring), ..Intent::default() };
+        let swarm = Swarm { record: Record::Known(intent), ..Swarm::default() };
+        let seen = Observed { swarm: Some(swarm), ..Observed::default() };
+        self.seen.send_replace(Arc::new(seen));
     }
 
     /// A node with the site, seen in the ring.
@@ -236,6 +257,24 @@ async fn who_was_struck_off_gets_nothing_though_the_ring_shows_it() {
 }
 
 #[tokio::test]
+async fn a_member_shows_its_certificate_and_is_asked_nothing_once_it_was_struck_off() {
+    let (founder, root) = (Founder::new(31).await, tempfile::tempdir().unwrap());
+    let newcomer = founder.newcomer(root.path(), 32).await;
+    persist(&newcomer, &founder.enrol()).await.unwrap();
+    let trust = newcomer.trust().unwrap();
+    let shown = trust.shown_by(founder.address).await.unwrap();
+    assert_eq!(shown.subject().id(), founder.node.identity().unwrap().id.0);
+    trust.places(founder.address).await.unwrap();
+    trust.let_look(founder.address).await.unwrap();
+    let told = founder.node.trust().unwrap();
+    assert!(told.take_news() && !told.take_news(), "it looks once");
+    let ids = [founder.node.identity().unwrap().id].into();
+    trust.strike_off(&ids, &ids).unwrap();
+    let refused = trust.places(founder.address).await.unwrap_err().to_string();
+    assert!(refused.contains("was struck off"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_node_gives_up_the_ca_key_only_to_those_that_show_it() {
     let founder = Founder::new(160).await;
     let root = tempfile::tempdir().unwrap();
@@ -274,6 +313,50 @@ async fn a_box_with_the_ring_s_new_key_enrols_and_one_with_the_old_key_does_not(
     let late = founder.newcomer(root.path(), 173).await;
     let refused = persist(&late, &founder.enrol()).await.unwrap_err();
     assert!(format!("{refused:#}").contains("ring key"), "{refused:#}");
+}
+
+#[tokio::test]
+async fn a_box_that_was_away_is_given_the_ring_s_new_key_while_it_keeps_its_place() {
+    let founder = Founder::new(200).await;
+    let root = tempfile::tempdir().unwrap();
+    let away = founder.newcomer(root.path(), 202).await;
+    persist(&away, &founder.enrol()).await.unwrap();
+    for node in [&founder.node, &away] {
+        site_store::make_keyring(&node.paths, &[7; 32]).unwrap();
+    }
+    let key = ring_keys::make_next(&founder.node.paths).unwrap();
+    let follow = async |node: &FakeNode, via: Vec<IpAddr>| -> anyhow::Result<()> {
+        let (key, keep) = (key.clone(), key.clone());
+        let take = Step::TakeRingKey { key: key.clone(), via };
+        let steps =
+            [take, Step::UseRingKey { key }, Step::AdoptRingKey, Step::DropRingKeys { keep }];
+        for step in steps {
+            node.act(&step, &Observed::default()).await?;
+        }
+        Ok(())
+    };
+    follow(&founder.node, Vec::new()).await.unwrap();
+
+    // The ring shows it nobody who has the old key alone.
+    founder.ring.send_modify(Vec::clear);
+    let ask = || follow(&away, vec![founder.address]);
+    let refused = |outcome: anyhow::Result<()>| {
+        let error = format!("{:#}", outcome.unwrap_err());
+        assert!(error.contains("no place that it will keep"), "{error}");
+    };
+    refused(ask().await);
+    founder.replaces(&key, &away, true);
+    refused(ask().await);
+    founder.replaces(&key, &away, false);
+    let told = away.trust().unwrap().places(founder.address).await.unwrap();
+    assert_eq!(told.rotation.map(|told| told.key), Some(key.clone()));
+    ask().await.unwrap();
+    let keys = away.trust().unwrap().observe().unwrap().ring_keys.unwrap();
+    assert_eq!((&keys.uses, keys.also.len()), (&key, 0));
+    let sites = [&founder.node, &away].map(|node| Site::load(&node.paths.site()).unwrap());
+    assert_eq!(sites[0].ring_key, sites[1].ring_key);
+    let old = Step::TakeRingKey { key: ring_keys::print(&[7; 32]), via: vec![founder.address] };
+    assert!(away.act(&old, &Observed::default()).await.is_err(), "nobody gives the old one");
 }
 
 #[tokio::test]

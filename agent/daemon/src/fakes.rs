@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use zeroize::Zeroizing;
 
 /// A loopback address of this test process alone.
 pub(crate) fn loopback(last: u8) -> IpAddr {
@@ -58,6 +59,7 @@ pub(crate) struct World {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) volume: Option<Volume>,
     pub(crate) swarm: ashlar_cluster::Swarm,
+    pub(crate) of_people: Vec<String>,
     /// Units that do not start.
     pub(crate) masked: BTreeSet<String>,
     /// Nodes whose copy lacks something.
@@ -247,6 +249,11 @@ impl Ring for Fake {
         Ok(())
     }
 
+    async fn set_keys(&self, keys: &[Zeroizing<ashlar_pki::RingKey>]) -> Result<()> {
+        self.call("set the ring's keys");
+        crate::site_store::write_keyring(self.paths.as_ref().unwrap(), keys)
+    }
+
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
         self.world().tags = tags.to_map();
         Ok(())
@@ -311,6 +318,13 @@ impl Storage for Fake {
 
     async fn drop_brick(&self, brick: IpAddr, _: u8) -> Result<()> {
         bail!("{brick} has no brick")
+    }
+
+    async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()> {
+        for volume in self.world().volume.iter_mut() {
+            volume.admits = names.cloned();
+        }
+        Ok(())
     }
 
     async fn detach(&self, address: IpAddr) -> Result<()> {
@@ -418,7 +432,7 @@ impl Swarm for Fake {
         Ok(())
     }
 
-    async fn drop_entry(&self, id: &str) -> Result<()> {
+    async fn drop_entry(&self, id: &str, _: bool) -> Result<()> {
         self.world().swarm.nodes.retain(|n| n.id != id);
         Ok(())
     }
@@ -428,6 +442,10 @@ impl Swarm for Fake {
         let stack = Stack { name, digest, services: 1, of: 1, running: 1, desired: 1 };
         self.world().swarm.stacks.push(stack);
         Ok(())
+    }
+
+    async fn of_people(&self) -> Result<Vec<String>> {
+        Ok(self.world().of_people.clone())
     }
 
     async fn remove(&self, stack: &str) -> Result<()> {

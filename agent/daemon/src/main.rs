@@ -32,6 +32,7 @@ mod release;
 mod reset;
 mod retirement;
 mod ring;
+mod ring_keys;
 mod run;
 mod seed;
 mod serve;

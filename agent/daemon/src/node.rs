@@ -10,11 +10,12 @@ use crate::storage::Storage;
 use crate::swarm::{Standing, Swarm};
 use crate::trust::Trust;
 use anyhow::{Context, Result};
-use ashlar_cluster::{Identity, Part, RingMember, Wanted};
+use ashlar_cluster::{Identity, Keeps, Part, RingMember, Wanted};
 use ashlar_site::Site;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The four effects that a node has on the world.
@@ -51,6 +52,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) sight: RefCell<Sight>,
     /// How long a look at a part may take.
     pub(crate) patience: fn(Part) -> Duration,
+    /// Somebody lists the volume.
+    pub(crate) peeking: Arc<AtomicBool>,
     /// Parts that are being looked at.
     pub(crate) looking: RefCell<BTreeSet<Part>>,
     /// Until when a part is not looked at again.
@@ -61,17 +64,18 @@ pub(crate) struct Node<H, R, S, W> {
 /// How long the ring has been as it is.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
-    picture: BTreeSet<(String, Option<String>)>,
+    picture: BTreeSet<(String, Option<String>, Option<Keeps>)>,
     since_ms: u64,
 }
 
 impl Quiet {
     /// Notes what the ring shows at `now_ms`, and says for how long the set of
-    /// live members and their clusters has been the same.
+    /// live members, their clusters and what those keep has been the same.
     pub(crate) fn note(&mut self, members: &[RingMember], now_ms: u64) -> u64 {
         let alive = members.iter().filter(|m| m.status == ashlar_cluster::MemberStatus::Alive);
-        let picture: BTreeSet<_> =
-            alive.map(|m| (m.name.clone(), m.cluster.as_ref().map(|c| c.0.clone()))).collect();
+        let picture: BTreeSet<_> = alive
+            .map(|m| (m.name.clone(), m.cluster.as_ref().map(|c| c.0.clone()), m.keeps))
+            .collect();
         if picture != self.picture {
             self.picture = picture;
             self.since_ms = now_ms;
@@ -135,6 +139,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             told: RefCell::default(),
             sight: RefCell::default(),
             patience: observe::patience,
+            peeking: Arc::default(),
             looking: RefCell::default(),
             rests: RefCell::default(),
             trust: OnceCell::new(),
@@ -163,6 +168,7 @@ mod tests {
 
     fn member(name: &str, status: MemberStatus, cluster: Option<&str>) -> RingMember {
         RingMember {
+            keys: None,
             id: None,
             name: name.into(),
             address: std::net::IpAddr::from([10, 83, 0, 1]),
@@ -172,6 +178,8 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            keeps: None,
+            yields: None,
             hand: None,
         }
     }

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -42,7 +43,8 @@ const BUS: Duration = Duration::from_secs(10);
 pub(crate) struct Sight {
     ring: Seen<ashlar_cluster::Ring>,
     storage: Seen<ashlar_cluster::Storage>,
-    mount: Seen<()>,
+    /// It answers, and whether there is a file in it, if anybody looked.
+    mount: Seen<Option<bool>>,
     engine: Seen<ashlar_cluster::Swarm>,
 }
 
@@ -63,6 +65,11 @@ impl Sight {
     /// The ring's members as last seen; none if it is silent.
     pub(crate) fn members(&self) -> &[RingMember] {
         self.ring.get().map_or(&[], |ring| &ring.members)
+    }
+
+    /// Addresses in the storage pool, as last seen.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = std::net::IpAddr> {
+        self.storage.get().into_iter().flat_map(|storage| &storage.peers).map(|peer| peer.address)
     }
 
     /// Whether this node manages the Swarm and sees the others do so.
@@ -115,7 +122,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Part::Mount => {
                 let volume = timeout((self.patience)(part), self.effects.host.volume()).await;
                 let answer = match volume.unwrap_or(Mount::Silent) {
-                    Mount::Answers => Ok(()),
+                    Mount::Answers => Ok(self.holds_files().await),
                     Mount::Absent => Err(("nothing is mounted".into(), false)),
                     Mount::Dead => Err(("the client of the mount died".into(), false)),
                     Mount::Silent => Err(("it is mounted and silent".into(), true)),
@@ -139,7 +146,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let (identity, place, named) = timeout(BUS, self.observe_identity())
             .await
             .context("systemd does not say what this machine is called")??;
-        let pki = match &identity {
+        let mut pki = match &identity {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
@@ -151,12 +158,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let witness = self.wanted.storage
             && !self.wanted.solo
             && carries_no_data(named || self.wanted.witness, data_partition(&self.paths));
+        pki.told_rotation.clone_from(&self.told.borrow().rotation);
         let sight = self.sight.borrow();
         Ok(Observed {
             witness,
             retired: lost.is_some(),
             removed: lost.is_some_and(|lost| lost.removed),
             out: identity.is_none() && self.is_out()?,
+            files: sight.mount.get().copied().flatten(),
+            yields: state::read_json(&self.paths.yields())?,
             now_ms: since_boot_ms(),
             site: true,
             membership: state::read_json(&self.paths.membership())?,
@@ -196,6 +206,32 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         Ok((worn.holds.then_some(identity), place, worn.witness))
     }
 
+    /// Whether a cluster besides this node's own is in sight.
+    fn sees_another(&self) -> bool {
+        let Ok(Some(own)) = self.membership() else { return false };
+        let sight = self.sight.borrow();
+        sight.members().iter().any(|m| {
+            m.status == ashlar_cluster::MemberStatus::Alive
+                && m.cluster.as_ref().is_some_and(|cluster| *cluster != own.cluster)
+        })
+    }
+
+    /// Whether there is anything in the volume: looked at only while another cluster is in
+    /// sight. One look at a time: it may hang with the volume.
+    async fn holds_files(&self) -> Option<bool> {
+        if !self.sees_another() || self.peeking.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let (dir, peeking) = (self.paths.volume(), self.peeking.clone());
+        let look = tokio::task::spawn_blocking(move || {
+            let found = holds_anything(&dir);
+            peeking.store(false, Ordering::Release);
+            found
+        });
+        let found = timeout((self.patience)(Part::Mount), look).await.ok()?.ok()?;
+        found.inspect_err(|error| tracing::debug!("the volume cannot be listed: {error}")).ok()
+    }
+
     async fn observe_ring(&self) -> Result<ashlar_cluster::Ring> {
         let members = self.effects.ring.members().await?;
         let members = members.context("this node takes no part in it yet")?;
@@ -214,6 +250,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let mut swarm = self.effects.swarm.observe().await?;
         self.note_standing(&mut swarm).await;
         self.note_places(&mut swarm);
+        if swarm.manager && !swarm.nodes.is_empty() && self.sees_another() {
+            swarm.of_people = Some(self.effects.swarm.of_people().await?);
+        }
         Ok(swarm)
     }
 
@@ -266,6 +305,16 @@ fn data_partition(paths: &Paths) -> Option<u64> {
     let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
     let own = device(&data)? != device(&root)?;
     own.then(|| disk("data", &data).map(|disk| disk.size))?
+}
+
+/// Whether a directory holds anything but what GlusterFS makes in every volume.
+fn holds_anything(dir: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(dir)? {
+        if entry?.file_name() != ".trashcan" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn disk(name: &str, path: &Path) -> Option<Disk> {

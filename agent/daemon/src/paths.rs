@@ -150,6 +150,16 @@ impl Paths {
         self.ring().join("keyring.json")
     }
 
+    /// A key for the ring that was made here, and is not in it yet;
+    pub(crate) fn next_ring_key(&self) -> PathBuf {
+        self.ring().join("next-key.json")
+    }
+
+    /// and the one before the ring's.
+    pub(crate) fn former_ring_key(&self) -> PathBuf {
+        self.ring().join("former-key.json")
+    }
+
     /// The certificate that the storage daemon read when it was started last.
     pub(crate) fn shown_certificate(&self) -> PathBuf {
         self.run().join("storage-certificate.pem")
@@ -199,6 +209,16 @@ impl Paths {
     /// A person took this box out of its cluster: it stays out while this is here.
     pub(crate) fn out(&self) -> PathBuf {
         self.state().join("out.json")
+    }
+
+    /// Where the cluster volume is mounted.
+    pub(crate) fn volume(&self) -> PathBuf {
+        self.root().join("srv/cluster")
+    }
+
+    /// This node's cluster dissolves into another one: kept until it belongs to that one.
+    pub(crate) fn yields(&self) -> PathBuf {
+        self.state().join("yields.json")
     }
 
     /// That this box of two handed over when it was switched off.

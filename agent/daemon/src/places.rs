@@ -9,7 +9,10 @@ use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
 use ashlar_api::cluster::PlacesAnswer;
-use ashlar_cluster::{Asked, MemberStatus, NodeId, Observed, SwarmRole, Word, lost_its_place};
+use ashlar_cluster::{
+    Asked, MemberStatus, NodeId, Observed, RotationStage, SwarmRole, ToldRotation, Word,
+    lost_its_place,
+};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -35,9 +38,15 @@ pub(crate) struct Told {
     pub(crate) retired: BTreeSet<NodeId>,
     /// Those of them that a person took out.
     pub(crate) removed: BTreeSet<NodeId>,
+    /// The newest replacement of the ring's key.
+    pub(crate) rotation: Option<ToldRotation>,
     /// This node is being taken out.
     leaving: bool,
+    /// Nobody who can read the record answered last time.
+    unheard: bool,
     asked: Option<u64>,
+    /// How often those were asked who are not seen.
+    turn: usize,
 }
 
 impl Told {
@@ -62,6 +71,20 @@ impl Told {
         };
         self.retired.extend(agreed(|said| &said.retired));
         self.removed.extend(agreed(|said| &said.removed));
+        self.unheard = !said.iter().flatten().any(|said| said.by_record);
+        let rotations = members.iter().zip(said).filter_map(|((address, _), said)| {
+            let said = said.as_ref().filter(|said| said.by_record)?;
+            Some((*address, said.rotation.clone()?))
+        });
+        for (address, rotation) in rotations {
+            match &mut self.rotation {
+                Some(told) if told.rotation.is_newer_than(&rotation) => {}
+                Some(told) if !rotation.is_newer_than(&told.rotation) => {
+                    told.at.insert(address);
+                }
+                told => *told = Some(ToldRotation { rotation, at: [address].into() }),
+            }
+        }
         let leaving = |said: &PlacesAnswer| said.by_record && said.leaving.contains(&me.0);
         self.leaving = said.iter().flatten().any(leaving);
     }
@@ -70,7 +93,13 @@ impl Told {
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// What others said of places in this cluster, for who does not see it itself.
     pub(crate) fn note_places(&self, swarm: &mut ashlar_cluster::Swarm) {
-        let told = self.told.borrow();
+        let mut told = self.told.borrow_mut();
+        // Should this node cease to read the record, it knows what it said last.
+        if let Some(rotation) = swarm.record.intent().and_then(|intent| intent.ring.clone())
+            && told.rotation.as_ref().is_none_or(|told| rotation.is_newer_than(&told.rotation))
+        {
+            told.rotation = Some(ToldRotation { rotation, at: BTreeSet::new() });
+        }
         swarm.told_retired.clone_from(&told.retired);
         swarm.told_leaving = told.leaving;
     }
@@ -91,9 +120,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let (Ok(Some(own)), Ok(me)) = (self.membership(), self.identity()) else {
             return Vec::new();
         };
+        // Who was struck off may be there still: its word counts for nothing.
+        let struck_off = self.trust().and_then(|trust| trust.struck_off()).unwrap_or_default();
         let sight = self.sight.borrow();
         let kin = sight.members().iter().filter(|m| {
-            m.status == MemberStatus::Alive
+            m.id.as_ref().is_none_or(|id| !struck_off.contains(id))
+                && m.status == MemberStatus::Alive
                 && m.cluster.as_ref() == Some(&own.cluster)
                 && m.id.as_ref() != Some(&me.id)
         });
@@ -104,6 +136,31 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         kin
     }
 
+    /// Other boxes that may be of this cluster and are not seen alive: a few, each time
+    /// other ones.
+    fn further_kin(&self, seen: &[(IpAddr, bool)]) -> Vec<(IpAddr, bool)> {
+        let mut all = self.remembered();
+        all.retain(|address| seen.iter().all(|(other, _)| other != address));
+        let mut told = self.told.borrow_mut();
+        told.turn = told.turn.wrapping_add(1);
+        let from = told.turn.wrapping_mul(ASKED).checked_rem(all.len()).unwrap_or(0);
+        all.rotate_left(from);
+        all.truncate(ASKED);
+        all.into_iter().map(|address| (address, false)).collect()
+    }
+
+    /// Whether the ring's key is being replaced, as far as can be told from here: not all
+    /// that are seen have the same keys, or the last word was that it is not over.
+    fn key_changes(&self) -> bool {
+        let sight = self.sight.borrow();
+        let live = sight.members().iter().filter(|m| m.status == MemberStatus::Alive);
+        let mut keys = live.filter_map(|m| m.keys.as_ref()).peekable();
+        let first = keys.peek().copied();
+        let told = self.told.borrow();
+        let told = told.rotation.as_ref().is_some_and(|t| t.rotation.stage != RotationStage::Only);
+        told || keys.any(|keys| Some(keys) != first)
+    }
+
     /// Asks the other members now and then who lost its place. A manager that sees
     /// its Swarm knows by itself.
     pub(crate) async fn ask_for_place(&self) {
@@ -111,14 +168,22 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         if self.sight.borrow().sees_swarm() {
             return;
         }
-        let members = self.live_kin();
-        let pause = if self.told.borrow().leaving { ASK_SOON } else { ASK_EVERY };
+        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
+        let soon = self.told.borrow().leaving || self.key_changes();
+        let pause = if soon { ASK_SOON } else { ASK_EVERY };
         let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
-        if members.is_empty() || !due {
+        if !(due || trust.take_news()) {
+            return;
+        }
+        let mut members = self.live_kin();
+        if members.is_empty() || self.told.borrow().unheard {
+            // Who was away while the ring's key was replaced is seen by nobody.
+            members.extend(self.further_kin(&members));
+        }
+        if members.is_empty() {
             return;
         }
         self.told.borrow_mut().asked = Some(now_ms);
-        let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
         let asked = members.iter().map(async |(address, _)| {
             let answer =
                 timeout(PATIENCE, trust.places(*address)).await.context("no answer in time");
@@ -143,7 +208,13 @@ mod tests {
         let says = |lost: &str, by_record| {
             let retired: BTreeSet<_> = [lost.to_owned()].into();
             let leaving = ["a".to_owned()].into();
-            Some(PlacesAnswer { removed: retired.clone(), retired, leaving, by_record })
+            Some(PlacesAnswer {
+                removed: retired.clone(),
+                retired,
+                leaving,
+                by_record,
+                rotation: None,
+            })
         };
         let members = [(loopback(1), true), (loopback(2), false)];
         let mut told = Told::default();

@@ -56,6 +56,11 @@ impl Peer {
         self.uid == Some(0) || self.elsewhere == Some(true)
     }
 
+    /// Whether it is a person from elsewhere.
+    pub(crate) const fn is_elsewhere(self) -> bool {
+        self.elsewhere.is_some()
+    }
+
     /// Refuses everybody who may not what root may; `what` that is.
     pub(crate) fn must_be_root(self, what: &str) -> Result<(), ApiError> {
         if self.is_root() {

@@ -8,10 +8,12 @@
 //! changed.
 
 use crate::paths::Paths;
+use crate::ring_keys;
 use crate::state;
 use anyhow::{Context, Result, bail};
+use ashlar_cluster::RingKeys;
 use ashlar_pki::{ClusterCa, RingKey, Store};
-use ashlar_site::Site;
+use ashlar_site::{Site, with_ring_key};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::RwLock;
 use zeroize::Zeroizing;
@@ -50,6 +52,16 @@ impl SiteStore {
         Ok(changed)
     }
 
+    /// This node's keys as it shows them to the others.
+    pub(crate) fn shown(&self) -> Result<RingKeys> {
+        let site = self.site()?;
+        let uses = ring_keys::print(site.ring_key.as_bytes());
+        let keys = self.keys.read().map(|keys| keys.clone()).unwrap_or_default();
+        let all = keys.iter().map(|key| ring_keys::print(key));
+        let also = all.filter(|key| *key != uses).collect();
+        Ok(RingKeys { uses, also })
+    }
+
     /// The CA with its key, under whichever key of this node its seal opens.
     pub(crate) fn authority(&self, store: &Store) -> Result<Option<ClusterCa>> {
         let keys = self.keys.read().map(|keys| keys.clone()).unwrap_or_default();
@@ -70,8 +82,7 @@ impl SiteStore {
             std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?,
         );
-        let [old, fresh] = [site.ring_key.as_bytes(), &*new].map(encode);
-        let text = Zeroizing::new(text.replace(old.as_str(), &fresh));
+        let text = with_ring_key(&text, &site.ring_key, &ashlar_site::RingKey::new(*new));
         if Site::parse(&text, &path)?.ring_key.as_bytes() != &*new {
             bail!("cannot write the ring's new key into {}: edit it by hand", path.display());
         }
@@ -89,7 +100,7 @@ impl SiteStore {
 /// the node would be dead.
 pub(crate) fn make_keyring(paths: &Paths, site: &RingKey) -> Result<()> {
     state::make_private_dir(&paths.ring())?;
-    if keyring(paths).is_some() { Ok(()) } else { write_keyring(paths, site) }
+    if keyring(paths).is_some() { Ok(()) } else { write_keyring(paths, &[Zeroizing::new(*site)]) }
 }
 
 /// Gives a node that was away while the ring's key was changed the new one, with
@@ -103,7 +114,7 @@ pub(crate) fn rekey(paths: &Paths, old: &RingKey, new: &RingKey, text: &str) -> 
         store.keep_authority(&ca, new)?;
     }
     state::make_private_dir(&paths.ring())?;
-    write_keyring(paths, new)?;
+    write_keyring(paths, &[Zeroizing::new(*new)])?;
     state::write(&paths.site(), text.as_bytes(), 0o600)
 }
 
@@ -118,9 +129,10 @@ fn open(store: &Store, keys: &[Zeroizing<RingKey>]) -> Result<Option<ClusterCa>>
     refused.map_or(Ok(None), |error| Err(error.into()))
 }
 
-fn write_keyring(paths: &Paths, key: &RingKey) -> Result<()> {
-    let key = encode(key);
-    let json = Zeroizing::new(serde_json::to_vec(&[key.as_str()])?);
+pub(crate) fn write_keyring(paths: &Paths, keys: &[Zeroizing<RingKey>]) -> Result<()> {
+    let keys: Vec<_> = keys.iter().map(|key| encode(key)).collect();
+    let texts: Vec<_> = keys.iter().map(|key| key.as_str()).collect();
+    let json = Zeroizing::new(serde_json::to_vec(&texts)?);
     state::write(&paths.keyring(), &json, 0o600)
 }
 
@@ -128,9 +140,25 @@ fn encode(key: &RingKey) -> Zeroizing<String> {
     Zeroizing::new(BASE64_STANDARD.encode(key))
 }
 
-/// The keys that a node knows whose site has this one, the one in use first.
-pub(crate) fn known_keys(paths: &Paths, site: &RingKey) -> Keys {
-    keys(paths, site)
+/// Every ring key that a node whose site has this one knows, the one in use first: with
+/// those that are not in its keyring.
+pub(crate) fn all_keys(paths: &Paths, site: &RingKey) -> Keys {
+    let mut all = keys(paths, site);
+    for further in [ring_keys::former(paths), ring_keys::next(paths)] {
+        match further {
+            Ok(key) => all.extend(key),
+            Err(error) => tracing::warn!("a ring key of this node cannot be read: {error:#}"),
+        }
+    }
+    all
+}
+
+/// The keys of the keyring, the one in use first. An error for one that cannot be read:
+/// what is written after that would lose a key.
+pub(crate) fn keyring_keys(paths: &Paths) -> Result<Keys> {
+    let keyring = keyring(paths);
+    let keyring = keyring.with_context(|| format!("cannot read {}", paths.keyring().display()))?;
+    Ok(keyring.iter().filter_map(|text| decode(text)).collect())
 }
 
 /// The keyring's keys, the primary one first, and after them the site's. The ring
@@ -138,13 +166,17 @@ pub(crate) fn known_keys(paths: &Paths, site: &RingKey) -> Keys {
 fn keys(paths: &Paths, site: &RingKey) -> Keys {
     let mut all = Keys::new();
     for text in keyring(paths).unwrap_or_default() {
-        let bytes = Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).unwrap_or_default());
-        all.extend(RingKey::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
+        all.extend(decode(&text));
     }
     if all.iter().all(|key| **key != *site) {
         all.push(Zeroizing::new(*site));
     }
     all
+}
+
+fn decode(text: &str) -> Option<Zeroizing<RingKey>> {
+    let bytes = Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).unwrap_or_default());
+    RingKey::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
 }
 
 /// What the keyring's file holds; `None` for one that is missing or broken.
@@ -202,7 +234,9 @@ mod tests {
         assert!(keys.authority(&store).unwrap().is_some(), "the old key opens the seal still");
         keys.adopt(&store).unwrap();
         assert!(!keys.look().unwrap());
-        assert_eq!(std::fs::read_to_string(paths.site()).unwrap(), site(&NEW));
+        let now = Site::load(&paths.site()).unwrap();
+        assert_eq!(*now.ring_key.as_bytes(), NEW);
+        assert_eq!(now.former_keys.len(), 1, "disks of before are known still");
         ring_has(&paths, &[NEW]);
         let again = SiteStore::open(&paths, &NEW);
         assert!(again.authority(&store).unwrap().is_some(), "and so does the new one alone");

@@ -158,6 +158,7 @@ mod tests {
     fn a_box_that_lost_its_place_is_listed_only_while_it_is_there() {
         let cluster = ClusterId("c".into());
         let member = |name: &str, status| RingMember {
+            keys: None,
             id: Some(NodeId(name.into())),
             name: name.into(),
             address: [10, 83, 0, 1].into(),
@@ -167,6 +168,8 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            keeps: None,
+            yields: None,
             hand: None,
         };
         let listed = |status| {

@@ -139,6 +139,8 @@ fn cluster_ports_answer_on_the_cluster_address_only() {
         ip address add 10.83.0.1/16 dev lan
         ip address add 192.168.7.2/24 dev wan
         ip address add 172.17.0.1/24 dev docker0
+        ip address add fd77::1/64 dev lan nodad
+        nsenter -t $LAN -n ip address add fd77::2/64 dev far nodad
         nsenter -t $WAN -n ip route add 10.83.0.0/16 via 192.168.7.2
         nsenter -t $BOX -n ip route add default via 172.17.0.1
         nsenter -t $LAN -n ip route add default via 10.83.0.1
@@ -160,6 +162,57 @@ fn opens(neighbour: &str, address: [u8; 4], port: u16) -> bool {
     let mut call = Command::new("nsenter");
     call.args(["-t", &namespace, "-n", "timeout", "1", "bash", "-c", &connect]);
     call.output().unwrap().status.success()
+}
+
+/// What a neighbour finds who tries every TCP port: those that are open, and those that
+/// do not even refuse.
+fn scanned(neighbour: &str, address: impl Into<IpAddr>) -> [String; 2] {
+    let namespace = std::env::var(neighbour).unwrap();
+    let mut scan = Command::new("nsenter");
+    scan.args(["-t", &namespace, "-n"]).arg(std::env::current_exe().unwrap());
+    scan.args(["--ignored", "--exact", "every_port_is_tried", "--nocapture"]);
+    let said = run(scan.env("TO", address.into().to_string()));
+    let said = String::from_utf8(said.stdout).unwrap();
+    ["open: ", "silent: "].map(|word| {
+        let (_, ports) = said.split_once(word).unwrap();
+        ports.lines().next().unwrap().to_owned()
+    })
+}
+
+/// Ports in order, as `nft` writes them.
+fn ranges(ports: &[u16]) -> String {
+    let next_to = |a: &u16, b: &u16| a + 1 == *b;
+    let runs = ports.chunk_by(next_to).map(|run| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+#[ignore = "run by the test below, in the namespace of a neighbour"]
+async fn every_port_is_tried() {
+    // So many at once as a process may have open files. What refuses does so before
+    // the call returns: whoever has said nothing by then says nothing.
+    const AT_ONCE: usize = 500;
+    const SILENT: std::time::Duration = std::time::Duration::from_millis(30);
+    let to: IpAddr = std::env::var("TO").unwrap().parse().unwrap();
+    let (mut open, mut silent) = (Vec::new(), Vec::new());
+    let ports: Vec<u16> = (1..=u16::MAX).collect();
+    for ports in ports.chunks(AT_ONCE) {
+        let call = |port: u16| tokio::net::TcpStream::connect((to, port));
+        let calls = ports.iter().map(|port| tokio::time::timeout(SILENT, call(*port)));
+        for (port, answer) in ports.iter().zip(futures_util::future::join_all(calls).await) {
+            match answer {
+                Ok(Ok(_)) => open.push(*port),
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
+                Ok(Err(error)) => panic!("{to} {port}: {error}"),
+                Err(_) => silent.push(*port),
+            }
+        }
+    }
+    println!("\nopen: {}\nsilent: {}", ranges(&open), ranges(&silent));
 }
 
 #[test]
@@ -201,4 +254,22 @@ fn in_the_box() {
     }
     assert!(!opens("BOX", [172, 17, 0, 1], 7943), "but not from containers");
     assert!(opens("WAN", LEASE, 22), "what is not the cluster's is as it was");
+
+    // And no port besides, by whatever way.
+    let found = |neighbour, address: IpAddr| scanned(neighbour, address).join("; ");
+    assert_eq!(found("LAN", CLUSTER.into()), "22, 7943, 7945, 24007, 49152; ");
+    assert_eq!(
+        found("WAN", LEASE.into()),
+        "22, 7943, 7945; 2377, 7944, 7946, 24007-24008, 49152-60999"
+    );
+    assert_eq!(
+        found("BOX", [172, 17, 0, 1].into()),
+        "22; 2377, 7943-7946, 24007-24008, 49152-60999",
+        "from a container"
+    );
+    assert_eq!(
+        found("LAN", [0xfd77, 0, 0, 0, 0, 0, 0, 1].into()),
+        "; 2377, 7944-7946, 24007-24008, 49152-60999",
+        "by IPv6"
+    );
 }

@@ -17,6 +17,7 @@ pub struct CaCertificate {
     cluster: String,
     public_key: Vec<u8>,
     not_before: Timestamp,
+    not_after: Timestamp,
 }
 
 impl CaCertificate {
@@ -34,6 +35,7 @@ impl CaCertificate {
             cluster: check_id("cluster id", cluster)?,
             public_key: x509.public_key().raw.to_vec(),
             not_before: time(x509.validity().not_before, EXPECTED)?,
+            not_after: not_after(&x509, EXPECTED)?,
             der: CertificateDer::from(der).into_owned(),
         })
     }
@@ -70,6 +72,18 @@ impl CaCertificate {
         self.not_before
     }
 
+    /// When it ends.
+    #[must_use]
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// SHA-256 of its DER form, in hex: what a person compares.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        hex::encode(ring::digest::digest(&ring::digest::SHA256, &self.der))
+    }
+
     pub(crate) fn public_key(&self) -> &[u8] {
         &self.public_key
     }
@@ -90,6 +104,7 @@ impl std::fmt::Display for CaCertificate {
 pub struct NodeCertificate {
     der: CertificateDer<'static>,
     subject: NodeSubject,
+    serial: String,
     public_key: Vec<u8>,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -120,6 +135,7 @@ impl NodeCertificate {
             .ok_or_else(missing("cluster address"))?;
         Ok(Self {
             subject: NodeSubject::new(id, name, address)?,
+            serial: hex::encode(x509.raw_serial()),
             public_key: x509.public_key().raw.to_vec(),
             not_before: time(x509.validity().not_before, EXPECTED)?,
             not_after: not_after(&x509, EXPECTED)?,
@@ -152,6 +168,18 @@ impl NodeCertificate {
     #[must_use]
     pub const fn subject(&self) -> &NodeSubject {
         &self.subject
+    }
+
+    /// Its serial number, in hex.
+    #[must_use]
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// When it starts.
+    #[must_use]
+    pub const fn not_before(&self) -> Timestamp {
+        self.not_before
     }
 
     /// When it ends.

@@ -89,8 +89,8 @@ pub(crate) fn agent_settings(composed: &Composed) -> Result<String> {
 
 /// Debian's `os-release`, with the image's own name and version. The boot menu and
 /// `hostnamectl` show `PRETTY_NAME`; programs that ask which distribution this is
-/// are still told Debian.
-pub(crate) fn os_release(base: &Path, release: &Release<'_>) -> Result<String> {
+/// are still told Debian. `book` is where the book is; empty without one.
+pub(crate) fn os_release(base: &Path, release: &Release<'_>, book: &str) -> Result<String> {
     let path = base.join("usr/lib/os-release");
     let debian = std::fs::read_to_string(&path).at("read", &path)?;
     let theirs = debian.lines().filter(|line| !line.starts_with("PRETTY_NAME="));
@@ -100,6 +100,9 @@ pub(crate) fn os_release(base: &Path, release: &Release<'_>) -> Result<String> {
         "PRETTY_NAME=\"Ashlar {version} ({profile})\"\n\
          IMAGE_ID=ashlar-{profile}\nIMAGE_VERSION={version}\n"
     ));
+    if !book.is_empty() {
+        text.push_str(&format!("DOCUMENTATION_URL=\"{book}\"\n"));
+    }
     Ok(text)
 }
 
@@ -195,11 +198,14 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nID=debian\n";
         std::fs::write(dir.path().join("usr/lib/os-release"), debian).unwrap();
-        let text = os_release(dir.path(), &Release { profile: "shop", version: "7" }).unwrap();
+        let release = Release { profile: "shop", version: "7" };
+        let text = os_release(dir.path(), &release, "").unwrap();
         assert_eq!(
             text,
             "ID=debian\nPRETTY_NAME=\"Ashlar 7 (shop)\"\nIMAGE_ID=ashlar-shop\nIMAGE_VERSION=7\n"
         );
+        let text = os_release(dir.path(), &release, "https://docs.example.org/").unwrap();
+        assert!(text.ends_with("\nDOCUMENTATION_URL=\"https://docs.example.org/\"\n"), "{text}");
     }
 
     #[test]

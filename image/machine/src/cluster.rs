@@ -7,9 +7,11 @@ use super::store::{self, NodeRecord, Power, Record, boot_clock};
 use super::vm::Vm;
 use super::{Accelerator, Backend, Deadline, Exec, Finished, Store, Tools};
 use nix::fcntl::Flock;
+use nix::sys::signal::Signal;
 use serde::Serialize;
 use std::fs::File;
 use std::path::PathBuf;
+use std::process::Child;
 use std::time::Duration;
 
 /// How long a node may take to shut down when asked.
@@ -164,6 +166,26 @@ impl Cluster {
         }
     }
 
+    /// Starts a command in a lab node as root, with pipes to it that the caller holds.
+    pub fn spawn(&self, node: &str, script: &str) -> Result<Child> {
+        let node = self.node(node)?;
+        let power = self.on(node)?;
+        match self.record.backend {
+            Backend::Vm => Err(Error::LabOnly { verb: "spawn" }),
+            Backend::Lab => self.lab().spawn(node, &power.process, script),
+        }
+    }
+
+    /// Stops a node in its tracks, its clock apart.
+    pub fn freeze(&self, node: &str) -> Result<()> {
+        self.still(node, true)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, node: &str) -> Result<()> {
+        self.still(node, false)
+    }
+
     /// What a VM's screen shows, as PNG.
     pub fn screenshot(&self, node: &str) -> Result<Vec<u8>> {
         self.only_vm("screenshot", "screen")?;
@@ -265,6 +287,15 @@ impl Cluster {
         match self.record.backend {
             Backend::Vm => self.vm().link(node, up),
             Backend::Lab => self.lab().link(node, up),
+        }
+    }
+
+    fn still(&self, node: &str, still: bool) -> Result<()> {
+        let process = self.on(self.node(node)?)?.process;
+        match self.record.backend {
+            Backend::Vm if still => process.signal(Signal::SIGSTOP),
+            Backend::Vm => process.signal(Signal::SIGCONT),
+            Backend::Lab => self.lab().still(&process, still),
         }
     }
 

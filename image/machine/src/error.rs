@@ -102,20 +102,17 @@ pub enum Error {
         /// Why not.
         lacks: &'static str,
     },
+    /// The same, the other way round.
+    #[error("{verb} needs the lab")]
+    #[diagnostic(help("use `ashlar lab` for that"))]
+    LabOnly {
+        /// Verb.
+        verb: &'static str,
+    },
     /// The site cannot be written into the image.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stamp(ashlar_disk::FlashError),
-    /// The image is a disk in another program's form.
-    #[error("no site can be written into {image}: it is a disk for QEMU or VMware")]
-    #[diagnostic(help(
-        "name the raw image or the ISO of the same build; or leave --site away, and the node \
-         waits for its site"
-    ))]
-    Unstampable {
-        /// The image.
-        image: PathBuf,
-    },
     /// A file that must be there is not.
     #[error("{what} {path} does not exist")]
     #[diagnostic(help("{help}"))]

@@ -78,8 +78,12 @@ impl Cluster {
                 (lab::root(spec, dir, &tools)?, 0, None)
             }
         };
-        let site = match (&spec.site, spec.backend) {
-            (Some(site), Backend::Lab) => Some(lab::keep_site(site, dir)?),
+        let brought = match spec.backend {
+            Backend::Lab => true,
+            Backend::Vm => vm::is_brought_by_firmware(spec)?,
+        };
+        let site = match &spec.site {
+            Some(site) if brought => Some(store::keep_site(site, dir)?),
             _ => None,
         };
         let default_cpus = if accelerator == Some(Accelerator::Kvm) { 2 } else { 1 };

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The directory of all clusters.
@@ -30,7 +30,8 @@ pub struct Record {
     pub image: PathBuf,
     /// VM: the disk that all nodes' disks are overlays of. Lab: the root tree.
     pub base: PathBuf,
-    /// Lab: the site's own copy in the cluster's directory.
+    /// The site's own copy in the cluster's directory, where the nodes get it at each
+    /// start: in a lab, and from the firmware of a VM whose image cannot hold it.
     pub site: Option<PathBuf>,
     pub nodes: Vec<NodeRecord>,
     /// VM: UDP port of the segment.
@@ -170,4 +171,19 @@ pub(crate) fn boot_clock() -> f64 {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
         .map(|time| std::time::Duration::from(time).as_secs_f64())
         .unwrap_or_default()
+}
+
+/// Keeps a copy of the site: the nodes get it at each start.
+pub(crate) fn keep_site(site: &Path, dir: &Path) -> Result<PathBuf> {
+    let copy = dir.join("site.toml");
+    let bytes = zeroize::Zeroizing::new(std::fs::read(site).doing("reading", site)?);
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&copy)
+        .doing("writing", &copy)?;
+    std::io::Write::write_all(&mut file, &bytes).doing("writing", &copy)?;
+    Ok(copy)
 }

@@ -91,6 +91,10 @@ pub(crate) fn values(
         let key = "image.repart-seed";
         return wrong(key, key, "expected a UUID; `uuidgen` prints one".into());
     }
+    if image.documentation_url.as_deref().is_some_and(|url| !is_web_address(url)) {
+        let key = "image.documentation-url";
+        return wrong(key, key, "expected an address such as `https://docs.example.org/`".into());
+    }
     agent(recipe, &wrong)
 }
 
@@ -135,6 +139,15 @@ fn agent(
         ),
         _ => Ok(()),
     }
+}
+
+/// Of the web, and without what a shell that reads `os-release` would take for its own.
+fn is_web_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let plain = |c: char| c.is_ascii_graphic() && !"\"'\\$`".contains(c);
+        !rest.is_empty() && rest.chars().all(plain)
+    })
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -204,6 +204,10 @@ pub struct ImageSettings {
     /// block. Derived from the recipe's name when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repart_seed: Option<String>,
+    /// Where the book is on the web: the screen shows a code of the page that each
+    /// alert has in it. It stands in the image's `os-release`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documentation_url: Option<String>,
 }
 
 /// What the root is compressed with.
@@ -235,6 +239,7 @@ impl Default for ImageSettings {
             compression_level: 3,
             cluster_size: Size::bytes(64 << 10),
             repart_seed: None,
+            documentation_url: None,
         }
     }
 }

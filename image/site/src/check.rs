@@ -36,6 +36,15 @@ impl Site {
             let reason = "this key is all zeros; expected 32 random bytes in base64";
             return Err(Problem::new(&[Step::Key("ring-key")], reason));
         }
+        for (index, tag) in self.former_keys.iter().enumerate() {
+            if tag.len() != 16 || !tag.bytes().all(|b| b.is_ascii_hexdigit()) {
+                let at = [Step::Key("former-keys"), Step::Index(index)];
+                return Err(Problem::new(
+                    &at,
+                    "expected 16 hexadecimal digits, as a box wrote them",
+                ));
+            }
+        }
         let most = self.network.capacity();
         if self.expect.is_some_and(|count| count == 0 || u32::from(count) > most) {
             let reason = format!("expected 1 to {}", most.min(u8::MAX.into()));

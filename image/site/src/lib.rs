@@ -14,6 +14,7 @@ mod install;
 mod network;
 mod network_check;
 mod people;
+mod replaced;
 #[cfg(feature = "schema")]
 mod schema;
 mod secret;
@@ -29,6 +30,7 @@ pub use form::is_name;
 pub use install::{DiskBus, InstallRules, Take};
 pub use network::{Bond, NetworkPlan, Pools, Proxy, SiteNode, Wifi};
 pub use people::{PeopleRules, with_people};
+pub use replaced::with_ring_key;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use secret::SecretText;
@@ -52,6 +54,10 @@ pub struct Site {
     /// Gossip key: 32 bytes.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub ring_key: RingKey,
+    /// By what disks are known that were written while the site had another ring key:
+    /// eight bytes of a hash of each, in hex. A box adds one when its key is replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_keys: Vec<String>,
     /// How many nodes must be present before the cluster is founded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<u8>,
@@ -106,6 +112,7 @@ impl Site {
             version: Self::VERSION,
             name: name.to_owned(),
             ring_key,
+            former_keys: Vec::new(),
             expect: None,
             grace_seconds: None,
             ssh_keys: Vec::new(),
@@ -167,6 +174,12 @@ impl RingKey {
             *byte = hashed;
         }
         tag
+    }
+
+    /// By what a disk of this key's site is known.
+    #[must_use]
+    pub fn disk_tag(&self) -> [u8; 8] {
+        self.tag(b"ashlar: the boot partition of a site\n")
     }
 
     /// The raw key.

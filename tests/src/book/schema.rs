@@ -3,23 +3,32 @@
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// The page of a schema.
-pub(super) fn page(title: &str, lead: &str, schema: &Value) -> String {
-    let mut out = format!(
-        "# {title}\n\n{lead} Editors that know JSON Schema check it while it is written. This page is made from the schema.\n"
-    );
-    table(&mut out, "At the top", schema);
-    for (name, definition) in map(schema, "$defs") {
-        if definition.get("properties").is_some() {
-            table(&mut out, name, definition);
-        } else {
-            values(&mut out, name, definition);
-        }
-    }
+/// The page of a schema, whose own keys come first under a heading.
+pub(super) fn page(title: &str, lead: &str, first: &str, schema: &Value) -> String {
+    let mut out = format!("# {title}\n\n{lead} This page is made from the schema.\n");
+    table(&mut out, first, schema);
+    definitions(&mut out, map(schema, "$defs"));
     out
 }
 
-fn map<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+/// A section for each definition.
+pub(super) fn definitions<'a>(
+    out: &mut String,
+    all: impl Iterator<Item = (&'a String, &'a Value)>,
+) {
+    for (name, definition) in all {
+        if definition.get("properties").is_some() {
+            table(out, name, definition);
+        } else {
+            values(out, name, definition);
+        }
+    }
+}
+
+pub(super) fn map<'a>(
+    value: &'a Value,
+    key: &str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
     value.get(key).and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }
 
@@ -35,7 +44,7 @@ fn described(value: &Value) -> String {
 fn table(out: &mut String, title: &str, schema: &Value) {
     let _ = write!(out, "\n## {title}\n\n");
     let about = described(schema);
-    if !about.is_empty() && title != "At the top" {
+    if !about.is_empty() && schema.get("$schema").is_none() {
         let _ = write!(out, "{about}\n\n");
     }
     let required: Vec<&str> = schema
@@ -58,7 +67,7 @@ fn table(out: &mut String, title: &str, schema: &Value) {
 }
 
 /// What a value is, in a word or a link.
-fn kind(property: &Value) -> String {
+pub(super) fn kind(property: &Value) -> String {
     if let Some(reference) = property.get("$ref").and_then(Value::as_str) {
         let name = reference.rsplit('/').next().unwrap_or(reference);
         return format!("[{name}](#{})", name.to_lowercase());

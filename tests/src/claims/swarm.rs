@@ -46,10 +46,15 @@ pub fn a_service_runs_once_on_each_node(fleet: &Fleet) -> Result<()> {
 }
 
 /// A service of idle tasks.
-pub(super) struct Service(&'static str);
+#[derive(Debug)]
+pub struct Service(&'static str);
 
 impl Service {
-    pub(super) fn start(fleet: &Fleet, name: &'static str, tasks: usize) -> Result<Self> {
+    /// With so many tasks; anew, if it runs.
+    ///
+    /// # Errors
+    /// When a node or its Swarm refuses.
+    pub fn start(fleet: &Fleet, name: &'static str, tasks: usize) -> Result<Self> {
         workload::load(fleet)?;
         let image = workload::IMAGE;
         // Neither virtual IP nor published port: not every kernel has IPVS. No
@@ -63,7 +68,10 @@ impl Service {
     }
 
     /// The host names on which its tasks run, as `manager` knows it.
-    pub(super) fn running_on(&self, manager: Node<'_>) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn running_on(&self, manager: Node<'_>) -> Result<Vec<String>> {
         let list = manager.sh(&format!(
             "docker service ps {} --filter desired-state=running \
              --format '{{{{.Node}}}} {{{{.CurrentState}}}}'",
@@ -73,7 +81,11 @@ impl Service {
         Ok(running.map(|(node, _)| node.to_owned()).collect())
     }
 
-    pub(super) fn remove(&self, manager: Node<'_>) -> Result<()> {
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When the Swarm refuses.
+    pub fn remove(&self, manager: Node<'_>) -> Result<()> {
         manager.sh(&format!("docker service rm {}", self.0)).map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! Rules for every step: who may do it, and on what grounds.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Hand, Part, Phase, Scope, Step, SwarmLocal, SwarmRole};
+use crate::{Daemon, Hand, Part, Phase, RingKeys, Scope, Step, SwarmLocal, SwarmRole};
 
 pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
     must(step.scope() == Scope::Node || c.authority(), "this node does not lead the cluster")
@@ -13,8 +13,16 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(c.o.identity.as_ref().is_some_and(|me| me.id == tags.id), "the id is not this node's")?;
     must(tags.cluster.as_ref() == own.map(|m| &m.cluster), "the cluster is not this node's")?;
     must(!tags.ca_key || (own.is_some() && c.o.pki.ca_key), "the CA key is not here")?;
+    must(
+        tags.yields == own.and(c.o.yields.as_ref()).map(|y| y.into.clone()),
+        "it yields otherwise",
+    )?;
+    let files = !c.w.storage || c.o.files == Some(false);
+    must(tags.keeps.is_none_or(|k| k.data || files), "nobody looked into the volume")?;
+    must(tags.keeps.is_none() || c.authority(), "it does not speak for its cluster")?;
     let closed = c.o.storage.is_some() && !c.certified();
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
+    must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
     must(
         (tags.hand == Some(Hand::Over)) == (c.o.goes_down && own.is_some()),
         "how it goes on is not so",
@@ -43,14 +51,19 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartAnew
         | Step::StayOut
         | Step::StrikeOff { .. }
+        | Step::StandFast
         | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
+        Step::Yield { .. } | Step::Dissolve { .. } => ring(),
         Step::JoinRing { .. }
         | Step::SetTags { .. }
         | Step::Found
         | Step::Enrol { .. }
         | Step::RenewCertificate { .. }
         | Step::FetchCaKey { .. }
+        | Step::TakeRingKey { .. }
+        | Step::UseRingKey { .. }
+        | Step::DropRingKeys { .. }
         | Step::DropCaKey { .. } => ring(),
         Step::ProbePeer { .. } => ring().and(storage()),
         Step::Record { .. } => ring().and(swarm()),
@@ -66,6 +79,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::AddSet { .. }
         | Step::Rebalance { .. }
         | Step::NoteSpread { .. }
+        | Step::AdmitToVolume { .. }
         | Step::TuneVolume
         | Step::StartVolume
         | Step::MountVolume

@@ -2,7 +2,9 @@
 //! (ring, peer, brick, seat) and not at the record that the planner goes by.
 
 use super::{Case, Verdict, must};
-use crate::{Brick, Intent, MemberStatus, NodeId, Rebalance, Record, Scope, Step, Volume};
+use crate::{
+    Brick, Intent, MemberStatus, NodeId, Rebalance, Record, RetiredBox, Scope, Step, Volume,
+};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -32,6 +34,10 @@ pub(super) fn retire_only_the_lost(step: &Step, c: &Case<'_>) -> Verdict {
     let now = record(c)?;
     if let Some(id) = now.retired.keys().find(|id| !intent.retired.contains_key(*id)) {
         return Err(format!("{id} would have its place again"));
+    }
+    let struck = |i: &Intent, id| i.retired.get(id).is_some_and(|gone: &RetiredBox| gone.revoked);
+    if let Some(id) = intent.retired.keys().find(|id| struck(intent, *id) != struck(now, *id)) {
+        return Err(format!("no person asked that of {id}"));
     }
     let added = intent.retired.iter().filter(|(id, _)| !now.retired.contains_key(*id));
     for (id, gone) in added {
@@ -148,10 +154,13 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
         must(brick.is_some(), format!("{from} has no brick"))?;
         nothing_to_heal(c)?;
     } else {
-        must(brick.is_some_and(|b| !b.online), format!("{from} has no brick, or it runs"))?;
+        let revoked = retired.is_some_and(|gone| gone.revoked) && !c.live_kin_at(from, |_| true);
+        let runs = brick.ok_or_else(|| format!("{from} has no brick"))?.online;
+        must(revoked || !runs, format!("the brick of {from} runs"))?;
         let mut peers = c.o.storage.iter().flat_map(|s| &s.peers);
-        must(!peers.any(|p| p.address == from && p.connected), format!("{from} is connected"))?;
-        whole_without(c, from)?;
+        let connected = peers.any(|p| p.address == from && p.connected);
+        must(revoked || !connected, format!("{from} is connected"))?;
+        if runs { nothing_to_heal(c)? } else { whole_without(c, from)? }
     }
     let (bricks, copies) = (volume.bricks.len(), usize::from(volume.replicas));
     must(copies > 0 && bricks.is_multiple_of(copies), "a set of the volume is short")?;
@@ -178,11 +187,34 @@ pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) ->
 
 pub(super) fn detach_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict {
     let Step::DetachPeer { address } = step else { return Ok(()) };
-    let retired = record(c)?.retired.values().any(|gone| gone.address == *address);
-    must(retired, format!("{address} is no retired box"))?;
+    let mut retired = record(c)?.retired.values().filter(|gone| gone.address == *address);
+    let gone = retired.next().ok_or_else(|| format!("{address} is no retired box"))?;
+    let struck = gone.revoked || retired.any(|gone| gone.revoked);
+    let revoked = struck && !c.live_kin_at(*address, |_| true);
     must(!gives_brick(c, *address), format!("{address} gives a brick"))?;
     let mut peers = c.o.storage.iter().flat_map(|s| &s.peers);
-    must(!peers.any(|p| p.address == *address && p.connected), format!("{address} is connected"))
+    let connected = peers.any(|p| p.address == *address && p.connected);
+    must(revoked || !connected, format!("{address} is connected"))
+}
+
+pub(super) fn admit_every_box(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::AdmitToVolume { names } = step else { return Ok(()) };
+    let record = record(c)?;
+    let Some(names) = names else {
+        let now = c.o.clock.unix.ok_or("the time is not known")?;
+        let ended = |gone: &RetiredBox| !gone.revoked || now > gone.at + RetiredBox::OUTLIVED - 1;
+        return must(record.retired.values().all(ended), "one that was struck off would be let in");
+    };
+    for known in record.boxes.values() {
+        must(names.contains(&known.name), format!("{} would be shut out", known.name))?;
+    }
+    let own = c.o.identity.as_ref().map(|me| &me.name);
+    must(own.is_some_and(|own| names.contains(own)), "this box would be shut out")?;
+    let revoked = record.retired.values().filter(|gone| gone.revoked);
+    match revoked.map(|gone| &gone.name).find(|name| names.contains(*name)) {
+        Some(name) => Err(format!("{name} was struck off")),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn forget_only_the_retired(step: &Step, c: &Case<'_>) -> Verdict {

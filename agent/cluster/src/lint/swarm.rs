@@ -177,16 +177,21 @@ pub(super) fn leave_only_a_dead_end(step: &Step, c: &Case<'_>) -> Verdict {
 }
 
 pub(super) fn drop_only_the_replaced(step: &Step, c: &Case<'_>) -> Verdict {
-    let Step::DropSwarmEntry { id, name } = step else { return Ok(()) };
+    let Step::DropSwarmEntry { id, name, revoked } = step else { return Ok(()) };
     let Some(swarm) = &c.o.swarm else { return Ok(()) };
     let entry = swarm.nodes.iter().find(|n| n.id == *id && !id.is_empty());
     let entry = entry.ok_or_else(|| format!("the Swarm has no entry {id}"))?;
     must(entry.name == *name, format!("it is the entry of {}", entry.name))?;
-    must(!entry.up && !entry.reachable && !entry.leader, "it is alive")?;
+    must(!entry.leader, "it leads")?;
     let retired = swarm.record.intent().into_iter().flat_map(|i| i.retired.values());
-    if retired.into_iter().any(|gone| gone.name == *name) {
+    let mut retired = retired.filter(|gone| gone.name == *name).peekable();
+    let ended = retired.peek().is_some();
+    let struck = retired.any(|gone| gone.revoked);
+    must(struck || !revoked, "no person struck it off")?;
+    must(struck || !(entry.up || entry.reachable), "it is alive")?;
+    if ended {
         let alive = |m: &crate::RingMember| m.status == MemberStatus::Alive && m.name == *name;
-        must(!c.members().iter().any(alive), "it is alive in the ring")?;
+        must(struck || !c.members().iter().any(alive), "it is alive in the ring")?;
         let managers = || swarm.nodes.iter().filter(|n| n.manager);
         let reachable = managers().filter(|n| n.reachable).count();
         let quorum = reachable * 2 > managers().count();

@@ -3,7 +3,7 @@
 
 use crate::situation::Situation;
 use crate::{ClusterId, MemberStatus, RingMember};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The next move of a node without a membership.
@@ -25,13 +25,19 @@ pub(crate) fn joining(s: &Situation<'_>) -> Joining {
     let Some(me) = s.own_entry() else {
         return wait("waiting to be seen alive in the ring under this node's own id");
     };
-    if let Some((cluster, signers)) = live_cluster(s) {
+    let found = match s.cluster_to_join() {
+        Ok(found) => found,
+        Err(why) => return wait(why),
+    };
+    if let Some((cluster, found)) = found {
+        let signers: Vec<_> =
+            found.members.iter().filter(|m| m.ca_key).map(|m| m.address).collect();
         if signers.is_empty() {
             return wait(format!(
                 "waiting for a member of cluster {cluster} that holds the CA key"
             ));
         }
-        return Joining::Enrol { cluster, via: signers };
+        return Joining::Enrol { cluster: cluster.clone(), via: signers };
     }
     if let Some(member) = there(s).find(|m| m.cluster.is_some()) {
         return wait(format!(
@@ -95,23 +101,6 @@ fn deaf(s: &Situation<'_>, candidates: usize) -> Option<String> {
         let seconds = least / 1000;
         format!("founding the cluster once the cable has been in for {seconds} s")
     })
-}
-
-/// The live cluster to enrol with and its members that can enrol, by id: the
-/// cluster with the most live members, and of equals the one with the smallest
-/// id, so that everybody chooses the same.
-fn live_cluster(s: &Situation<'_>) -> Option<(ClusterId, Vec<IpAddr>)> {
-    let mut clusters: BTreeMap<&ClusterId, Vec<&RingMember>> = BTreeMap::new();
-    for member in s.live().filter(|m| m.id.is_some()) {
-        if let Some(cluster) = &member.cluster {
-            clusters.entry(cluster).or_default().push(member);
-        }
-    }
-    let (cluster, members) = clusters
-        .into_iter()
-        .min_by_key(|(cluster, members)| (std::cmp::Reverse(members.len()), *cluster))?;
-    let signers = members.into_iter().filter(|m| m.ca_key).map(|m| m.address).collect();
-    Some((cluster.clone(), signers))
 }
 
 /// Members that have not left, answering or not.

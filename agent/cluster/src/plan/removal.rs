@@ -5,7 +5,7 @@
 //! What is decided comes first and stands in Raft; each part then follows from
 //! what is still there. So every step may fail, or its leader die, at any time.
 
-use super::storage::givers;
+use super::storage::{givers, unhealthy};
 use super::{because, leaving, waits};
 use crate::situation::Situation;
 use crate::{
@@ -37,6 +37,7 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
         plan.steps.push(because(Step::Record { intent: next }, why));
         return;
     }
+    admission(s, intent, plan);
     for gone in intent.retired.values() {
         storage(s, gone, plan);
         seats(s, swarm, gone, plan);
@@ -125,7 +126,8 @@ fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, pla
 fn retire(id: &NodeId, known: &KnownBox, now: u64, next: &mut Intent) {
     let KnownBox { name, address, remove: removed, .. } = known.clone();
     next.boxes.remove(id);
-    next.retired.insert(id.clone(), RetiredBox { name, address, at: now, removed });
+    let gone = RetiredBox { name, address, at: now, removed, revoked: false, ca_key: false };
+    next.retired.insert(id.clone(), gone);
 }
 
 /// For how long a box has been lost; `None` if it is not, or by a clock that lies.
@@ -247,6 +249,23 @@ fn is_free(volume: &Volume, address: IpAddr, at: IpAddr) -> bool {
     at != address && volume.bricks.iter().all(|b| b.address != at)
 }
 
+/// While a certificate may hold of a box that was struck off, the bricks serve the boxes
+/// of the cluster by name.
+fn admission(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) {
+    let Some(volume) = s.volume().filter(|_| s.wanted.storage) else { return };
+    let Some(now) = s.observed.clock.unix else { return };
+    let shut_out = intent.retired.values().any(|gone| gone.is_to_be_shut_out(now));
+    let names = shut_out.then(|| intent.boxes.values().map(|b| b.name.clone()).collect());
+    if volume.admits != names {
+        let why = if shut_out {
+            "a box was struck off whose certificate may still hold"
+        } else {
+            "no certificate holds any more of a box that was struck off"
+        };
+        plan.steps.push(because(Step::AdmitToVolume { names }, why));
+    }
+}
+
 /// The brick first; the pool once nothing of the box is left in the volume.
 fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
     let Some(storage) = s.observed.storage.as_ref().filter(|_| s.wanted.storage) else { return };
@@ -254,7 +273,10 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
     let mut peers = storage.peers.iter().filter(|p| p.address == gone.address);
     let rule = "give-up-only-what-is-whole-elsewhere";
     let wanted = || format!("another place for the copy of {}", gone.name);
-    if peers.clone().any(|p| p.connected) {
+    // The box in its place may have its address; then what is there is that one's.
+    let given_on = s.live_kin().any(|m| m.address == gone.address);
+    let revoked = gone.revoked && !given_on;
+    if !revoked && peers.clone().any(|p| p.connected) {
         let until = "it has set its own copy aside";
         return plan.waits.push(waits(wanted(), until, rule));
     }
@@ -265,7 +287,13 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
         }
         return;
     };
-    let able = volume.can_spare(brick.address).and_then(|()| {
+    // Nobody waits for one that was struck off to stop.
+    let able = if revoked && brick.online {
+        volume.rests().and_then(|()| unhealthy(volume).map_or(Ok(()), Err))
+    } else {
+        volume.can_spare(brick.address)
+    };
+    let able = able.and_then(|()| {
         let whole = volume.has_whole_sets();
         if whole { Ok(()) } else { Err("every set of the volume has all its copies".into()) }
     });
@@ -289,8 +317,9 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
 /// What the Swarm still lists of it.
 fn seats(s: &Situation<'_>, swarm: &Swarm, gone: &RetiredBox, plan: &mut Plan) {
     let alive = s.live().any(|m| m.name == gone.name);
+    let revoked = gone.revoked;
     let entries = swarm.nodes.iter().filter(|n| n.name == gone.name && !n.id.is_empty());
-    let dead = entries.filter(|n| !(n.up || n.reachable || n.leader || alive));
+    let dead = entries.filter(|n| !(n.leader || !revoked && (n.up || n.reachable || alive)));
     let Some(entry) = dead.min_by_key(|n| (!n.manager, &n.id)) else { return };
     let managers = || swarm.nodes.iter().filter(|n| n.manager);
     let reachable = managers().filter(|n| n.reachable).count();
@@ -299,9 +328,9 @@ fn seats(s: &Situation<'_>, swarm: &Swarm, gone: &RetiredBox, plan: &mut Plan) {
         let wanted = format!("the end of {} in the Swarm", gone.name);
         return plan.waits.push(waits(wanted, until, "drop-only-the-replaced"));
     }
-    let (id, name) = (entry.id.clone(), gone.name.clone());
+    let (id, name, revoked) = (entry.id.clone(), gone.name.clone(), revoked && entry.up);
     let why = "the box lost its place";
-    plan.steps.push(because(Step::DropSwarmEntry { id, name }, why));
+    plan.steps.push(because(Step::DropSwarmEntry { id, name, revoked }, why));
 }
 
 /// What the ring still remembers of retired boxes.

@@ -16,9 +16,11 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
         steps.push(because(Step::JoinRing { addresses }, why));
     }
     let (Some(own), Some(tags)) = (s.own_entry(), Tags::wanted(s.observed)) else { return };
-    let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm, own.witness, own.hand);
-    let now = (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm, tags.witness, tags.hand);
-    if shown != now {
+    let tags = Tags { keeps: s.shown_keeps(), ..tags };
+    let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm, own.witness, &own.keys);
+    let now = (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm, tags.witness, &tags.keys);
+    let meeting = (own.keeps, &own.yields) != (tags.keeps, &tags.yields);
+    if shown != now || meeting || own.hand != tags.hand {
         steps.push(because(Step::SetTags { tags }, "the others should see where this node stands"));
     }
 }

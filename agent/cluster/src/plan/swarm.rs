@@ -135,7 +135,7 @@ fn ghosts(swarm: &Swarm, steps: &mut Vec<Planned>) {
         if let Some(ghost) = dead.min_by_key(|n| (!n.manager, &n.id)) {
             let (id, name) = (ghost.id.clone(), name.to_owned());
             let why = "the box is in the Swarm under another entry";
-            steps.push(because(Step::DropSwarmEntry { id, name }, why));
+            steps.push(because(Step::DropSwarmEntry { id, name, revoked: false }, why));
             return;
         }
     }
@@ -169,6 +169,10 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
         return;
     }
     if managers.is_empty() {
+        return;
+    }
+    // Who was struck off leaves its seat with its entry, and the rest follows then.
+    if managers.iter().any(|name| s.is_struck_off(name)) {
         return;
     }
     // Where an odd number manages already, it becomes less before it becomes more.

@@ -98,7 +98,8 @@ impl Simulation {
             self.report.cuts += 1;
             self.power_off(node);
             // A box that begins anew, or stays out, has said itself as what it comes back.
-            let changed = matches!(step, Step::StartAnew | Step::StayOut) && effect.is_ok();
+            let changed = matches!(step, Step::StartAnew | Step::StayOut | Step::Dissolve { .. })
+                && effect.is_ok();
             if !changed {
                 self.after(self.settings.off, Event::On { node });
             }
@@ -155,6 +156,7 @@ impl Simulation {
                 let held = |n: usize| ca.is_some() && self.nodes[n].disk.ca_key == ca;
                 self.answers(node, via).find(|n| held(*n)).ok_or("nobody gives the key")?;
                 self.nodes[node].disk.ca_key = ca;
+                self.nodes[node].disk.keys.seal();
                 Ok(())
             }
             Step::DropCaKey { via } => {
@@ -167,7 +169,10 @@ impl Simulation {
                 self.nodes[node].disk.ca_key = None;
                 Ok(())
             }
-            Step::AdoptRingKey => Ok(()),
+            Step::AdoptRingKey => self.adopt_key(node, false),
+            Step::TakeRingKey { key, via } => self.take_key(node, key, via),
+            Step::UseRingKey { key } => self.use_key(node, key),
+            Step::DropRingKeys { .. } => self.drop_keys(node),
             Step::ProbePeer { address } => self.probe(node, *address, true),
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
@@ -204,8 +209,12 @@ impl Simulation {
                 Ok(())
             }
             Step::RestartEngine => self.restart(node, Daemon::Engine),
-            Step::DropSwarmEntry { id, .. } => {
+            Step::DropSwarmEntry { id, revoked, .. } => {
                 let raft = self.leads(node)?;
+                let up = |n: &usize| format!("seat-{n}") == *id && self.nodes[*n].engine();
+                if !revoked && self.rafts[raft].seats.keys().any(up) {
+                    return Err("it is up");
+                }
                 let seats = &mut self.rafts[raft].seats;
                 seats.retain(|seat, _| format!("seat-{seat}") != *id);
                 self.rafts[raft].emptied.retain(|seat| format!("seat-{seat}") != *id);
@@ -217,6 +226,10 @@ impl Simulation {
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
             Step::DetachPeer { address } => self.detach(node, *address),
+            Step::AdmitToVolume { names } => {
+                self.volume(node).ok_or("there is no volume")?.admits.clone_from(names);
+                Ok(())
+            }
             Step::ForgetMember { name } => self.forget(node, name),
             Step::StrikeOff { nodes } => {
                 self.nodes[node].disk.struck_off.clone_from(nodes);
@@ -225,6 +238,12 @@ impl Simulation {
             Step::TakeMachine => Err("no disk is moved here"),
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
+            Step::Yield { into } => self.yield_to(node, into, false),
+            Step::StandFast => {
+                self.nodes[node].disk.yields = None;
+                Ok(())
+            }
+            Step::Dissolve { .. } => self.dissolve(node),
             Step::SetLeaving { name, leaving } => self.set_leaving(node, name, *leaving),
             Step::SetVoting { name, voting } => self.set_voting(node, name, *voting),
             Step::SetSwarmRole { name, role } => self.set_role(node, name, *role),
@@ -246,6 +265,7 @@ impl Simulation {
             Step::InitSwarm => self.init(node, true),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, true),
             Step::DeployStack { name } => self.deploy(node, name, false),
+            Step::AdoptRingKey => self.adopt_key(node, true),
             Step::HandOver { turn, .. } => {
                 use pair::Reach::{Here, Noted, Stopped, There};
                 let late = self.settings.fault == Some(Fault::NotedLast);
@@ -338,12 +358,13 @@ impl Simulation {
         if !half && disk.membership.is_none() {
             let cluster = cluster.clone();
             disk.membership = Some(Membership { cluster, founder: false, swarm: false });
+            disk.yields = None;
         }
         Ok(())
     }
 
     /// Nodes at these addresses whose agent runs and can be reached.
-    fn answers(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
+    pub(super) fn answers(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
         let at = |a: &IpAddr| self.nodes.iter().position(|n| n.born.address == *a);
         let up = move |n: &usize| self.nodes[*n].run.is_some() && self.reach(node, *n);
         via.iter().filter_map(at).filter(up)
@@ -470,6 +491,7 @@ impl Simulation {
             index: 1,
             emptied: std::collections::BTreeSet::new(),
             voting: std::collections::BTreeSet::new(),
+            kept: false,
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -534,10 +556,15 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::TrimLogs
         | Step::DropCaKey { .. }
         | Step::StrikeOff { .. }
+        | Step::UseRingKey { .. }
+        | Step::DropRingKeys { .. }
+        | Step::Yield { .. }
+        | Step::StandFast
         | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. }
+        | Step::TakeRingKey { .. }
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }
         | Step::SetVoting { .. }
@@ -546,6 +573,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::ForgetMember { .. } => (50, 1_000),
         Step::ProbePeer { .. }
         | Step::NoteSpread { .. }
+        | Step::AdmitToVolume { .. }
         | Step::TuneVolume
         | Step::HandBack { .. }
         | Step::MountVolume
@@ -563,6 +591,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         Step::InitSwarm
         | Step::StartAnew
         | Step::StayOut
+        | Step::Dissolve { .. }
         | Step::JoinSwarm { .. }
         | Step::LeaveSwarm
         | Step::RestartEngine

@@ -16,7 +16,7 @@ const NOTICED: u64 = 20_000;
 #[derive(Default)]
 pub(super) struct Seen {
     memberships: BTreeMap<usize, ClusterId>,
-    bricks: Vec<usize>,
+    bricks: BTreeMap<usize, Vec<usize>>,
 }
 
 impl Simulation {
@@ -53,9 +53,10 @@ impl Simulation {
         if self.settings.one_cluster && volumes.len() > 1 {
             return Err(format!("one site has {} volumes", volumes.len()));
         }
-        if let Some(volume) = volumes.first() {
+        for (at, pool) in self.pools.iter().enumerate() {
+            let Some(volume) = &pool.volume else { continue };
             let stays = |b: &usize| volume.nodes.contains(b) || self.given_up.contains(b);
-            if !self.seen.bricks.iter().all(stays) {
+            if !self.seen.bricks.get(&at).into_iter().flatten().all(stays) {
                 return Err("a brick was removed".into());
             }
             let boxes: BTreeSet<_> = volume.nodes.iter().collect();
@@ -79,7 +80,7 @@ impl Simulation {
             if volume.started && volume.tuned_for == 0 {
                 return Err("the volume was started without TLS".into());
             }
-            self.seen.bricks.clone_from(&volume.nodes);
+            self.seen.bricks.insert(at, volume.nodes.clone());
         }
         Ok(())
     }
@@ -130,6 +131,19 @@ impl Simulation {
         }
     }
 
+    /// The pool with the volume of those who are there.
+    fn pool_here(&self) -> Option<usize> {
+        let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
+        let mut pools = here.filter_map(|n| self.nodes[n].disk.pool);
+        pools.find(|pool| self.pools[*pool].volume.is_some())
+    }
+
+    /// Their Swarm.
+    fn raft_here(&self) -> Option<&super::world::Raft> {
+        let mut here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
+        here.find_map(|n| self.nodes[n].disk.raft).map(|raft| &self.rafts[raft])
+    }
+
     /// A node that must stay ready may miss it only for as long as an election
     /// takes.
     pub(super) fn stays_ready(&mut self, node: usize, ready: bool) {
@@ -148,6 +162,8 @@ impl Simulation {
         let says = |phase| phases.iter().any(|p| p.phase == phase && p.holds);
         let lie = if says(Phase::Storage) && !self.writes(node) {
             Some("that it holds storage, and cannot write")
+        } else if says(Phase::Ready) && self.is_not_alone(node) {
+            Some("that it is ready, and another cluster is in sight")
         } else if says(Phase::Swarm) && !self.schedules(node) {
             Some("that it is in the Swarm, and nothing is scheduled")
         } else {
@@ -163,7 +179,7 @@ impl Simulation {
     }
 
     /// Whether this node can write to the volume.
-    fn writes(&self, node: usize) -> bool {
+    pub(super) fn writes(&self, node: usize) -> bool {
         let Some(pool) = self.nodes[node].disk.pool else { return false };
         let reached: Vec<_> =
             self.online(pool).into_iter().filter(|b| self.reach(node, *b)).collect();
@@ -180,8 +196,9 @@ impl Simulation {
     /// Whether a node must stay ready without another one: of two, the one that
     /// holds the first copy and manages does, and the other one must not.
     pub(super) fn carries_on(&self, node: usize, without: usize) -> bool {
-        let bricks: Vec<_> = self.seen.bricks.iter().copied().filter(|b| *b != without).collect();
         let pool = self.nodes[node].disk.pool;
+        let seen = pool.and_then(|pool| self.seen.bricks.get(&pool)).into_iter().flatten();
+        let bricks: Vec<_> = seen.copied().filter(|b| *b != without).collect();
         let writes =
             pool.and_then(|p| self.pools[p].volume.as_ref()).is_none_or(|v| v.quorum(&bricks));
         let seats = self.nodes[node].disk.raft.map(|raft| &self.rafts[raft].seats);
@@ -196,8 +213,8 @@ impl Simulation {
     /// Of two boxes without a witness, the one with the first copy, if it is not the
     /// one that manages: neither could go on without the other.
     fn parted(&self) -> Option<&str> {
-        let raft = self.rafts.first()?;
-        let volume = self.pools.iter().find_map(|p| p.volume.as_ref())?;
+        let raft = self.raft_here()?;
+        let volume = self.pools[self.pool_here()?].volume.as_ref()?;
         let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).count();
         let first = *volume.nodes.first().filter(|_| here == 2 && volume.nodes.len() == 2)?;
         let manages = raft.seats.get(&first) == Some(&SwarmRole::Manager);
@@ -217,6 +234,7 @@ impl Simulation {
         let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        self.check_keys()?;
         if self.settings.clears {
             self.check_cleared()?;
         }
@@ -230,9 +248,11 @@ impl Simulation {
             let here = (0..self.nodes.len()).filter(|n| !self.gone.contains(n));
             let (witnesses, data): (Vec<_>, Vec<_>) =
                 here.partition(|n| self.settings.witnesses.contains(n));
-            let volume = self.pools.iter().find_map(|pool| pool.volume.as_ref());
+            let at = self.pool_here();
+            let volume = at.and_then(|at| self.pools[at].volume.as_ref());
+            let bricks = at.and_then(|at| self.seen.bricks.get(&at)).map_or(0, Vec::len);
             let arbiters = usize::from(volume.is_some_and(|v| v.arbiter.is_some()));
-            let copies = self.seen.bricks.len().saturating_sub(arbiters);
+            let copies = bricks.saturating_sub(arbiters);
             let right = if data.len() < 3 { data.len() } else { data.len() - data.len() % 3 };
             let voice = usize::from(right == 2 && !witnesses.is_empty());
             // Sets that were there stay, though boxes are gone.
@@ -249,7 +269,7 @@ impl Simulation {
                     return Err(format!("{astray} writes are not where they belong"));
                 }
             }
-            let idle = self.rafts.first().map(|raft| &raft.voting).filter(|_| wanted.swarm);
+            let idle = self.raft_here().map(|raft| &raft.voting).filter(|_| wanted.swarm);
             if idle.is_some_and(|idle| witnesses.iter().any(|n| !idle.contains(n))) {
                 return Err("a witness gets tasks".into());
             }
@@ -258,7 +278,7 @@ impl Simulation {
             }
         }
         if wanted.swarm {
-            let raft = self.rafts.first().ok_or("there is no Swarm")?;
+            let raft = self.raft_here().ok_or("there is no Swarm")?;
             let managers = raft.seats.values().filter(|r| **r == SwarmRole::Manager).count();
             let most = nodes.min(usize::from(wanted.managers));
             let right = if most % 2 == 0 { most - 1 } else { most };

@@ -11,9 +11,9 @@ const NEWS: (u64, u64) = (20, 800);
 /// How long they take when the message was lost.
 const LATE: (u64, u64) = (3_000, 15_000);
 /// How long it takes a node that starts to find the others.
-const DISCOVERY: (u64, u64) = (300, 5_000);
+pub(super) const DISCOVERY: (u64, u64) = (300, 5_000);
 /// How long it takes to notice that a member does not answer.
-const DETECTION: (u64, u64) = (5_000, 8_000);
+pub(super) const DETECTION: (u64, u64) = (5_000, 8_000);
 
 impl Simulation {
     pub(super) fn ring_up(&mut self, node: usize) {
@@ -40,7 +40,7 @@ impl Simulation {
     /// Tells the others of this node's new tags.
     pub(super) fn announce(&mut self, node: usize, tags: Tags) {
         if let Some(view) = self.nodes[node].run.as_mut().and_then(|run| run.ring.as_mut()) {
-            if view.tags.cluster != tags.cluster {
+            if (&view.tags.cluster, view.tags.keeps) != (&tags.cluster, tags.keeps) {
                 view.changed_at = self.now;
             }
             view.tags = tags;
@@ -54,7 +54,7 @@ impl Simulation {
     /// A message about a member arrives: what it says is where that member
     /// stands now.
     pub(super) fn hear(&mut self, to: usize, about: usize) {
-        if !self.reach(to, about) || !self.nodes[to].rings() {
+        if !self.reach(to, about) || !self.nodes[to].rings() || !self.understand(to, about) {
             return;
         }
         let Some(tags) =
@@ -70,9 +70,9 @@ impl Simulation {
         let Some(view) = self.nodes[at].run.as_mut().and_then(|run| run.ring.as_mut()) else {
             return;
         };
-        let cluster = tags.cluster.clone();
+        let shown = (tags.cluster.clone(), tags.keeps);
         let old = view.others.insert(about, (status, tags));
-        if old.is_none_or(|(was, had)| was != status || had.cluster != cluster) {
+        if old.is_none_or(|(was, had)| was != status || (had.cluster, had.keeps) != shown) {
             view.changed_at = now;
         }
         if let Some(run) = &mut self.nodes[at].run {
@@ -91,7 +91,7 @@ impl Simulation {
     }
 
     pub(super) fn missed(&mut self, by: usize, about: usize) {
-        if self.nodes[about].rings() && self.reach(by, about) {
+        if self.nodes[about].rings() && self.reach(by, about) && self.understand(by, about) {
             return;
         }
         let view = self.nodes[by].run.as_ref().and_then(|run| run.ring.as_ref());

@@ -27,8 +27,11 @@ impl Simulation {
                 ca: disk.ca.is_some(),
                 certificate: disk.certificate.is_some() && disk.certificate == disk.ca,
                 renewal_due: false,
-                ring_key_changed: false,
-                ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca,
+                ring_key_changed: disk.keys.changed(),
+                ring_keys: Some(self.shown_keys(n)),
+                next_key: disk.keys.next_key(),
+                told_rotation: self.told_rotation(n),
+                ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca && disk.keys.opens_seal(),
                 struck_off: disk.struck_off.clone(),
             },
             storage: self.observe_storage(n),
@@ -42,6 +45,8 @@ impl Simulation {
             retired: self.told_that_retired(n),
             removed: self.removed_by_a_person(n),
             out: disk.out,
+            files: self.files(n),
+            yields: disk.yields.clone(),
             goes_down: node.run.as_ref().is_some_and(|run| run.goes_down.is_some()),
             handed_over: disk.handed_over,
         }
@@ -88,6 +93,9 @@ impl Simulation {
             ca_key: tags.ca_key,
             swarm: tags.swarm,
             witness: tags.witness,
+            keys: tags.keys.clone(),
+            keeps: tags.keeps,
+            yields: tags.yields.clone(),
             hand: tags.hand,
         }
     }
@@ -141,6 +149,7 @@ impl Simulation {
                 .then(|| behind.collect()),
             spread: volume.spread,
             rebalance: self.observe_rebalance(n, volume),
+            admits: volume.admits.clone(),
             turn: terms.turn,
         }
     }
@@ -154,7 +163,9 @@ impl Simulation {
             online >= if set.len() > 2 { 2 } else { 1 }
         };
         let volume = self.pools[pool].volume.as_ref();
-        volume.is_some_and(|v| !v.nodes.is_empty() && v.sets().all(answers))
+        let name = &self.nodes[n].name;
+        let let_in = |v: &Bricks| v.admits.as_ref().is_none_or(|names| names.contains(name));
+        volume.is_some_and(|v| let_in(v) && !v.nodes.is_empty() && v.sets().all(answers))
             && self.nodes[n].run.as_ref().is_some_and(|run| run.mounted)
     }
 
@@ -170,7 +181,7 @@ impl Simulation {
 
     /// Whether this node can know what the managers hold of it: any manager
     /// with a leader can tell.
-    fn told(&self, raft: usize, n: usize) -> bool {
+    pub(super) fn told(&self, raft: usize, n: usize) -> bool {
         self.rafts[raft].leader.is_some_and(|leader| self.reach(n, leader))
     }
 
@@ -240,6 +251,7 @@ impl Simulation {
             record: if told { Record::Known(raft.intent.clone()) } else { Record::Unknown },
             told_leaving: false,
             manager_less_ms: None,
+            of_people: self.of_people(n),
             told_retired: if self.told(raft_id, n) && !manager {
                 self.retired_by(raft_id)
             } else {

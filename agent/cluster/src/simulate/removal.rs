@@ -30,6 +30,14 @@ pub enum Fault {
     EveryFileMoved,
     /// Nobody asks a witness what the copy beside it missed.
     WitnessIsNotAsked,
+    /// Every box is said to have the ring's new key, whatever it has.
+    EveryBoxHasTheKey,
+    /// Nobody gives the ring's new key to a box that was away.
+    NoKeyForWhoWasAway,
+    /// The volume is said to be empty, whatever is in it.
+    NobodyLooks,
+    /// That a cluster dissolves is forgotten at a power cut.
+    NobodyWritesDown,
     /// The other one of two is let go on before it is on disk that it was.
     NotedLast,
     /// The second of two loses its right only after the first has it again.
@@ -54,8 +62,12 @@ impl Simulation {
         if index.is_some_and(|index| index != raft.index) {
             return Err("the record is another one by now");
         }
+        let moves = raft.intent.ring != intent.ring;
         raft.intent = intent.clone();
         raft.index += 1;
+        if moves {
+            self.keys_may_go_on(node);
+        }
         Ok(())
     }
 
@@ -251,7 +263,8 @@ impl Simulation {
     /// Whether a member that this node reaches says that it lost its place.
     pub(super) fn told_that_retired(&self, n: usize) -> bool {
         let node = &self.nodes[n];
-        if self.settings.fault == Some(Fault::NobodyIsTold) || !node.rings() {
+        let deaf = self.deaf.contains(&n) || self.settings.fault == Some(Fault::NobodyIsTold);
+        if deaf || !node.rings() {
             return false;
         }
         let cluster = node.disk.membership.as_ref().map(|m| &m.cluster);

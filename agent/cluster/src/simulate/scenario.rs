@@ -48,6 +48,9 @@ pub enum Scenario {
     /// that one or another may lose power or its cable meanwhile. It stays out over a
     /// reboot, and comes back as another one when a person lets it in.
     TakenOut,
+    /// All are ready, then a person strikes one off at once. It is off, or is told, or
+    /// is a thief's and hears nothing; steps fail and power is cut.
+    Revoked,
     /// A few are ready, then the others come one after another, over minutes; steps
     /// fail and power is cut, at last of whoever moves files.
     Grows,
@@ -62,6 +65,14 @@ pub enum Scenario {
     WitnessTakenOut,
     /// As [`Self::Grows`], and one of the boxes is a witness.
     WitnessGrows,
+    /// All are ready, then a person has the ring's key replaced, twice in some runs. Some
+    /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
+    /// and power is cut. A fresh box comes at last, with the new site.
+    RingKey,
+    /// Two groups or three, each of which founds a cluster apart from the others; then
+    /// they meet. Data is in none of them, in one or in several, or comes in late; power is
+    /// cut, or the cable once more; a person settles what nobody else may.
+    Meet,
     /// Of two without a witness one is switched off in order, and comes back; in half of
     /// the runs power is cut, steps fail and the cable is pulled meanwhile.
     HandOver,
@@ -95,11 +106,14 @@ impl Scenario {
         ("dies-for-good", Self::DiesForGood),
         ("replaced", Self::Replaced),
         ("taken-out", Self::TakenOut),
+        ("revoked", Self::Revoked),
         ("grows", Self::Grows),
         ("witness", Self::Witness),
         ("witness-replaced", Self::WitnessReplaced),
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
+        ("ring-key", Self::RingKey),
+        ("meet", Self::Meet),
         ("hand-over", Self::HandOver),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
@@ -119,7 +133,11 @@ impl Scenario {
     pub const fn least(self) -> usize {
         match self {
             Self::Replaced | Self::WitnessReplaced => 3,
-            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows | Self::HandOver => 2,
+            Self::Witness
+            | Self::WitnessTakenOut
+            | Self::WitnessGrows
+            | Self::HandOver
+            | Self::Meet => 2,
             _ => 1,
         }
     }
@@ -220,14 +238,18 @@ impl Scenario {
                 most_cuts: 1,
                 ..calm
             },
-            Self::TakenOut | Self::WitnessTakenOut => Settings {
+            Self::TakenOut | Self::WitnessTakenOut | Self::Revoked => Settings {
                 nodes: nodes + 2,
                 heal: (3_000, 120_000),
                 clears: true,
                 failures: 30,
                 cuts: 10,
                 most_cuts: 1,
-                witnesses: if self == Self::TakenOut { calm.witnesses } else { one_of(dice) },
+                witnesses: if self == Self::WitnessTakenOut {
+                    one_of(dice)
+                } else {
+                    calm.witnesses
+                },
                 ..calm
             },
             // Nobody is expected: a fresh box that sees nobody waits for less than a
@@ -263,6 +285,22 @@ impl Scenario {
                     ..calm
                 }
             }
+            // Besides, the fresh box.
+            Self::RingKey => Settings {
+                nodes: nodes + 1,
+                loss: 50,
+                failures: 50,
+                cuts: 40,
+                most_cuts: 3,
+                off: (5_000, 120_000),
+                ..calm
+            },
+            Self::Meet => Settings {
+                nodes: super::meet::LIVES * nodes,
+                most_cuts: 2,
+                one_cluster: false,
+                ..calm
+            },
             Self::HandOver => {
                 let rough = u32::from(dice.permille(600));
                 Settings {
@@ -312,8 +350,11 @@ impl Scenario {
             Self::FounderGone => return founder_gone(sim, nodes),
             Self::Replaced => return replaced(sim, nodes, dice),
             Self::TakenOut | Self::WitnessTakenOut => return taken_out(sim, nodes, dice),
+            Self::Revoked => return super::revocation::script(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
+            Self::RingKey => return super::rotation::replaced(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
+            Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::HandOver => return super::pair::hand_over(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}

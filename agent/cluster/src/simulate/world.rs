@@ -1,10 +1,10 @@
 //! What the world consists of: disks that outlast a power cut, memory that
 //! does not, and what the nodes have in common.
 
-use super::{Event, Random, Simulation, pair, sets};
+use super::{Event, Random, Simulation, pair, rotation, sets};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
-    SwarmRole, Tags,
+    SwarmRole, Tags, Yielding,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,6 +38,11 @@ pub(super) struct Disk {
     pub(super) struck_off: BTreeSet<NodeId>,
     /// A person took it out.
     pub(super) out: bool,
+    /// Its ring keys.
+    pub(super) keys: rotation::Keys,
+    /// Its cluster dissolves, and whether that would outlast a power cut.
+    pub(super) yields: Option<Yielding>,
+    pub(super) noted: bool,
     /// The turn that it gave away.
     pub(super) handed_over: Option<u32>,
     /// Steps begun since the founding or enrolling began.
@@ -89,6 +94,8 @@ pub(super) struct Pool {
     /// Its members; `false` for one that is half-way in.
     pub(super) members: BTreeMap<usize, bool>,
     pub(super) volume: Option<Bricks>,
+    /// There is a person's file in it.
+    pub(super) kept: bool,
 }
 
 #[derive(Default)]
@@ -99,6 +106,8 @@ pub(super) struct Bricks {
     pub(super) started: bool,
     /// For how many copies the options were set; 0 for never.
     pub(super) tuned_for: usize,
+    /// Whom they let in, by name; `None` is everybody.
+    pub(super) admits: Option<BTreeSet<String>>,
     /// How many writes there were.
     pub(super) written: usize,
     /// In which set each of them lies.
@@ -176,6 +185,8 @@ pub(super) struct Raft {
     pub(super) emptied: BTreeSet<usize>,
     /// Nodes that get no tasks and only vote.
     pub(super) voting: BTreeSet<usize>,
+    /// It runs a person's service.
+    pub(super) kept: bool,
 }
 
 impl Node {
@@ -346,7 +357,7 @@ impl Simulation {
         let pools = self.pools.len();
         let pool = *self.nodes[node].disk.pool.get_or_insert(pools);
         if pool == pools {
-            self.pools.push(Pool { members: BTreeMap::from([(node, true)]), volume: None });
+            self.pools.push(Pool { members: BTreeMap::from([(node, true)]), ..Pool::default() });
         }
         if let Some(run) = &mut self.nodes[node].run {
             run.storage = true;

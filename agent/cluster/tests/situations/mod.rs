@@ -3,15 +3,18 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Hand, Identity, Intent, KnownBox, Look, MemberStatus,
-    Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record, RetiredBox, Ring,
-    RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume,
-    Wanted,
+    Availability, Brick, Clock, ClusterId, Hand, Identity, Intent, Keeps, KnownBox, Look,
+    MemberStatus, Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record,
+    RetiredBox, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode,
+    SwarmRole, Volume, Wanted, Yielding,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub const CLUSTER: &str = "c0ffee";
+
+/// Another cluster of the site.
+pub const OTHER: &str = "decade";
 
 /// Node 1 has the smallest id, node 2 the next.
 pub fn id(n: u8) -> NodeId {
@@ -33,6 +36,7 @@ pub fn cluster() -> ClusterId {
 /// A live member without a cluster.
 pub fn member(n: u8) -> RingMember {
     RingMember {
+        keys: None,
         id: Some(id(n)),
         name: name(n),
         address: address(n),
@@ -42,6 +46,8 @@ pub fn member(n: u8) -> RingMember {
         ca_key: false,
         swarm: None,
         witness: false,
+        keeps: None,
+        yields: None,
         hand: None,
     }
 }
@@ -115,6 +121,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         behind: None,
         spread: 0,
         rebalance: None,
+        admits: None,
         turn: 0,
     }
 }
@@ -157,6 +164,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
             told_retired: BTreeSet::new(),
             told_leaving: false,
             manager_less_ms: None,
+            of_people: None,
         }),
         ..new_node(n, members)
     }
@@ -230,14 +238,59 @@ pub fn lose_for(observed: &mut Observed, n: u8, hours: u64) {
     (volume.pending_heals, volume.behind) = (None, Some(BTreeSet::new()));
 }
 
+/// What the record says of node `n`, which lost its place two minutes ago.
+pub fn gone(n: u8) -> RetiredBox {
+    let (name, address, at) = (name(n), address(n), NOW - 120);
+    RetiredBox { name, address, at, removed: false, revoked: false, ca_key: false }
+}
+
+/// A person struck node `n` off, which is on and does not care.
+pub fn revoked(me: u8, of: u8, n: u8) -> Observed {
+    but(settled(me, of), |o| {
+        let intent = intent_of(o);
+        intent.boxes.remove(&id(n));
+        let gone = RetiredBox { removed: true, revoked: true, ..gone(n) };
+        intent.retired.insert(id(n), gone);
+        o.pki.struck_off.insert(id(n));
+    })
+}
+
 /// Node `n` lost its place two minutes ago.
 pub fn retire(observed: &mut Observed, n: u8) {
     lose_for(observed, n, 80);
     let intent = intent_of(observed);
     intent.boxes.remove(&id(n));
-    let gone = RetiredBox { name: name(n), address: address(n), at: NOW - 120, removed: false };
+    let gone = gone(n);
     intent.retired.insert(id(n), gone);
     observed.pki.struck_off.insert(id(n));
+}
+
+/// What a cluster shows of itself.
+pub fn keeps(data: bool, boxes: u16) -> Option<Keeps> {
+    Some(Keeps { data, boxes })
+}
+
+/// Node `me` of a settled cluster of nodes 1 to `of` that sees nodes 7 and 8 of another one.
+/// Of each its leader shows what it holds.
+pub fn met(me: u8, of: u8, ours: Option<Keeps>, theirs: Option<Keeps>) -> Observed {
+    but(settled(me, of), |o| {
+        let other = |n| RingMember { cluster: Some(ClusterId(OTHER.into())), ..manager(n) };
+        let members = &mut o.ring.as_mut().unwrap().members;
+        members[0].keeps = ours;
+        members.extend([RingMember { keeps: theirs, ..other(7) }, other(8)]);
+        o.files = Some(ours.is_some_and(|keeps| keeps.data));
+        swarm_of(o).of_people = (me <= odd(of)).then(Vec::new);
+    })
+}
+
+/// So many of the boxes of [`met`], this one first, have it on their disk that their
+/// cluster dissolves.
+pub fn yielding(observed: &mut Observed, boxes: usize, asked: bool) {
+    let into = ClusterId(OTHER.into());
+    for member in observed.ring.as_mut().unwrap().members.iter_mut().take(boxes) {
+        member.yields = Some(into.clone());
+    }
+    observed.yields = Some(Yielding { into, asked });
 }
 
 /// A settled cluster of which a person takes `n` out.

@@ -34,6 +34,9 @@ pub(super) fn lines(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
     key("1 to 7", "the pages; also ← →");
     key("↑ ↓", "further up and down; also Page up, Page down, Home, End");
     key("a", "actions: restart, power off, factory reset");
+    if known.has_book {
+        key("c", "a code of the page about what is wrong, for a telephone");
+    }
     key("Esc", "back");
     if known.can_quit {
         key("q", "leave");

@@ -22,7 +22,7 @@ pub(super) fn columns(known: &Known<'_>, width: usize) -> Vec<Vec<Line<'static>>
     let arrived = !status.phases.is_empty() && status.phases.iter().all(|phase| phase.holds);
     let way = if arrived { Vec::new() } else { phases(status, "on its way", column) };
     let carried = [network::short(known, column), work(known, status, column)].concat();
-    let (alerts, members) = (alerts(status, column), members(status, column));
+    let (alerts, members) = (alerts(known, status, column), members(status, column));
     if two {
         return vec![[alerts, carried].concat(), [way, members].concat()];
     }
@@ -41,10 +41,13 @@ fn unknown(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn alerts(status: &Status, width: usize) -> Vec<Line<'static>> {
+fn alerts(known: &Known<'_>, status: &Status, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for alert in &status.alerts {
         lines.extend(words_and_cure(alert, status.now_ms, width));
+    }
+    if known.has_book && !lines.is_empty() {
+        lines.extend(faint("c: a code for your telephone, with more about it", width));
     }
     // An agent of an older release sends no alerts.
     if let Some(trouble) = status.trouble.as_ref().filter(|_| status.alerts.is_empty()) {

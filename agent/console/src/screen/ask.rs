@@ -1,6 +1,7 @@
 //! A question, in a box over the page.
 
 use crate::dialog::{Action, Dialog};
+use crate::glyphs::plain;
 use crate::wrap::wrapped;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -17,6 +18,9 @@ const WIDEST: u16 = 76;
 pub(super) fn draw(dialog: &Dialog, area: Rect, buffer: &mut Buffer) {
     let width = WIDEST.min(area.width);
     let text = usize::from(width.saturating_sub(4));
+    if let Dialog::Code { pages, at } = dialog {
+        return code(pages, *at, text, area, buffer);
+    }
     let (title, lines, keys) = words(dialog, text);
     let mut height = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX).min(area.height);
     // What is typed stands at the end: on a small screen the beginning gives way.
@@ -28,6 +32,34 @@ pub(super) fn draw(dialog: &Dialog, area: Rect, buffer: &mut Buffer) {
         height = height.max(1);
     }
     lines.push(Line::from(keys.fg(Color::LightCyan)));
+    framed(&title, lines, height, area, buffer);
+}
+
+/// A code with its address below it, as far as there is room for both.
+fn code(pages: &[(String, String)], at: usize, text: usize, area: Rect, buffer: &mut Buffer) {
+    let Some((title, address)) = pages.get(at) else { return };
+    let keys = if pages.len() > 1 {
+        format!("page {} of {}   ↑ ↓ others   Esc back", at + 1, pages.len())
+    } else {
+        "Esc back".to_owned()
+    };
+    let below = wrapped(address, text);
+    // Frame and keys.
+    let rows = usize::from(area.height).saturating_sub(below.len() + 3);
+    let mut lines = crate::code::lines(address, text, rows).unwrap_or_else(|| {
+        let words = "This screen is too small for the code. The page is at";
+        wrapped(words, text).into_iter().map(Line::from).collect()
+    });
+    lines = lines.into_iter().map(Line::centered).collect();
+    lines.extend(below.into_iter().map(|line| Line::from(line.fg(Color::White))));
+    lines.push(Line::from(keys.fg(Color::LightCyan)));
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
+    framed(&plain(title), lines, height, area, buffer);
+}
+
+/// A box in the middle, this high.
+fn framed(title: &str, lines: Vec<Line<'static>>, height: u16, area: Rect, buffer: &mut Buffer) {
+    let width = WIDEST.min(area.width);
     let x = area.x + (area.width - width) / 2;
     let y = area.y + (area.height - height) / 2;
     let at = Rect { x, y, width, height };
@@ -102,6 +134,7 @@ fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static
         Dialog::Failed(why) => {
             ("not done".into(), said(&sentence(why), Color::LightRed), "any key: back")
         }
+        Dialog::Code { .. } => (String::new(), Vec::new(), ""),
         Dialog::Begun(words) => {
             ("under way".into(), said(words, Color::LightGreen), "any key: back")
         }

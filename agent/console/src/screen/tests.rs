@@ -202,13 +202,16 @@ fn no_size_of_the_screen_breaks_it() {
     for (width, height) in (1..100).step_by(9).flat_map(|w| (1..30).step_by(4).map(move |h| (w, h)))
     {
         for status in [&ready, &longest] {
-            let mut model = told(status.clone(), now);
+            let mut model = told(status.clone(), now).with_book(Some("https://a/".into()));
             for page in Page::ALL {
                 model.open(page);
                 at(&model, now, width, height);
             }
-            model.press(Button::Letter('a'), now);
-            at(&model, now, width, height);
+            for letter in ['a', 'c'] {
+                model.press(Button::Letter(letter), now);
+                at(&model, now, width, height);
+                model.press(Button::Escape, now);
+            }
             at(&model, now + Duration::from_secs(9_999), width, height);
         }
         at(&Model::new(true, now), now, width, height);
@@ -228,15 +231,18 @@ fn everything_drawn_is_in_the_kernel_s_font() {
     let mut status = troubled();
     status.members[0].name = "evil\x1b[2J✔名".into();
     status.alerts[1] = alert(Severity::Warning, "“evil” …\u{9b}31m");
-    let mut model = told(status, now);
+    let mut model = told(status, now).with_book(Some("https://docs.example.org/".into()));
     model.hear(News::Logs(Ok(vec!["\x1b[31mred\x1b[0m ─ 名".into()])), now);
     let mut drawn = String::new();
     for page in Page::ALL {
         model.open(page);
         drawn.push_str(&at(&model, now, 80, 60));
     }
-    model.press(Button::Letter('a'), now);
-    drawn.push_str(&at(&model, now, 80, 25));
+    for letter in ['a', 'c'] {
+        model.press(Button::Letter(letter), now);
+        drawn.push_str(&at(&model, now, 80, 25));
+        model.press(Button::Escape, now);
+    }
     let known = |c: char| {
         matches!(
             c,
@@ -258,6 +264,80 @@ fn everything_drawn_is_in_the_kernel_s_font() {
     };
     let unknown: Vec<char> = drawn.chars().filter(|c| !known(*c)).collect();
     assert_eq!(unknown, [], "{drawn}");
+}
+
+/// A box in trouble whose image says where the book is.
+fn with_a_book(now: Instant) -> Model {
+    let mut status = troubled();
+    status.alerts[1].id = "box-lost".into();
+    told(status, now).with_book(Some("https://docs.example.org/ashlar/".into()))
+}
+
+#[test]
+fn the_code_of_an_alert_s_page_on_the_smallest_common_screen() {
+    let now = Instant::now();
+    let mut model = with_a_book(now);
+    let before = at(&model, now, 80, 25);
+    model.press(Button::Letter('c'), now);
+    let codes = at(&model, now, 80, 25);
+    model.press(Button::Down, now);
+    insta::assert_snapshot!(format!("{before}\n\n{codes}\n\n{}", at(&model, now, 80, 25)));
+}
+
+#[test]
+fn the_code_of_an_alert_s_page_on_a_large_screen() {
+    let now = Instant::now();
+    let mut model = with_a_book(now);
+    model.press(Button::Letter('c'), now);
+    insta::assert_snapshot!(at(&model, now, 240, 67));
+}
+
+#[test]
+fn the_book_shows_the_screen_as_it_is() {
+    let now = Instant::now();
+    let mut model = with_a_book(now);
+    let home = at(&model, now, 80, 25);
+    model.press(Button::Letter('c'), now);
+    let pictures = [home, at(&model, now, 80, 25)];
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screen.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    // What stands between the fences is drawn anew, the rest stays.
+    let parts: Vec<&str> = text.split("```").collect();
+    assert_eq!(parts.len(), 2 * pictures.len() + 1, "a picture too many, or one is missing");
+    let drawn: Vec<String> = parts
+        .iter()
+        .enumerate()
+        .map(|(n, part)| match n % 2 {
+            0 => (*part).to_owned(),
+            _ => format!("text\n{}\n", pictures[n / 2]),
+        })
+        .collect();
+    let drawn = drawn.join("```");
+    if std::env::var_os("ASHLAR_WRITE_BOOK").is_some() {
+        std::fs::write(path, &drawn).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).is_ok_and(|old| old == drawn),
+        "docs/screen.md shows another screen; make it anew with\n  \
+         ASHLAR_WRITE_BOOK=1 cargo test -p ashlar-console book"
+    );
+}
+
+#[test]
+fn a_box_that_is_well_or_has_no_book_shows_no_code() {
+    let now = Instant::now();
+    for (status, book) in [(troubled(), None), (ready(), Some("https://a/".to_owned()))] {
+        let mut model = told(status, now).with_book(book);
+        let before = at(&model, now, 80, 25);
+        assert!(!before.contains("a code for your telephone"), "{before}");
+        model.press(Button::Letter('c'), now);
+        assert_eq!(at(&model, now, 80, 25), before);
+    }
+    let mut model = with_a_book(now);
+    model.press(Button::Letter('c'), now);
+    assert!(at(&model, now, 40, 12).contains("too small"));
+    model.press(Button::Escape, now);
+    assert!(!at(&model, now, 40, 12).contains("too small"));
 }
 
 #[test]

@@ -98,12 +98,15 @@ mod tests {
             rpc: Some(RPC),
         };
         let tags = Tags {
+            keys: None,
             id: identity.id.clone(),
             cluster: None,
             storage_open: false,
             ca_key: false,
             swarm: None,
             witness: false,
+            keeps: None,
+            yields: None,
             hand: None,
         };
         fs::create_dir_all(paths.run()).unwrap();

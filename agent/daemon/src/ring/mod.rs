@@ -8,8 +8,10 @@ pub(crate) use serf::Serf;
 
 use anyhow::Result;
 use ashlar_cluster::{MemberStatus, RingMember, Tags};
+use ashlar_pki::RingKey;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use zeroize::Zeroizing;
 
 /// A member as the ring carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub(crate) trait Ring {
     async fn leave(&self) -> Result<()>;
     /// Lets every member forget one that is gone.
     async fn forget(&self, name: &str) -> Result<()>;
+    /// Gives this node exactly these keys, the one to seal with first, and keeps them
+    /// before it uses them.
+    async fn set_keys(&self, keys: &[Zeroizing<RingKey>]) -> Result<()>;
     /// Gives this node exactly these tags.
     async fn set_tags(&self, tags: &Tags) -> Result<()>;
 }
@@ -54,6 +59,9 @@ impl From<Member> for RingMember {
             ca_key: tags.as_ref().is_some_and(|t| t.ca_key),
             swarm: tags.as_ref().and_then(|t| t.swarm),
             witness: tags.as_ref().is_some_and(|t| t.witness),
+            keys: tags.as_ref().and_then(|t| t.keys.clone()),
+            keeps: tags.as_ref().and_then(|t| t.keeps),
+            yields: tags.as_ref().and_then(|t| t.yields.clone()),
             hand: tags.as_ref().and_then(|t| t.hand),
             cluster: tags.and_then(|t| t.cluster),
         }

@@ -9,14 +9,16 @@ use crate::paths::Paths;
 use anyhow::{Context, Result, bail};
 use ashlar_api::RING_PORT;
 use ashlar_cluster::{MemberStatus, Tags};
-use serf_rs::Status;
+use ashlar_pki::RingKey;
 use serf_rs::agent::{Agent, AgentConfig};
+use serf_rs::{Key, Keyring, Status};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// How long the ring may take for an answer that it has in memory.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -157,6 +159,13 @@ impl Ring for Serf {
         Ok(())
     }
 
+    async fn set_keys(&self, keys: &[Zeroizing<RingKey>]) -> Result<()> {
+        let keys: Result<Vec<_>, _> = keys.iter().map(|key| Key::new(key.as_slice())).collect();
+        let set = self.running()?;
+        let set = set.set_keyring(Keyring::from_keys(keys?)?);
+        Ok(timeout(PATIENCE, set).await.context("the ring hangs")??)
+    }
+
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
         let agent = self.running()?;
         let set = agent.set_tags(tags.to_map());
@@ -207,12 +216,15 @@ mod tests {
             let with =
                 Configuration { identity: &identity, site: &site, interface: None, rpc: None };
             let tags = Tags {
+                keys: None,
                 id: identity.id.clone(),
                 cluster: None,
                 storage_open: false,
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                keeps: None,
+                yields: None,
                 hand: None,
             };
             let wake = Arc::new(Notify::new());

@@ -4,17 +4,19 @@
 use super::cluster::ClusterApi;
 use super::local::refuse;
 use super::revoked::taken;
-use super::site_reset;
+use super::{merging, site_reset};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
-    SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
+    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
-    ApiError, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal, RevokedRequest, Secret, route,
+    ApiError, BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal,
+    RevokedRequest, RingRequest, Secret, route,
 };
 use ashlar_cluster::{
-    Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_hold_ca_key,
+    Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_have_ring_key,
+    may_hold_ca_key,
 };
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
@@ -85,12 +87,24 @@ impl Session {
         rule: fn(&Caller<'_>, &[RingMember], &ClusterId) -> Result<(), NotServed>,
     ) -> Result<&NodeSubject, ApiError> {
         let subject = self.peer()?;
+        self.judge(subject, rule)?;
+        Ok(subject)
+    }
+
+    /// Whether a rule lets this caller have what it asks.
+    fn judge(
+        &self,
+        subject: &NodeSubject,
+        rule: impl Fn(&Caller<'_>, &[RingMember], &ClusterId) -> Result<(), NotServed>,
+    ) -> Result<(), ApiError> {
         let ca = self.api.trust.store().ca().map_err(internal)?;
         let cluster = ClusterId(ca.ok_or_else(|| internal("no CA"))?.cluster().to_owned());
         let caller = self.caller(subject)?;
-        rule(&caller, &self.api.members.borrow(), &cluster)
-            .map_err(|why| self.refused(subject, why))?;
-        Ok(subject)
+        // Who was struck off may be there still: it counts for nothing.
+        let struck_off = self.api.trust.struck_off().map_err(internal)?;
+        let mut members = self.api.members.borrow().clone();
+        members.retain(|m| m.id.as_ref().is_none_or(|id| !struck_off.contains(id)));
+        rule(&caller, &members, &cluster).map_err(|why| self.refused(subject, why))
     }
 
     fn refused(&self, subject: &NodeSubject, why: NotServed) -> ApiError {
@@ -172,9 +186,13 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::SWARM_JOIN, post(swarm_join))
         .route(route::SWARM_STANDING, post(swarm_standing))
         .route(route::PLACES, post(places))
+        .route(route::LOOK, post(look))
         .route(route::COPIES, post(copies))
         .route(route::NODE, post(node))
+        .route(route::RING, post(ring))
+        .route(route::RING_KEY, post(ring_key))
         .route(route::BOX_RESET, post(reset))
+        .route(route::BOX_MERGE, post(merge))
         .route(route::REVOKED, post(revoked))
         .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
@@ -218,7 +236,9 @@ async fn proof(State(session): Asked, body: Bytes) -> Answer {
     })?;
     let subject = admission.subject();
     let caller = session.caller(subject)?;
-    may_enrol(&caller, &session.api.members.borrow())
+    let ca = session.api.trust.store().ca().map_err(internal)?.ok_or_else(no_key)?;
+    let cluster = ClusterId(ca.cluster().to_owned());
+    may_enrol(&caller, &session.api.members.borrow(), &cluster)
         .map_err(|why| session.refused(subject, why))?;
     tracing::info!(peer = subject.name(), "{} enrols from {}", subject.name(), session.remote);
     let grant = session.sign(|ca, now| admission.grant(ca, now).map_err(bad)).await?;
@@ -277,7 +297,17 @@ async fn places(State(session): Asked, body: Bytes) -> Answer {
         removed: ids(trust.taken_out().map_err(internal)?),
         leaving: leaving.filter(|(_, known)| known.remove).map(|(id, _)| id.0.clone()).collect(),
         by_record: record.is_some(),
+        rotation: record.and_then(|intent| intent.ring.clone()),
     };
+    Ok(Json(answer).into_response())
+}
+
+/// Not believed, only looked into: who says so may have lost its own place since.
+async fn look(State(session): Asked, body: Bytes) -> Answer {
+    session.member(may_be_served)?;
+    let answer: Look = json(&body)?;
+    session.api.trust.note_news();
+    session.api.decider.wake.notify_one();
     Ok(Json(answer).into_response())
 }
 
@@ -292,6 +322,15 @@ async fn reset(State(session): Asked, body: Bytes) -> Answer {
     Ok(Json(answer).into_response())
 }
 
+/// Whoever passes this on typed the site's name at another box of this cluster.
+async fn merge(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.member(may_be_served)?;
+    let request: BoxMergeRequest = json(&body)?;
+    merging::of_this_box(&session.api.decider, &request)?;
+    tracing::warn!(peer = subject.name(), "{} lets this cluster dissolve", subject.name());
+    Ok(Json(BoxMergeAnswer {}).into_response())
+}
+
 async fn node(State(session): Asked, body: Bytes) -> Answer {
     let subject = session.member(may_be_served)?;
     let request: NodeRequest = json(&body)?;
@@ -300,6 +339,35 @@ async fn node(State(session): Asked, body: Bytes) -> Answer {
         tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());
     }
     Ok(Json(answer).into_response())
+}
+
+async fn ring(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.member(may_be_served)?;
+    let request: RingRequest = json(&body)?;
+    let answer = session.api.decider.ring_here(request).await?;
+    if answer.decided {
+        tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());
+    }
+    Ok(Json(answer).into_response())
+}
+
+/// Nobody is given a key that the ring does not come to: the record says which one that
+/// is, where it can be read.
+async fn ring_key(State(session): Asked, body: Bytes) -> Answer {
+    let RingKeyRequest { key } = json(&body)?;
+    let seen = session.api.decider.seen.borrow().clone();
+    let record = seen.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+    let subject = session.peer()?;
+    session.judge(subject, |caller, members, cluster| {
+        may_have_ring_key(caller, members, cluster, record)
+    })?;
+    let other = record.is_some_and(|intent| intent.ring.as_ref().is_none_or(|r| r.key != key));
+    let given = session.api.trust.ring_key_called(&key).map_err(internal)?;
+    let given = given.filter(|_| !other).ok_or_else(|| {
+        ApiError::new(Refusal::AskAnother, "this node does not have that ring key")
+    })?;
+    tracing::info!(peer = subject.name(), "{} takes the ring's new key", subject.name());
+    Ok(Json(RingKeyAnswer { key: Secret::new(given.to_vec()) }).into_response())
 }
 
 async fn revoked(State(session): Asked, body: Bytes) -> Answer {

@@ -3,7 +3,8 @@
 
 use super::power::{self, Leave};
 use super::revoked::{self, People};
-use super::{Decider, network, node, reset, site_reset, support};
+use super::said::OF_ONE_IMAGE;
+use super::{Decider, merging, network, node, pki, reset, ring, site_reset, support};
 use crate::inventory;
 use crate::ledger;
 use crate::network_change;
@@ -68,7 +69,8 @@ pub(crate) async fn serve_local(listener: UnixListener, router: Router) {
     }
 }
 
-fn router(api: LocalApi, leave: Leave) -> Router {
+/// The same, with a way to take the box down.
+pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
     let LocalApi { status, decider, paths, presence, changes, people } = api;
     let (history, root) = (paths.history(), paths.root().to_owned());
     Router::new()
@@ -82,15 +84,24 @@ fn router(api: LocalApi, leave: Leave) -> Router {
                 looked_at(move || Ok(inventory::hardware(&root)))
             }),
         )
-        .fallback(async || refuse(&ApiError::new(Refusal::NotFound, "no such address")))
+        .fallback(nothing_there)
         .with_state(status.clone())
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
+        .merge(merging::router(decider.clone()))
         .merge(revoked::router(people, decider.clone()))
+        .merge(pki::router(decider.clone()))
+        .merge(ring::router(decider.clone()))
         .merge(node::router(decider, paths.clone()))
         .merge(support::router(status.clone(), paths.clone()))
         .merge(network::router(changes, paths.clone(), presence.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))
         .merge(reset::router(status, paths, presence))
+        .method_not_allowed_fallback(nothing_there)
+}
+
+/// What is not there, or not with this method.
+async fn nothing_there() -> Response {
+    refuse(&ApiError::new(Refusal::NotFound, "no such address").hint(OF_ONE_IMAGE))
 }
 
 /// Looks off the thread that the loop runs on: some of the kernel's files wait for

@@ -2,16 +2,22 @@
 //! one for people from elsewhere.
 
 mod cluster;
+#[cfg(test)]
+mod contract_tests;
 mod doors;
 mod handlers;
 mod listen;
 mod local;
+mod merging;
 mod network;
 mod node;
 mod people;
+mod pki;
 mod power;
 mod reset;
 mod revoked;
+mod ring;
+mod said;
 mod site_reset;
 mod support;
 

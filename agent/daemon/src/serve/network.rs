@@ -1,6 +1,7 @@
 //! `POST /v1/network`: a change of the site's network, tried until it is kept or undone.
 
 use super::local::refuse;
+use super::said::Said;
 use crate::network_change::{self, Asked, Request};
 use crate::paths::Paths;
 use crate::presence::{Peer, Presence};
@@ -32,7 +33,7 @@ pub(super) fn router(changes: mpsc::Sender<Request>, paths: Paths, presence: Pre
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((changes, paths, presence)): State<Tried>,
-    Json(request): Json<NetworkRequest>,
+    Said(request): Said<NetworkRequest>,
 ) -> Response {
     match change(peer, &changes, &presence, request).await.and_then(|()| stage(&paths)) {
         Ok(change) => Json(NetworkAnswer { change }).into_response(),

@@ -1,9 +1,11 @@
-//! `POST /v1/node`: a person takes a box out of the cluster, or keeps it. Decided by
+//! `POST /v1/node`: a person takes a box out of the cluster, strikes it off, or keeps it. Decided by
 //! the leader alone, on what it sees, and written by compare-and-swap: whatever
 //! changes meanwhile refuses it. `POST /v1/rejoin` lets a box in that is out.
 
 use super::local::refuse;
+use super::said::Said;
 use crate::paths::Paths;
+use crate::people;
 use crate::presence::Peer;
 use crate::state;
 use crate::swarm::{Engine, Swarm};
@@ -38,8 +40,8 @@ pub(crate) struct Decider {
 }
 
 impl Decider {
-    /// Decides here, if this node leads.
-    pub(super) async fn here(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
+    /// What is seen now, with the version of the record; refused unless this node leads.
+    pub(super) async fn as_leader(&self) -> Result<(Observed, Option<u64>), ApiError> {
         let not_here = |why: String| ApiError::new(Refusal::AskAnother, why);
         let mut seen = Observed::clone(&*self.seen.borrow());
         if !seen.swarm.as_ref().is_some_and(|swarm| swarm.manager) {
@@ -52,8 +54,30 @@ impl Decider {
         }
         let index = now.index;
         seen.swarm = Some(now);
-        let NodeRequest { name, decision, dry_run } = request;
-        let (target, next) = decide(&seen, &self.wanted, name, *decision);
+        Ok((seen, index))
+    }
+
+    /// The other live managers of the Swarm.
+    pub(super) fn managers(&self) -> Vec<IpAddr> {
+        let seen = self.seen.borrow();
+        let members = seen.ring.iter().flat_map(|ring| &ring.members);
+        let cluster = seen.membership.as_ref().map(|m| &m.cluster);
+        let own = seen.identity.as_ref().map(|me| me.address);
+        members
+            .filter(|m| m.status == MemberStatus::Alive && m.cluster.as_ref() == cluster)
+            .filter(|m| m.swarm == Some(SwarmRole::Manager) && Some(m.address) != own)
+            .map(|m| m.address)
+            .collect()
+    }
+
+    /// Decides here, if this node leads.
+    pub(super) async fn here(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
+        let (seen, index) = self.as_leader().await?;
+        let NodeRequest { name, decision, dry_run, typed } = request;
+        let (mut target, next) = decide(&seen, &self.wanted, name, *decision);
+        if !dry_run && typed.as_ref() != Some(name) && target.refused.is_none() {
+            target.refused = target.unless_typed.clone();
+        }
         let accepted = target.refused.is_none() && !dry_run;
         if let Some(intent) = next.filter(|_| accepted) {
             self.engine.write_record(&intent, index).await.map_err(|error| {
@@ -62,11 +86,28 @@ impl Decider {
             let what = match decision {
                 Decision::Remove => "is to be taken out",
                 Decision::Keep => "is kept",
+                Decision::Revoke => "is struck off",
             };
             tracing::warn!("a person decides: {name} {what}");
             self.wake.notify_one();
+            if *decision == Decision::Revoke {
+                self.tell_everybody(&seen);
+            }
         }
         Ok(NodeAnswer { target, decided: accepted })
+    }
+
+    /// Lets every other box look now who has a place, and not at its next turn.
+    fn tell_everybody(&self, seen: &Observed) {
+        let members = seen.ring.iter().flat_map(|ring| &ring.members).cloned().collect::<Vec<_>>();
+        for (name, address) in people::kin(&members, &self.trust) {
+            let trust = self.trust.clone();
+            tokio::spawn(async move {
+                if let Err(error) = trust.let_look(address).await {
+                    tracing::info!("{name} hears later who was struck off: {error:#}");
+                }
+            });
+        }
     }
 
     /// Decides here, or passes it on to whoever leads.
@@ -75,18 +116,7 @@ impl Decider {
             Err(error) if error.refusal == Refusal::AskAnother => {}
             answer => return answer,
         }
-        let managers: Vec<IpAddr> = {
-            let seen = self.seen.borrow();
-            let members = seen.ring.iter().flat_map(|ring| &ring.members);
-            let cluster = seen.membership.as_ref().map(|m| &m.cluster);
-            let own = seen.identity.as_ref().map(|me| me.address);
-            members
-                .filter(|m| m.status == MemberStatus::Alive && m.cluster.as_ref() == cluster)
-                .filter(|m| m.swarm == Some(SwarmRole::Manager) && Some(m.address) != own)
-                .map(|m| m.address)
-                .collect()
-        };
-        self.trust.decide(&managers, request).await.map_err(|error| {
+        self.trust.decide(&self.managers(), route::NODE, request).await.map_err(|error| {
             ApiError::new(Refusal::NotReady, format!("nobody leads the cluster: {error:#}"))
                 .hint("`ashlarctl status` says what it lacks")
         })
@@ -107,9 +137,9 @@ pub(super) fn router(decider: watch::Receiver<Option<Decider>>, paths: Paths) ->
 async fn node(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((decider, _)): State<Asked>,
-    Json(request): Json<NodeRequest>,
+    Said(request): Said<NodeRequest>,
 ) -> Response {
-    let may = peer.must_be_root("take a box out of the cluster, or keep it");
+    let may = peer.must_be_root("take a box out of the cluster, strike it off, or keep it");
     if let Some(error) = may.err().filter(|_| !request.dry_run) {
         return refuse(&error);
     }
@@ -125,7 +155,7 @@ async fn node(
 async fn rejoin(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((_, paths)): State<Asked>,
-    Json(RejoinRequest {}): Json<RejoinRequest>,
+    Said(RejoinRequest {}): Said<RejoinRequest>,
 ) -> Response {
     if let Err(error) = peer.must_be_root("let this box in again") {
         return refuse(&error);

@@ -5,6 +5,7 @@
 
 use super::listen::{Arrived, answer, listen};
 use super::local::refuse;
+use super::said::OF_ONE_IMAGE;
 use crate::paths::Paths;
 use crate::people::Admission;
 use crate::presence::Peer;
@@ -26,12 +27,13 @@ use std::time::Duration;
 
 /// Who may ask what, and all that anybody may ask: a route that is not here is not
 /// there.
-const ROUTES: &[(&str, &str, Role)] = &[
+pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::INTRODUCTION, Role::View),
     ("GET", route::STATUS, Role::View),
     ("GET", route::HISTORY, Role::View),
     ("GET", route::NETWORK, Role::View),
     ("GET", route::HARDWARE, Role::View),
+    ("GET", route::PKI, Role::View),
     ("GET", route::SUPPORT, Role::Admin),
     ("POST", route::NETWORK, Role::Admin),
     ("POST", route::POWER, Role::Admin),
@@ -39,7 +41,11 @@ const ROUTES: &[(&str, &str, Role)] = &[
     ("POST", route::SITE_RESET, Role::Admin),
     ("POST", route::NODE, Role::Admin),
     ("POST", route::REJOIN, Role::Admin),
+    ("GET", route::RING, Role::View),
+    ("POST", route::RING, Role::Admin),
+    ("POST", route::RING_SITE, Role::Admin),
     ("POST", route::REVOKED, Role::Admin),
+    ("POST", route::MERGE, Role::Admin),
 ];
 
 /// How long a session may last.
@@ -87,15 +93,15 @@ async fn session(api: Arc<PeopleApi>, arrived: Arrived) -> Result<()> {
     answer(stream, router, SESSION).await
 }
 
-/// A proof for each ring key that this node knows: the person has one of them, or one
-/// that it does not know.
+/// A proof for each ring key that this node knows, the one before the last replacement
+/// too: the person has one of them, or one that it does not know.
 fn introduction(
     paths: &Paths,
     certificate: &PersonCertificate,
     session: &Introduction,
 ) -> Result<IntroductionAnswer> {
     let site = Site::load(&paths.site())?;
-    let keys = site_store::known_keys(paths, site.ring_key.as_bytes());
+    let keys = site_store::all_keys(paths, site.ring_key.as_bytes());
     let proof = |key: &ashlar_pki::RingKey| -> Result<String> {
         let said = IntroductionKey::of(key, certificate)?.sign(session);
         Ok(BASE64_STANDARD.encode(said))
@@ -108,7 +114,7 @@ async fn gate(person: Person, remote: SocketAddr, request: Request, next: Next) 
     let (method, path) = (request.method().as_str(), request.uri().path());
     let (name, role) = (person.name(), person.role());
     match least(method, path) {
-        None => refuse(&ApiError::new(Refusal::NotFound, "no such address")),
+        None => refuse(&ApiError::new(Refusal::NotFound, "no such address").hint(OF_ONE_IMAGE)),
         Some(needed) if role < needed => {
             tracing::warn!(person = name, "{name} may not {method} {path}, from {remote}");
             let (role, needed) = (role.as_str(), needed.as_str());

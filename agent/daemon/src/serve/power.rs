@@ -1,6 +1,7 @@
 //! `POST /v1/power`: says what is missing while this box is down, and takes it down.
 
 use super::local::refuse;
+use super::said::Said;
 use crate::handing;
 use crate::presence::{Peer, Presence};
 use anyhow::{Context, Result};
@@ -31,7 +32,7 @@ pub(super) fn router(status: watch::Receiver<Status>, presence: Presence, leave:
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((status, presence, leave)): State<Asked>,
-    Json(request): Json<PowerRequest>,
+    Said(request): Said<PowerRequest>,
 ) -> Response {
     let absence = Absence::of(&status.borrow());
     let PowerRequest { power, dry_run, pin } = request;

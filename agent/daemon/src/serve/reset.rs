@@ -2,6 +2,7 @@
 //! asked for.
 
 use super::local::refuse;
+use super::said::Said;
 use crate::paths::Paths;
 use crate::presence::{Asker, Peer, Presence};
 use crate::{identity, reset, retirement};
@@ -27,7 +28,7 @@ pub(super) fn router(status: watch::Receiver<Status>, paths: Paths, presence: Pr
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((status, paths, presence)): State<Asked>,
-    Json(mut request): Json<ResetRequest>,
+    Said(mut request): Said<ResetRequest>,
 ) -> Response {
     let losses = Losses::of(request.what, &status.borrow(), &local_volumes(&paths));
     let shown = status.borrow().identity.clone();

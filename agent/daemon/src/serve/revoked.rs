@@ -3,6 +3,7 @@
 
 use super::Decider;
 use super::local::refuse;
+use super::said::Said;
 use crate::people::{self, Admission};
 use crate::presence::Peer;
 use ashlar_api::{ApiError, Refusal, RevokedAnswer, RevokedRequest, route};
@@ -31,7 +32,7 @@ pub(super) fn router(people: People, decider: watch::Receiver<Option<Decider>>) 
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State((people, decider)): State<Asked>,
-    Json(request): Json<RevokedRequest>,
+    Said(request): Said<RevokedRequest>,
 ) -> Response {
     if let Err(error) = peer.must_be_root("take certificates back") {
         return refuse(&error);

@@ -4,6 +4,7 @@
 
 use super::Decider;
 use super::local::refuse;
+use super::said::Said;
 use crate::paths::Paths;
 use crate::presence::Peer;
 use crate::reset;
@@ -50,7 +51,7 @@ pub(super) fn router(
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State(asked): State<Asked>,
-    Json(request): Json<SiteResetRequest>,
+    Said(request): Said<SiteResetRequest>,
 ) -> Response {
     if let Err(error) = peer.must_be_root("reset a whole site") {
         return refuse(&error);

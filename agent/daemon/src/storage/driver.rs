@@ -90,6 +90,10 @@ impl Storage for Driver {
         ask!(self, drop_brick(brick, replicas))
     }
 
+    async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()> {
+        ask!(self, admit(names))
+    }
+
     async fn detach(&self, address: IpAddr) -> Result<()> {
         ask!(self, detach(address))
     }

@@ -20,6 +20,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+/// The option that names whom bricks let in, by the common names of their certificates.
+/// GlusterFS ends the sessions of others as soon as it is set.
+const ADMITS: &str = "auth.ssl-allow";
 /// The option that notes how often the right of two copies to go on alone changed hands.
 const TURN: &str = "user.ashlar-turn";
 
@@ -226,6 +229,7 @@ impl Gluster {
         let Some((mut volume, options)) = info.volume(&self.volume) else { return Ok(None) };
         let noted = Noted::of(&options);
         volume.spread = noted.sets;
+        volume.admits = admitted(&options);
         volume.turn = turn(&options);
         volume.tls = has(&options, TLS);
         volume.tuned = has(&options, COMMON) && has(&options, volume.who_writes());
@@ -260,6 +264,12 @@ fn turn(options: &BTreeMap<String, String>) -> u32 {
 /// Whether the volume has a brick on each of these boxes.
 fn has_all(volume: &Volume, bricks: &[IpAddr]) -> bool {
     bricks.iter().all(|new| volume.bricks.iter().any(|b| b.address == *new))
+}
+
+/// Whom the bricks let in, by name.
+fn admitted(options: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
+    let names = options.get(ADMITS).filter(|names| *names != "*")?;
+    Some(names.split(',').map(str::to_owned).collect())
 }
 
 fn has(options: &BTreeMap<String, String>, wanted: Options) -> bool {
@@ -393,6 +403,17 @@ impl Storage for Gluster {
         Ok(())
     }
 
+    async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()> {
+        let volume = self.volume.as_str();
+        match names {
+            Some(names) => {
+                let names = names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+                must(&["volume", "set", volume, ADMITS, &names], CHANGE).await.map(drop)
+            }
+            None => must(&["volume", "reset", volume, ADMITS], CHANGE).await.map(drop),
+        }
+    }
+
     async fn detach(&self, address: IpAddr) -> Result<()> {
         let peers = must(&["peer", "status"], READ).await?.peers();
         if peers.iter().all(|p| p.address != address) {
@@ -501,6 +522,17 @@ mod tests {
         gluster.prepare().await.unwrap();
         assert!(!old.exists() && new.join("till").exists());
         assert!(volume.join("set-aside-ab/till").exists());
+    }
+
+    #[test]
+    fn a_volume_without_a_list_of_names_admits_every_box() {
+        let with = |names: &str| admitted(&[(ADMITS.to_owned(), names.to_owned())].into());
+        assert_eq!(admitted(&BTreeMap::new()), None);
+        assert_eq!(with("*"), None);
+        assert_eq!(
+            with("ashlar-1,ashlar-2"),
+            Some(["ashlar-1", "ashlar-2"].map(str::to_owned).into())
+        );
     }
 
     #[test]

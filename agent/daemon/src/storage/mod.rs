@@ -51,6 +51,9 @@ pub(crate) trait Storage {
     /// Gives up a brick that is gone, and one copy; with the last copy but one a
     /// witness's brick as well. Looks again first, alike.
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()>;
+    /// Lets the bricks serve only these, by the names in their certificates; or everybody
+    /// with a certificate of the cluster.
+    async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()>;
     /// Strikes a node off the pool.
     async fn detach(&self, address: IpAddr) -> Result<()>;
     /// What this node's copy holds against the others: whose lacks something.

@@ -61,7 +61,7 @@ impl Secrets {
     }
 
     fn add_site(&mut self, paths: &Paths, site: &Site) {
-        for key in site_store::known_keys(paths, site.ring_key.as_bytes()) {
+        for key in site_store::all_keys(paths, site.ring_key.as_bytes()) {
             self.add_bytes(key.as_slice());
         }
         if let Some(passphrase) = site.network.wifi.iter().find_map(|w| w.passphrase.as_ref()) {

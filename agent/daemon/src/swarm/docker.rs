@@ -17,9 +17,9 @@ use bollard::models::{
     SwarmInitRequest, SwarmJoinRequest, SwarmSpec, SwarmSpecCaConfig, Task, TaskState,
 };
 use bollard::query_parameters::{
-    DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListNodesOptions,
-    ListServicesOptions, ListServicesOptionsBuilder, ListTasksOptionsBuilder,
-    UpdateNodeOptionsBuilder, UpdateSwarmOptionsBuilder,
+    DeleteNodeOptionsBuilder, EventsOptionsBuilder, LeaveSwarmOptionsBuilder, ListConfigsOptions,
+    ListNodesOptions, ListSecretsOptions, ListServicesOptions, ListServicesOptionsBuilder,
+    ListTasksOptionsBuilder, UpdateNodeOptionsBuilder, UpdateSwarmOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
@@ -247,13 +247,14 @@ impl Swarm for Engine {
         self.close(name, WITNESS_LABEL, voting).await
     }
 
-    async fn drop_entry(&self, id: &str) -> Result<()> {
+    async fn drop_entry(&self, id: &str, revoked: bool) -> Result<()> {
         let docker = self.docker(READ).await?;
         let nodes = docker.list_nodes(None::<ListNodesOptions>).await?;
         let Some(node) = nodes.into_iter().find(|n| n.id.as_deref() == Some(id)) else {
             return Ok(());
         };
-        if node.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY) {
+        let up = node.status.as_ref().and_then(|s| s.state) == Some(NodeState::READY);
+        if up && !revoked {
             bail!("the Swarm's entry {id} is alive");
         }
         // Raft must know that it has one manager less before the entry goes.
@@ -275,9 +276,19 @@ impl Swarm for Engine {
         ensure!(found == Some(index), "the Swarm's record is another one by now");
         let mut spec = now.spec.context("the engine does not tell what its Swarm is like")?;
         let labels = spec.labels.get_or_insert_default();
+        let struck = |intent: &Intent| {
+            let gone = intent.retired.iter().filter(|(_, gone)| gone.revoked);
+            gone.map(|(id, _)| id.clone()).collect::<BTreeSet<_>>()
+        };
+        let before = Record::of_label(labels.get(INTENT_LABEL).map(String::as_str));
+        let news = before.intent().is_some_and(|now| !struck(intent).is_subset(&struck(now)));
         labels.insert(INTENT_LABEL.into(), intent.encode()?);
         // The version makes the managers refuse if somebody else was quicker.
-        let options = UpdateSwarmOptionsBuilder::default().version(i64::try_from(index)?).build();
+        let options = UpdateSwarmOptionsBuilder::default()
+            .version(i64::try_from(index)?)
+            .rotate_worker_token(news)
+            .rotate_manager_token(news)
+            .build();
         docker
             .update_swarm(spec, options)
             .await
@@ -317,6 +328,21 @@ impl Swarm for Engine {
             stacks::mark(&home, service, digest, services.len()).await?;
         }
         Ok(())
+    }
+
+    async fn of_people(&self) -> Result<Vec<String>> {
+        let docker = self.docker(READ).await?;
+        let services = docker.list_services(None::<ListServicesOptions>).await?;
+        let configs = docker.list_configs(None::<ListConfigsOptions>).await?;
+        let secrets = docker.list_secrets(None::<ListSecretsOptions>).await?;
+        let services = services.into_iter().filter_map(|s| s.spec).map(|s| (s.name, s.labels));
+        let configs = configs.into_iter().filter_map(|c| c.spec).map(|c| (c.name, c.labels));
+        let secrets = secrets.into_iter().filter_map(|s| s.spec).map(|s| (s.name, s.labels));
+        let all = services
+            .map(|found| ("service", found))
+            .chain(configs.map(|found| ("config", found)))
+            .chain(secrets.map(|found| ("secret", found)));
+        Ok(stacks::of_people(all, &self.shipped()))
     }
 
     async fn remove(&self, stack: &str) -> Result<()> {

@@ -34,7 +34,8 @@ pub(crate) trait Swarm {
     async fn join(&self, own: IpAddr, invitation: &Invitation) -> Result<()>;
     /// Leaves whatever Swarm the engine is in or on its way into.
     async fn leave(&self) -> Result<()>;
-    /// Writes the cluster's record into Raft, if it is still at `index`.
+    /// Writes the cluster's record into Raft, if it is still at `index`. Where it strikes
+    /// a box off that was not, the join tokens change in the same stroke.
     async fn write_record(&self, intent: &Intent, index: Option<u64>) -> Result<()>;
     /// Makes a node a manager or a worker. Looks at Raft again first: there are
     /// never more managers than `most`.
@@ -43,11 +44,14 @@ pub(crate) trait Swarm {
     async fn set_leaving(&self, name: &str, leaving: bool) -> Result<()>;
     /// Gives a witness no tasks, or one that is none any more tasks again.
     async fn set_voting(&self, name: &str, voting: bool) -> Result<()>;
-    /// Strikes a dead entry from the list of nodes.
-    async fn drop_entry(&self, id: &str) -> Result<()>;
+    /// Strikes an entry from the list of nodes: a dead one, or that of a box that a
+    /// person struck off.
+    async fn drop_entry(&self, id: &str, revoked: bool) -> Result<()>;
     /// Deploys a stack that the image ships, or brings it up to date, and marks
     /// it as whole, of this digest.
     async fn deploy(&self, stack: &str, digest: &str) -> Result<()>;
+    /// Services, configs and secrets that no shipped stack has, in words.
+    async fn of_people(&self) -> Result<Vec<String>>;
     /// Removes a stack.
     async fn remove(&self, stack: &str) -> Result<()>;
 }

@@ -9,7 +9,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use ashlar_cluster::Stack;
 use bollard::models::Service;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
@@ -65,6 +65,24 @@ fn stack(name: &str, services: &[&Service]) -> Stack {
 
 fn label<'a>(service: &'a Service, name: &str) -> Option<&'a str> {
     service.spec.as_ref()?.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+/// Those of these objects of the Swarm that no stack has which the image ships, in words.
+pub(super) fn of_people(
+    all: impl Iterator<Item = (&'static str, (Option<String>, Option<HashMap<String, String>>))>,
+    shipped: &BTreeSet<String>,
+) -> Vec<String> {
+    let ours = |labels: &Option<HashMap<String, String>>| {
+        labels.as_ref().and_then(|l| l.get(NAMESPACE)).is_some_and(|name| shipped.contains(name))
+    };
+    let people = all.filter(|(_, (_, labels))| !ours(labels));
+    let mut words: Vec<_> = people
+        .map(|(kind, (name, _))| {
+            format!("{kind} {}", name.unwrap_or_else(|| "without a name".into()))
+        })
+        .collect();
+    words.sort();
+    words
 }
 
 /// Names of the services of a stack.

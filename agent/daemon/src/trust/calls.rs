@@ -1,11 +1,12 @@
 //! Calls to other agents over TLS.
 
-use super::Trust;
-use anyhow::{Context, Result, anyhow, bail};
+use super::{Trust, struck_off};
+use crate::paths::Paths;
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ashlar_api::{CLUSTER_PORT, ClientError, Connection, Refusal, route};
 use ashlar_cluster::ClusterId;
 use ashlar_pki::enrolment::{Challenge, Channel, Enrolled, Grant, Newcomer};
-use ashlar_pki::tls;
+use ashlar_pki::{NodeCertificate, tls};
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,12 +27,13 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// A member that calls others with its own certificate.
 pub(super) struct Caller {
     own: IpAddr,
+    paths: Paths,
     config: Arc<ClientConfig>,
 }
 
 impl Caller {
-    pub(super) fn new(own: IpAddr, config: ClientConfig) -> Self {
-        Self { own, config: Arc::new(config) }
+    pub(super) fn new(own: IpAddr, paths: &Paths, config: ClientConfig) -> Self {
+        Self { own, paths: paths.clone(), config: Arc::new(config) }
     }
 
     /// Asks one member.
@@ -42,9 +44,23 @@ impl Caller {
         body: &Q,
     ) -> Result<A> {
         let stream = dial(self.own, address, self.config.clone()).await?;
+        let shown = shown(&stream)?;
+        let struck_off = struck_off::contains(&self.paths, shown.subject().id())?;
+        ensure!(!struck_off, "{} was struck off the cluster", shown.subject().name());
         let mut connection = Connection::over(stream).await?.deadline(ANSWER);
         Ok(connection.post(path, body).await?)
     }
+
+    /// The certificate that one member shows.
+    pub(super) async fn shown_by(&self, address: IpAddr) -> Result<NodeCertificate> {
+        shown(&dial(self.own, address, self.config.clone()).await?)
+    }
+}
+
+/// The certificate that the called one showed, as rustls has verified it.
+fn shown(stream: &TlsStream<TcpStream>) -> Result<NodeCertificate> {
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    Ok(NodeCertificate::from_der(shown.context("the member showed no certificate")?)?)
 }
 
 /// Asks one address after the other, and tells of every failure if all fail.

@@ -5,23 +5,26 @@ mod struck_off;
 
 use crate::clock;
 use crate::paths::Paths;
-use crate::site_store::SiteStore;
+use crate::ring_keys;
+use crate::site_store::{self, SiteStore};
 use crate::state;
 use crate::storage::copies;
 use anyhow::{Context, Result, anyhow, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    PlacesAnswer, PlacesRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer,
-    SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
+    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
-    BoxResetRequest, NodeAnswer, NodeRequest, ResetAnswer, RevokedAnswer, RevokedRequest, route,
+    BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, ResetAnswer, RevokedAnswer, RevokedRequest,
+    route,
 };
-use ashlar_cluster::{ClusterId, Identity, NodeId, Pki, SwarmRole};
+use ashlar_cluster::{ClusterId, Identity, KeyPrint, NodeId, Pki, SwarmRole};
 use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
 use ashlar_site::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +43,8 @@ pub(crate) struct Trust {
     /// Members that proved themselves and refused this node for good; and whether
     /// because a person took it out.
     refused: Mutex<BTreeMap<IpAddr, bool>>,
+    /// Another member says that somebody lost its place.
+    news: AtomicBool,
 }
 
 impl Trust {
@@ -52,6 +57,7 @@ impl Trust {
             subject: NodeSubject::new(identity.id.0.as_str(), &identity.name, identity.address)?,
             signs: AtomicBool::new(false),
             refused: Mutex::default(),
+            news: AtomicBool::new(false),
         })
     }
 
@@ -106,18 +112,35 @@ impl Trust {
         self.caller()?.post(member, route::PLACES, &PlacesRequest {}).await
     }
 
+    /// Tells one member that somebody lost its place.
+    pub(crate) async fn let_look(&self, member: IpAddr) -> Result<()> {
+        let Look {} = self.caller()?.post(member, route::LOOK, &Look {}).await?;
+        Ok(())
+    }
+
+    /// Notes that another member says so.
+    pub(crate) fn note_news(&self) {
+        self.news.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did since this was asked last.
+    pub(crate) fn take_news(&self) -> bool {
+        self.news.swap(false, Ordering::Relaxed)
+    }
+
     /// What one of these managers, who leads, makes of a person's wish.
-    pub(crate) async fn decide(
+    pub(crate) async fn decide<Q: Serialize + Sync, A: DeserializeOwned>(
         &self,
         managers: &[IpAddr],
-        request: &NodeRequest,
-    ) -> Result<NodeAnswer> {
+        route: &str,
+        request: &Q,
+    ) -> Result<A> {
         let caller = self.caller()?;
         // As `first_that`, whose closures cannot be sent to another thread, as a route
         // of the local API has to be.
         let mut last = anyhow!("no manager of the Swarm is seen");
         for manager in managers {
-            match caller.post(*manager, route::NODE, request).await {
+            match caller.post(*manager, route, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
@@ -134,6 +157,15 @@ impl Trust {
         self.caller()?.post(member, route::BOX_RESET, request).await
     }
 
+    /// Tells a member that this cluster dissolves into another one.
+    pub(crate) async fn merge(
+        &self,
+        member: IpAddr,
+        request: &BoxMergeRequest,
+    ) -> Result<BoxMergeAnswer> {
+        self.caller()?.post(member, route::BOX_MERGE, request).await
+    }
+
     /// Gives a member the newest list of revoked people that is known here, and asks for
     /// its own.
     pub(crate) async fn share_revoked(
@@ -142,6 +174,11 @@ impl Trust {
         request: &RevokedRequest,
     ) -> Result<RevokedAnswer> {
         self.caller()?.post(member, route::REVOKED, request).await
+    }
+
+    /// The certificate that a member shows.
+    pub(crate) async fn shown_by(&self, member: IpAddr) -> Result<NodeCertificate> {
+        self.caller()?.shown_by(member).await
     }
 
     /// Whose copies lack something that the one of this member has.
@@ -174,6 +211,10 @@ impl Trust {
             renewal_due: holdings.renewal_due || self.storage_shows_another()?,
             ca_key,
             ring_key_changed,
+            ring_keys: Some(self.site.shown()?),
+            // One that cannot be read is missed where it is needed, and blinds nobody.
+            next_key: ring_keys::next(&self.paths).ok().flatten().map(|key| ring_keys::print(&key)),
+            told_rotation: None,
             struck_off: self.struck_off()?,
         })
     }
@@ -286,6 +327,33 @@ impl Trust {
         Ok(())
     }
 
+    /// Fetches the ring's new key from the first of these that gives it.
+    pub(crate) async fn fetch_ring_key(
+        &self,
+        key: &KeyPrint,
+        via: &[IpAddr],
+    ) -> Result<Zeroizing<RingKey>> {
+        let caller = self.caller()?;
+        let request = RingKeyRequest { key: key.clone() };
+        first_that(via, async |address| {
+            let RingKeyAnswer { key: given } =
+                caller.post(address, route::RING_KEY, &request).await?;
+            let given = Zeroizing::new(RingKey::try_from(given.expose()).context("no ring key")?);
+            if ring_keys::print(&given) != *key {
+                bail!("it gives another key than it was asked for");
+            }
+            Ok(given)
+        })
+        .await
+    }
+
+    /// A key of this node that the ring reads, or will, by its fingerprint.
+    pub(crate) fn ring_key_called(&self, key: &KeyPrint) -> Result<Option<Zeroizing<RingKey>>> {
+        let next = ring_keys::next(&self.paths)?;
+        let mut all = site_store::keyring_keys(&self.paths)?.into_iter().chain(next);
+        Ok(all.find(|known| ring_keys::print(known) == *key))
+    }
+
     /// Asks managers of the Swarm how to get in.
     pub(crate) async fn swarm_invitation(
         &self,
@@ -324,6 +392,6 @@ impl Trust {
 
     fn caller(&self) -> Result<Caller> {
         let credentials = self.store.credentials()?.context("this node has no certificate yet")?;
-        Ok(Caller::new(self.subject.address(), ashlar_pki::tls::client(&credentials)?))
+        Ok(Caller::new(self.subject.address(), &self.paths, ashlar_pki::tls::client(&credentials)?))
     }
 }

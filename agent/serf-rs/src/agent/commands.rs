@@ -5,6 +5,7 @@ use super::handle::QueryReply;
 use super::journal::Level;
 use crate::coordinate::Coordinate;
 use crate::event::{Member, QueryId};
+use crate::keyring::Keyring;
 use crate::ring::{ConfigError, EventError, KeyOperation, KeyResult, QueryRequest};
 use crate::snapshot::SnapshotLine;
 use crate::time::Time;
@@ -50,6 +51,10 @@ pub(super) enum Command {
     Keys {
         operation: KeyOperation,
         answer: oneshot::Sender<Result<KeyResult, EventError>>,
+    },
+    SetKeyring {
+        keyring: Keyring,
+        answer: oneshot::Sender<Result<(), String>>,
     },
     Tags(oneshot::Sender<BTreeMap<String, String>>),
     SetTags {
@@ -100,6 +105,13 @@ impl Driver {
                     let _ = answer.send(Err(error));
                 }
             },
+            Command::SetKeyring { keyring, answer } => {
+                let saved = self.save_keyring(&keyring);
+                if saved.is_ok() {
+                    self.node.set_keyring(keyring);
+                }
+                let _ = answer.send(saved);
+            }
             Command::Tags(answer) => {
                 let _ = answer.send(self.node.tags().clone());
             }

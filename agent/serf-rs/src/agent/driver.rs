@@ -7,6 +7,7 @@ use super::journal::{Journal, Level};
 use super::streams::{self, Arrived, Outgoing};
 use super::{AgentConfig, AgentError, discover, rejoin, rpc};
 use crate::event::{Change, Event};
+use crate::keyring::Keyring;
 use crate::output::Output;
 use crate::ring::{Clocks, EventError, KeyResult, Node, QueryKey};
 use crate::snapshot::SnapshotLine;
@@ -138,6 +139,14 @@ fn open_udp(bind: SocketAddr) -> std::io::Result<UdpSocket> {
 }
 
 impl Driver {
+    /// Writes the keyring's file, if there is to be one.
+    pub(super) fn save_keyring(&self, keyring: &Keyring) -> Result<(), String> {
+        let Some(path) = &self.keyring_file else { return Ok(()) };
+        files::write_keyring(path, keyring)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+            .inspect_err(|why| self.journal.note(Level::Error, format_args!("{why}")))
+    }
+
     pub(super) fn now(&self) -> Time {
         Time::at(self.started.elapsed())
     }
@@ -248,14 +257,7 @@ impl Driver {
                     }
                 }
                 Output::SaveKeyring { save, keyring } => {
-                    let saved = match &self.keyring_file {
-                        Some(path) => files::write_keyring(path, &keyring)
-                            .map_err(|error| format!("cannot write {}: {error}", path.display())),
-                        None => Ok(()),
-                    };
-                    if let Err(why) = &saved {
-                        self.journal.note(Level::Error, format_args!("{why}"));
-                    }
+                    let saved = self.save_keyring(&keyring);
                     let now = self.now();
                     self.node.keyring_saved(now, save, saved);
                 }

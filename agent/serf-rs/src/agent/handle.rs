@@ -6,6 +6,7 @@ use super::journal::Journal;
 use super::{AgentConfig, AgentError};
 use crate::coordinate::Coordinate;
 use crate::event::{Event, Member, QueryId};
+use crate::keyring::Keyring;
 use crate::ring::{EventError, KeyOperation, KeyResult, QueryRequest};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -187,6 +188,13 @@ impl Agent {
         let result: Result<KeyResult, EventError> =
             self.call(|answer| Command::Keys { operation, answer }).await?;
         Ok(result?)
+    }
+
+    /// Gives this node alone these keys, once they are safe. Unlike [`Agent::keys`]
+    /// nothing of them goes through the ring, where whoever has the old key reads the
+    /// new one.
+    pub async fn set_keyring(&self, keyring: Keyring) -> Result<(), AgentError> {
+        self.call(|answer| Command::SetKeyring { keyring, answer }).await?.map_err(AgentError::Save)
     }
 
     /// This node's tags.

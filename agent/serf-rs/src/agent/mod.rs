@@ -103,6 +103,9 @@ pub enum AgentError {
         /// What is wrong with it.
         why: String,
     },
+    /// A new keyring is not taken, because it is not safe.
+    #[error("{0}")]
+    Save(String),
     /// mDNS cannot be used.
     #[error("cannot announce this node by mDNS: {0}")]
     Discovery(String),

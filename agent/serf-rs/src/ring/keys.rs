@@ -154,6 +154,12 @@ impl Node {
         Ok(key)
     }
 
+    /// Gives this node alone these keys. The caller has kept them: whoever hears what it
+    /// says from now on may forget an older key.
+    pub fn set_keyring(&mut self, keyring: Keyring) {
+        self.swim.envelope.keyring = Some(keyring);
+    }
+
     /// A member asks everybody, this node too, to do something with the keys.
     pub(super) fn key_query(&mut self, now: Time, name: &str, payload: &[u8], from: Received) {
         if !OPERATIONS.contains(&name) {

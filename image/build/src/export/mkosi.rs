@@ -78,12 +78,18 @@ pub fn render(composed: &Composed, lock: Option<&Lock>, version: &str) -> Files 
     );
     put(SOURCES, File::text(sources(&composed.archives)));
     put("mkosi.sandbox/etc/dpkg/dpkg.cfg.d/ashlar", File::text(DPKG));
+    if lock.is_some() {
+        put("mkosi.sandbox/etc/apt/apt.conf.d/90ashlar", File::text(LOCKED));
+    }
     for (part, content) in partitions(composed) {
         let text = format!("[Partition]\n{content}\n");
         put(&format!("mkosi.repart/{part}.conf.d/90-content.conf"), File::text(text));
     }
     files
 }
+
+/// mkosi installs the base system in the archive's newest versions, before the lock's.
+const LOCKED: &str = "APT::Get::Allow-Downgrades \"true\";\n";
 
 /// Where a package archive is for [`take_from_archive`], as mkosi sees it.
 pub const ARCHIVE: &str = "/run/archive";

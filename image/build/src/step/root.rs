@@ -29,6 +29,8 @@ impl Step for Root {
         let line = Identity::of(staging.recipe());
         staging.programs()?;
         staging.value("profile", staging.recipe().name.clone());
+        let book = staging.recipe().recipe.image.documentation_url.clone();
+        staging.value("book", book.unwrap_or_default());
         staging.version();
         staging.packing();
         staging.value("root uuid", line.uuid("root"));
@@ -45,7 +47,8 @@ impl Step for Root {
             layer::program(laid.path(), name, work.place(name)?)?;
         }
         release.fill(laid.path())?;
-        let os_release = layer::os_release(&work.output(BASE)?.join("root"), &release)?;
+        let base = work.output(BASE)?.join("root");
+        let os_release = layer::os_release(&base, &release, work.value("book")?)?;
         layer::put(laid.path(), "usr/lib/os-release", os_release.as_bytes(), 0o644)?;
         work.tools
             .script("making the root", SCRIPT)

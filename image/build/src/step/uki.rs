@@ -36,7 +36,8 @@ impl Step for Uki {
         let release = Release { profile: work.value("profile")?, version: work.version()? };
         let described = work.draft("uki")?;
         let path = described.path().join("os-release");
-        let text = layer::os_release(&base.join("root"), &release)?;
+        // The boot menu shows no address.
+        let text = layer::os_release(&base.join("root"), &release, "")?;
         std::fs::write(&path, text).at("written", &path)?;
         let kernel = work.text(MODULES, "version")?;
         let hash = work.text(ROOT, "roothash")?;

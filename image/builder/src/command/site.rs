@@ -244,6 +244,9 @@ pub(crate) fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<
     let row = |name: &str, value: &str| output.line(format_args!("{name:10}  {value}"));
     row("site", &site.name);
     row("file", &path.display().to_string());
+    for file in back_up(path) {
+        row("back up", &file.display().to_string());
+    }
     row("ring key", &format!("fingerprint {}", site.ring_key.fingerprint()));
     row(
         "founding",

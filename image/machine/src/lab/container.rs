@@ -130,11 +130,27 @@ fn in_own_group(machine: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// Stops all of a container at one instant, or lets it go on.
+pub(super) fn still(keeper: &Process, still: bool) -> Result<()> {
+    let groups = PathBuf::from(format!("/proc/{}/cgroup", keeper.pid()));
+    let text = fs::read_to_string(&groups).doing("reading", &groups)?;
+    let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let switch = top_group().join(own).join("cgroup.freeze");
+    if own.is_empty() {
+        // All of the host: never.
+        return Err(std::io::Error::from(std::io::ErrorKind::NotFound)).doing("using", &switch);
+    }
+    fs::write(&switch, if still { "1" } else { "0" }).doing("writing", &switch)
+}
+
 /// The control group of a container on a host without systemd.
 fn group(machine: &str) -> PathBuf {
+    top_group().join(machine)
+}
+
+fn top_group() -> &'static Path {
     let hybrid = Path::new("/sys/fs/cgroup/unified");
-    let top = if hybrid.exists() { hybrid } else { Path::new("/sys/fs/cgroup") };
-    top.join(machine)
+    if hybrid.exists() { hybrid } else { Path::new("/sys/fs/cgroup") }
 }
 
 /// Removes the control groups that a dead container left.
@@ -168,12 +184,7 @@ pub(super) fn exec(node: &str, keeper: &Process, exec: &Exec) -> Result<Finished
             Ok(init(keeper))
         })?
         .ok_or_else(|| late("the start of its init".to_owned(), String::new()))?;
-    let mut command = Command::new("nsenter");
-    command.arg("--target").arg(init.pid().to_string()).args(["--all", "--", "/usr/bin/env", "-i"]);
-    command.args(["HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8", "TERM=dumb"]);
-    command.args(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
-    command.args(["/bin/bash", "-l", "-c", &exec.script]).process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = shell(&init, &exec.script);
     let mut child = command.spawn().map_err(|error| missing(error, "nsenter", "util-linux"))?;
     let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -204,6 +215,22 @@ pub(super) fn exec(node: &str, keeper: &Process, exec: &Exec) -> Result<Finished
             }
         }
     })
+}
+
+/// Starts a command in the container, as a login shell of root would.
+pub(super) fn spawn(node: &str, keeper: &Process, script: &str) -> Result<Child> {
+    let init = init(keeper).ok_or_else(|| Error::Lost { node: node.to_owned() })?;
+    shell(&init, script).spawn().map_err(|error| missing(error, "nsenter", "util-linux"))
+}
+
+fn shell(init: &Process, script: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg("--target").arg(init.pid().to_string()).args(["--all", "--", "/usr/bin/env", "-i"]);
+    command.args(["HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8", "TERM=dumb"]);
+    command.args(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    command.args(["/bin/bash", "-l", "-c", script]).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 fn read_all(pipe: Option<impl Read>) -> Vec<u8> {

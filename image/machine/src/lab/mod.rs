@@ -15,8 +15,8 @@ use super::process::Process;
 use super::store::{NodeRecord, Record};
 use super::{Exec, Finished, Spec, Tools, store};
 use nix::unistd::Uid;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 
 /// A lab cluster's directory and record, with what can be done to them.
 pub(crate) struct Lab<'a> {
@@ -47,21 +47,6 @@ pub(crate) fn root(spec: &Spec, dir: &Path, tools: &Tools) -> Result<PathBuf> {
         return Ok(spec.image.clone());
     }
     tree::open(&spec.image, dir, tools)
-}
-
-/// Keeps a copy of the site: the nodes get it at each start.
-pub(crate) fn keep_site(site: &Path, dir: &Path) -> Result<PathBuf> {
-    let copy = dir.join("site.toml");
-    let bytes = zeroize::Zeroizing::new(std::fs::read(site).doing("reading", site)?);
-    let mut file = std::fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&copy)
-        .doing("writing", &copy)?;
-    std::io::Write::write_all(&mut file, &bytes).doing("writing", &copy)?;
-    Ok(copy)
 }
 
 /// Takes away what a half-made lab has mounted.
@@ -134,6 +119,16 @@ impl Lab<'_> {
         exec: &Exec,
     ) -> Result<Finished> {
         container::exec(&node.name, keeper, exec)
+    }
+
+    /// Starts a command in the node.
+    pub(crate) fn spawn(&self, node: &NodeRecord, keeper: &Process, script: &str) -> Result<Child> {
+        container::spawn(&node.name, keeper, script)
+    }
+
+    /// Stops every process of the node at one instant, or lets them go on.
+    pub(crate) fn still(&self, keeper: &Process, still: bool) -> Result<()> {
+        container::still(keeper, still)
     }
 
     /// Everything the node has written to its console since it was powered on.

@@ -31,6 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After a command was cancelled, the guest has so long to say how it ended.
 const AFTERMATH: Duration = Duration::from_secs(20);
 
+/// What the firmware says so that a guest's systemd has a credential.
+pub(super) fn credential(name: &str, content: &[u8]) -> String {
+    format!("io.systemd.credential.binary:{name}={}", BASE64_STANDARD.encode(content))
+}
+
 /// Credentials that make a guest's systemd open its end of the channel.
 pub(super) fn credentials() -> Vec<String> {
     let script = BASE64_STANDARD.encode(GUEST);
@@ -54,9 +59,7 @@ pub(super) fn credentials() -> Vec<String> {
         ("systemd.extra-unit.ashlar-vm-exec.service", unit.as_str()),
         ("systemd.unit-dropin.sysinit.target~ashlar-vm-exec", wants),
     ]
-    .map(|(name, text)| {
-        format!("io.systemd.credential.binary:{name}={}", BASE64_STANDARD.encode(text))
-    })
+    .map(|(name, text)| credential(name, text.as_bytes()))
     .to_vec()
 }
 

@@ -48,12 +48,12 @@ impl Form {
 }
 
 /// Makes the disk that all nodes' disks are overlays of. With a site it is a
-/// copy of the image with the site in its seed partition; without one it is the
-/// image itself.
+/// copy of the image with the site in its seed partition; without one, or with an
+/// image that the firmware has to bring the site to, it is the image itself.
 pub(super) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
     let Some(site) = &spec.site else { return Ok(spec.image.clone()) };
-    if matches!(Form::of(&spec.image)?, Form::Qcow2 | Form::Vmdk) {
-        return Err(Error::Unstampable { image: spec.image.clone() });
+    if !is_written_into(&spec.image)? {
+        return Ok(spec.image.clone());
     }
     let base = dir.join("base.raw");
     let site = Zeroizing::new(std::fs::read(site).doing("reading", site)?);
@@ -62,6 +62,12 @@ pub(super) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
         Image::open(&spec.image).and_then(|image| stamp(&image, &site, Start::Run, &base, job));
     stamped.map_err(Error::Stamp)?;
     Ok(base)
+}
+
+/// Whether a site is written into copies of an image: not if it is a disk in another
+/// program's form.
+pub(super) fn is_written_into(image: &Path) -> Result<bool> {
+    Ok(!matches!(Form::of(image)?, Form::Qcow2 | Form::Vmdk))
 }
 
 /// Makes a node's disk and its firmware variables. A node that starts from a DVD has
@@ -113,13 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn a_site_for_a_disk_of_another_program_is_refused_with_what_to_take_instead() {
+    fn a_site_is_not_written_into_the_disk_of_another_program() {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("disk.qcow2");
         std::fs::write(&image, b"QFI\xfb").unwrap();
-        let mut spec = Spec::new(crate::Backend::Vm, "a", image);
+        let mut spec = Spec::new(crate::Backend::Vm, "a", image.clone());
         spec.site = Some("/dev/null".into());
-        let error = base(&spec, dir.path()).unwrap_err();
-        assert!(error.to_string().contains("disk.qcow2"), "{error}");
+        assert_eq!(base(&spec, dir.path()).unwrap(), image);
+        assert!(!is_written_into(&image).unwrap());
     }
 }

@@ -39,6 +39,11 @@ pub(crate) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
     disk::base(spec, dir)
 }
 
+/// Whether the firmware has to bring the site, because the image cannot hold it.
+pub(crate) fn is_brought_by_firmware(spec: &Spec) -> Result<bool> {
+    Ok(!disk::is_written_into(&spec.image)?)
+}
+
 /// A UDP port for a segment: one that no other cluster uses, running or not.
 pub(crate) fn free_port(store: &Store) -> Result<u16> {
     let taken: Vec<u16> = store.records(Backend::Vm)?.iter().map(|record| record.port).collect();
@@ -74,6 +79,12 @@ impl Vm<'_> {
         let accelerator = self.record.accelerator.unwrap_or(Accelerator::Tcg);
         let mut strings = channel::credentials();
         strings.push(qemu::kernel_command_line(accelerator, ""));
+        if let Some(site) = &self.record.site {
+            strings.push(channel::credential(
+                "ashlar.site",
+                &std::fs::read(site).doing("reading", site)?,
+            ));
+        }
         let files: Vec<PathBuf> = (0..strings.len())
             .map(|number| dir.join(format!("firmware-string-{number}")))
             .collect();

@@ -187,6 +187,8 @@ fn values_that_no_appliance_can_have_are_pointed_at() {
         ("image.compression-level = 99", "image.compression-level"),
         ("image.cluster-size = '3MiB'", "image.cluster-size"),
         ("image.repart-seed = '1'", "image.repart-seed"),
+        ("image.documentation-url = 'man:ashlar'", "image.documentation-url"),
+        ("image.documentation-url = 'https://a/$(b)'", "image.documentation-url"),
         ("agent.storage.replicas = 4", "agent.storage.replicas"),
         ("agent.storage.volume = 'a/b'", "agent.storage.volume"),
         ("agent.swarm.managers = 2", "agent.swarm.managers"),

@@ -42,7 +42,7 @@ const DRILLS: &[Drill] = &[
     },
     Drill {
         name: "node-remove",
-        what: "of four lab nodes the leader is taken out, stays out, comes back; then two are left",
+        what: "of four lab nodes the leader is taken out and comes back, or one is struck off that runs on",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
     },

@@ -2,6 +2,8 @@
 //! what a test tells it to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod published;
+
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -36,15 +38,20 @@ impl Agent {
                     "GET /v1/network ",
                     "GET /v1/hardware ",
                     "GET /v1/support ",
+                    "GET /v1/pki ",
                     "POST /v1/node ",
                     "POST /v1/power ",
                     "POST /v1/network ",
+                    "POST /v1/rejoin ",
+                    "POST /v1/revoked ",
+                    "POST /v1/reset ",
                     "POST /v1/reset/site ",
                 ];
                 assert!(known.iter().any(|route| head[0].starts_with(route)), "{head:?}");
                 answer = answers.next().unwrap_or(answer);
                 let body = answer.to_string();
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+                let code = if answer.get("refusal").is_some() { "404 Not Found" } else { "200 OK" };
+                write!(stream, "HTTP/1.1 {code}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
                     .unwrap();
             }
         });
@@ -188,6 +195,50 @@ fn programs_get_the_agent_s_own_words() {
     let (code, out, _) = Agent::saying([ready()]).ctl(&["members", "--json"]);
     assert_eq!(code, 0);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), ready()["members"]);
+}
+
+#[test]
+fn a_node_says_how_full_it_is_and_what_runs_on_it() {
+    let mut status = ready();
+    status["disks"] = json!([{"name": "state", "bytes": 4_294_967_296_u64, "used_percent": 12},
+                             {"name": "data", "bytes": 500_107_862_016_u64, "used_percent": 41}]);
+    status["stacks"] = json!([{"name": "till", "running": 2, "desired": 3}]);
+    let (_, out, _) = Agent::saying([status]).ctl(&["status"]);
+    let rest = out.split_once("nodes up\n").unwrap().1;
+    insta::assert_snapshot!(rest, @r"
+    disks     state 12 % full, data 41 % full
+    services  till 2 of 3 tasks
+    ");
+}
+
+/// What a box answers to the first word of a command.
+fn answer_to(verb: &str) -> Value {
+    match verb {
+        "status" | "members" | "why" => ready(),
+        "history" => json!([]),
+        "network" => json!({"links": [], "gateways": [], "name_servers": []}),
+        "power" => json!({"absence": {"lines": ["b stays up"], "stops": []}, "begun": false}),
+        "reset" => json!({"losses": {"lines": ["its copy"], "unbearable": null}, "begun": false}),
+        _ => panic!("what does a box answer to `ashlarctl {verb}`?"),
+    }
+}
+
+#[test]
+fn every_command_of_the_ten_questions_can_be_typed_on_a_box_as_it_stands_there() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/questions.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let commands: Vec<&str> = page
+        .lines()
+        .filter(|line| line.contains("? |"))
+        .filter_map(|row| row.split('`').find(|word| word.starts_with("ashlarctl ")))
+        .collect();
+    assert_eq!(commands.len(), 9, "the tenth is for the computer that made the site");
+    for command in commands {
+        // No other program is named: a box has few of them.
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let (code, _, err) = Agent::saying([answer_to(words[0])]).ctl(&words);
+        assert_eq!((code, err.as_str()), (0, ""), "{command}");
+    }
 }
 
 fn in_trouble() -> Value {
@@ -344,20 +395,25 @@ fn a_wait_whose_time_is_up_says_what_is_missing() {
     assert_eq!(err, "waited 1 s for phase swarm; this node's recipe has no phase swarm\n");
 }
 
-#[test]
-fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
-    let agent = Agent::saying([joining(), joining(), ready()]);
+/// The first lines of a watch.
+fn watched(agent: &Agent, lines: usize) -> Vec<String> {
     let mut watch = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ashlarctl"))
         .args(["status", "--watch", "--json"])
         .env("ASHLAR_SOCKET", agent.socket())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let seen: Vec<Value> =
-        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let all = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let seen = all.take(lines).map(Result::unwrap).collect();
     watch.kill().unwrap();
     watch.wait().unwrap();
+    seen
+}
+
+#[test]
+fn a_watch_prints_a_line_for_every_change_and_none_for_the_rest() {
+    let seen = watched(&Agent::saying([joining(), joining(), ready()]), 2);
+    let seen: Vec<Value> = seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(seen, [joining(), ready()]);
 }
 
@@ -374,6 +430,10 @@ fn an_absent_agent_is_an_error_with_advice() {
 #[test]
 fn an_agent_of_another_release_is_an_error_with_advice() {
     let (code, _, err) = Agent::saying([json!({"release": 7})]).ctl(&["status"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("of different releases"), "{err}");
+    let unknown = json!({"refusal": "not-found", "error": "no such address"});
+    let (code, _, err) = Agent::saying([unknown]).ctl(&["node", "rejoin"]);
     assert_eq!(code, 1);
     assert!(err.contains("of different releases"), "{err}");
 }
@@ -518,6 +578,37 @@ fn a_machine_says_what_it_is() {
 }
 
 #[test]
+fn a_check_ends_with_3_as_long_as_something_is_wrong() {
+    let mut status = ready();
+    // Nobody is called and nothing is written from here.
+    status["members"] = json!([{"name": "ashlar-1a2b3c4d", "address": "10.83.0.1",
+                                "status": "alive", "same_cluster": true}]);
+    status["storage"]["mounted"] = false.into();
+    let hardware = |set: bool| {
+        json!({"vendor": null, "product": null, "serial": null, "firmware": null,
+               "secure_boot": null, "tpm": false, "processor": null, "processors": 1,
+               "memory": 1, "memory_available": 1, "kernel": null, "slot": null,
+               "clock_synchronised": set, "drives": []})
+    };
+    let network = json!({
+        "links": [{"name": "no-such-port", "kind": "wired", "mac": null, "carrier": true,
+                   "speed_mbit": null, "addresses": [{"address": "10.83.0.1", "prefix": 16}]}],
+        "gateways": ["10.83.0.254"], "name_servers": [],
+    });
+    let well = [status.clone(), hardware(true), network.clone()];
+    let (code, out, err) = Agent::saying(well).ctl(&["check"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("time      ✔ a time server has set the clock"), "{out}");
+    let (code, out, _) =
+        Agent::saying([status, hardware(false), network]).ctl(&["check", "--json"]);
+    assert_eq!(code, 3, "{out}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["well"], false);
+    let wrong = found["checks"].as_array().unwrap().iter().find(|c| c["verdict"] == "warning");
+    assert!(wrong.unwrap()["cure"].as_str().unwrap().contains("UDP port 123"), "{out}");
+}
+
+#[test]
 fn nobody_switches_a_box_off_by_a_script_without_saying_yes() {
     let would = json!({"absence": {"lines": ["b and c stay up"], "stops": ["nothing new is scheduled"]},
                        "begun": false});
@@ -641,4 +732,62 @@ fn a_box_that_the_cluster_cannot_do_without_is_a_refusal_with_its_reason() {
         assert_eq!(code, 1);
         assert!(error.contains("nothing is done: it is the last box"), "{error}");
     }
+}
+
+#[test]
+fn a_box_is_struck_off_only_by_its_name_where_its_copy_may_be_the_last() {
+    let target = json!({
+        "lines": ["ashlar-3 at 10.83.0.3 is struck off at once"], "afterwards": "2 boxes",
+        "refused": null, "unless_typed": "its copy may be the last whole one",
+    });
+    let would = json!({ "target": target, "decided": false });
+    let refused = json!({ "target": { "lines": [], "afterwards": "",
+        "refused": "its copy may be the last whole one" }, "decided": false });
+    let agent = Agent::saying([would.clone(), refused]);
+    let (code, text, error) = agent.ctl(&["node", "revoke", "ashlar-3", "--yes"]);
+    assert_ne!(code, 0);
+    assert!(text.contains("Refused unless its name is typed"), "{text}");
+    assert!(error.contains("nothing is done"), "{error}");
+    let decided = json!({ "target": target, "decided": true });
+    let agent = Agent::saying([would, decided]);
+    let (code, text, _) = agent.ctl(&["node", "revoke", "ashlar-3", "--typed", "ashlar-3"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("ashlar-3 is struck off.") && text.contains("ring's key"), "{text}");
+}
+
+#[test]
+fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
+    let certificate = json!({
+        "serial": "0a0b", "not_before": "2026-11-01T00:00:00Z", "not_after": "2026-12-01T10:00:00Z",
+        "renewal": "2026-11-20T10:00:00Z", "renewal_due": false,
+    });
+    let member = |name: &str, ca_key: bool, struck_off: bool, certificate: Value, why: Value| {
+        json!({ "name": name, "address": "10.83.0.2", "ca_key": ca_key,
+            "struck_off": struck_off, "certificate": certificate, "unknown": why })
+    };
+    let told = json!({
+        "cluster": "c0ffee", "key_here": true, "own": certificate, "struck_off": 1,
+        "authorities": [{ "fingerprint": "ab12", "not_before": "2026-11-01T00:00:00Z",
+            "not_after": "2036-11-01T00:00:00Z" }],
+        "members": [
+            member("ashlar-2", true, false, certificate.clone(), Value::Null),
+            member("ashlar-3", false, false, Value::Null, json!("it is not alive in the ring")),
+            member("ashlar-4", false, true, Value::Null, json!("it lost its place")),
+        ],
+    });
+    let agent = Agent::saying([told.clone()]);
+    let (code, text, _) = agent.ctl(&["pki", "status"]);
+    assert_eq!(code, 0);
+    for words in [
+        "ab12",
+        "from 2026-11-01 to 2036-11-01",
+        "this box, ashlar-2",
+        "until 2026-12-01, renewed from 2026-11-20 on",
+        "ashlar-3  not known: it is not alive in the ring",
+        "ashlar-4  struck off",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let (_, text, _) = agent.ctl(&["pki", "status", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), told);
 }

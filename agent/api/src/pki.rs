@@ -1,0 +1,79 @@
+//! `GET /v1/pki`: the cluster's CA, who holds its key, and whose certificate ends when.
+
+use crate::{Client, ClientError, ClusterId, route};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long the answer may take: every member is asked for its certificate.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PkiStatus {
+    /// The cluster that this box belongs to.
+    pub cluster: Option<ClusterId>,
+    /// The CAs whose certificates this box accepts.
+    pub authorities: Vec<CaView>,
+    /// The CA's key is on this box.
+    pub key_here: bool,
+    /// This box's own certificate.
+    pub own: Option<CertificateView>,
+    /// The other boxes of the cluster.
+    pub members: Vec<MemberCertificate>,
+    /// How many boxes this one serves no more, whatever certificate they show.
+    pub struck_off: usize,
+}
+
+/// A CA.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaView {
+    /// SHA-256 of its certificate, in hex.
+    pub fingerprint: String,
+    /// When it starts, as RFC 3339.
+    pub not_before: String,
+    /// When it ends.
+    pub not_after: String,
+}
+
+/// A node's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// Its serial number, in hex.
+    pub serial: String,
+    /// When it starts, as RFC 3339.
+    pub not_before: String,
+    /// When it ends.
+    pub not_after: String,
+    /// When it is due to be renewed.
+    pub renewal: String,
+    /// That is so now, and was not done yet.
+    pub renewal_due: bool,
+}
+
+/// Another box of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCertificate {
+    /// Its host name.
+    pub name: String,
+    /// Its cluster address.
+    pub address: IpAddr,
+    /// It shows that it holds the CA's key.
+    pub ca_key: bool,
+    /// It lost its place: nobody serves it.
+    pub struck_off: bool,
+    /// The certificate that it showed when it was called now.
+    pub certificate: Option<CertificateView>,
+    /// Why none is known.
+    pub unknown: Option<String>,
+}
+
+impl Client {
+    /// The cluster's CA and certificates.
+    ///
+    /// # Errors
+    /// As [`Connection::get`](crate::Connection::get).
+    pub async fn pki(&self) -> Result<PkiStatus, ClientError> {
+        self.connect().await?.deadline(DEADLINE).get(route::PKI).await
+    }
+}

@@ -1,0 +1,80 @@
+//! A site whose ring key is replaced.
+
+use crate::RingKey;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use zeroize::Zeroizing;
+
+/// So many keys of before are kept in mind: disks of all but the oldest boxes.
+const MOST: usize = 32;
+
+/// The text of a site file with another ring key, by which disks of the old one are still
+/// known, and everything else in it as it was, a person's comments too. Nothing changes
+/// where the old key does not stand as we write keys: whoever asks has to look.
+#[must_use]
+pub fn with_ring_key(text: &str, old: &RingKey, new: &RingKey) -> Zeroizing<String> {
+    let [before, after] =
+        [old, new].map(|key| Zeroizing::new(BASE64_STANDARD.encode(key.as_bytes())));
+    let text = Zeroizing::new(text.replace(before.as_str(), &after));
+    if old == new {
+        return text;
+    }
+    let mut top = true;
+    let mut known = vec![hex::encode(old.disk_tag())];
+    let is_ours = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        key == "former-keys" && line.trim_end().ends_with(']')
+    };
+    for line in text.lines() {
+        top &= !line.trim_start().starts_with('[');
+        if top && is_ours(line) {
+            let tags = line.split('"').skip(1).step_by(2).map(str::to_owned);
+            known.extend(tags.filter(|tag| *tag != hex::encode(old.disk_tag())));
+        }
+    }
+    known.truncate(MOST);
+    let own = format!(
+        "former-keys = [{}]",
+        known.iter().map(|tag| format!("\"{tag}\"")).collect::<Vec<_>>().join(", ")
+    );
+    let mut lines = Zeroizing::new(String::with_capacity(text.len() + own.len() + 1));
+    let (mut top, mut written) = (true, false);
+    for line in text.lines() {
+        top &= !line.trim_start().starts_with('[');
+        if top && is_ours(line) {
+            continue;
+        }
+        lines.push_str(line);
+        lines.push('\n');
+        if top && !written && line.contains(after.as_str()) {
+            lines.push_str(&own);
+            lines.push('\n');
+            written = true;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Site;
+    use std::path::Path;
+
+    #[test]
+    fn a_replaced_key_leaves_the_rest_of_a_site_as_it_was_and_is_remembered_by_a_hash() {
+        let keys = [1, 2, 3].map(|byte| RingKey::new([byte; 32]));
+        let plain = Site::new("shop", keys[0].clone()).to_toml().unwrap();
+        let text = format!("# Of the mall.\n{}\n[people]\n# nobody\n", plain.as_str());
+        let second = with_ring_key(&text, &keys[0], &keys[1]);
+        let third = with_ring_key(&second, &keys[1], &keys[2]);
+        let site = Site::parse(&third, Path::new("site.toml")).unwrap();
+        assert_eq!(site.ring_key, keys[2]);
+        let tags = [&keys[1], &keys[0]].map(|key| hex::encode(key.disk_tag()));
+        assert_eq!(site.former_keys, tags);
+        assert!(third.starts_with("# Of the mall.\n") && third.contains("# nobody"));
+        // One that was cut and is done again.
+        assert_eq!(*with_ring_key(&third, &keys[2], &keys[2]), *third);
+        let unlike = with_ring_key(&text, &keys[1], &keys[2]);
+        assert_eq!(*unlike, text, "that was not its key");
+    }
+}
