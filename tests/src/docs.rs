@@ -39,6 +39,8 @@ mod tests {
             "fails_with(",
             "refuses_with(",
             "nothing_happens(",
+            // Of the simulator: every invariant after every step.
+            "play(Scenario::",
         ]
         .iter()
         .any(|word| body.contains(word))

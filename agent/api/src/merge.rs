@@ -10,6 +10,7 @@ const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The body of `POST /v1/merge`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MergeRequest {
     /// The cluster that goes on: its id, or how that begins.
@@ -24,6 +25,7 @@ pub struct MergeRequest {
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MergeAnswer {
     /// What changes.
     pub target: Merging,
@@ -35,6 +37,7 @@ pub struct MergeAnswer {
 
 /// Another box of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MergeBox {
     /// Its name.
     pub name: String,

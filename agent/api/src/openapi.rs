@@ -2,9 +2,10 @@
 //! from the types that travel: `docs/reference/openapi.json`.
 
 use crate::{
-    ApiError, Event, Hardware, IntroductionAnswer, Network, NetworkAnswer, NetworkRequest,
-    NodeAnswer, NodeRequest, PowerAnswer, PowerRequest, Refusal, RejoinAnswer, RejoinRequest,
-    ResetAnswer, ResetRequest, RevokedAnswer, RevokedRequest, SiteResetAnswer, SiteResetRequest,
+    ApiError, Event, Hardware, IntroductionAnswer, MergeAnswer, MergeRequest, Network,
+    NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest, PkiStatus, PowerAnswer, PowerRequest,
+    Refusal, RejoinAnswer, RejoinRequest, ResetAnswer, ResetRequest, RevokedAnswer, RevokedRequest,
+    RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, SiteResetAnswer, SiteResetRequest,
     Status, Support, route,
 };
 use schemars::generate::SchemaSettings;
@@ -30,6 +31,7 @@ pub struct Operation {
 }
 
 const GROUP: Option<&str> = Some("root, and the group of the socket");
+const NOTHING_DONE: &str = "root; the group of the socket, if nothing is to be done";
 const ROOT: Option<&str> = Some("root");
 const SCREEN: Option<&str> = Some("root, and the box's own screen with the site's PIN");
 
@@ -72,6 +74,12 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     get::<Network>(route::NETWORK, "view", GROUP, "The ports of this box."),
     get::<Hardware>(route::HARDWARE, "view", GROUP, "The machine."),
+    get::<PkiStatus>(
+        route::PKI,
+        "view",
+        GROUP,
+        "The cluster's CA, who holds its key, and whose certificate ends when.",
+    ),
     get::<Support>(
         route::SUPPORT,
         "admin",
@@ -100,7 +108,7 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     post::<NodeRequest, NodeAnswer>(
         route::NODE,
-        Some("root; the group of the socket, if nothing is to be done"),
+        Some(NOTHING_DONE),
         "Takes a box out of the cluster or keeps it, or says what would change.",
     ),
     post::<RejoinRequest, RejoinAnswer>(
@@ -108,10 +116,26 @@ pub const OPERATIONS: &[Operation] = &[
         ROOT,
         "Lets this box in again that was taken out.",
     ),
+    get::<RingAnswer>(route::RING, "view", GROUP, "How the ring's keys stand on every box."),
+    post::<RingRequest, RingAnswer>(
+        route::RING,
+        Some(NOTHING_DONE),
+        "Replaces the ring's key on every box, or says what would change.",
+    ),
+    post::<RingSiteRequest, RingSiteAnswer>(
+        route::RING_SITE,
+        ROOT,
+        "The site with the ring's new key; by a pass once for each key.",
+    ),
     post::<RevokedRequest, RevokedAnswer>(
         route::REVOKED,
         ROOT,
         "Takes a newer list of revoked passes, and says which is the newest.",
+    ),
+    post::<MergeRequest, MergeAnswer>(
+        route::MERGE,
+        Some(NOTHING_DONE),
+        "Lets this box's cluster dissolve into another one, or says what would be lost.",
     ),
 ];
 

@@ -10,6 +10,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PkiStatus {
     /// The cluster that this box belongs to.
     pub cluster: Option<ClusterId>,
@@ -27,6 +28,7 @@ pub struct PkiStatus {
 
 /// A CA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaView {
     /// SHA-256 of its certificate, in hex.
     pub fingerprint: String,
@@ -38,6 +40,7 @@ pub struct CaView {
 
 /// A node's certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CertificateView {
     /// Its serial number, in hex.
     pub serial: String,
@@ -53,6 +56,7 @@ pub struct CertificateView {
 
 /// Another box of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberCertificate {
     /// Its host name.
     pub name: String,

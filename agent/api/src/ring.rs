@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is asked of the ring's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RingVerb {
     /// How they stand.
@@ -18,6 +19,7 @@ pub enum RingVerb {
 
 /// The body of `POST /v1/ring`, and of what one agent passes on to the leader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RingRequest {
     /// What is asked.
@@ -28,6 +30,7 @@ pub struct RingRequest {
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RingAnswer {
     /// What changes.
     pub target: RotationTarget,
@@ -41,11 +44,13 @@ pub struct RingAnswer {
 
 /// The body of `POST /v1/ring/site`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RingSiteRequest {}
 
 /// The answer.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RingSiteAnswer {
     /// The site's name.
     pub name: String,

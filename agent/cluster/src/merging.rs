@@ -11,6 +11,7 @@ const ENOUGH: usize = 4;
 
 /// What would come of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Merging {
     /// The cluster that dissolves: this box's own.
     pub from: Option<ClusterId>,

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 /// The fingerprint of a ring key: eight bytes of a hash, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyPrint(pub String);
 
 impl std::fmt::Display for KeyPrint {
@@ -21,6 +22,7 @@ impl std::fmt::Display for KeyPrint {
 
 /// The ring keys of one box.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RingKeys {
     /// The one that it seals with, and that its site and the CA's seal have.
     pub uses: KeyPrint,
@@ -64,6 +66,7 @@ impl RingKeys {
 
 /// How far a replacement is. Each stage begins only when the one before has come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RotationStage {
     /// Every box reads the new key besides the old one.
@@ -76,6 +79,7 @@ pub enum RotationStage {
 
 /// The last replacement of the ring's key, as the cluster's record has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// The how manieth it is.
@@ -119,6 +123,7 @@ pub fn current_rotation(observed: &Observed) -> Option<&Rotation> {
 
 /// What a person's wish for a new ring key would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RotationTarget {
     /// What changes, a line each.
     pub lines: Vec<String>,
@@ -228,6 +233,7 @@ pub fn give_out(observed: &Observed) -> Result<Intent, String> {
 
 /// One box beside the ring's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BoxKeys {
     /// Its name.
     pub name: String,

@@ -4,8 +4,8 @@
 use crate::cli::Cli;
 use crate::{status, support, why};
 use ashlar_api::{
-    Event, Hardware, MemberView, Network, NetworkAnswer, NodeAnswer, PowerAnswer, RejoinAnswer,
-    ResetAnswer, RevokedAnswer, SiteResetAnswer, Status,
+    Event, Hardware, MemberView, MergeAnswer, Network, NetworkAnswer, NodeAnswer, PkiStatus,
+    PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer, RingAnswer, SiteResetAnswer, Status,
 };
 use clap::CommandFactory;
 use schemars::generate::SchemaSettings;
@@ -22,6 +22,7 @@ const VERBS: &[(&str, Printed)] = &[
     ("wait", of::<Status>),
     ("members", of::<Vec<MemberView>>),
     ("why", of::<why::Reasons<'_>>),
+    ("check", checks),
     ("history", of::<Vec<Event>>),
     ("logs", journal),
     ("network", of::<Network>),
@@ -32,7 +33,12 @@ const VERBS: &[(&str, Printed)] = &[
     ("power", of::<PowerAnswer>),
     ("node remove", of::<NodeAnswer>),
     ("node keep", of::<NodeAnswer>),
+    ("node revoke", of::<NodeAnswer>),
     ("node rejoin", of::<RejoinAnswer>),
+    ("pki status", of::<PkiStatus>),
+    ("ring status", of::<RingAnswer>),
+    ("ring rotate", of::<RingAnswer>),
+    ("cluster merge", of::<MergeAnswer>),
     ("support bundle", of::<support::Bundle<'_>>),
     ("admin revoke", of::<RevokedAnswer>),
     ("reset workloads", of::<ResetAnswer>),
@@ -41,8 +47,8 @@ const VERBS: &[(&str, Printed)] = &[
     ("reset site", of::<SiteResetAnswer>),
 ];
 
-/// What prints a script or a page, and no facts.
-const NO_FACTS: [&str; 2] = ["completions", "man"];
+/// What prints a script, a page or a site, and no facts.
+const NO_FACTS: [&str; 3] = ["completions", "man", "ring site"];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -59,6 +65,12 @@ fn journal(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "description": "One a line, with the fields of the journal as `journalctl` prints them.",
     })
+}
+
+/// As `ashlarctl check --schema` prints it.
+fn checks(_: &mut SchemaGenerator) -> Schema {
+    let schema: Value = serde_json::from_str(crate::check::SCHEMA).unwrap();
+    schema.try_into().unwrap()
 }
 
 fn published() -> String {

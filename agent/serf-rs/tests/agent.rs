@@ -195,3 +195,27 @@ async fn a_member_that_was_killed_is_known_as_failed() {
     };
     assert_eq!(&*timeout(Duration::from_secs(40), failed).await.unwrap(), "two");
 }
+
+#[tokio::test]
+async fn a_key_that_each_agent_is_given_by_itself_never_goes_through_the_ring() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keyring.json");
+    let (mut one, two) = (config("one", here(61)), config("two", here(62)));
+    one.keyring_file = Some(file.clone());
+    let (one, two) = (Agent::start(one).await.unwrap(), Agent::start(two).await.unwrap());
+    two.join(vec![here(61)], false).await.unwrap();
+    until(&one, "one sees two", |members| alive(members) == 2).await;
+    let ring = |keys: &[u8]| Keyring::from_keys(keys.iter().map(|byte| key(*byte))).unwrap();
+    for keys in [&[1, 2][..], &[2, 1], &[2]] {
+        for agent in [&one, &two] {
+            agent.set_keyring(ring(keys)).await.unwrap();
+        }
+    }
+    let kept: Vec<_> = read_keyring(&file).unwrap().keys().map(Key::to_base64).collect();
+    assert_eq!(kept, [key(2).to_base64()]);
+    // Said with the new key, and heard.
+    one.set_tags([("now".to_owned(), "new".to_owned())].into()).await.unwrap();
+    let heard = |members: &[serf_rs::Member]| members.iter().any(|m| m.tags.contains_key("now"));
+    until(&two, "two hears it", heard).await;
+    assert_eq!(alive(&one.members().await.unwrap()), 2);
+}

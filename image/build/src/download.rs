@@ -34,7 +34,11 @@ pub(crate) enum Refused {
 }
 
 /// Fetches files.
-pub(crate) struct Client(Http);
+pub(crate) struct Client {
+    /// Or why this host cannot: it has no certificates of authorities, as a bare system
+    /// has none. Who has every file at hand never hears of it.
+    http: std::result::Result<Http, String>,
+}
 
 impl Client {
     /// One that goes through these proxies.
@@ -53,7 +57,7 @@ impl Client {
         if let Some(https) = &proxies.https {
             builder = builder.proxy(Proxy::https(https).map_err(wrong)?.no_proxy(except));
         }
-        builder.build().map(Self).map_err(wrong)
+        Ok(Self { http: builder.build().map_err(reason) })
     }
 
     /// Writes what is at `url` into `file`, at most `most` bytes and one more.
@@ -85,8 +89,12 @@ impl Client {
         cancel: &Cancel,
         arrived: &dyn Fn(u64),
     ) -> std::result::Result<(), Refused> {
+        let http = self
+            .http
+            .as_ref()
+            .map_err(|why| Refused::Dead(format!("{why}: install ca-certificates on this host")))?;
         let there = file.seek(SeekFrom::End(0)).at("read", "a download").map_err(Refused::Stop)?;
-        let mut request = self.0.get(url);
+        let mut request = http.get(url);
         if there > 0 && there < most {
             request = request.header(RANGE, format!("bytes={there}-"));
         }

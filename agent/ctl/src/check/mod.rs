@@ -14,7 +14,7 @@ use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 /// What `--json` prints, as JSON Schema.
-const SCHEMA: &str = include_str!("schema.json");
+pub(crate) const SCHEMA: &str = include_str!("schema.json");
 
 pub(crate) async fn run(client: &Client, options: &cli::Check) -> Result<ExitCode> {
     if options.schema {

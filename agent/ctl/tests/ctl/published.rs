@@ -79,8 +79,24 @@ fn what_every_verb_prints_for_programs_is_as_published() {
     let undone = json!({"change": {"undone": {"why": "no router answered"}}});
     let kept = json!({"change": null});
     let rejoins = json!({"rejoins": true});
+    let certificate = json!({"serial": "0a0b", "not_before": "2026-11-01T00:00:00Z",
+        "not_after": "2026-12-01T10:00:00Z", "renewal": "2026-11-20T10:00:00Z",
+        "renewal_due": false});
+    let pki = json!({"cluster": "c0ffee", "key_here": true, "own": certificate, "struck_off": 0,
+        "authorities": [{"fingerprint": "ab12", "not_before": "2026-11-01T00:00:00Z",
+                         "not_after": "2036-11-01T00:00:00Z"}],
+        "members": [{"name": "b", "address": "10.83.0.2", "ca_key": true, "struck_off": false,
+                     "certificate": null, "unknown": "it does not answer"}]});
+    let ring = json!({"target": {"lines": [], "refused": null}, "decided": false,
+        "rotation": {"number": 1, "key": "00112233445566ff", "stage": "only", "since": 5},
+        "boxes": [{"name": "a", "alive": true, "lacks": null,
+                   "keys": {"uses": "00112233445566ff", "also": []}}]});
+    let merging = json!({"target": {"from": "c0ffee", "into": "decade", "lines": ["its copies"],
+            "away": [], "refused": null},
+        "boxes": [], "begun": false});
     let bundle = bundle.to_str().unwrap();
-    let asked: [(&str, &[&str], Value); 28] = [
+    let (machine, ports) = (hardware.clone(), network.clone());
+    let asked: [(&str, &[&str], Value); 33] = [
         ("status", &[], ready()),
         ("status", &[], joining()),
         ("status", &[], in_trouble()),
@@ -102,7 +118,12 @@ fn what_every_verb_prints_for_programs_is_as_published() {
         ("node remove", &["a", "--yes"], target(None, true)),
         ("node remove", &["a", "--dry-run"], target(Some("it is the last box"), false)),
         ("node keep", &["a"], target(None, true)),
+        ("node revoke", &["a", "--dry-run"], target(None, false)),
         ("node rejoin", &[], rejoins),
+        ("pki status", &[], pki),
+        ("ring status", &[], ring.clone()),
+        ("ring rotate", &["--dry-run"], ring),
+        ("cluster merge", &["--into", "decade", "--dry-run"], merging),
         ("support bundle", &["--to", bundle], support),
         ("admin revoke", &[&list], revoked),
         ("reset workloads", &["--dry-run"], lost.clone()),
@@ -125,6 +146,14 @@ fn what_every_verb_prints_for_programs_is_as_published() {
     std::fs::set_permissions(&journalctl, mode).unwrap();
     let logs = ctl().env("PATH", dir.path()).args(["logs", "--json"]).output().unwrap();
     published.has("logs", std::str::from_utf8(&logs.stdout).unwrap());
+
+    // Nobody is called and nothing is written from here.
+    let mut alone = ready();
+    alone["members"] = json!([{"name": "ashlar-1a2b3c4d", "address": "10.83.0.1",
+                               "status": "alive", "same_cluster": true}]);
+    alone["storage"]["mounted"] = false.into();
+    let checked = Agent::saying([alone, machine, ports]).ctl(&["check", "--json"]);
+    published.has("check", &checked.1);
 
     let told = published.schema["properties"].as_object().unwrap();
     let told: BTreeSet<String> = told.keys().cloned().collect();

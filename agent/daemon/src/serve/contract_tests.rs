@@ -211,6 +211,9 @@ fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
         ),
         (route::NODE, json!({"name": "ashlar-a", "decision": "remove", "dry_run": true})),
         (route::REJOIN, json!({})),
+        (route::RING, json!({"verb": "rotate", "dry_run": true})),
+        (route::RING_SITE, json!({})),
+        (route::MERGE, json!({"into": "c0ffee", "site": null, "partial": false, "dry_run": true})),
         (route::REVOKED, json!({})),
         (route::REVOKED, json!({"list": list})),
     ]
@@ -222,6 +225,10 @@ fn the_table_of_what_people_may_ask_is_the_published_one() {
     let table: Vec<_> = ROUTES.iter().map(|(m, path, role)| (*m, *path, role.as_str())).collect();
     assert_eq!(told, table);
 }
+
+/// Nothing decides about these where there is no cluster.
+const OF_A_CLUSTER: [&str; 5] =
+    [route::NODE, route::PKI, route::RING, route::RING_SITE, route::MERGE];
 
 #[test]
 fn whoever_may_ask_is_answered_as_published_and_the_others_are_refused() {
@@ -239,13 +246,12 @@ fn whoever_may_ask_is_answered_as_published_and_the_others_are_refused() {
                 .holds(method, path, &answer)
                 .unwrap_or_else(|why| panic!("{method} {path} {text}: {why}\n{answer:?}"))
         });
-        // Nothing decides about boxes where there is no cluster.
-        if path != route::NODE {
+        if !OF_A_CLUSTER.contains(&path) {
             assert!(answers[0] && answers[3], "root and an admin may {method} {path} {text}");
         }
         let here = OPERATIONS.iter().find(|o| (o.method, o.path) == (method, path)).unwrap().here;
         let screen = here.is_some_and(|who| who.contains("screen"));
-        if path != route::NODE && method == "POST" {
+        if !OF_A_CLUSTER.contains(&path) && method == "POST" {
             assert_eq!(answers[1], screen || body["verb"] == "look", "{method} {path} {text}");
         }
     }

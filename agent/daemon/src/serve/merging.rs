@@ -4,6 +4,7 @@
 
 use super::Decider;
 use super::local::refuse;
+use super::said::Said;
 use crate::presence::Peer;
 use crate::state;
 use ashlar_api::{ApiError, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest, Refusal, route};
@@ -31,7 +32,7 @@ pub(super) fn router(decider: watch::Receiver<Option<Decider>>) -> Router {
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State(decider): State<watch::Receiver<Option<Decider>>>,
-    Json(request): Json<MergeRequest>,
+    Said(request): Said<MergeRequest>,
 ) -> Response {
     let may = peer.must_be_root("let a cluster dissolve into another one");
     if let Some(error) = may.err().filter(|_| !request.dry_run) {

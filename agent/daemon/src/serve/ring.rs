@@ -3,6 +3,7 @@
 
 use super::Decider;
 use super::local::refuse;
+use super::said::Said;
 use crate::presence::Peer;
 use crate::ring_keys;
 use crate::swarm::Swarm;
@@ -146,7 +147,7 @@ async fn status(State(asked): State<Asked>) -> Response {
 async fn ask(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State(asked): State<Asked>,
-    Json(request): Json<RingRequest>,
+    Said(request): Said<RingRequest>,
 ) -> Response {
     let may = peer.must_be_root("replace the ring's key").err().filter(|_| !request.dry_run);
     match may.map_or_else(|| decider(&asked), Err) {
@@ -160,7 +161,7 @@ async fn ask(
 async fn site(
     ConnectInfo(peer): ConnectInfo<Peer>,
     State(asked): State<Asked>,
-    Json(RingSiteRequest {}): Json<RingSiteRequest>,
+    Said(RingSiteRequest {}): Said<RingSiteRequest>,
 ) -> Response {
     let given = async {
         peer.must_be_root("have the site given out")?;
