@@ -13,6 +13,11 @@ fn a_file_written_on_one_is_read_on_the_others() -> Result<()> {
 }
 
 #[test]
+fn what_another_box_wrote_over_files_is_read_also_on_a_busy_box() -> Result<()> {
+    THREE.lend(|three| claims::what_another_box_wrote_over_files_is_read(&three.fleet))
+}
+
+#[test]
 fn storage_has_three_copies_with_tls_on_both_planes() -> Result<()> {
     THREE.lend(|three| claims::the_volume_has_three_copies_and_tls(&three.fleet))
 }

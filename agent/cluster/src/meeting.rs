@@ -2,7 +2,7 @@
 //! goes on. Everybody in sight reads the same tags and comes to the same end.
 
 use crate::situation::Situation;
-use crate::{ClusterId, MemberStatus, NodeId, RingMember, SwarmRole, Wanted};
+use crate::{ClusterId, MemberStatus, RingMember, SwarmRole, Wanted};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -174,8 +174,7 @@ impl<'a> Situation<'a> {
 
     /// What this node's cluster holds, as its leader can tell.
     fn keeps(&self) -> Result<Keeps, String> {
-        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
-        let known = record.map_or(0, |intent| intent.boxes.len());
+        let known = self.observed.intent().map_or(0, |intent| intent.boxes.len());
         let boxes = known.max(1 + self.kin().count());
         let boxes = u16::try_from(boxes).unwrap_or(u16::MAX);
         if !self.found_here()?.is_empty() {
@@ -183,9 +182,7 @@ impl<'a> Situation<'a> {
         }
         // A box that is away may hold what nobody here knows of.
         let away = self.kin().find(|m| m.status != MemberStatus::Alive).map(|m| &m.name);
-        let seen = |id: &NodeId| self.live().any(|m| m.id.as_ref() == Some(id));
-        let mut noted = record.into_iter().flat_map(|intent| &intent.boxes);
-        let unseen = noted.find(|(id, _)| !seen(id)).map(|(_, known)| &known.name);
+        let unseen = self.unseen().next().map(|known| &known.name);
         if let Some(name) = away.or(unseen) {
             return Err(format!("{name} is back, or has lost its place"));
         }

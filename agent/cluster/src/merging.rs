@@ -3,7 +3,7 @@
 //! (`plan/meeting.rs`).
 
 use crate::situation::Situation;
-use crate::{ClusterId, MemberStatus, NodeId, Observed, Wanted};
+use crate::{ClusterId, MemberStatus, Observed, Wanted};
 use serde::{Deserialize, Serialize};
 
 /// How many letters of a cluster's id are enough to name it, if no other begins so.
@@ -111,10 +111,7 @@ fn merges(s: &Situation<'_>, named: &str) -> Result<Merging, String> {
 /// Boxes with a place in this cluster that are not seen.
 fn away(s: &Situation<'_>) -> Vec<String> {
     let failed = s.kin().filter(|m| m.status != MemberStatus::Alive).map(|m| m.name.clone());
-    let record = s.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
-    let seen = |id: &NodeId| s.live().any(|m| m.id.as_ref() == Some(id));
-    let noted = record.into_iter().flat_map(|intent| &intent.boxes);
-    let lost = noted.filter(|(id, _)| !seen(id)).map(|(_, known)| known.name.clone());
+    let lost = s.unseen().map(|known| known.name.clone());
     let mut all: Vec<_> = failed.chain(lost).collect();
     all.sort();
     all.dedup();

@@ -5,7 +5,8 @@
 //! silent, and since when, stands in [`Observed::looks`].
 
 use crate::{
-    Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation, Yielding,
+    Intent, Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation,
+    Yielding,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +78,20 @@ pub struct Observed {
     /// as its own disk says: it has that right again from a later one on.
     #[serde(default)]
     pub handed_over: Option<u32>,
+}
+
+impl Observed {
+    /// The cluster's record, if this node can read it.
+    #[must_use]
+    pub fn intent(&self) -> Option<&Intent> {
+        self.swarm.as_ref()?.record.intent()
+    }
+
+    /// The same for who may change it: the Swarm's leader.
+    #[must_use]
+    pub fn intent_as_leader(&self) -> Option<&Intent> {
+        self.intent().filter(|_| self.swarm.as_ref().is_some_and(|s| s.manager && s.leader))
+    }
 }
 
 /// A partition that can run full.

@@ -57,7 +57,7 @@ impl Roster {
     /// Joins what was observed.
     #[must_use]
     pub fn of(observed: &Observed) -> Self {
-        let intent = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let intent = observed.intent();
         let cluster = observed.membership.as_ref().map(|m| &m.cluster);
         let members = observed.ring.iter().flat_map(|ring| &ring.members);
         let ours = |m: &&RingMember| cluster.is_some() && m.cluster.as_ref() == cluster;
@@ -112,6 +112,6 @@ impl Roster {
 
 /// Whether that box lost its place, as far as this node knows.
 pub(crate) fn is_retired(observed: &Observed, id: &NodeId) -> bool {
-    let intent = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+    let intent = observed.intent();
     observed.pki.struck_off.contains(id) || intent.is_some_and(|i| i.retired.contains_key(id))
 }

@@ -3,7 +3,7 @@
 //! here holds a key: they are told apart by fingerprints.
 
 use crate::situation::Situation;
-use crate::{Intent, KnownBox, NodeId, Observed, RingMember, Wanted};
+use crate::{Intent, Observed, RingMember, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::iter::once;
@@ -115,7 +115,7 @@ pub struct ToldRotation {
 /// The replacement that this node goes by: the record's, or else what managers told.
 #[must_use]
 pub fn current_rotation(observed: &Observed) -> Option<&Rotation> {
-    match observed.swarm.as_ref().and_then(|swarm| swarm.record.intent()) {
+    match observed.intent() {
         Some(intent) => intent.ring.as_ref(),
         None => observed.pki.told_rotation.as_ref().map(|told| &told.rotation),
     }
@@ -142,8 +142,7 @@ pub fn rotate(
     let refused =
         |why: String| (RotationTarget { refused: Some(why), ..RotationTarget::default() }, None);
     let s = Situation::new(observed, wanted);
-    let swarm = observed.swarm.as_ref().filter(|swarm| swarm.manager && swarm.leader);
-    let Some(intent) = swarm.and_then(|swarm| swarm.record.intent()) else {
+    let Some(intent) = observed.intent_as_leader() else {
         return refused("this box does not lead the cluster".into());
     };
     let Some(now) = observed.clock.unix else {
@@ -183,7 +182,7 @@ pub fn rotate(
         "the CA's key is sealed anew wherever it is, and every site on a box has the new key"
             .into(),
     ];
-    for (_, known) in away(&s, intent) {
+    for known in s.unseen() {
         lines.push(if known.remove {
             format!("{} is away and to be taken out: it is not given the key", known.name)
         } else {
@@ -203,20 +202,11 @@ pub fn rotate(
     (RotationTarget { lines, refused: None }, Some(next))
 }
 
-/// Boxes that have a place, and are not seen.
-fn away<'a>(s: &Situation<'_>, intent: &'a Intent) -> Vec<(&'a NodeId, &'a KnownBox)> {
-    let here = s.observed.identity.as_ref().map(|me| &me.id);
-    let gone = |id: &NodeId| Some(id) != here && !s.live().any(|m| m.id.as_ref() == Some(id));
-    intent.boxes.iter().filter(|(id, _)| gone(id)).collect()
-}
-
 /// The record with the note that the new site was given out, which happens once.
 /// # Errors
 /// Why it is not given out.
 pub fn give_out(observed: &Observed) -> Result<Intent, String> {
-    let swarm = observed.swarm.as_ref().filter(|swarm| swarm.manager && swarm.leader);
-    let intent = swarm.and_then(|swarm| swarm.record.intent());
-    let intent = intent.ok_or("this box does not lead the cluster")?;
+    let intent = observed.intent_as_leader().ok_or("this box does not lead the cluster")?;
     let rotation = intent.ring.as_ref().ok_or("the ring's key was never replaced")?;
     if rotation.stage == RotationStage::Spread {
         return Err("not every box has the new key yet: `ashlarctl ring status`".into());
@@ -257,8 +247,7 @@ pub fn boxes_and_keys(observed: &Observed, wanted: &Wanted) -> Vec<BoxKeys> {
         lacks: rotation.and_then(|rotation| lacks(member, rotation)),
     });
     let mut all: Vec<_> = seen.collect();
-    let record = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
-    for (_, known) in record.into_iter().flat_map(|intent| away(&s, intent)) {
+    for known in s.unseen() {
         let lacks = rotation.map(|_| match known.remove {
             true => "is away and to be taken out: it is not given the key".into(),
             false => "is away: it asks for the key when it is back".into(),

@@ -3,8 +3,8 @@
 
 use crate::roster::is_retired;
 use crate::{
-    Brick, Identity, KnownBox, MemberStatus, Membership, Observed, Part, RingMember, Silent,
-    SwarmLocal, SwarmRole, Volume, Wanted,
+    Brick, Identity, KnownBox, MemberStatus, Membership, NodeId, Observed, Part, RingMember,
+    Silent, SwarmLocal, SwarmRole, Volume, Wanted,
 };
 use std::net::IpAddr;
 
@@ -112,14 +112,23 @@ impl<'a> Situation<'a> {
     /// Names and addresses of the boxes that a person asked to take out, as far as
     /// this node can read the record.
     pub(crate) fn leaving(&self) -> impl Iterator<Item = &'a KnownBox> {
-        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let record = self.observed.intent();
         record.into_iter().flat_map(|intent| intent.boxes.values()).filter(|known| known.remove)
+    }
+
+    /// Boxes that have a place by the record, and are not seen alive.
+    pub(crate) fn unseen(&self) -> impl Iterator<Item = &'a KnownBox> + use<'a, '_> {
+        let here = self.observed.identity.as_ref().map(|me| &me.id);
+        let gone =
+            move |id: &NodeId| Some(id) != here && !self.live().any(|m| m.id.as_ref() == Some(id));
+        let boxes = self.observed.intent().into_iter().flat_map(|intent| &intent.boxes);
+        boxes.filter(move |(id, _)| gone(id)).map(|(_, known)| known)
     }
 
     /// Whether the box of that name is on its way out, or lost its place and may
     /// still be up for a moment.
     pub(crate) fn goes(&self, name: &str) -> bool {
-        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let record = self.observed.intent();
         let retired = record.into_iter().flat_map(|intent| intent.retired.values());
         self.leaving().any(|known| known.name == name)
             || retired.into_iter().any(|gone| gone.name == name)
@@ -127,7 +136,7 @@ impl<'a> Situation<'a> {
 
     /// Whether a person struck the box of that name off.
     pub(crate) fn is_struck_off(&self, name: &str) -> bool {
-        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let record = self.observed.intent();
         let mut retired = record.into_iter().flat_map(|intent| intent.retired.values());
         retired.any(|gone| gone.revoked && gone.name == name)
     }
@@ -139,7 +148,7 @@ impl<'a> Situation<'a> {
 
     /// Whether the box at this address is on its way out, or lost its place.
     pub(crate) fn gives_up(&self, address: IpAddr) -> bool {
-        let record = self.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let record = self.observed.intent();
         let mut retired = record.into_iter().flat_map(|intent| intent.retired.values());
         self.leaves(address) || retired.any(|gone| gone.address == address)
     }

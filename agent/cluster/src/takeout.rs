@@ -51,9 +51,7 @@ pub fn decide(
     name: &str,
     decision: Decision,
 ) -> (TakeOut, Option<Intent>) {
-    let record = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
-    let leads = observed.swarm.as_ref().is_some_and(|swarm| swarm.manager && swarm.leader);
-    let Some(intent) = record.filter(|_| leads) else {
+    let Some(intent) = observed.intent_as_leader() else {
         return (TakeOut::refused("this box does not lead the cluster"), None);
     };
     if decision == Decision::Revoke {

@@ -1,7 +1,34 @@
-//! What a person types before something is done that cannot be undone.
+//! What is asked of a person before something is done that cannot be undone, and of a
+//! cluster that has no leader for a moment.
 
 use anyhow::{Result, bail};
+use ashlar_api::{ClientError, Refusal};
 use std::io::{BufRead, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How long a cluster may be without a leader, and how often it is asked again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Asks until somebody leads: an election passes, and a leader that is taken out
+/// hands over.
+pub(crate) async fn whoever_leads<A>(
+    mut ask: impl AsyncFnMut() -> Result<A, ClientError>,
+) -> Result<A> {
+    let since = Instant::now();
+    loop {
+        match ask().await {
+            Err(error)
+                if error.refusal().is_some_and(|e| e.refusal == Refusal::NotReady)
+                    && since.elapsed() < PATIENCE =>
+            {
+                eprintln!("{error}; asking again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return Ok(answer?),
+        }
+    }
+}
 
 /// A line, typed at a terminal; elsewhere an error that names what to add to the
 /// command `instead`.

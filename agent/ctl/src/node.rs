@@ -4,13 +4,8 @@ use crate::ask;
 use crate::cli::{self, NodeWhat};
 use crate::style::plain;
 use anyhow::{Result, bail};
-use ashlar_api::{Client, Decision, NodeAnswer, NodeRequest, Refusal, TakeOut};
+use ashlar_api::{Client, Decision, NodeAnswer, NodeRequest, TakeOut};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
-
-/// How long a cluster may be without a leader, and how often it is asked again.
-const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(client: &Client, options: &cli::Node) -> Result<ExitCode> {
     match &options.what {
@@ -99,22 +94,8 @@ async fn rejoin(client: &Client, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks until somebody leads: an election passes, and a leader that is taken out
-/// hands over.
 async fn ask_leader(client: &Client, request: &NodeRequest) -> Result<NodeAnswer> {
-    let since = Instant::now();
-    loop {
-        match client.node(request).await {
-            Err(error)
-                if error.refusal().is_some_and(|e| e.refusal == Refusal::NotReady)
-                    && since.elapsed() < PATIENCE =>
-            {
-                eprintln!("{error}; asking again");
-                tokio::time::sleep(PAUSE).await;
-            }
-            answer => return Ok(answer?),
-        }
-    }
+    ask::whoever_leads(async || client.node(request).await).await
 }
 
 fn show(target: &TakeOut) {

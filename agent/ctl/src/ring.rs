@@ -4,16 +4,15 @@ use crate::cli::{self, RingWhat};
 use crate::style::plain;
 use crate::{NOT_READY, ask};
 use anyhow::{Context, Result, bail};
-use ashlar_api::{Client, ClientError, Refusal, RingAnswer, RotationStage};
+use ashlar_api::{Client, RingAnswer, RotationStage};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// How often is asked how far it is, and how long the cluster may be without a leader.
+/// How often is asked how far it is.
 const PAUSE: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(client: &Client, options: &cli::Ring) -> Result<ExitCode> {
     match &options.what {
@@ -145,22 +144,8 @@ fn stand(answer: &RingAnswer) -> String {
     if behind.is_empty() { words.into() } else { format!("{words}: {}", behind.join(", ")) }
 }
 
-/// Asks until somebody leads.
 async fn asked(client: &Client, dry_run: bool) -> Result<RingAnswer> {
-    let since = Instant::now();
-    loop {
-        match client.rotate_ring(dry_run).await {
-            Err(error) if is_not_ready(&error) && since.elapsed() < PATIENCE => {
-                eprintln!("{error}; asking again");
-                tokio::time::sleep(PAUSE).await;
-            }
-            answer => return Ok(answer?),
-        }
-    }
-}
-
-fn is_not_ready(error: &ClientError) -> bool {
-    error.refusal().is_some_and(|error| error.refusal == Refusal::NotReady)
+    ask::whoever_leads(async || client.rotate_ring(dry_run).await).await
 }
 
 /// A file that others cannot read, before anything is given out into it.

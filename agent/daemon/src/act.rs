@@ -9,6 +9,7 @@ use crate::ring::{self, Ring};
 use crate::state;
 use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
+use crate::yielding;
 use anyhow::{Context, Result, bail};
 use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags, Yielding};
 use rand::TryRngCore;
@@ -92,9 +93,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::StayOut => self.end_membership(true).await,
             Step::Yield { into } => {
                 let note = Yielding { into: into.clone(), asked: false };
-                state::write_json(&self.paths.yields(), &note, 0o600)
+                yielding::write(&self.paths, &note)
             }
-            Step::StandFast => state::remove(&self.paths.yields()),
+            Step::StandFast => yielding::forget(&self.paths),
             Step::Dissolve { .. } => self.end_membership(false).await,
             Step::DeployStack { name } => {
                 let file = self.wanted.stacks.iter().find(|stack| stack.name == *name);
@@ -149,7 +150,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     fn found(&self) -> Result<()> {
         let cluster = self.trust()?.found(&new_cluster_id()?)?;
         tracing::info!(cluster = %cluster, "this node founds cluster {cluster}");
-        state::remove(&self.paths.yields())?;
+        yielding::forget(&self.paths)?;
         self.write_membership(&Membership { cluster, founder: true, swarm: false })
     }
 
@@ -163,7 +164,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let cluster = cluster.clone();
         // It has arrived where it was sent. A note that outlived this would end the new
         // membership as well.
-        state::remove(&self.paths.yields())?;
+        yielding::forget(&self.paths)?;
         self.write_membership(&Membership { cluster, founder: false, swarm: false })
     }
 

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(100);
 /// The pause before logind is asked again.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// What a release before this one would have to know.
+/// The version that this release reads and writes.
 const VERSION: u32 = 1;
 
 /// `handed-over.json`: on disk before the other box may go on.
@@ -68,8 +68,10 @@ pub(crate) async fn take_down(power: Power) -> Result<()> {
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// The turn that this node gave away last, if it ever did.
     pub(crate) fn gave_away(&self, id: &NodeId) -> Result<Option<u32>> {
-        let note: Option<Note> = state::read_json(&self.paths.handed_over())?;
-        Ok(note.filter(|note| note.id == *id).map(|note| note.turn))
+        let path = self.paths.handed_over();
+        let Some(note) = state::read_json::<Note>(&path)? else { return Ok(None) };
+        state::must_be_of_version(&path, note.version, VERSION)?;
+        Ok(Some(note).filter(|note| note.id == *id).map(|note| note.turn))
     }
 
     /// Stops to work, looks once more whether both copies are whole, writes down that
@@ -170,8 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_disk_can_be_read_for_ever() {
-        let note: Note = serde_json::from_str(r#"{"version":1,"id":"ab","turn":7}"#).unwrap();
-        assert_eq!((note.id.0.as_str(), note.turn), ("ab", 7));
+    fn what_is_on_disk_can_be_read_for_ever_and_that_of_a_newer_release_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let node = Fake::default().node(root.path(), loopback(90));
+        let path = node.paths.handed_over();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let golden = r#"{"version":1,"id":"ab","turn":7}"#;
+        std::fs::write(&path, golden).unwrap();
+        let id = NodeId("ab".into());
+        assert_eq!(node.gave_away(&id).unwrap(), Some(7));
+        std::fs::write(&path, golden.replace("\"version\":1", "\"version\":2")).unwrap();
+        assert!(node.gave_away(&id).unwrap_err().to_string().contains("version 2"));
     }
 }

@@ -46,6 +46,7 @@ mod swarm;
 mod targets;
 mod trust;
 mod work;
+mod yielding;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

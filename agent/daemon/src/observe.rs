@@ -12,6 +12,7 @@ use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
+use crate::yielding;
 use anyhow::{Context, Result};
 use ashlar_cluster::{
     Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data,
@@ -166,7 +167,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             removed: lost.is_some_and(|lost| lost.removed),
             out: identity.is_none() && self.is_out()?,
             files: sight.mount.get().copied().flatten(),
-            yields: state::read_json(&self.paths.yields())?,
+            yields: yielding::read(&self.paths)?,
             now_ms: since_boot_ms(),
             site: true,
             membership: state::read_json(&self.paths.membership())?,

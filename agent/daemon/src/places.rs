@@ -106,7 +106,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
 
     /// Strikes nodes off, and notes which of them a person took out.
     pub(crate) fn strike_off(&self, nodes: &BTreeSet<NodeId>, observed: &Observed) -> Result<()> {
-        let record = observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let record = observed.intent();
         let noted = record.into_iter().flat_map(|intent| &intent.retired);
         let mut removed: BTreeSet<NodeId> =
             noted.filter(|(_, gone)| gone.removed).map(|(id, _)| id.clone()).collect();

@@ -13,7 +13,7 @@ use crate::site_store::{self, Keys};
 use crate::state;
 use crate::storage::Storage;
 use crate::swarm::Swarm;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ashlar_api::Secret;
 use ashlar_cluster::KeyPrint;
 use ashlar_pki::RingKey;
@@ -65,11 +65,9 @@ fn keep(path: &Path, key: &RingKey) -> Result<()> {
 
 fn kept(path: &Path) -> Result<Option<Zeroizing<RingKey>>> {
     let Some(KeptKey { version, key }) = state::read_json(path)? else { return Ok(None) };
-    let name = path.display();
-    if version != VERSION {
-        bail!("{name} is of version {version}, this release reads version {VERSION}");
-    }
-    let key = RingKey::try_from(key.expose()).with_context(|| format!("{name} holds no key"))?;
+    state::must_be_of_version(path, version, VERSION)?;
+    let key = RingKey::try_from(key.expose())
+        .with_context(|| format!("{} holds no key", path.display()))?;
     Ok(Some(Zeroizing::new(key)))
 }
 

@@ -1,7 +1,7 @@
 //! Small files that survive a power cut: each is either the old one or the new
 //! one, never a part of either.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write};
@@ -65,6 +65,13 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// Refuses a file of another version than the one that this release reads.
+pub(crate) fn must_be_of_version(path: &Path, found: u32, read: u32) -> Result<()> {
+    let name = path.display();
+    ensure!(found == read, "{name} is of version {found}, this release reads version {read}");
+    Ok(())
 }
 
 /// Removes a file, if it is there.

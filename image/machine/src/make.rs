@@ -78,12 +78,10 @@ impl Cluster {
                 (lab::root(spec, dir, &tools)?, 0, None)
             }
         };
-        let brought = match spec.backend {
-            Backend::Lab => true,
-            Backend::Vm => vm::is_brought_by_firmware(spec)?,
-        };
+        // A VM has it on its disk, unless the image itself is that.
+        let unwritten = spec.backend == Backend::Lab || base == spec.image;
         let site = match &spec.site {
-            Some(site) if brought => Some(store::keep_site(site, dir)?),
+            Some(site) if unwritten => Some(store::keep_site(site, dir)?),
             _ => None,
         };
         let default_cpus = if accelerator == Some(Accelerator::Kvm) { 2 } else { 1 };

@@ -59,7 +59,7 @@ fn holders(s: &Situation<'_>, rotation: &Rotation) -> Vec<IpAddr> {
     let mut via: Vec<_> = s.live_kin().filter(shows).map(|m| m.address).collect();
     let told =
         s.observed.pki.told_rotation.as_ref().filter(|told| told.rotation.key == rotation.key);
-    let record = s.observed.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+    let record = s.observed.intent();
     let here = s.observed.identity.as_ref().map(|me| me.address);
     let places = record.into_iter().flat_map(|intent| intent.boxes.values()).map(|b| b.address);
     let live = |a: &IpAddr| s.live_kin().any(|m| m.address == *a);
@@ -78,9 +78,8 @@ fn holders(s: &Situation<'_>, rotation: &Rotation) -> Vec<IpAddr> {
 
 /// The leader moves the record on.
 fn advance(s: &Situation<'_>, plan: &mut Plan) {
-    let Some(swarm) = s.observed.swarm.as_ref().filter(|_| s.wanted.swarm) else { return };
-    let leads = swarm.manager && swarm.leader;
-    let Some(intent) = swarm.record.intent().filter(|_| leads) else { return };
+    let intent = s.observed.intent_as_leader().filter(|_| s.wanted.swarm);
+    let Some(intent) = intent else { return };
     let Some(rotation) = &intent.ring else { return };
     let (stage, wanted) = match rotation.stage {
         RotationStage::Spread => (RotationStage::Use, "the use of the ring's new key"),

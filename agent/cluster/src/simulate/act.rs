@@ -269,7 +269,7 @@ impl Simulation {
             Step::HandOver { turn, .. } => {
                 use pair::Reach::{Here, Noted, Stopped, There};
                 let late = self.settings.fault == Some(Fault::NotedLast);
-                let half = [Stopped, Noted, Here, There][(self.random.next() % 4) as usize];
+                let half = [Stopped, Noted, Here, There][self.random.one_of(4)];
                 let half = if late { There } else { half };
                 self.hand_over(node, *turn, half)
             }

@@ -160,10 +160,9 @@ impl Simulation {
 
 /// Two groups, or three, that found apart from each other; then they meet.
 pub(super) fn meet(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
-    let some = |dice: &mut Random, of: usize| usize::try_from(dice.next()).unwrap_or(0) % of;
-    let second = 1 + some(dice, nodes - 1);
+    let second = 1 + dice.one_of(nodes - 1);
     let third = if nodes > second + 1 && dice.permille(300) {
-        second + 1 + some(dice, nodes - second - 1)
+        second + 1 + dice.one_of(nodes - second - 1)
     } else {
         nodes
     };
@@ -208,7 +207,7 @@ pub(super) fn meet(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Res
     let mut disturbed = late;
     if late {
         sim.hold(dice.between(0, 90_000), &[])?;
-        let node = some(dice, nodes);
+        let node = dice.one_of(nodes);
         sim.keep(node, dice.permille(500));
     } else if dice.permille(250) {
         sim.hold(dice.between(0, 60_000), &[])?;
@@ -218,7 +217,7 @@ pub(super) fn meet(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Res
         disturbed = true;
     } else if dice.permille(300) {
         sim.hold(dice.between(20_000, 60_000), &[])?;
-        let node = some(dice, nodes);
+        let node = dice.one_of(nodes);
         if sim.is_on(node) {
             sim.power_off(node);
             sim.power_on_at(node, sim.now + dice.between(2_000, 60_000));

@@ -27,6 +27,11 @@ impl Random {
         low + self.next() % (high - low + 1)
     }
 
+    /// One of so many, counted from 0.
+    pub fn one_of(&mut self, many: usize) -> usize {
+        usize::try_from(self.next()).unwrap_or(0) % many
+    }
+
     /// True that many times in a thousand.
     pub const fn permille(&mut self, n: u64) -> bool {
         self.next() % 1000 < n

@@ -1,24 +1,15 @@
 //! A box that is struck off at once, in the model: nothing of it may be left in the storage
 //! and the Swarm, whether it obeys or not.
 
-use super::scenario::DEADLINE;
+use super::scenario::{DEADLINE, all_ready};
 use super::{Random, Simulation};
 use crate::Decision;
 
 /// All are ready, then a person strikes one off.
 pub(super) fn script(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
-    let (spare, second_life) = (nodes, nodes + 1);
     let (spared, off, deaf) = (dice.permille(500), dice.permille(400), dice.permille(500));
-    sim.gone = [second_life].into();
-    if !spared {
-        sim.gone.insert(spare);
-    }
-    for node in (0..nodes).chain(spared.then_some(spare)) {
-        sim.power_on_at(node, dice.between(0, 2_000));
-    }
-    sim.settle(DEADLINE)?;
-    let boxes = nodes + usize::from(spared);
-    let struck = usize::try_from(dice.next()).unwrap_or(0) % boxes;
+    let boxes = all_ready(sim, nodes, spared, dice)?;
+    let struck = dice.one_of(boxes);
     sim.until(DEADLINE, |sim| sim.leader().is_some())?;
     if sim.leader() == Some(struck) {
         let refused = sim.ask(struck, Decision::Revoke);
@@ -33,7 +24,7 @@ pub(super) fn script(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> R
         sim.deaf.insert(struck);
     }
     sim.ask(struck, Decision::Revoke)?;
-    let other = usize::try_from(dice.next()).unwrap_or(0) % boxes;
+    let other = dice.one_of(boxes);
     if other != struck && dice.permille(300) {
         sim.hold(dice.between(0, 20_000), &[])?;
         sim.power_off(other);

@@ -222,7 +222,6 @@ pub(super) fn replaced(
     nodes: usize,
     dice: &mut Random,
 ) -> Result<(), String> {
-    let one_of = |dice: &mut Random| usize::try_from(dice.next()).unwrap_or(0) % nodes;
     let (cuts, fresh) = (sim.settings.cuts, nodes);
     sim.settings.cuts = 0;
     sim.gone = [fresh].into();
@@ -233,7 +232,7 @@ pub(super) fn replaced(
     sim.settings.cuts = cuts;
     for _ in 0..=usize::from(dice.permille(400)) {
         // Away from before it begins until after it is over, or for a moment of it.
-        let away: BTreeSet<_> = (0..dice.between(0, 2)).map(|_| one_of(dice)).collect();
+        let away: BTreeSet<_> = (0..dice.between(0, 2)).map(|_| dice.one_of(nodes)).collect();
         let early = dice.permille(600);
         if early {
             away.iter().for_each(|node| sim.power_off(*node));
@@ -259,7 +258,7 @@ pub(super) fn replaced(
             sim.power_on_at(leader, sim.now + dice.between(5_000, 90_000));
         }
         if dice.permille(200) {
-            sim.crash(one_of(dice));
+            sim.crash(dice.one_of(nodes));
         }
         sim.hold(dice.between(0, 180_000), &[])?;
         away.iter().for_each(|node| sim.power_on_at(*node, sim.now));

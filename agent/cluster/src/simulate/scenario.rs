@@ -213,9 +213,7 @@ impl Scenario {
             fault: None,
             one_cluster: true,
         };
-        let one_of = |dice: &mut Random| -> BTreeSet<usize> {
-            [usize::try_from(dice.next()).unwrap_or(0) % nodes].into()
-        };
+        let one_of = |dice: &mut Random| -> BTreeSet<usize> { [dice.one_of(nodes)].into() };
         let mut cut_at = |founder, most| Some(CutAt { founder, step: dice_step(dice, most) });
         match self {
             Self::SimultaneousPowerOn
@@ -366,7 +364,7 @@ impl Scenario {
             }
             sim.power_on_at(node, dice.between(0, spread));
         }
-        let some = usize::try_from(dice.next()).unwrap_or(0) % nodes;
+        let some = dice.one_of(nodes);
         if self == Self::PartedWhileForming {
             sim.hold(dice.between(0, 60_000), &[])?;
             sim.part([some].into());
@@ -376,7 +374,7 @@ impl Scenario {
         if self == Self::AgentDies {
             for _ in 0..4 {
                 sim.hold(dice.between(2_000, 20_000), &[])?;
-                sim.crash(usize::try_from(dice.next()).unwrap_or(0) % nodes);
+                sim.crash(dice.one_of(nodes));
             }
         }
         if self == Self::DiesForGood {
@@ -455,7 +453,6 @@ fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
 /// One dies for good and is replaced, and comes back.
 fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
     let (spare, second_life) = (nodes, nodes + 1);
-    let one_of = |dice: &mut Random| usize::try_from(dice.next()).unwrap_or(0) % nodes;
     let (early, late) = (dice.permille(400), dice.permille(700));
     sim.gone = [second_life].into();
     if !early {
@@ -465,9 +462,9 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
         sim.power_on_at(node, dice.between(0, 2_000));
     }
     sim.settle(DEADLINE)?;
-    let dead = one_of(dice);
+    let dead = dice.one_of(nodes);
     // Another one may just have been away: its copy is not whole yet.
-    let other = one_of(dice);
+    let other = dice.one_of(nodes);
     if other != dead && dice.permille(600) {
         sim.power_off(other);
         sim.hold(30_000, &[])?;
@@ -512,8 +509,7 @@ fn replaced(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(),
 
 /// A cluster that grows, while some of it loses power.
 fn grows(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
-    let some = |dice: &mut Random, of: usize| usize::try_from(dice.next()).unwrap_or(0) % of;
-    let mut first = 1 + some(dice, nodes);
+    let mut first = 1 + dice.one_of(nodes);
     if sim.settings.witnesses.contains(&0) {
         // It founds nothing.
         first = first.max(2);
@@ -540,7 +536,7 @@ fn grows(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), St
     let data = nodes - sim.settings.witnesses.len();
     let may_move = data / 3 > 1 && dice.permille(500);
     if may_move && sim.until(300_000, moves).is_ok() {
-        let dead = some(dice, nodes);
+        let dead = dice.one_of(nodes);
         sim.hold(dice.between(0, 40_000), &[])?;
         sim.power_off(dead);
         sim.power_on_at(dead, sim.now + dice.between(5_000, 120_000));
@@ -549,21 +545,30 @@ fn grows(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), St
     if sim.cluster() == cluster { Ok(()) } else { Err("it is another cluster".into()) }
 }
 
-/// A person takes one out.
-fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
-    let (spare, second_life) = (nodes, nodes + 1);
-    let (spared, kept, dies) = (dice.permille(500), dice.permille(250), dice.permille(200));
-    sim.gone = [second_life].into();
-    if !spared {
-        sim.gone.insert(spare);
-    }
-    for node in (0..nodes).chain(spared.then_some(spare)) {
+/// All are switched on, the spare box with them if it is there from the start; how many
+/// they are, when all are ready. The one after the spare is the second life of another.
+pub(super) fn all_ready(
+    sim: &mut Simulation,
+    nodes: usize,
+    spared: bool,
+    dice: &mut Random,
+) -> Result<usize, String> {
+    let boxes = nodes + usize::from(spared);
+    sim.gone = (boxes..nodes + 2).collect();
+    for node in 0..boxes {
         sim.power_on_at(node, dice.between(0, 2_000));
     }
     sim.settle(DEADLINE)?;
-    let boxes = nodes + usize::from(spared);
-    let taken = usize::try_from(dice.next()).unwrap_or(0) % boxes;
-    let other = usize::try_from(dice.next()).unwrap_or(0) % boxes;
+    Ok(boxes)
+}
+
+/// A person takes one out.
+fn taken_out(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
+    let second_life = nodes + 1;
+    let (spared, kept, dies) = (dice.permille(500), dice.permille(250), dice.permille(200));
+    let boxes = all_ready(sim, nodes, spared, dice)?;
+    let taken = dice.one_of(boxes);
+    let other = dice.one_of(boxes);
     sim.until(DEADLINE, |sim| sim.leader().is_some())?;
     let witnesses = &sim.settings.witnesses;
     let data = (0..boxes).filter(|n| !witnesses.contains(n)).count();

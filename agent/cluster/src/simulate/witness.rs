@@ -25,7 +25,7 @@ pub(super) fn one_dies(
         sim.power_on_at(node, dice.between(0, 60_000));
     }
     sim.settle(DEADLINE)?;
-    let dead = usize::try_from(dice.next()).unwrap_or(0) % nodes;
+    let dead = dice.one_of(nodes);
     let rough = sim.settings.most_cuts > 0;
     let others: Vec<_> =
         (0..nodes).filter(|n| *n != dead && !rough && sim.carries_on(*n, dead)).collect();
@@ -69,7 +69,7 @@ pub(super) fn replaced(
         sim.power_on_at(node, dice.between(0, 2_000));
     }
     sim.settle(DEADLINE)?;
-    let dead = usize::try_from(dice.next()).unwrap_or(0) % nodes;
+    let dead = dice.one_of(nodes);
     // What nobody else has is lost with it, and no rule could bring that back.
     sim.until(DEADLINE, |sim| sim.is_on(dead) && sim.is_whole())?;
     sim.power_off(dead);

@@ -70,14 +70,14 @@ impl Session {
     }
 
     /// The caller as the cluster's rules see it.
-    fn caller<'a>(&self, subject: &'a NodeSubject) -> Result<Caller<'a>, ApiError> {
-        Ok(Caller {
+    fn caller<'a>(&self, subject: &'a NodeSubject, struck_off: &BTreeSet<NodeId>) -> Caller<'a> {
+        Caller {
             id: subject.id(),
             name: subject.name(),
             address: subject.address(),
             from: self.remote,
-            struck_off: self.api.trust.is_struck_off(subject.id()).map_err(internal)?,
-        })
+            struck_off: struck_off.contains(&NodeId(subject.id().to_owned())),
+        }
     }
 
     /// The caller, if a rule lets it have what it asks: its certificate alone is
@@ -99,9 +99,9 @@ impl Session {
     ) -> Result<(), ApiError> {
         let ca = self.api.trust.store().ca().map_err(internal)?;
         let cluster = ClusterId(ca.ok_or_else(|| internal("no CA"))?.cluster().to_owned());
-        let caller = self.caller(subject)?;
         // Who was struck off may be there still: it counts for nothing.
         let struck_off = self.api.trust.struck_off().map_err(internal)?;
+        let caller = self.caller(subject, &struck_off);
         let mut members = self.api.members.borrow().clone();
         members.retain(|m| m.id.as_ref().is_none_or(|id| !struck_off.contains(id)));
         rule(&caller, &members, &cluster).map_err(|why| self.refused(subject, why))
@@ -235,7 +235,8 @@ async fn proof(State(session): Asked, body: Bytes) -> Answer {
         ApiError::new(Refusal::Unauthenticated, error.to_string())
     })?;
     let subject = admission.subject();
-    let caller = session.caller(subject)?;
+    let struck_off = session.api.trust.struck_off().map_err(internal)?;
+    let caller = session.caller(subject, &struck_off);
     let ca = session.api.trust.store().ca().map_err(internal)?.ok_or_else(no_key)?;
     let cluster = ClusterId(ca.cluster().to_owned());
     may_enrol(&caller, &session.api.members.borrow(), &cluster)
@@ -289,7 +290,7 @@ async fn places(State(session): Asked, body: Bytes) -> Answer {
     let PlacesRequest {} = json(&body)?;
     let trust = &session.api.trust;
     let seen = session.api.decider.seen.borrow().clone();
-    let record = seen.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+    let record = seen.intent();
     let leaving = record.into_iter().flat_map(|intent| &intent.boxes);
     let ids = |nodes: BTreeSet<NodeId>| nodes.into_iter().map(|id| id.0).collect();
     let answer = PlacesAnswer {
@@ -356,7 +357,7 @@ async fn ring(State(session): Asked, body: Bytes) -> Answer {
 async fn ring_key(State(session): Asked, body: Bytes) -> Answer {
     let RingKeyRequest { key } = json(&body)?;
     let seen = session.api.decider.seen.borrow().clone();
-    let record = seen.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+    let record = seen.intent();
     let subject = session.peer()?;
     session.judge(subject, |caller, members, cluster| {
         may_have_ring_key(caller, members, cluster, record)

@@ -2,19 +2,19 @@
 //! site. Each box of the cluster writes that down, this one last, so that whoever asked can
 //! ask again while one of them did not. No leader is needed: one may be what is missing.
 
-use super::Decider;
 use super::local::refuse;
 use super::said::Said;
+use super::{Decider, node};
+use crate::people;
 use crate::presence::Peer;
-use crate::state;
+use crate::yielding;
 use ashlar_api::{ApiError, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest, Refusal, route};
-use ashlar_cluster::{MemberStatus, Merging, Observed, Yielding, merging};
+use ashlar_cluster::{Merging, Observed, Yielding, merging};
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -38,10 +38,8 @@ async fn answer(
     if let Some(error) = may.err().filter(|_| !request.dry_run) {
         return refuse(&error);
     }
-    let Some(decider) = decider.borrow().clone() else {
-        return refuse(&ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"));
-    };
-    match decider.merge(&request).await {
+    let answer = async { node::decider(&decider)?.merge(&request).await };
+    match answer.await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => refuse(&error),
     }
@@ -65,7 +63,8 @@ impl Decider {
         }
         let whole = away.is_empty() || request.partial;
         let note = BoxMergeRequest { from, into };
-        for (name, address) in others(&seen).into_iter().filter(|_| whole) {
+        let members = seen.ring.as_ref().map_or(&[][..], |ring| &ring.members);
+        for (name, address) in people::kin(members, &self.trust).into_iter().filter(|_| whole) {
             let asked = timeout(PATIENCE, self.trust.merge(address, &note)).await;
             let trouble = match asked {
                 Ok(Ok(_)) => None,
@@ -86,20 +85,6 @@ impl Decider {
     }
 }
 
-/// The other live boxes of this cluster.
-fn others(seen: &Observed) -> Vec<(String, IpAddr)> {
-    let own = seen.identity.as_ref().map(|me| &me.id);
-    let cluster = seen.membership.as_ref().map(|m| &m.cluster);
-    let members = seen.ring.iter().flat_map(|ring| &ring.members);
-    let kin = members.filter(|m| {
-        m.status == MemberStatus::Alive
-            && m.id.is_some()
-            && m.id.as_ref() != own
-            && m.cluster.as_ref() == cluster
-    });
-    kin.map(|m| (m.name.clone(), m.address)).collect()
-}
-
 /// This box writes it down; the loop does the rest.
 pub(super) fn of_this_box(decider: &Decider, request: &BoxMergeRequest) -> Result<(), ApiError> {
     let seen = decider.seen.borrow().clone();
@@ -108,7 +93,7 @@ pub(super) fn of_this_box(decider: &Decider, request: &BoxMergeRequest) -> Resul
         return Err(ApiError::new(Refusal::Forbidden, words));
     }
     let note = Yielding { into: request.into.clone(), asked: true };
-    state::write_json(&decider.paths.yields(), &note, 0o600).map_err(|error| {
+    yielding::write(&decider.paths, &note).map_err(|error| {
         tracing::error!("it cannot be written down that this cluster dissolves: {error:#}");
         ApiError::new(Refusal::Internal, format!("{error:#}"))
     })?;

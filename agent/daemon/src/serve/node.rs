@@ -14,12 +14,13 @@ use ashlar_api::{
     ApiError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest, Status,
     route,
 };
-use ashlar_cluster::{MemberStatus, Observed, SwarmRole, Wanted, decide};
+use ashlar_cluster::{Intent, MemberStatus, Observed, SwarmRole, Wanted, decide};
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use serde::{Serialize, de::DeserializeOwned};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
@@ -57,8 +58,16 @@ impl Decider {
         Ok((seen, index))
     }
 
+    /// Writes the record, if it is still the one that was decided on.
+    pub(super) async fn write(&self, intent: &Intent, index: Option<u64>) -> Result<(), ApiError> {
+        let written = self.engine.write_record(intent, index).await;
+        written.map_err(|error| {
+            ApiError::new(Refusal::NotReady, format!("{error:#}")).hint("ask again")
+        })
+    }
+
     /// The other live managers of the Swarm.
-    pub(super) fn managers(&self) -> Vec<IpAddr> {
+    fn managers(&self) -> Vec<IpAddr> {
         let seen = self.seen.borrow();
         let members = seen.ring.iter().flat_map(|ring| &ring.members);
         let cluster = seen.membership.as_ref().map(|m| &m.cluster);
@@ -80,9 +89,7 @@ impl Decider {
         }
         let accepted = target.refused.is_none() && !dry_run;
         if let Some(intent) = next.filter(|_| accepted) {
-            self.engine.write_record(&intent, index).await.map_err(|error| {
-                ApiError::new(Refusal::NotReady, format!("{error:#}")).hint("ask again")
-            })?;
+            self.write(&intent, index).await?;
             let what = match decision {
                 Decision::Remove => "is to be taken out",
                 Decision::Keep => "is kept",
@@ -99,8 +106,8 @@ impl Decider {
 
     /// Lets every other box look now who has a place, and not at its next turn.
     fn tell_everybody(&self, seen: &Observed) {
-        let members = seen.ring.iter().flat_map(|ring| &ring.members).cloned().collect::<Vec<_>>();
-        for (name, address) in people::kin(&members, &self.trust) {
+        let members = seen.ring.as_ref().map_or(&[][..], |ring| &ring.members);
+        for (name, address) in people::kin(members, &self.trust) {
             let trust = self.trust.clone();
             tokio::spawn(async move {
                 if let Err(error) = trust.let_look(address).await {
@@ -112,15 +119,31 @@ impl Decider {
 
     /// Decides here, or passes it on to whoever leads.
     async fn anywhere(&self, request: &NodeRequest) -> Result<NodeAnswer, ApiError> {
-        match self.here(request).await {
+        self.or_whoever_leads(self.here(request).await, route::NODE, request).await
+    }
+
+    /// What was decided here, or what whoever leads makes of the same request.
+    pub(super) async fn or_whoever_leads<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        here: Result<A, ApiError>,
+        route: &str,
+        request: &Q,
+    ) -> Result<A, ApiError> {
+        match here {
             Err(error) if error.refusal == Refusal::AskAnother => {}
             answer => return answer,
         }
-        self.trust.decide(&self.managers(), route::NODE, request).await.map_err(|error| {
+        self.trust.decide(&self.managers(), route, request).await.map_err(|error| {
             ApiError::new(Refusal::NotReady, format!("nobody leads the cluster: {error:#}"))
                 .hint("`ashlarctl status` says what it lacks")
         })
     }
+}
+
+/// What decides, once this box belongs to a cluster.
+pub(super) fn decider(asked: &watch::Receiver<Option<Decider>>) -> Result<Decider, ApiError> {
+    let decider = asked.borrow().clone();
+    decider.ok_or_else(|| ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"))
 }
 
 type Asked = (watch::Receiver<Option<Decider>>, Paths);
@@ -143,10 +166,8 @@ async fn node(
     if let Some(error) = may.err().filter(|_| !request.dry_run) {
         return refuse(&error);
     }
-    let Some(decider) = decider.borrow().clone() else {
-        return refuse(&ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"));
-    };
-    match decider.anywhere(&request).await {
+    let answer = async { self::decider(&decider)?.anywhere(&request).await };
+    match answer.await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => refuse(&error),
     }

@@ -1,8 +1,8 @@
 //! `GET /v1/pki`: what this box knows of the cluster's CA and certificates. The others'
 //! are those that they show in a handshake, so nobody is asked for more than that.
 
-use super::Decider;
 use super::local::refuse;
+use super::{Decider, node};
 use anyhow::Result;
 use ashlar_api::{
     ApiError, CaView, CertificateView, ClusterId, MemberCertificate, PkiStatus, Refusal, Tenure,
@@ -26,8 +26,9 @@ pub(super) fn router(decider: Asked) -> Router {
 }
 
 async fn answer(State(decider): State<Asked>) -> Response {
-    let Some(decider) = decider.borrow().clone() else {
-        return refuse(&ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"));
+    let decider = match node::decider(&decider) {
+        Ok(decider) => decider,
+        Err(error) => return refuse(&error),
     };
     match status(&decider).await {
         Ok(status) => Json(status).into_response(),

@@ -3,10 +3,10 @@
 
 use super::Decider;
 use super::local::refuse;
+use super::node::decider;
 use super::said::Said;
 use crate::presence::Peer;
 use crate::ring_keys;
-use crate::swarm::Swarm;
 use ashlar_api::{
     ApiError, Refusal, RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, RingVerb, Secret,
     route,
@@ -39,9 +39,7 @@ impl Decider {
         let accepted = next.is_some() && !dry_run;
         let rotation = next.as_ref().filter(|_| accepted).and_then(|next| next.ring.clone());
         if let Some(intent) = next.filter(|_| accepted) {
-            self.engine.write_record(&intent, index).await.map_err(|error| {
-                ApiError::new(Refusal::NotReady, format!("{error:#}")).hint("ask again")
-            })?;
+            self.write(&intent, index).await?;
             tracing::warn!(
                 "a person decides: {}",
                 match verb {
@@ -51,7 +49,7 @@ impl Decider {
             );
             self.wake.notify_one();
         }
-        let record = seen.swarm.as_ref().and_then(|swarm| swarm.record.intent());
+        let record = seen.intent();
         let rotation = rotation.or_else(|| record.and_then(|intent| intent.ring.clone()));
         let boxes = boxes_and_keys(&seen, &self.wanted);
         Ok(RingAnswer { target, decided: accepted, rotation, boxes })
@@ -77,12 +75,7 @@ impl Decider {
 
     /// Decides about the ring's key here, or passes it on to whoever leads.
     async fn ring_anywhere(&self, request: RingRequest) -> Result<RingAnswer, ApiError> {
-        match self.ring_here(request).await {
-            Err(error) if error.refusal == Refusal::AskAnother => {}
-            answer => return answer,
-        }
-        let answer = self.trust.decide(&self.managers(), route::RING, &request).await;
-        answer.map_err(nobody_leads)
+        self.or_whoever_leads(self.ring_here(request).await, route::RING, &request).await
     }
 
     /// This node's site, if it has the key that the ring is to use.
@@ -109,11 +102,6 @@ impl Decider {
     }
 }
 
-fn nobody_leads(error: anyhow::Error) -> ApiError {
-    ApiError::new(Refusal::NotReady, format!("nobody leads the cluster: {error:#}"))
-        .hint("`ashlarctl status` says what it lacks")
-}
-
 type Asked = watch::Receiver<Option<Decider>>;
 
 /// The routes of the local socket.
@@ -123,13 +111,6 @@ pub(super) fn router(decider: Asked) -> Router {
         .route(route::RING_SITE, post(site))
         .layer(DefaultBodyLimit::max(ashlar_api::MAX_REQUEST))
         .with_state(decider)
-}
-
-fn decider(asked: &Asked) -> Result<Decider, ApiError> {
-    asked
-        .borrow()
-        .clone()
-        .ok_or_else(|| ApiError::new(Refusal::NotReady, "this box belongs to no cluster yet"))
 }
 
 fn answered(answer: Result<RingAnswer, ApiError>) -> Response {

@@ -76,11 +76,6 @@ impl Trust {
         self.signs.load(Ordering::Relaxed)
     }
 
-    /// Whether that node was struck off the cluster.
-    pub(crate) fn is_struck_off(&self, id: &str) -> Result<bool> {
-        struck_off::contains(&self.paths, id)
-    }
-
     /// Strikes nodes off the cluster, some because a person took them out.
     pub(crate) fn strike_off(
         &self,

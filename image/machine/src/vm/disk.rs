@@ -66,7 +66,7 @@ pub(super) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
 
 /// Whether a site is written into copies of an image: not if it is a disk in another
 /// program's form.
-pub(super) fn is_written_into(image: &Path) -> Result<bool> {
+fn is_written_into(image: &Path) -> Result<bool> {
     Ok(!matches!(Form::of(image)?, Form::Qcow2 | Form::Vmdk))
 }
 

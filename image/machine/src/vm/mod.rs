@@ -39,11 +39,6 @@ pub(crate) fn base(spec: &Spec, dir: &Path) -> Result<PathBuf> {
     disk::base(spec, dir)
 }
 
-/// Whether the firmware has to bring the site, because the image cannot hold it.
-pub(crate) fn is_brought_by_firmware(spec: &Spec) -> Result<bool> {
-    Ok(!disk::is_written_into(&spec.image)?)
-}
-
 /// A UDP port for a segment: one that no other cluster uses, running or not.
 pub(crate) fn free_port(store: &Store) -> Result<u16> {
     let taken: Vec<u16> = store.records(Backend::Vm)?.iter().map(|record| record.port).collect();
