@@ -1,8 +1,8 @@
 //! `ashlarctl why`.
 
+use crate::NOT_READY;
 use crate::alerts;
 use crate::style::{good, heading, plain};
-use crate::{NOT_READY, cli};
 use anyhow::Result;
 use ashlar_api::{Alert, Client, Phase, PhaseStatus, Status, Wait, duration};
 use serde::Serialize;
@@ -10,7 +10,16 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub(crate) async fn run(client: &Client, options: &cli::Why) -> Result<ExitCode> {
+/// Say what this node waits for, what holds it back, and what is wrong
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: ashlarctl why --json | jq -r '.alerts[].words'")]
+pub(crate) struct Args {
+    /// One JSON object instead of sentences.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     let status = client.status().await?;
     let text = if options.json { json(&status)? } else { sentences(&status)? };
     std::io::stdout().write_all(text.as_bytes())?;

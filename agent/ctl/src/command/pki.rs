@@ -1,14 +1,34 @@
 //! `ashlarctl pki`.
 
-use crate::cli;
-use crate::facts::show;
+use super::facts::{Facts, show};
 use crate::style::{bad, faint, good, heading, plain, waiting};
 use anyhow::Result;
 use ashlar_api::{CertificateView, Client, MemberCertificate, PkiStatus};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-pub(crate) async fn status(client: &Client, options: &cli::Facts) -> Result<ExitCode> {
+/// Show the cluster's CA, who holds its key, and whose certificate ends when
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What of the PKI.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// The CA and its life, who holds its key, this box's certificate and the others'
+    ///
+    /// Every box that is alive is called for the certificate that it shows.
+    #[command(after_help = "\
+Examples:
+  ashlarctl pki status
+  ashlarctl pki status --json | jq -r .own.not_after")]
+    Status(Facts),
+}
+
+pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
+    let Verb::Status(options) = &args.verb;
     show(&client.pki().await?, options.json, words)
 }
 

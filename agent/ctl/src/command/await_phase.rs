@@ -7,9 +7,16 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(crate) fn run(phase: &str) -> Result<ExitCode> {
+/// Wait until the agent shows a phase to systemd: `ashlar-phase@.service`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Its name.
+    phase: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let run = std::env::var_os("ASHLAR_RUN").unwrap_or_else(|| "/run/ashlar".into());
-    until(&Path::new(&run).join("phase").join(phase))?;
+    until(&Path::new(&run).join("phase").join(&args.phase))?;
     Ok(ExitCode::SUCCESS)
 }
 

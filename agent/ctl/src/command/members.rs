@@ -1,6 +1,5 @@
 //! `ashlarctl members`.
 
-use crate::cli;
 use crate::style::{bad, faint, good, plain, waiting};
 use anyhow::Result;
 use ashlar_api::{Client, MemberStatus, MemberView, Status, Tenure};
@@ -8,7 +7,15 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) async fn run(client: &Client, options: &cli::Members) -> Result<ExitCode> {
+/// List the members of the ring
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A JSON list instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     let status = client.status().await?;
     let text = if options.json {
         serde_json::to_string(&status.members)? + "\n"

@@ -1,8 +1,9 @@
 //! `ashlarctl status`.
 
+use super::members;
 use crate::other_screen::OtherScreen;
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
-use crate::{NOT_READY, alerts, cli, members};
+use crate::{NOT_READY, alerts};
 use anyhow::Result;
 use ashlar_api::{Client, DiskView, StackView, Status};
 use serde::Serialize;
@@ -12,7 +13,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
-pub(crate) async fn run(client: &Client, options: &cli::Status) -> Result<ExitCode> {
+/// Show where this node stands: phases, members, storage, Swarm
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// One JSON object instead of a table; with --watch, one a line whenever
+    /// something changes.
+    #[arg(long)]
+    json: bool,
+    /// Keep showing it, about once a second.
+    #[arg(long, short)]
+    watch: bool,
+}
+
+pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     if options.watch {
         return watch(client, options.json).await;
     }

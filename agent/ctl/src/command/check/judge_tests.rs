@@ -2,7 +2,7 @@ use super::*;
 use serde_json::json;
 
 /// Three boxes that are ready, seen from one of them.
-pub(in crate::check) fn a_well_box() -> Facts {
+pub(in crate::command::check) fn a_well_box() -> Facts {
     let status = json!({
         "release": "1", "profile": "retail", "site": "shop",
         "identity": { "id": "a", "name": "ashlar-a", "address": "10.83.0.1" },

@@ -1,24 +1,85 @@
 //! `ashlarctl ring`.
 
-use crate::cli::{self, RingWhat};
 use crate::style::plain;
 use crate::{NOT_READY, ask};
 use anyhow::{Context, Result, bail};
 use ashlar_api::{Client, RingAnswer, RotationStage};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+/// Replace the ring's key, say how its keys stand, or give out the site that has it
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What is asked of the ring's keys.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Say which keys every box has, by fingerprint, and what is waited for
+    #[command(after_help = "Example: ashlarctl ring status --json | jq -r '.boxes[].lacks'")]
+    Status {
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace the ring's key on every box, and with it what proves a box and seals the CA
+    ///
+    /// Says first what would change. The new key is made on a box and goes to the others
+    /// over mutual TLS. All that are on take it, then use it, then forget the old one; one
+    /// that is off takes it when it is back, while it has its place in the cluster. No box
+    /// is unreachable for the others meanwhile, and a power cut only makes it go on.
+    #[command(after_help = "\
+Examples:
+  ashlarctl ring rotate --dry-run    what would change
+  ashlarctl ring rotate --yes && ashlarctl ring site --to site.toml
+  ashlarctl --site shop ring rotate  the same from a workstation, with a pass")]
+    Rotate(Rotate),
+    /// Give out the site with the ring's new key, for new boxes and their sticks
+    ///
+    /// Root has it on every box. By a pass it is given out once for each key. It is a
+    /// secret: who has it can join the cluster.
+    #[command(after_help = "Example: ashlarctl --site shop ring site --to keys/shop/site.new.toml")]
+    Site {
+        /// Write it here, readable by you alone, and never over a file that is there;
+        /// without it, to the standard output.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// `ashlarctl ring rotate`.
+#[derive(Debug, clap::Args)]
+struct Rotate {
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not wait until it is over.
+    #[arg(long)]
+    no_wait: bool,
+    /// Wait no longer than so many seconds; it goes on by itself.
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    /// One JSON object, and nothing else; needs --yes or --dry-run.
+    #[arg(long)]
+    json: bool,
+}
 
 /// How often is asked how far it is.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(client: &Client, options: &cli::Ring) -> Result<ExitCode> {
-    match &options.what {
-        RingWhat::Status { json } => status(client, *json).await,
-        RingWhat::Rotate(options) => rotate(client, options).await,
-        RingWhat::Site { to } => site(client, to.as_deref()).await,
+pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
+    match &args.verb {
+        Verb::Status { json } => status(client, *json).await,
+        Verb::Rotate(options) => rotate(client, options).await,
+        Verb::Site { to } => site(client, to.as_deref()).await,
     }
 }
 
@@ -61,7 +122,7 @@ const fn stage(stage: RotationStage) -> &'static str {
     }
 }
 
-async fn rotate(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
+async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
     let would = asked(client, true).await?;
     if !options.json {
         for line in &would.target.lines {
@@ -93,7 +154,7 @@ async fn rotate(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
 }
 
 /// Says how far it is, whenever that changes.
-async fn follow(client: &Client, options: &cli::Rotate) -> Result<ExitCode> {
+async fn follow(client: &Client, options: &Rotate) -> Result<ExitCode> {
     let until = Instant::now() + Duration::from_secs(options.timeout);
     let mut said = String::new();
     let last = loop {

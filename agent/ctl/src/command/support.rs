@@ -1,6 +1,5 @@
 //! `ashlarctl support bundle`: one file to hand to whoever helps.
 
-use crate::cli::{self, SupportWhat};
 use anyhow::{Context, Result, bail};
 use ashlar_api::{Client, Support};
 use jiff::Timestamp;
@@ -11,8 +10,40 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tempfile::NamedTempFile;
 
-pub(crate) async fn run(client: &Client, options: &cli::Support) -> Result<ExitCode> {
-    let SupportWhat::Bundle { to, json } = &options.what;
+/// Collect what somebody needs who is asked what is wrong
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What is collected.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// One file with status, history, units, hardware and journals of a box
+    ///
+    /// A tar.zst to hand to whoever helps, readable by you alone. No key, PIN or password
+    /// of the site is in it: where a journal quotes one, it is taken out. Names,
+    /// addresses, serial numbers and what programs wrote to the journal are in it. Root
+    /// and admins may have it.
+    #[command(after_help = "\
+Examples:
+  ashlarctl support bundle                    into this directory, named by box and time
+  ashlarctl support bundle --to shop.tar.zst && tar --zstd -tf shop.tar.zst
+  ashlarctl --site shop --node ashlar-4f0c21aa support bundle")]
+    Bundle {
+        /// Write it here instead of into this directory, under the box's name; never over
+        /// a file that is there.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// One JSON object, and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
+    let Verb::Bundle { to, json } = &args.verb;
     let now = Timestamp::now();
     // Whether it can be written is known before anybody waits for it.
     let (folder, path) = match to {

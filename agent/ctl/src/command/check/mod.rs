@@ -4,8 +4,8 @@
 mod judge;
 mod look;
 
+use crate::NOT_READY;
 use crate::style::{bad, faint, good, heading, plain, waiting};
-use crate::{NOT_READY, cli};
 use anyhow::Result;
 use ashlar_api::Client;
 use judge::{Facts, Line, Verdict, judge};
@@ -13,10 +13,38 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
+const EXAMPLES: &str = "\
+As root it also writes a file to the volume and reads it back, and looks at this box's \
+certificate. It ends with 3 when a line is marked ! or ✘.
+
+Examples:
+  ashlarctl check                 every part, and what cures what is wrong
+  ashlarctl check --json | jq -r '.checks[] | select(.cure) | .words'
+  ashlarctl check --schema        what --json prints, as JSON Schema";
+
+/// Check this box part by part: ring, certificates, storage, Swarm, time, disk, network
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Print the JSON Schema of that object, and do nothing else.
+    #[arg(long, conflicts_with = "json")]
+    schema: bool,
+}
+
 /// What `--json` prints, as JSON Schema.
 pub(crate) const SCHEMA: &str = include_str!("schema.json");
 
-pub(crate) async fn run(client: &Client, options: &cli::Check) -> Result<ExitCode> {
+impl Args {
+    /// A schema is of no box.
+    pub(crate) fn is_of_one_box(&self) -> bool {
+        !self.schema
+    }
+}
+
+pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     if options.schema {
         std::io::stdout().write_all(SCHEMA.as_bytes())?;
         return Ok(ExitCode::SUCCESS);

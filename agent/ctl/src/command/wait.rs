@@ -1,17 +1,56 @@
 //! `ashlarctl wait`.
 
-use crate::{NOT_READY, cli};
+use crate::NOT_READY;
 use anyhow::Result;
 use ashlar_api::{Client, ClientError, Phase, Status};
+use clap::{ValueEnum, builder::PossibleValue};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
+/// Wait until this node has reached a phase, or until time is up
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Until this phase holds.
+    #[arg(
+        long,
+        short,
+        value_name = "PHASE",
+        default_value = "ready",
+        conflicts_with = "answering"
+    )]
+    phase: Wanted,
+    /// Until the agent answers, whatever it says.
+    #[arg(long)]
+    answering: bool,
+    /// Give up after this many seconds.
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    /// The status when the wait is over, as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A [`Phase`] as a word of the command line.
+#[derive(Clone, Copy, Debug)]
+struct Wanted(Phase);
+
+impl ValueEnum for Wanted {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Phase::{Identity, Pki, Ready, Ring, Storage, Swarm};
+        &[Self(Identity), Self(Ring), Self(Pki), Self(Storage), Self(Swarm), Self(Ready)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.as_str()))
+    }
+}
+
 /// How often the agent is asked. It answers from memory, over a local socket.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
-pub(crate) async fn run(client: &Client, options: &cli::Wait) -> Result<ExitCode> {
+pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     let wanted = (!options.answering).then_some(options.phase.0);
     let deadline = Instant::now() + Duration::from_secs(options.timeout);
     let mut tick = tokio::time::interval(ASK_EVERY);

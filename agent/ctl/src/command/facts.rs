@@ -1,0 +1,26 @@
+//! Verbs that ask for facts and have nothing else to be told: their option, and how facts
+//! are shown.
+
+use anyhow::Result;
+use serde::Serialize;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What a verb is told that has nothing else to be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Facts {
+    /// One JSON object, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// As JSON, or in words.
+pub(crate) fn show<T: Serialize>(
+    facts: &T,
+    json: bool,
+    words: fn(&T) -> String,
+) -> Result<ExitCode> {
+    let text = if json { serde_json::to_string(facts)? + "\n" } else { words(facts) };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
