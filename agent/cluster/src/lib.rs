@@ -42,7 +42,7 @@ pub use merging::*;
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
-pub use plan::{fence, gives_up_copies, plan};
+pub use plan::{fence, gives_up_copies, hands_over, plan};
 pub use quorum::*;
 pub use roster::*;
 pub use rotation::{

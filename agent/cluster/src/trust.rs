@@ -297,6 +297,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         }
     }
 

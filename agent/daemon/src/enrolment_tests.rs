@@ -105,6 +105,7 @@ impl Founder {
                 witness: false,
                 keeps: None,
                 yields: None,
+                hand: None,
             });
         });
     }
