@@ -35,6 +35,7 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
          sha256sum </srv/cluster/takings",
     )?;
 
+    managers_first(&mut left);
     // Asked on a box that does not lead.
     let desk = left[0];
     let (name, remove) = (&was.name, format!("ashlarctl node remove {}", was.name));
@@ -129,6 +130,7 @@ fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
         }
     }
     let stolen = stolen.context("a box with a copy that does not lead")?;
+    managers_first(&mut left);
     let was = stolen.status()?.identity.context("an identity")?;
     let (name, desk) = (&was.name, left[0]);
     stolen.sh("echo before >/srv/cluster/till")?;
@@ -166,6 +168,14 @@ fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
     stolen.sh("systemctl start ashlar-agent")?;
     fleet.until("it is out", PATIENCE, || out(&stolen))?;
     fleet.consoles_are_clean()
+}
+
+/// Puts those that manage the Swarm first: the others have no say over the rest.
+fn managers_first(nodes: &mut [Node<'_>]) {
+    nodes.sort_by_cached_key(|node| {
+        let manages = node.status().ok().and_then(|status| status.swarm).is_some_and(|s| s.manager);
+        !manages
+    });
 }
 
 /// Whether it says that it is out.

@@ -43,7 +43,21 @@ pub const fn copies(replicas: u8) -> Options {
     }
 }
 
+/// The same of two copies of which the first one's side handed over: either may write
+/// by itself, and only the second one's box has the volume mounted.
+pub const HANDED_OVER: Options = &[
+    ("cluster.self-heal-daemon", "on"),
+    ("cluster.quorum-type", "fixed"),
+    ("cluster.quorum-count", "1"),
+];
+
 impl Volume {
+    /// The options that say who may write, as they should be now.
+    #[must_use]
+    pub const fn who_writes(&self) -> Options {
+        if self.is_handed_over() { HANDED_OVER } else { copies(self.replicas) }
+    }
+
     /// Whether the bricks that run may take writes in every set, by the rule of
     /// [`copies`]. Without that GlusterFS answers not even a read. One copy and a
     /// witness may, unless that copy missed something: of that GlusterFS answers nothing.
@@ -52,7 +66,8 @@ impl Volume {
         let quorate = |set: &[Brick]| {
             let online = set.iter().filter(|b| b.online).count();
             let (twice, all) = (online * 2, set.len());
-            twice > all || (twice == all && set.first().is_some_and(|b| b.online))
+            let decides = self.decides().or(set.first());
+            twice > all || (twice == all && decides.is_some_and(|b| b.online))
         };
         self.started && !self.missed() && !self.bricks.is_empty() && self.sets().all(quorate)
     }

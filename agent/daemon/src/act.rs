@@ -54,6 +54,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::Rebalance { .. } => storage.rebalance().await,
             Step::NoteSpread { sets } => storage.note_spread(*sets).await,
             Step::TuneVolume => storage.tune().await,
+            Step::HandOver { turn, .. } => self.hand_over(*turn).await,
+            Step::HandBack { turn } => storage.hand_back(*turn).await,
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
             Step::Remount => self.remount().await,

@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) masked: BTreeSet<String>,
     /// Nodes whose copy lacks something.
     pub(crate) lacking: BTreeSet<IpAddr>,
+    /// Whether both copies are whole.
+    pub(crate) whole: bool,
     /// Parts that never answer.
     pub(crate) hung: BTreeSet<Part>,
 }
@@ -331,6 +333,21 @@ impl Storage for Fake {
 
     async fn lacking(&self) -> Result<BTreeSet<IpAddr>> {
         Ok(self.world().lacking.clone())
+    }
+
+    async fn is_whole(&self) -> Result<()> {
+        if self.world().whole { Ok(()) } else { bail!("not every copy is whole") }
+    }
+
+    async fn hand_over(&self, turn: u32) -> Result<()> {
+        let noted = self.paths.as_ref().is_some_and(|paths| paths.handed_over().exists());
+        self.call(format!("hand over, turn {turn}{}", if noted { ", noted" } else { "" }));
+        Ok(())
+    }
+
+    async fn hand_back(&self, turn: u32) -> Result<()> {
+        self.call(format!("hand back, turn {turn}"));
+        Ok(())
     }
 
     async fn tune(&self) -> Result<()> {

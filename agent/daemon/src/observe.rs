@@ -151,9 +151,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
-        let lost = match identity::load(&self.paths)? {
-            Some(me) => self.lost_place(&me.id)?,
-            None => None,
+        let (lost, handed_over) = match identity::load(&self.paths)? {
+            Some(me) => (self.lost_place(&me.id)?, self.gave_away(&me.id)?),
+            None => (None, None),
         };
         // One box by itself carries all there is.
         let witness = self.wanted.storage
@@ -182,6 +182,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             cpu_pressure: cpu_pressure(&self.paths.cpu_pressure()),
             place,
             clock: clock::look(&self.paths, Timestamp::now()),
+            goes_down: self.goes_down.get(),
+            handed_over,
         })
     }
 

@@ -170,6 +170,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         };
         let listed = |status| {
             let ring = vec![member("a", MemberStatus::Alive), member("b", status)];

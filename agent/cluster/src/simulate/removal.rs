@@ -38,6 +38,10 @@ pub enum Fault {
     NobodyLooks,
     /// That a cluster dissolves is forgotten at a power cut.
     NobodyWritesDown,
+    /// The other one of two is let go on before it is on disk that it was.
+    NotedLast,
+    /// The second of two loses its right only after the first has it again.
+    TakenLast,
 }
 
 impl Simulation {

@@ -107,6 +107,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         };
         fs::create_dir_all(paths.run()).unwrap();
         agent_config(paths, &with, &tags).unwrap()

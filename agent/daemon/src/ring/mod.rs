@@ -62,6 +62,7 @@ impl From<Member> for RingMember {
             keys: tags.as_ref().and_then(|t| t.keys.clone()),
             keeps: tags.as_ref().and_then(|t| t.keeps),
             yields: tags.as_ref().and_then(|t| t.yields.clone()),
+            hand: tags.as_ref().and_then(|t| t.hand),
             cluster: tags.and_then(|t| t.cluster),
         }
     }

@@ -225,6 +225,7 @@ mod tests {
                 witness: false,
                 keeps: None,
                 yields: None,
+                hand: None,
             };
             let wake = Arc::new(Notify::new());
             let ring = Serf::new(&paths, wake.clone());

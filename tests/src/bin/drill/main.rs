@@ -59,6 +59,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture witness::",
     },
     Drill {
+        name: "two",
+        what: "two lab nodes: one is switched off in order, the other one goes on, and hands back",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture two::",
+    },
+    Drill {
         name: "reset",
         what: "a VM is reset with its site, its power cut while its disk is emptied",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
