@@ -295,12 +295,16 @@ fn a_reset_that_loses_power_at_any_call_is_finished_by_the_next_boot() {
 #[test]
 fn a_reset_from_the_menu_says_so_first_and_notes_it_before_anything_is_gone() {
     let machine = resetting(false);
-    machine.tool("sleep", "cat $top/dev/ashlar/state >$top/during; [ $1 = 30 ]");
+    machine.tool("sleep", "cat $top/dev/ashlar/state >>$top/during; [ $1 = 10 ]");
     // Power fails at the first discard.
     machine.write("fails-at", "2before\n");
     assert!(!machine.asked("reset-disk", "menu").status.success());
-    assert_eq!(fs::read_to_string(machine.at("during")).unwrap(), "old");
-    assert!(fs::read_to_string(machine.at("dev/tty1")).unwrap().contains("30 seconds"));
+    assert_eq!(fs::read_to_string(machine.at("during")).unwrap(), "oldoldold");
+    let screen = fs::read_to_string(machine.at("dev/tty1")).unwrap();
+    assert!(screen.starts_with("\x1b[2J"), "the kernel's lines stand above it: {screen}");
+    for words in ["begins in 30 seconds", "\n20 seconds", "\n10 seconds"] {
+        assert!(screen.contains(words), "{screen}");
+    }
     let mark = fs::read(machine.at(MARK)).unwrap();
     assert_eq!(mark, format!("\x07\0\0\0{NOTE}").as_bytes());
     // It goes on without asking again, whatever is chosen then.
@@ -371,29 +375,36 @@ fn a_reset_that_an_older_release_noted_is_carried_out() {
 
 #[test]
 fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() {
+    const TITLE: &str = "This box could not start.";
     let machine = Machine::new();
     machine.write("sys/class/tty/console/active", "tty0 ttyS0\n");
     machine.write("dev/ttyS0", "");
     machine.tool(
         "systemctl",
+        // What waits for a disk gives up while the page is there already.
         "case $1 in\n\
-         list-units) echo \"ashlar-disk.service loaded failed failed The disk\" ;;\n\
+         list-units) [ ! -e $top/slept ] || echo \"ashlar-disk.service loaded failed\" ;;\n\
          show) echo \"The disk that this box was booted from\" ;;\n\
          esac",
     );
     machine.tool("journalctl", "echo \"No disk holds the root of this release.\"");
-    machine.tool("dmesg", "echo \"nvme0: I/O error\"");
-    machine.tool("sleep", "echo \"$1\" >$top/slept");
+    let again = "[   1.5] nvme0: I/O error\\n[   1.7] nvme0: I/O error";
+    machine.tool("dmesg", &format!("printf '[ 1.2] ata1: no link\\n{again}\\n'"));
+    machine.tool("sleep", "echo \"$1\" >>$top/slept");
     let output = machine.with("show-failure", "", &["300"]);
     assert!(output.status.success(), "{}", said(&output));
     for console in ["dev/tty1", "dev/ttyS0"] {
-        let page = fs::read_to_string(machine.at(console)).unwrap();
+        let pages = fs::read_to_string(machine.at(console)).unwrap();
+        let told: Vec<_> = pages.split(TITLE).skip(1).collect();
+        assert!(told[0].contains("in 5 minutes") && !told[0].contains("No disk holds"), "{pages}");
+        // On a serial console only what is new comes again.
+        assert_eq!(told.len(), if console == "dev/tty1" { 30 } else { 2 }, "{console}");
+        let page = told.last().unwrap();
         for words in [
-            "This box could not start.",
             "ashlar-disk.service  The disk that this box was booted from",
             "No disk holds the root of this release.",
-            "nvme0: I/O error",
-            "Nothing needs to be typed, and nothing can be: it tries again in 5 minutes.",
+            "\n      ata1: no link\n      nvme0: I/O error\n\n",
+            "Nothing needs to be typed, and nothing can be: it tries again in ",
         ] {
             assert!(page.contains(words), "{console} lacks {words:?}:\n{page}");
         }
@@ -401,7 +412,7 @@ fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() 
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         assert!(last.starts_with('─'), "something covers its end: {last}");
     }
-    assert_eq!(fs::read_to_string(machine.at("slept")).unwrap(), "300\n");
+    assert_eq!(fs::read_to_string(machine.at("slept")).unwrap(), "10\n".repeat(30));
 
     // What would be a shell is this page, before and after the root is there; whatever
     // becomes of the page, the box restarts.
