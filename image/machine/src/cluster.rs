@@ -156,6 +156,17 @@ impl Cluster {
         self.link(node, true)
     }
 
+    /// Plugs a lab node's cable into another switch, beside those of the nodes that were
+    /// parted before, until [`Self::restore`], or until it loses power.
+    pub fn part(&self, node: &str) -> Result<()> {
+        let node = self.node(node)?;
+        self.on(node)?;
+        match self.record.backend {
+            Backend::Vm => Err(Error::LabOnly { verb: "part" }),
+            Backend::Lab => self.lab().part(node),
+        }
+    }
+
     /// Runs a command in a node as root. A VM that still boots is waited for.
     pub fn exec(&self, node: &str, exec: &Exec) -> Result<Finished> {
         let node = self.node(node)?;

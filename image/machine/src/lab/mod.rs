@@ -111,6 +111,11 @@ impl Lab<'_> {
         network::link(&self.record.name, node, up)
     }
 
+    /// Plugs the network cable into another switch.
+    pub(crate) fn part(&self, node: &NodeRecord) -> Result<()> {
+        network::part(&self.record.name, node)
+    }
+
     /// Runs a command in the node.
     pub(crate) fn exec(
         &self,

@@ -53,6 +53,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture growing::",
     },
     Drill {
+        name: "meet",
+        what: "two lab nodes, each of which founded a cluster, meet: one holds data, or both do",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture meeting::",
+    },
+    Drill {
         name: "witness",
         what: "two lab nodes and a witness: either of the two fails, and comes back without the other",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
