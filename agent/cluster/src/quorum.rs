@@ -32,16 +32,32 @@ pub const fn copies(replicas: u8) -> Options {
     match replicas {
         // GlusterFS refuses these for a volume without copies.
         0..=1 => &[],
-        _ => &[
-            ("cluster.self-heal-daemon", "on"),
-            ("cluster.quorum-type", "auto"),
-            // A cable that is out for some ten seconds costs a copy a few writes, and not
-            // every self-heal daemon the connection whose return would set it to work: what
-            // was missed then waits until it looks by itself, by default for ten minutes.
-            ("cluster.heal-timeout", "60"),
-        ],
+        2 => HEALED,
+        _ => VOTED,
     }
 }
+
+/// Of copies that heal each other.
+const HEALED: Options = &[
+    ("cluster.self-heal-daemon", "on"),
+    ("cluster.quorum-type", "auto"),
+    // A cable that is out for some ten seconds costs a copy a few writes, and not
+    // every self-heal daemon the connection whose return would set it to work: what
+    // was missed then waits until it looks by itself, by default for ten minutes.
+    ("cluster.heal-timeout", "60"),
+];
+
+/// The same of three copies, or two and a witness.
+const VOTED: Options = &[
+    HEALED[0],
+    HEALED[1],
+    HEALED[2],
+    // All lose their power while a file replaces another, and come back one after the other
+    // under load: two copies then may blame each other, the third one itself. None of them
+    // is right for GlusterFS, and the name cannot be read any more until a person decides.
+    // What was acknowledged is on a majority: when all three are there, that is right.
+    ("cluster.favorite-child-policy", "majority"),
+];
 
 /// The same of two copies of which the first one's side handed over: either may write
 /// by itself, and only the second one's box has the volume mounted.
@@ -146,6 +162,7 @@ mod tests {
     #[test]
     fn copies_are_written_by_a_majority_only() {
         assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
+        assert!(copies(3).starts_with(copies(2)), "what three have, two have");
         assert!(copies(2).contains(&("cluster.quorum-type", "auto")));
         assert!(copies(1).is_empty());
     }
