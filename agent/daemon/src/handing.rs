@@ -4,7 +4,7 @@
 use crate::host::Host;
 use crate::node::{ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
 use crate::ring::Ring;
-use crate::state;
+use crate::state::{self, Versioned};
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result, anyhow};
@@ -29,6 +29,9 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 /// The version that this release reads and writes.
 const VERSION: u32 = 1;
+
+const FILE: Versioned =
+    Versioned { reads: VERSION..=VERSION, cure: "go back to the newer release" };
 
 /// `handed-over.json`: on disk before the other box may go on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,10 +71,8 @@ pub(crate) async fn take_down(power: Power) -> Result<()> {
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// The turn that this node gave away last, if it ever did.
     pub(crate) fn gave_away(&self, id: &NodeId) -> Result<Option<u32>> {
-        let path = self.paths.handed_over();
-        let Some(note) = state::read_json::<Note>(&path)? else { return Ok(None) };
-        state::must_be_of_version(&path, note.version, VERSION)?;
-        Ok(Some(note).filter(|note| note.id == *id).map(|note| note.turn))
+        let note: Option<Note> = FILE.read(&self.paths.handed_over())?;
+        Ok(note.filter(|note| note.id == *id).map(|note| note.turn))
     }
 
     /// Stops to work, looks once more whether both copies are whole, writes down that
