@@ -557,6 +557,7 @@ fn the_observations_reach_every_kind_of_step() {
     remove-stack
     renew-certificate
     replace-brick
+    restart bricks
     restart engine
     restart storage
     restart-engine
