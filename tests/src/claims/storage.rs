@@ -67,7 +67,9 @@ pub fn what_another_box_wrote_over_files_is_read(fleet: &Fleet) -> Result<()> {
 /// When it is not.
 pub fn a_name_that_is_two_files_is_what_most_copies_have(fleet: &Fleet) -> Result<()> {
     let (writer, odd) = (fleet.node(1), fleet.node(2));
-    writer.sh("mkdir /srv/cluster/twice && echo kept >/srv/cluster/twice/name && sync -f /srv/cluster")?;
+    writer.sh(
+        "mkdir /srv/cluster/twice && echo kept >/srv/cluster/twice/name && sync -f /srv/cluster",
+    )?;
     // Its brick is started again by itself.
     odd.sh("cd /data/bricks/clusterfs/brick* && pkill -KILL -x glusterfsd && \
             gfid() { getfattr -n trusted.gfid -e hex $1 2>/dev/null | sed -n s/^trusted.gfid=0x//p; } && \
