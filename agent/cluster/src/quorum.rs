@@ -19,6 +19,9 @@ pub const COMMON: Options = &[
     // A full set sends new files elsewhere. At the default of 10 % of free room files
     // also do not move to a new set, however much that is.
     ("cluster.min-free-disk", "3%"),
+    // The engine keeps the Swarm's Raft beside a brick, in pieces of 64 MB. Files leave it
+    // room: a brick looks how much there is every five seconds. The default is 1 %.
+    ("storage.reserve", "512MB"),
     // Nothing rotates these logs, and at INFO they grow by megabytes a day.
     ("diagnostics.brick-log-level", "WARNING"),
     ("diagnostics.client-log-level", "WARNING"),
@@ -52,10 +55,10 @@ const VOTED: Options = &[
     HEALED[0],
     HEALED[1],
     HEALED[2],
-    // All lose their power while a file replaces another, and come back one after the other
-    // under load: two copies then may blame each other, the third one itself. None of them
-    // is right for GlusterFS, and the name cannot be read any more until a person decides.
-    // What was acknowledged is on a majority: when all three are there, that is right.
+    // All lose their power, or their room, while a file replaces another, and come back one
+    // after the other: two copies of the directory may blame each other then, the third one
+    // itself. None of them is right for GlusterFS, and the name cannot be read any more until
+    // a person decides. What was acknowledged is on a majority: with all three that is right.
     ("cluster.favorite-child-policy", "majority"),
 ];
 
