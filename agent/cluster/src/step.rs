@@ -75,9 +75,6 @@ pub enum Daemon {
     Ring,
     /// GlusterFS management daemon.
     Storage,
-    /// This node's bricks and self-heal daemon: the leader lets those that ended be
-    /// started.
-    Bricks,
     /// Docker.
     Engine,
 }
@@ -416,8 +413,8 @@ impl Step {
             | Self::Yield { .. }
             | Self::StandFast
             | Self::AdoptRingKey => Phase::Pki,
-            Self::Start { daemon: Daemon::Storage | Daemon::Bricks }
-            | Self::Restart { daemon: Daemon::Storage | Daemon::Bricks }
+            Self::Start { daemon: Daemon::Storage }
+            | Self::Restart { daemon: Daemon::Storage }
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
@@ -522,9 +519,6 @@ impl Step {
         }
         if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
             return &[Part::Ring, Part::Mount, Part::Engine];
-        }
-        if matches!(self, Self::Restart { daemon: Daemon::Bricks }) {
-            return &[Part::Bricks];
         }
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],

@@ -8,7 +8,6 @@ impl Display for Daemon {
         f.pad(match self {
             Self::Ring => "ring",
             Self::Storage => "storage daemon",
-            Self::Bricks => "brick or self-heal daemon",
             Self::Engine => "container engine",
         })
     }
