@@ -556,7 +556,6 @@ fn the_observations_reach_every_kind_of_step() {
     remove-stack
     renew-certificate
     replace-brick
-    restart bricks
     restart engine
     restart storage
     restart-engine
