@@ -11,6 +11,8 @@ mod machine;
 mod profiles;
 mod removing;
 mod reset;
+mod rotating;
 mod stick;
 mod vm;
 mod witness;
+mod writing;
