@@ -1,7 +1,7 @@
 //! The ring's key is replaced under its users' hands: `just drill ring-rotate`.
 
 use crate::writing;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use ashlar_api::{RingAnswer, RotationStage};
 use ashlar_pki::Store;
 use ashlar_site::Site;
