@@ -12,6 +12,7 @@ mod meeting;
 mod profiles;
 mod removing;
 mod reset;
+mod rotating;
 mod stick;
 mod two;
 mod vm;

@@ -154,6 +154,15 @@ impl Fleet {
         Node { fleet: self, name: &self.names[number - 1] }
     }
 
+    /// Gives this site to lab nodes that are switched on for the first time from now on.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn hand_out(&self, site: &Site) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        Ok(self.cluster.hand_out(&site::write(site, directory.path())?)?)
+    }
+
     /// Presses a node's power button.
     ///
     /// # Errors

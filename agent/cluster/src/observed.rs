@@ -214,6 +214,9 @@ pub struct Ring {
     /// Milliseconds since the set of live members, or the cluster of one or what it keeps,
     /// last changed.
     pub quiet_ms: u64,
+    /// Another box on the segment tells that the site had this node's ring key before.
+    #[serde(default)]
+    pub outdated: bool,
 }
 
 /// One ring member, with the tags that Ashlar's nodes carry decoded.

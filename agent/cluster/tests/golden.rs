@@ -137,6 +137,14 @@ golden! {
     a_disk_that_was_copied_is_not_its_twin: moved(true);
     a_copy_that_a_person_makes_a_box_of_its_own_begins_anew:
         but(moved(true), |o| o.retired = true);
+    a_box_with_a_site_of_before_founds_nothing_and_says_why:
+        but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().outdated = true);
+    a_box_that_was_away_while_the_ring_s_key_was_replaced_is_told_so:
+        but(settled(2, 3), |o| {
+            let ring = o.ring.as_mut().unwrap();
+            ring.outdated = true;
+            ring.members.retain(|m| m.id == Some(id(2)));
+        });
     a_network_that_is_tried_is_told:
         but(settled(1, 3), |o| o.place.change = Some(NetworkChange::Trying));
     a_network_that_was_undone_is_told_with_why:

@@ -447,6 +447,11 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         ("found-only-when-alone", new_node(1, vec![member(1), failed(open(2))]), Step::Found),
         ("found-only-when-alone", new_node(1, vec![member(1), mute]), Step::Found),
+        (
+            "found-only-when-alone",
+            but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().outdated = true),
+            Step::Found,
+        ),
         ("found-only-smallest", new_node(2, vec![member(1), member(2)]), Step::Found),
         ("found-only-smallest", new_node(1, vec![member(1), member(1)]), Step::Found),
         ("found-only-smallest", new_node(1, vec![member(2)]), Step::Found),

@@ -84,12 +84,14 @@ fn handing() -> impl Strategy<Value = Observed> {
 fn ring() -> impl Strategy<Value = Ring> {
     let quiet = prop_oneof![Just(0), Just(9_999), Just(10_000), Just(30_000), Just(600_000)];
     let alone = prop_oneof![2 => Just(false), 1 => Just(true)];
-    (vec(member(), 0..9), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
+    let outdated = prop_oneof![3 => Just(false), 1 => Just(true)];
+    let parts = (vec(member(), 0..9), quiet, alone, outdated);
+    parts.prop_map(|(mut members, quiet_ms, alone, outdated)| {
         if alone {
             members.iter_mut().for_each(|m| m.cluster = None);
         }
         members.push(situations::member(1));
-        Ring { members, quiet_ms }
+        Ring { members, quiet_ms, outdated }
     })
 }
 

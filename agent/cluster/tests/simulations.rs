@@ -235,6 +235,12 @@ fn a_box_that_was_away_and_is_given_no_key_is_found() {
 }
 
 #[test]
+fn a_box_with_the_old_site_that_is_told_nothing_is_found_to_found_a_cluster_apart() {
+    let found = finds(Scenario::RingKey, Fault::OldSiteGoesUnsaid);
+    assert!(found.iter().any(|why| why.contains("with the old site founded")), "{found:?}");
+}
+
+#[test]
 fn clusters_that_were_founded_apart_become_one_and_lose_nothing() {
     play(Scenario::Meet, &[(2, 100), (3, 100), (4, 60), (5, 30), (6, 10)]);
 }

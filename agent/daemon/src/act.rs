@@ -42,7 +42,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
             Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
-            Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
+            Step::AdoptRingKey => self.adopt_ring_key(),
             Step::TakeRingKey { key, via } => self.take_ring_key(key, via).await,
             Step::UseRingKey { key } => self.use_ring_key(key).await,
             Step::DropRingKeys { keep } => self.drop_ring_keys(keep).await,

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Keys of before that everybody was told of.
+    pub(crate) former_told: Vec<String>,
     pub(crate) volume: Option<Volume>,
     pub(crate) swarm: ashlar_cluster::Swarm,
     pub(crate) of_people: Vec<String>,
@@ -252,6 +254,14 @@ impl Ring for Fake {
     async fn set_keys(&self, keys: &[Zeroizing<ashlar_pki::RingKey>]) -> Result<()> {
         self.call("set the ring's keys");
         crate::site_store::write_keyring(self.paths.as_ref().unwrap(), keys)
+    }
+
+    fn tell_former_keys(&self, marks: &[String]) {
+        self.world().former_told = marks.to_vec();
+    }
+
+    fn is_told_former(&self, _: &str) -> bool {
+        false
     }
 
     async fn set_tags(&self, tags: &Tags) -> Result<()> {

@@ -238,7 +238,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let members = members.context("this node takes no part in it yet")?;
         let members: Vec<_> = members.into_iter().map(RingMember::from).collect();
         let quiet_ms = self.quiet.borrow_mut().note(&members, since_boot_ms());
-        Ok(ashlar_cluster::Ring { members, quiet_ms })
+        let key = self.trust().and_then(|trust| trust.ring_key());
+        let outdated = key.is_ok_and(|key| {
+            let mark = ashlar_site::RingKey::new(*key).replaced_mark();
+            self.effects.ring.is_told_former(&mark)
+        });
+        Ok(ashlar_cluster::Ring { members, quiet_ms, outdated })
     }
 
     async fn observe_storage(&self) -> Result<ashlar_cluster::Storage> {

@@ -180,7 +180,7 @@ mod tests {
                     founder: true,
                     swarm: true,
                 }),
-                ring: Some(Ring { members: ring, quiet_ms: 0 }),
+                ring: Some(Ring { members: ring, ..Ring::default() }),
                 pki: Pki { struck_off: [NodeId("b".into())].into(), ..Pki::default() },
                 ..Observed::default()
             };

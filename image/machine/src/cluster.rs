@@ -10,7 +10,7 @@ use nix::fcntl::Flock;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -119,6 +119,12 @@ impl Cluster {
                 }
             })
             .collect()
+    }
+
+    /// Gives nodes that have no site yet this one, at their next start: those of a lab
+    /// that got one before.
+    pub fn hand_out(&self, site: &Path) -> Result<()> {
+        store::keep_site(site, &self.dir).map(drop)
     }
 
     /// Powers a node on.

@@ -79,7 +79,8 @@ impl Simulation {
         let mut members = vec![self.member(n, MemberStatus::Alive, &view.tags)];
         members
             .extend(view.others.iter().map(|(o, (status, tags))| self.member(*o, *status, tags)));
-        Some(Ring { members, quiet_ms: self.now - view.changed_at })
+        let (quiet_ms, outdated) = (self.now - view.changed_at, self.is_outdated(n));
+        Some(Ring { members, quiet_ms, outdated })
     }
 
     fn member(&self, n: usize, status: MemberStatus, tags: &Tags) -> RingMember {

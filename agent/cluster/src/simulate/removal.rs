@@ -34,6 +34,8 @@ pub enum Fault {
     EveryBoxHasTheKey,
     /// Nobody gives the ring's new key to a box that was away.
     NoKeyForWhoWasAway,
+    /// Nobody tells a box with the old site that the ring's key was replaced.
+    OldSiteGoesUnsaid,
     /// The volume is said to be empty, whatever is in it.
     NobodyLooks,
     /// That a cluster dissolves is forgotten at a power cut.

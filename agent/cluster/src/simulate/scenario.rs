@@ -67,7 +67,7 @@ pub enum Scenario {
     WitnessGrows,
     /// All are ready, then a person has the ring's key replaced, twice in some runs. Some
     /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
-    /// and power is cut. A fresh box comes at last, with the new site.
+    /// and power is cut. A fresh box comes at last, with the new site, and one with the old.
     RingKey,
     /// Two groups or three, each of which founds a cluster apart from the others; then
     /// they meet. Data is in none of them, in one or in several, or comes in late; power is
@@ -283,9 +283,9 @@ impl Scenario {
                     ..calm
                 }
             }
-            // Besides, the fresh box.
+            // Besides, the fresh box, and one with the old site.
             Self::RingKey => Settings {
-                nodes: nodes + 1,
+                nodes: nodes + 2,
                 loss: 50,
                 failures: 50,
                 cuts: 40,

@@ -72,7 +72,7 @@ pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
         now_ms: 600_000,
         site: true,
         identity: Some(Identity { id: id(n), name: name(n), address: address(n) }),
-        ring: Some(Ring { members, quiet_ms: 60_000 }),
+        ring: Some(Ring { members, quiet_ms: 60_000, outdated: false }),
         place: Place { carrier_ms: Some(60_000), ..Place::default() },
         clock: Clock { unix: Some(NOW), ..Clock::default() },
         ..Observed::default()

@@ -47,6 +47,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
     },
     Drill {
+        name: "ring-rotate",
+        what: "the ring's key is replaced while one of three is off; a fourth comes, and an old stick",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture rotating::",
+    },
+    Drill {
         name: "growth",
         what: "three lab nodes become six while one writes; files move to a second set; one is cut",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
