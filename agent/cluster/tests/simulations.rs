@@ -237,7 +237,7 @@ fn a_box_that_was_away_and_is_given_no_key_is_found() {
 #[test]
 fn a_box_with_the_old_site_that_is_told_nothing_is_found_to_found_a_cluster_apart() {
     let found = finds(Scenario::RingKey, Fault::OldSiteGoesUnsaid);
-    assert!(found.iter().any(|why| why.contains("with the old site founded")), "{found:?}");
+    assert!(found.iter().any(|why| why.contains("one site has 2 clusters")), "{found:?}");
 }
 
 #[test]
