@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::fleet::{Fleet, Node};
-use ashlar_tests::{site, workload};
+use ashlar_tests::{claims, site, workload};
 use std::time::{Duration, Instant};
 
 /// As in the lab tier.
@@ -35,6 +35,7 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
          sha256sum </srv/cluster/takings",
     )?;
 
+    managers_first(&mut left);
     // Asked on a box that does not lead.
     let desk = left[0];
     let (name, remove) = (&was.name, format!("ashlarctl node remove {}", was.name));
@@ -109,10 +110,12 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
 }
 
 /// One of four that holds a copy is struck off while its agent is stopped, so that it
-/// hears nothing: its storage and its engine run on, and get nothing from the others.
+/// hears nothing: its storage and its engine run on, and get nothing from the others. The
+/// ring's key, which it knows, is replaced, and it is not given the new one.
 #[test]
 fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
-    let fleet = Fleet::off("lab-revoke", 4, &site::expecting(4, "lab-revoke")?)?;
+    let site = site::expecting(4, "lab-revoke")?;
+    let fleet = Fleet::off("lab-revoke", 4, &site)?;
     let all = fleet.all();
     all.iter().try_for_each(|node| fleet.start(node.name()))?;
     fleet.until_ready(&all, PATIENCE)?;
@@ -129,9 +132,15 @@ fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
         }
     }
     let stolen = stolen.context("a box with a copy that does not lead")?;
+    managers_first(&mut left);
     let was = stolen.status()?.identity.context("an identity")?;
     let (name, desk) = (&was.name, left[0]);
     stolen.sh("echo before >/srv/cluster/till")?;
+    let mount = format!(
+        "mkdir -p /run/thief && timeout 40 mount -t glusterfs {}:/clusterfs /run/thief",
+        desk.address()?
+    );
+    stolen.sh(&format!("{mount} && umount /run/thief"))?;
     stolen.sh("systemctl stop ashlar-agent")?;
 
     ensure!(!desk.try_sh(&format!("ashlarctl node revoke {name}"))?.success(), "nobody typed it");
@@ -159,13 +168,27 @@ fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
     println!("no trace of it {:.1} s after it was asked for", asked.elapsed().as_secs_f64());
     let write = stolen.try_sh("timeout 20 sh -c 'echo after >/srv/cluster/till'")?;
     ensure!(!write.success(), "it writes to the volume");
+    ensure!(!stolen.try_sh(&mount)?.success(), "it mounts the volume anew");
     fleet.until_ready(&left, PATIENCE)?;
     ensure!(desk.sh("cat /srv/cluster/till")? == "before", "another file");
+
+    desk.sh("ashlarctl ring rotate --yes --timeout 170")?;
+    for node in &left {
+        claims::an_outsider_is_refused(node, &left, &site.ring_key)?;
+    }
 
     // Was it a mistake, the box hears of it, and does nothing until it is let in.
     stolen.sh("systemctl start ashlar-agent")?;
     fleet.until("it is out", PATIENCE, || out(&stolen))?;
     fleet.consoles_are_clean()
+}
+
+/// Puts those that manage the Swarm first: the others have no say over the rest.
+fn managers_first(nodes: &mut [Node<'_>]) {
+    nodes.sort_by_cached_key(|node| {
+        let manages = node.status().ok().and_then(|status| status.swarm).is_some_and(|s| s.manager);
+        !manages
+    });
 }
 
 /// Whether it says that it is out.

@@ -85,6 +85,13 @@ impl Ashlar {
 
     /// With further words.
     #[must_use]
+    pub fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.0.args(words);
+        self
+    }
+
+    /// With one word more.
+    #[must_use]
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         self.0.arg(word);
         self

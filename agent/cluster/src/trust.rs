@@ -1,7 +1,7 @@
 //! Whom a member serves, and with what. A certificate says who calls; the ring
 //! says whether that node still has a place here.
 
-use crate::{ClusterId, Intent, MemberStatus, NodeId, RingMember};
+use crate::{ClusterId, Intent, MemberStatus, NodeId, RingMember, SwarmNode, SwarmRole};
 use std::net::IpAddr;
 
 /// On how many nodes the CA's key lies, if there are as many.
@@ -114,6 +114,17 @@ pub enum NotServed {
         /// Its host name.
         name: String,
     },
+    /// It does not manage the Swarm.
+    #[error(
+        "{name} does not manage the Swarm, and what is decided there about other boxes counts for \
+         nothing: say it at {at}"
+    )]
+    DoesNotManage {
+        /// Its host name.
+        name: String,
+        /// Boxes that do.
+        at: String,
+    },
     /// The CA key has copies enough.
     #[error("{held} other nodes hold the CA key, which is enough")]
     KeyHeldEnough {
@@ -188,6 +199,39 @@ pub fn may_hold_ca_key(
     if held < KEY_COPIES { Ok(()) } else { Err(NotServed::KeyHeldEnough { held }) }
 }
 
+/// Whether a caller may pass on what a person decided about other boxes. One that manages
+/// the Swarm may: root there can write the cluster's record anyway. Of any other box
+/// nobody takes it: a thief who has it must not have the rest taken out or reset. `seats`
+/// are the Swarm's nodes as they stand in Raft; who does not read them goes by the ring.
+/// While no box shows a Swarm all are alike.
+///
+/// # Errors
+/// [`NotServed`].
+pub fn may_pass_on(
+    caller: &Caller<'_>,
+    members: &[RingMember],
+    cluster: &ClusterId,
+    seats: &[SwarmNode],
+) -> Result<(), NotServed> {
+    may_be_served(caller, members, cluster)?;
+    let kin = || members.iter().filter(|m| m.cluster.as_ref() == Some(cluster));
+    let managers = || kin().filter(|m| m.swarm == Some(SwarmRole::Manager));
+    let manages = if seats.is_empty() {
+        kin().all(|m| m.swarm.is_none()) || managers().any(|m| is(caller, m))
+    } else {
+        seats.iter().any(|seat| seat.manager && seat.name == caller.name)
+    };
+    if manages {
+        return Ok(());
+    }
+    let by_raft = seats.iter().filter(|seat| seat.manager).map(|seat| seat.name.as_str());
+    let mut at: Vec<_> = by_raft.chain(managers().map(|m| m.name.as_str())).collect();
+    at.sort_unstable();
+    at.dedup();
+    let at = if at.is_empty() { "one that does".into() } else { at.join(" or ") };
+    Err(NotServed::DoesNotManage { name: caller.name.into(), at })
+}
+
 /// Whether a caller may have the ring's new key: a live member may, and so may a box that
 /// was away and has its place still. That one cannot be alive in the ring before it has
 /// the key, so its place is looked up in the cluster's record, by who can read it. A box
@@ -253,6 +297,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         }
     }
 
@@ -361,6 +406,38 @@ mod tests {
         assert!(may(&struck, &gone, Some(&known(false))).is_err());
         // Who is being emptied needs the ring until it is out.
         assert_eq!(may(&caller(), &[member("ab12", 1)], Some(&known(true))), Ok(()));
+    }
+
+    #[test]
+    fn a_box_that_does_not_manage_the_swarm_has_no_say_over_others() {
+        let shows = |id, last, swarm| RingMember { swarm: Some(swarm), ..member(id, last) };
+        let (manager, worker) = (SwarmRole::Manager, SwarmRole::Worker);
+        let seat = |id: &str, manager| SwarmNode {
+            id: id.into(),
+            name: format!("ashlar-{id}"),
+            address: None,
+            up: true,
+            manager,
+            reachable: manager,
+            leader: false,
+            availability: crate::Availability::Active,
+            tasks: 0,
+        };
+        let may = |own: SwarmRole, seats: &[SwarmNode]| {
+            let ring = [shows("ab12", 1, own), shows("cd34", 2, manager)];
+            may_pass_on(&caller(), &ring, &cluster(), seats)
+        };
+        assert_eq!(may(manager, &[]), Ok(()));
+        let refused = may(worker, &[]).unwrap_err().to_string();
+        assert!(refused.ends_with("say it at ashlar-cd34"), "{refused}");
+        // What stands in Raft counts, and not what a box says of itself.
+        assert!(may(manager, &[seat("ab12", false), seat("cd34", true)]).is_err());
+        assert!(may(manager, &[seat("cd34", true)]).is_err());
+        assert_eq!(may(worker, &[seat("ab12", true)]), Ok(()));
+        let before_any = [member("ab12", 1), member("cd34", 2)];
+        assert_eq!(may_pass_on(&caller(), &before_any, &cluster(), &[]), Ok(()));
+        let dead = [failed(member("ab12", 1))];
+        assert!(may_pass_on(&caller(), &dead, &cluster(), &[]).is_err());
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
             Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
-            Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
+            Step::AdoptRingKey => self.adopt_ring_key(),
             Step::TakeRingKey { key, via } => self.take_ring_key(key, via).await,
             Step::UseRingKey { key } => self.use_ring_key(key).await,
             Step::DropRingKeys { keep } => self.drop_ring_keys(keep).await,
@@ -54,6 +54,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::Rebalance { .. } => storage.rebalance().await,
             Step::NoteSpread { sets } => storage.note_spread(*sets).await,
             Step::TuneVolume => storage.tune().await,
+            Step::HandOver { turn, .. } => self.hand_over(*turn).await,
+            Step::HandBack { turn } => storage.hand_back(*turn).await,
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
             Step::Remount => self.remount().await,

@@ -6,10 +6,13 @@ use crate::people::Admission;
 use crate::serve::{ClusterApi, Decider, serve_cluster};
 use crate::swarm::Engine;
 use crate::{ring_keys, site_store};
-use ashlar_api::{BoxResetRequest, Connection, RevokedRequest, route};
+use ashlar_api::{
+    BoxMergeRequest, BoxResetRequest, ClientError, Connection, Decision, NodeAnswer, NodeRequest,
+    Refusal, RevokedRequest, RingAnswer, RingRequest, RingVerb, route,
+};
 use ashlar_cluster::{
-    ClusterId, Identity, Intent, KeyPrint, KnownBox, MemberStatus, Observed, Record, RingMember,
-    Rotation, RotationStage, Step, Swarm,
+    Availability, ClusterId, Identity, Intent, KeyPrint, KnownBox, MemberStatus, Observed, Record,
+    RingMember, Rotation, RotationStage, Step, Swarm, SwarmNode,
 };
 use ashlar_pki::enrolment::{Channel, Newcomer};
 use ashlar_pki::people::PeopleCa;
@@ -102,6 +105,7 @@ impl Founder {
                 witness: false,
                 keeps: None,
                 yields: None,
+                hand: None,
             });
         });
     }
@@ -233,6 +237,69 @@ async fn a_live_member_passes_the_reset_of_its_site_on_and_nobody_else_does() {
     founder.sees(&member);
     assert!(reset("shop", false).await.unwrap().begun);
     assert!(founder.node.paths.reset().exists());
+}
+
+#[tokio::test]
+async fn a_box_that_does_not_manage_the_swarm_has_no_other_box_taken_out_or_reset() {
+    let founder = Founder::new(114).await;
+    let root = tempfile::tempdir().unwrap();
+    let worker = founder.newcomer(root.path(), 116).await;
+    persist(&worker, &founder.enrol()).await.unwrap();
+    let trust = worker.trust().unwrap();
+    let seat = |manager| {
+        let name = worker.identity().unwrap().name;
+        let swarm = Swarm { nodes: vec![seat(&name, manager)], ..Swarm::default() };
+        founder.seen.send_replace(Arc::new(Observed { swarm: Some(swarm), ..Default::default() }));
+    };
+    let own = worker.identity().unwrap().name;
+    let refused = async |name: &str, decision, dry_run| {
+        let typed = Some(name.to_owned());
+        let request = NodeRequest { name: name.into(), decision, dry_run, typed };
+        let asked = trust.decide::<_, NodeAnswer>(&[founder.address], route::NODE, &request).await;
+        match asked.unwrap_err().downcast_ref() {
+            // It does not lead: what was asked came as far as that.
+            Some(ClientError::Refused(error)) => error.refusal == Refusal::Forbidden,
+            other => panic!("{other:?}"),
+        }
+    };
+    let reset = async |dry_run| {
+        let request = BoxResetRequest { site: "shop".into(), keep_site: true, dry_run };
+        trust.reset(founder.address, &request).await
+    };
+    let key = RingRequest { verb: RingVerb::Rotate, dry_run: false };
+    let rotate =
+        async || trust.decide::<_, RingAnswer>(&[founder.address], route::RING, &key).await;
+    seat(false);
+    for decision in [Decision::Remove, Decision::Revoke, Decision::Keep] {
+        assert!(refused("ashlar-other", decision, false).await, "{decision:?}");
+        assert!(!refused("ashlar-other", decision, true).await, "to ask costs nothing");
+        assert_eq!(refused(&own, decision, false).await, decision == Decision::Keep);
+    }
+    let words = format!("{:#}", reset(false).await.unwrap_err());
+    assert!(words.contains("does not manage the Swarm"), "{words}");
+    assert!(rotate().await.unwrap_err().to_string().contains("counts for nothing"));
+    let cluster = founder.cluster();
+    let merge = BoxMergeRequest { from: cluster, into: ClusterId("other".into()) };
+    assert!(trust.merge(founder.address, &merge).await.is_err());
+    assert!(reset(true).await.is_ok() && !founder.node.paths.reset().exists());
+    seat(true);
+    assert!(!refused("ashlar-other", Decision::Remove, false).await);
+    assert!(!rotate().await.unwrap_err().to_string().contains("counts for nothing"));
+    assert!(reset(false).await.unwrap().begun);
+}
+
+fn seat(name: &str, manager: bool) -> SwarmNode {
+    SwarmNode {
+        id: "seat".into(),
+        name: name.into(),
+        address: None,
+        up: true,
+        manager,
+        reachable: manager,
+        leader: false,
+        availability: Availability::Active,
+        tasks: 0,
+    }
 }
 
 #[tokio::test]

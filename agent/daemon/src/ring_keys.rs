@@ -116,6 +116,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         Ok(())
     }
 
+    /// Lets site and seal follow, and tells of it whoever comes with a site of before.
+    pub(crate) fn adopt_ring_key(&self) -> Result<()> {
+        self.trust()?.adopt_ring_key()?;
+        let site = ashlar_site::Site::load(&self.paths.site())?;
+        let marks: Vec<_> =
+            site.former_keys.iter().map(|key| ashlar_site::replaced_mark(key)).collect();
+        self.effects.ring.tell_former_keys(&marks);
+        Ok(())
+    }
+
     /// Forgets every other key, but for the one that passes of before are known by.
     pub(crate) async fn drop_ring_keys(&self, except: &KeyPrint) -> Result<()> {
         let keys = with_first(site_store::keyring_keys(&self.paths)?, except)?;
@@ -204,6 +214,8 @@ mod tests {
             let pki = seen(&paths);
             assert!(!pki.ring_key_changed);
             assert_eq!(pki.ring_keys, Some(keys(&new, &[&old])));
+            let told = fake.world().former_told.clone();
+            assert_eq!(told, [ashlar_site::RingKey::new(OLD).replaced_mark()]);
         }
         for _ in 0..2 {
             node.act(&Step::DropRingKeys { keep: new.clone() }, &Observed::default())

@@ -7,6 +7,16 @@ use zeroize::Zeroizing;
 /// So many keys of before are kept in mind: disks of all but the oldest boxes.
 const MOST: usize = 32;
 
+/// How a key that was replaced is called where everybody hears it, by its tag as
+/// `former-keys` has it: by a hash of that, so that nobody learns how disks are known.
+#[must_use]
+pub fn replaced_mark(former: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::new().chain_update(b"ashlar: a ring key that was replaced\n");
+    let hash = hex::encode(hash.chain_update(former).finalize());
+    hash.chars().take(16).collect()
+}
+
 /// The text of a site file with another ring key, by which disks of the old one are still
 /// known, and everything else in it as it was, a person's comments too. Nothing changes
 /// where the old key does not stand as we write keys: whoever asks has to look.
@@ -68,6 +78,12 @@ mod tests {
         assert!(third.starts_with("# Of the mall.\n") && third.contains("# nobody"));
         // One that was cut and is done again.
         assert_eq!(*with_ring_key(&third, &keys[2], &keys[2]), *third);
+        let marks: Vec<_> = site.former_keys.iter().map(|tag| replaced_mark(tag)).collect();
+        assert!(
+            marks.contains(&keys[0].replaced_mark()) && marks.contains(&keys[1].replaced_mark())
+        );
+        assert!(!marks.contains(&keys[2].replaced_mark()), "that one is in use");
+        assert!(marks.iter().all(|mark| mark.len() == 16 && !tags.contains(mark)), "{marks:?}");
         let unlike = with_ring_key(&text, &keys[1], &keys[2]);
         assert_eq!(*unlike, text, "that was not its key");
         let unlike = with_ring_key(&third, &keys[0], &keys[1]);

@@ -11,12 +11,12 @@ use ashlar_api::cluster::{
     SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
-    ApiError, BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, MAX_REQUEST, NodeRequest, Refusal,
-    RevokedRequest, RingRequest, Secret, route,
+    ApiError, BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, Decision, MAX_REQUEST, NodeRequest,
+    Refusal, RevokedRequest, RingRequest, RingVerb, Secret, route,
 };
 use ashlar_cluster::{
     Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_have_ring_key,
-    may_hold_ca_key,
+    may_hold_ca_key, may_pass_on,
 };
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
@@ -88,6 +88,21 @@ impl Session {
     ) -> Result<&NodeSubject, ApiError> {
         let subject = self.peer()?;
         self.judge(subject, rule)?;
+        Ok(subject)
+    }
+
+    /// The caller, if a person's decision about other boxes counts that it passes on. What
+    /// only asks, or concerns nobody but itself, counts from every member.
+    fn passes_on(&self, harmless: bool) -> Result<&NodeSubject, ApiError> {
+        if harmless {
+            return self.member(may_be_served);
+        }
+        let subject = self.peer()?;
+        let seen = self.api.decider.seen.borrow().clone();
+        let seats = seen.swarm.as_ref().map_or(&[][..], |swarm| &swarm.nodes);
+        self.judge(subject, |caller, members, cluster| {
+            may_pass_on(caller, members, cluster, seats)
+        })?;
         Ok(subject)
     }
 
@@ -314,8 +329,8 @@ async fn look(State(session): Asked, body: Bytes) -> Answer {
 
 /// Whoever may have this asked for typed the site's name at another box of it.
 async fn reset(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.member(may_be_served)?;
     let request: BoxResetRequest = json(&body)?;
+    let subject = session.passes_on(request.dry_run)?;
     let answer = site_reset::of_this_box(&session.api.decider, &request)?;
     if answer.begun {
         tracing::warn!(peer = subject.name(), "{} resets the whole site", subject.name());
@@ -325,16 +340,18 @@ async fn reset(State(session): Asked, body: Bytes) -> Answer {
 
 /// Whoever passes this on typed the site's name at another box of this cluster.
 async fn merge(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.member(may_be_served)?;
     let request: BoxMergeRequest = json(&body)?;
+    let subject = session.passes_on(false)?;
     merging::of_this_box(&session.api.decider, &request)?;
     tracing::warn!(peer = subject.name(), "{} lets this cluster dissolve", subject.name());
     Ok(Json(BoxMergeAnswer {}).into_response())
 }
 
 async fn node(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.member(may_be_served)?;
     let request: NodeRequest = json(&body)?;
+    let goes = matches!(request.decision, Decision::Remove | Decision::Revoke);
+    let itself = goes && session.peer()?.name() == request.name;
+    let subject = session.passes_on(request.dry_run || itself)?;
     let answer = session.api.decider.here(&request).await?;
     if answer.decided {
         tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());
@@ -343,8 +360,8 @@ async fn node(State(session): Asked, body: Bytes) -> Answer {
 }
 
 async fn ring(State(session): Asked, body: Bytes) -> Answer {
-    let subject = session.member(may_be_served)?;
     let request: RingRequest = json(&body)?;
+    let subject = session.passes_on(request.dry_run || request.verb != RingVerb::Rotate)?;
     let answer = session.api.decider.ring_here(request).await?;
     if answer.decided {
         tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());

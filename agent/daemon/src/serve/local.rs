@@ -57,7 +57,7 @@ pub(crate) struct LocalApi {
 
 /// All that may be asked, over whatever listener.
 pub(crate) fn routes(api: LocalApi) -> Router {
-    router(api, power::by_systemd())
+    router(api, power::in_order())
 }
 
 /// Serves until the process ends.

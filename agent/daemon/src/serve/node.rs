@@ -11,8 +11,8 @@ use crate::state;
 use crate::swarm::{Engine, Swarm};
 use crate::trust::Trust;
 use ashlar_api::{
-    ApiError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest, Status,
-    route,
+    ApiError, ClientError, Decision, NodeAnswer, NodeRequest, Refusal, RejoinAnswer, RejoinRequest,
+    Status, route,
 };
 use ashlar_cluster::{Intent, MemberStatus, Observed, SwarmRole, Wanted, decide};
 use axum::extract::connect_info::ConnectInfo;
@@ -134,6 +134,12 @@ impl Decider {
             answer => return answer,
         }
         self.trust.decide(&self.managers(), route, request).await.map_err(|error| {
+            // Whoever leads answered, and takes no such word from this box.
+            if let Some(ClientError::Refused(refused)) = error.downcast_ref()
+                && refused.refusal == Refusal::Forbidden
+            {
+                return refused.clone();
+            }
             ApiError::new(Refusal::NotReady, format!("nobody leads the cluster: {error:#}"))
                 .hint("`ashlarctl status` says what it lacks")
         })
