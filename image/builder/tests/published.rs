@@ -60,7 +60,7 @@ fn printed(dir: &Path, words: &[&str]) -> Value {
     let mut command = Command::cargo_bin("ashlar").unwrap();
     command.current_dir(dir).env("HOME", dir).env("ASHLAR_CACHE_DIR", dir.join("cache"));
     command.env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME").env_remove("XDG_DATA_HOME");
-    let ran = command.arg("--json").args(words).write_stdin("1234\n").output().unwrap();
+    let ran = command.arg("--json").args(words).write_stdin("481526\n").output().unwrap();
     let (out, err) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
     assert_eq!(out.lines().count(), 1, "{words:?}: {out}\n{err}");
     serde_json::from_str(&out).unwrap()

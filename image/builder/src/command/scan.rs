@@ -50,7 +50,7 @@ pub(crate) struct Args {
 }
 
 /// A device and what becomes of it.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "FoundDevice"))]
 pub(crate) struct Found {
