@@ -18,11 +18,6 @@ fn what_another_box_wrote_over_files_is_read_also_on_a_busy_box() -> Result<()> 
 }
 
 #[test]
-fn a_name_that_is_two_files_is_what_most_copies_have() -> Result<()> {
-    THREE.lend(|three| claims::a_name_that_is_two_files_is_what_most_copies_have(&three.fleet))
-}
-
-#[test]
 fn storage_has_three_copies_with_tls_on_both_planes() -> Result<()> {
     THREE.lend(|three| claims::the_volume_has_three_copies_and_tls(&three.fleet))
 }

@@ -19,8 +19,8 @@ pub use ring::{
 };
 pub use secrets::{secrets_are_for_root_only, secrets_are_not_in_journal_or_arguments};
 pub use storage::{
-    a_file_is_read_on_every_node, a_name_that_is_two_files_is_what_most_copies_have,
-    the_volume_has_three_copies_and_tls, what_another_box_wrote_over_files_is_read,
+    a_file_is_read_on_every_node, the_volume_has_three_copies_and_tls,
+    what_another_box_wrote_over_files_is_read,
 };
 pub use surface::{no_unit_has_failed, nobody_listens_but_ours};
 pub use swarm::{Service, a_service_runs_once_on_each_node, everybody_is_a_reachable_manager};

@@ -59,44 +59,6 @@ pub fn what_another_box_wrote_over_files_is_read(fleet: &Fleet) -> Result<()> {
     writer.sh("rm /srv/cluster/over-*").map(drop)
 }
 
-/// A name under which one of three copies has another file than the two others, as a
-/// power cut of all leaves it in a directory whose copies blame each other: it is read
-/// as the two have it, and the third one has that, too.
-///
-/// # Errors
-/// When it is not.
-pub fn a_name_that_is_two_files_is_what_most_copies_have(fleet: &Fleet) -> Result<()> {
-    let (writer, odd) = (fleet.node(1), fleet.node(2));
-    writer.sh(
-        "mkdir /srv/cluster/twice && echo kept >/srv/cluster/twice/name && sync -f /srv/cluster",
-    )?;
-    // Its brick is started again by itself.
-    odd.sh("cd /data/bricks/clusterfs/brick* && pkill -KILL -x glusterfsd && \
-            gfid() { getfattr -n trusted.gfid -e hex $1 2>/dev/null | sed -n s/^trusted.gfid=0x//p; } && \
-            link() { echo .glusterfs/${1:0:2}/${1:2:2}/${1:0:8}-${1:8:4}-${1:12:4}-${1:16:4}-${1:20}; } && \
-            old=$(gfid twice/name) && new=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n') && \
-            rm twice/name $(link $old) && echo other >twice/name && \
-            setfattr -n trusted.gfid -v 0x$new twice/name && \
-            mkdir -p $(dirname $(link $new)) && ln twice/name $(link $new)")?;
-    // After a power cut no copy of a directory trusts even itself.
-    for node in fleet.nodes() {
-        node.sh("cd /data/bricks/clusterfs/brick* && \
-                 setfattr -n trusted.afr.dirty -v 0x000000000000000000000001 twice")?;
-    }
-    for reader in fleet.nodes() {
-        fleet.until("one file of that name", Duration::from_secs(120), || {
-            let read = reader.sh("cat /srv/cluster/twice/name")?;
-            ensure!(read.trim() == "kept", "{}: {read}", reader.name());
-            Ok(Some(()))
-        })?;
-    }
-    fleet.until("the same in every copy", Duration::from_secs(120), || {
-        let copy = odd.sh("cat /data/bricks/clusterfs/brick*/twice/name")?;
-        Ok((copy.trim() == "kept").then_some(()))
-    })?;
-    writer.sh("rm -r /srv/cluster/twice").map(drop)
-}
-
 /// GlusterFS says of the volume: three copies, TLS on management and data.
 ///
 /// # Errors
