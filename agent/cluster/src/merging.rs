@@ -68,7 +68,7 @@ fn merges(s: &Situation<'_>, named: &str) -> Result<Merging, String> {
     }
     let here = clusters.get(own).map_or_else(String::new, |found| found.names());
     let mut lines = vec![format!(
-        "cluster {own} ends: {here} join cluster {into} ({}) as new boxes, with new names",
+        "cluster {own} ends; new boxes of cluster {into} ({}), with new names: {here}",
         other.names()
     )];
     if s.wanted.storage {
