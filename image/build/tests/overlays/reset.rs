@@ -85,12 +85,16 @@ fn a_reset_that_loses_power_at_any_call_is_finished_by_the_next_boot() {
 #[test]
 fn a_reset_from_the_menu_says_so_first_and_notes_it_before_anything_is_gone() {
     let machine = resetting(false);
-    machine.tool("sleep", "cat $top/dev/ashlar/state >$top/during; [ $1 = 30 ]");
+    machine.tool("sleep", "cat $top/dev/ashlar/state >>$top/during; [ $1 = 10 ]");
     // Power fails at the first discard.
     machine.write("fails-at", "2before\n");
     assert!(!machine.asked("reset-disk", "menu").status.success());
-    assert_eq!(fs::read_to_string(machine.at("during")).unwrap(), "old");
-    assert!(fs::read_to_string(machine.at("dev/tty1")).unwrap().contains("30 seconds"));
+    assert_eq!(fs::read_to_string(machine.at("during")).unwrap(), "oldoldold");
+    let screen = fs::read_to_string(machine.at("dev/tty1")).unwrap();
+    assert!(screen.starts_with("\x1b[2J"), "the kernel's lines stand above it: {screen}");
+    for words in ["begins in 30 seconds", "\n20 seconds", "\n10 seconds"] {
+        assert!(screen.contains(words), "{screen}");
+    }
     let mark = fs::read(machine.at(MARK)).unwrap();
     assert_eq!(mark, format!("\x07\0\0\0{NOTE}").as_bytes());
     // It goes on without asking again, whatever is chosen then.
