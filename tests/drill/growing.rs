@@ -1,13 +1,11 @@
 //! A cluster that grows under its users' hands: `just drill growth`.
 
+use crate::PATIENCE;
 use crate::writing;
 use anyhow::{Result, ensure};
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::site;
 use std::time::{Duration, Instant};
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Moving files takes its time on a machine that has six boxes to play.
 const MOVING: Duration = Duration::from_secs(900);

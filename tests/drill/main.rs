@@ -18,3 +18,8 @@ mod two;
 mod vm;
 mod witness;
 mod writing;
+
+use std::time::Duration;
+
+/// For lab nodes to do what they are waited for, on a slow and busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);

@@ -1,13 +1,12 @@
 //! Two clusters of one site that meet: `just drill meet`.
 
+use crate::PATIENCE;
 use crate::writing;
 use anyhow::{Context, Result, ensure};
+use ashlar_tests::command::unwrapped;
 use ashlar_tests::fleet::{Fleet, Node, always};
 use ashlar_tests::{site, workload};
-use std::time::{Duration, Instant};
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
+use std::time::Instant;
 
 /// For how many seconds two clusters that both hold data are looked at: longer than one
 /// takes to dissolve that holds none.
@@ -170,10 +169,4 @@ fn works(node: &Node<'_>) -> Result<()> {
     let tasks = node.sh(tasks)?;
     ensure!(tasks == "1/1", "{}: {tasks} tasks", node.name());
     Ok(())
-}
-
-/// A text without its lines and frames.
-fn unwrapped(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| !matches!(*word, "│" | "|"));
-    words.collect::<Vec<_>>().join(" ")
 }

@@ -1,12 +1,10 @@
 //! A box that a person takes out: `just drill node-remove`.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::{claims, site, workload};
 use std::time::{Duration, Instant};
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The leader of four, which holds a copy and runs tasks, is taken out, kept, taken
 /// out again, switched off and on, and let in; then the cluster shrinks to two.

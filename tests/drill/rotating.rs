@@ -1,19 +1,17 @@
 //! The ring's key is replaced under its users' hands: `just drill ring-rotate`.
 
+use crate::PATIENCE;
 use crate::writing;
 use anyhow::{Result, ensure};
 use ashlar_api::{RingAnswer, RotationStage};
 use ashlar_pki::Store;
 use ashlar_site::Site;
 use ashlar_tests::claims;
-use ashlar_tests::command::Ashlar;
 use ashlar_tests::fleet::{Fleet, Node, always};
+use ashlar_tests::office::Office;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
+use std::time::Instant;
 
 /// Cluster and site.
 const NAME: &str = "lab-rotate";
@@ -28,7 +26,9 @@ const LONGER_THAN_ONE_WAITS_ALONE: f64 = 90.0;
 /// new one.
 #[test]
 fn the_ring_s_key_is_replaced_and_nobody_is_left_behind_but_the_old_site() -> Result<()> {
-    let (old, pass) = site_and_pass()?;
+    // A site that names nobody to expect.
+    let office = Office::found(NAME, &[])?;
+    let (old, pass) = (office.site()?, std::fs::read(office.pass("anna", &[])?)?);
     let fleet = Fleet::off(NAME, 5, &old)?;
     let all = fleet.all();
     let (first, more) = all.split_at(3);
@@ -113,17 +113,6 @@ fn the_ring_s_key_is_replaced_and_nobody_is_left_behind_but_the_old_site() -> Re
         claims::secrets_are_not_in_journal_or_arguments(&fleet, site)?;
     }
     fleet.consoles_are_clean()
-}
-
-/// A site that names nobody to expect, as `ashlar` makes it, and a pass for it.
-fn site_and_pass() -> Result<(Site, Vec<u8>)> {
-    let project = tempfile::tempdir()?;
-    let at = |name: &str| project.path().join(name);
-    std::fs::create_dir(at("recipes"))?;
-    Ashlar::new(["site", "new", NAME])?.project(project.path()).succeeds()?;
-    Ashlar::new(["site", "admin", NAME, "anna"])?.project(project.path()).succeeds()?;
-    let keys = at("keys").join(NAME);
-    Ok((Site::load(&keys.join("site.toml"))?, std::fs::read(keys.join("admins/anna.toml"))?))
 }
 
 /// How the ring's keys stand, as this node tells it.

@@ -1,13 +1,10 @@
 //! Two boxes without a witness, of which one is switched off in order: `just drill two`.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Backend;
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::{site, workload};
-use std::time::Duration;
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The other one goes on with services, configs and secrets; the one that handed over
 /// serves nobody before it has seen the other one, and has its turn again when it is whole.

@@ -1,6 +1,6 @@
 //! A machine that is none of the boxes, on the cable to which lab nodes are plugged.
 
-use crate::command::{Ran, run};
+use crate::command::{Ran, built_with_the_tests, run};
 use crate::fleet::Fleet;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsStr;
@@ -45,10 +45,7 @@ impl Desk {
     /// # Errors
     /// When it was not built.
     pub fn ashlarctl(&self, words: &[&dyn AsRef<OsStr>]) -> Result<Ran> {
-        let own = std::env::current_exe()?;
-        let built = own.ancestors().nth(2).context("a directory")?.join("ashlarctl");
-        ensure!(built.exists(), "no {}: cargo build -p ashlarctl", built.display());
-        let mut command = self.command(&built);
+        let mut command = self.command(built_with_the_tests("ashlarctl")?);
         command.args(words.iter().map(|word| word.as_ref()));
         let line = format!("{command:?}");
         Ok(Ran::new(line, command.output()?))

@@ -1,5 +1,6 @@
 //! Who gets a certificate, and who does not.
 
+use crate::command::built_with_the_tests;
 use crate::fleet::{Fleet, Node};
 use anyhow::{Context, Result, ensure};
 use ashlar_site::{RingKey, Site};
@@ -26,8 +27,7 @@ pub fn enrolment_is_by_the_sites_key(
     key: &RingKey,
     other: &RingKey,
 ) -> Result<()> {
-    let own = std::env::current_exe()?;
-    let built = own.ancestors().nth(2).context("a directory")?.join("stranger");
+    let built = built_with_the_tests("stranger")?;
     let program = std::fs::read(&built).with_context(|| built.display().to_string())?;
     node.sh_with("cat >/run/stranger && chmod 0700 /run/stranger", &program)?;
     let address = node.address()?;
