@@ -1,5 +1,6 @@
 //! `ashlarctl admin`.
 
+use super::facts;
 use crate::style::plain;
 use anyhow::{Context, Result};
 use ashlar_api::{Client, RevokedRequest};
@@ -36,7 +37,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
         .with_context(|| format!("cannot read the list {}", list.display()))?;
     let answer = client.revoked(&RevokedRequest { list: Some(text) }).await?;
     if *json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
         return Ok(ExitCode::SUCCESS);
     }
     let told = answer.told + 1;

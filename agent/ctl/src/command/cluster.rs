@@ -1,5 +1,6 @@
 //! `ashlarctl cluster merge`.
 
+use super::facts;
 use crate::ask;
 use anyhow::{Result, bail};
 use ashlar_api::{Client, MergeAnswer, MergeRequest};
@@ -65,14 +66,15 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
         }
     }
     if let Some(why) = &answer.target.refused {
-        end(&answer, options.json)?;
+        tell(&answer, options.json)?;
         bail!("{why}");
     }
     if options.dry_run {
-        return end(&answer, options.json);
+        tell(&answer, options.json)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if !answer.target.away.is_empty() && !options.partial {
-        end(&answer, options.json)?;
+        tell(&answer, options.json)?;
         bail!("not every box of this cluster is seen: switch it on first; or add --partial");
     }
     if request.site.is_none() {
@@ -81,7 +83,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
     }
     request.dry_run = false;
     answer = client.merge(&request).await?;
-    end(&answer, options.json)?;
+    tell(&answer, options.json)?;
     if !answer.begun {
         for one in &answer.boxes {
             if let Some(why) = &one.trouble {
@@ -96,9 +98,9 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn end(answer: &MergeAnswer, json: bool) -> Result<ExitCode> {
+fn tell(answer: &MergeAnswer, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(answer)?);
+        print!("{}", facts::line(answer)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! Verbs that ask for facts and have nothing else to be told: their option, and how facts
-//! are shown.
+//! How facts are shown, in words or as JSON, and the option of verbs that have nothing
+//! else to be told.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -20,7 +20,12 @@ pub(crate) fn show<T: Serialize>(
     json: bool,
     words: fn(&T) -> String,
 ) -> Result<ExitCode> {
-    let text = if json { serde_json::to_string(facts)? + "\n" } else { words(facts) };
+    let text = if json { line(facts)? } else { words(facts) };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// One JSON value in a line.
+pub(crate) fn line<T: Serialize + ?Sized>(value: &T) -> Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
 }

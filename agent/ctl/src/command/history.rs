@@ -1,5 +1,6 @@
 //! `ashlarctl history`.
 
+use super::facts;
 use crate::style::{bad, faint, good, plain};
 use anyhow::Result;
 use ashlar_api::{Client, Event};
@@ -25,11 +26,7 @@ pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     let mut events = client.history().await?;
     events.retain(|event| !options.failed || event.error.is_some());
     let last = &events[events.len().saturating_sub(options.lines)..];
-    let text = if options.json {
-        serde_json::to_string(last)? + "\n"
-    } else {
-        last.iter().map(line).collect()
-    };
+    let text = if options.json { facts::line(last)? } else { last.iter().map(line).collect() };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

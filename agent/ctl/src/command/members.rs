@@ -1,5 +1,6 @@
 //! `ashlarctl members`.
 
+use super::facts;
 use crate::style::{bad, faint, good, plain, waiting};
 use anyhow::Result;
 use ashlar_api::{Client, MemberStatus, MemberView, Status, Tenure};
@@ -18,7 +19,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     let status = client.status().await?;
     let text = if options.json {
-        serde_json::to_string(&status.members)? + "\n"
+        facts::line(&status.members)?
     } else if status.members.is_empty() {
         "no members: the ring has not formed yet (see `ashlarctl status`)\n".into()
     } else {

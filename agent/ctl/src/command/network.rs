@@ -1,6 +1,6 @@
 //! `ashlarctl network`.
 
-use super::facts::{Facts, show};
+use super::facts::{self, Facts, show};
 use crate::style::{faint, good, heading, plain, waiting};
 use anyhow::{Context, Result, bail};
 use ashlar_api::{
@@ -97,7 +97,7 @@ fn ports(network: &Network) -> String {
 
 fn end(answer: &NetworkAnswer, json: bool, words: &str) -> Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string(answer)?);
+        print!("{}", facts::line(answer)?);
     } else {
         println!("{words}");
     }
@@ -125,7 +125,7 @@ async fn set(client: &Client, file: &Path, json: bool) -> Result<ExitCode> {
         }
     }
     if json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
     }
     match answer {
         NetworkAnswer { change: Some(NetworkChange::Undone { why }) } => {

@@ -1,6 +1,6 @@
 //! `ashlarctl node`.
 
-use super::facts::Facts;
+use super::facts::{self, Facts};
 use crate::ask;
 use crate::style::plain;
 use anyhow::{Result, bail};
@@ -177,7 +177,7 @@ async fn keep(client: &Client, name: &str, json: bool) -> Result<ExitCode> {
 async fn rejoin(client: &Client, json: bool) -> Result<ExitCode> {
     let answer = client.rejoin().await?;
     if json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
     } else if answer.rejoins {
         println!("This box joins again, as a new one.");
     } else {
@@ -202,7 +202,7 @@ fn show(target: &TakeOut) {
 /// The last words, and the exit code: a refusal is an error.
 fn end(answer: &NodeAnswer, json: bool, done: &str) -> Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string(answer)?);
+        print!("{}", facts::line(answer)?);
     }
     match &answer.target.refused {
         Some(_) if json => Ok(ExitCode::FAILURE),

@@ -1,5 +1,6 @@
 //! `ashlarctl power`.
 
+use super::facts;
 use crate::ask;
 use anyhow::{Result, bail};
 use ashlar_api::{Client, Power, PowerRequest};
@@ -58,7 +59,7 @@ pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
         answer = client.power(&request).await?;
     }
     if options.json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `ashlarctl reset`.
 
+use super::facts;
 use crate::ask;
 use anyhow::{Context, Result, bail};
 use ashlar_api::{
@@ -176,7 +177,7 @@ async fn run_site(client: &Client, options: &Site) -> Result<ExitCode> {
         }
     }
     if options.json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
     }
     if !answer.is_whole() && !options.partial {
         bail!("not every box was reset: ask again when the others answer");
@@ -222,7 +223,7 @@ async fn ask_and_begin(
 
 fn answer(answer: &ResetAnswer, json: bool) -> Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string(answer)?);
+        print!("{}", facts::line(answer)?);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `ashlarctl ring`.
 
+use super::facts;
 use crate::style::plain;
 use crate::{NOT_READY, ask};
 use anyhow::{Context, Result, bail};
@@ -86,7 +87,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
 async fn status(client: &Client, json: bool) -> Result<ExitCode> {
     let answer = client.ring().await?;
     if json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
         return Ok(ExitCode::SUCCESS);
     }
     match &answer.rotation {
@@ -138,7 +139,7 @@ async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
     }
     match &answer.target.refused {
         Some(_) if options.json => {
-            println!("{}", serde_json::to_string(&answer)?);
+            print!("{}", facts::line(&answer)?);
             return Ok(ExitCode::FAILURE);
         }
         Some(why) => bail!("refused, and nothing is done: {why}"),
@@ -148,7 +149,7 @@ async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
         return follow(client, options).await;
     }
     if options.json {
-        println!("{}", serde_json::to_string(&answer)?);
+        print!("{}", facts::line(&answer)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -176,7 +177,7 @@ async fn follow(client: &Client, options: &Rotate) -> Result<ExitCode> {
         tokio::time::sleep(PAUSE).await;
     };
     if options.json {
-        println!("{}", serde_json::to_string(&last)?);
+        print!("{}", facts::line(&last)?);
         return Ok(ExitCode::SUCCESS);
     }
     for one in last.boxes.iter().filter(|one| !one.alive) {

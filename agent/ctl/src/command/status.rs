@@ -1,6 +1,6 @@
 //! `ashlarctl status`.
 
-use super::members;
+use super::{facts, members};
 use crate::other_screen::OtherScreen;
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, alerts};
@@ -30,7 +30,7 @@ pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
         return watch(client, options.json).await;
     }
     let status = client.status().await?;
-    let text = if options.json { line(&status)? } else { table(&status) };
+    let text = if options.json { facts::line(&status)? } else { table(&status) };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }
@@ -69,9 +69,9 @@ async fn follow(
     loop {
         tick.tick().await;
         let text = match client.status().await {
-            Ok(status) if as_json => line(&status)?,
+            Ok(status) if as_json => facts::line(&status)?,
             Ok(status) => table(&status),
-            Err(error) if as_json => line(&Silence { error: error.to_string() })?,
+            Err(error) if as_json => facts::line(&Silence { error: error.to_string() })?,
             Err(error) => format!("{} {error}\n", waiting("…")),
         };
         if text == shown {
@@ -88,10 +88,6 @@ async fn follow(
 pub(crate) struct Silence {
     /// Why there is no status.
     error: String,
-}
-
-fn line(value: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string(value)? + "\n")
 }
 
 /// The status as a compact table.

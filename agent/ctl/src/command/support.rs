@@ -1,5 +1,6 @@
 //! `ashlarctl support bundle`: one file to hand to whoever helps.
 
+use super::facts;
 use anyhow::{Context, Result, bail};
 use ashlar_api::{Client, Support};
 use jiff::Timestamp;
@@ -67,7 +68,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
     if *json {
         let parts = support.parts.iter().map(|part| part.name.as_str()).collect();
         let bundle = Bundle { file: &path, bytes: packed.len(), parts };
-        println!("{}", serde_json::to_string(&bundle)?);
+        print!("{}", facts::line(&bundle)?);
     } else {
         let size = ashlar_api::bytes(packed.len() as u64);
         println!("{}: {} files, {size}", path.display(), support.parts.len());

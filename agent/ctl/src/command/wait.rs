@@ -1,5 +1,6 @@
 //! `ashlarctl wait`.
 
+use super::facts;
 use crate::NOT_READY;
 use anyhow::Result;
 use ashlar_api::{Client, ClientError, Phase, Status};
@@ -75,7 +76,7 @@ pub(crate) async fn run(client: &Client, options: &Args) -> Result<ExitCode> {
     };
     let reached = tokio::time::timeout_at(deadline, reached).await.is_ok();
     if let Some(Ok(status)) = last.as_ref().filter(|_| options.json) {
-        println!("{}", serde_json::to_string(status)?);
+        print!("{}", facts::line(status)?);
     }
     if reached {
         return Ok(ExitCode::SUCCESS);

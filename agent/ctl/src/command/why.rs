@@ -1,5 +1,6 @@
 //! `ashlarctl why`.
 
+use super::facts;
 use crate::NOT_READY;
 use crate::alerts;
 use crate::style::{good, heading, plain};
@@ -51,7 +52,7 @@ fn json(status: &Status) -> Result<String> {
         waits: &status.waits,
         alerts: &status.alerts,
     };
-    Ok(serde_json::to_string(&why)? + "\n")
+    facts::line(&why)
 }
 
 fn sentences(status: &Status) -> Result<String, std::fmt::Error> {
