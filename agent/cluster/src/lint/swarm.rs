@@ -114,10 +114,9 @@ fn decides_of_two<'a>(swarm: &'a Swarm, c: &Case<'_>) -> Option<&'a str> {
         (Some(a) == own && c.o.goes_down)
             || c.kin().any(|m| m.status == MemberStatus::Alive && over(m, a))
     };
-    let of =
-        |odd| if odd { (second.address, first.address) } else { (first.address, second.address) };
-    let (decides, other) = of(volume.turn % 2 == 1);
-    let seat = if down(decides) && !down(other) { other } else { decides };
+    let (decides, other) = if volume.turn % 2 == 1 { (second, first) } else { (first, second) };
+    let goes = down(decides.address) && !down(other.address);
+    let seat = if goes { other.address } else { decides.address };
     let ended: BTreeSet<_> = swarm
         .record
         .intent()

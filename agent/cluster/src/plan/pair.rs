@@ -105,13 +105,22 @@ pub(super) fn before_it_goes_down(s: &Situation<'_>, plan: &mut Plan) {
     }
 }
 
-/// The one that handed over has its turn again when its copy is whole. Says whether
-/// that is to be done, or waits.
-pub(super) fn hand_back(s: &Situation<'_>, volume: &Volume, plan: &mut Plan) -> bool {
-    let Some(first) = volume.bricks.first().map(|b| b.address) else { return false };
+/// Whether the first of two copies gets its turn back.
+pub(super) enum Turn {
+    /// It has it.
+    First,
+    /// It gets it now.
+    GivenBack,
+    /// Something must come about first.
+    Awaited,
+}
+
+/// The one that handed over has its turn again when its copy is whole.
+pub(super) fn hand_back(s: &Situation<'_>, volume: &Volume, plan: &mut Plan) -> Turn {
+    let Some(first) = volume.bricks.first().map(|b| b.address) else { return Turn::First };
     let asks = |m: &crate::RingMember| m.address == first && m.hand == Some(Hand::Back);
     if !volume.is_handed_over() && !s.live_kin().any(asks) {
-        return false;
+        return Turn::First;
     }
     let there = s.live_kin().any(|m| m.address == first) && s.stores(first);
     let able = match unhealthy(volume) {
@@ -123,11 +132,12 @@ pub(super) fn hand_back(s: &Situation<'_>, volume: &Volume, plan: &mut Plan) -> 
         Ok(()) => {
             let why = format!("the box at {first} is back, and its copy is whole");
             plan.steps.push(because(Step::HandBack { turn: volume.turn_of_first() }, why));
+            Turn::GivenBack
         }
         Err(until) => {
             let wanted = format!("the turn of the first copy, on {first}");
             plan.waits.push(waits(wanted, until, "hand-back-only-what-is-whole"));
+            Turn::Awaited
         }
     }
-    true
 }

@@ -1,5 +1,6 @@
 //! Storage: the pool, the volume and its bricks, the mount.
 
+use super::pair::Turn;
 use super::{because, growth, pair, rouse, waits, witness};
 use crate::FILLING;
 use crate::situation::Situation;
@@ -147,16 +148,19 @@ pub(crate) fn awaited<'a>(s: &Situation<'a>, me: &Identity, storage: &Storage) -
 
 /// Options, start, and further bricks for a volume that is there.
 fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan) {
-    if volume.started && pair::hand_back(s, volume, plan) {
-        let gives = plan.steps.iter().any(|p| matches!(p.step, Step::HandBack { .. }));
-        if volume.tuned && volume.tls {
+    let turn = if volume.started { pair::hand_back(s, volume, plan) } else { Turn::First };
+    match turn {
+        Turn::First => {}
+        Turn::GivenBack | Turn::Awaited if volume.tuned && volume.tls => {
             return revive(s, volume, &mut plan.steps);
         }
-        if !gives {
+        // It sets the options itself.
+        Turn::GivenBack => return,
+        Turn::Awaited => {
             let why = "the volume's options are not those of whose turn it is";
             plan.steps.push(because(Step::TuneVolume, why));
+            return;
         }
-        return;
     }
     if !(volume.tls && volume.tuned) {
         let why = "the volume's TLS, quorum or time-out options are not as wanted";
