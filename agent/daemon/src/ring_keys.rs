@@ -120,9 +120,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     pub(crate) fn adopt_ring_key(&self) -> Result<()> {
         self.trust()?.adopt_ring_key()?;
         let site = ashlar_site::Site::load(&self.paths.site())?;
-        let marks: Vec<_> =
-            site.former_keys.iter().map(|key| ashlar_site::replaced_mark(key)).collect();
-        self.effects.ring.tell_former_keys(&marks);
+        self.effects.ring.tell_former_keys(&site.replaced_marks());
         Ok(())
     }
 

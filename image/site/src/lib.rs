@@ -30,7 +30,7 @@ pub use form::is_name;
 pub use install::{DiskBus, InstallRules, Take};
 pub use network::{Bond, NetworkPlan, Pools, Proxy, SiteNode, Wifi};
 pub use people::{PeopleRules, with_people};
-pub use replaced::{replaced_mark, with_ring_key};
+pub use replaced::with_ring_key;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use secret::SecretText;
@@ -182,10 +182,10 @@ impl RingKey {
         self.tag(b"ashlar: the boot partition of a site\n")
     }
 
-    /// How this key is called by boxes whose site had it before; see [`replaced_mark`].
+    /// How this key is called by boxes whose site had it before, and tell so.
     #[must_use]
     pub fn replaced_mark(&self) -> String {
-        replaced_mark(&hex::encode(self.disk_tag()))
+        replaced::replaced_mark(&hex::encode(self.disk_tag()))
     }
 
     /// The raw key.

@@ -1,16 +1,23 @@
 //! A site whose ring key is replaced.
 
-use crate::RingKey;
+use crate::{RingKey, Site};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 /// So many keys of before are kept in mind: disks of all but the oldest boxes.
 const MOST: usize = 32;
 
-/// How a key that was replaced is called where everybody hears it, by its tag as
-/// `former-keys` has it: by a hash of that, so that nobody learns how disks are known.
-#[must_use]
-pub fn replaced_mark(former: &str) -> String {
+impl Site {
+    /// How the keys that it had before are called where everybody hears it, the newest
+    /// first; see [`RingKey::replaced_mark`].
+    #[must_use]
+    pub fn replaced_marks(&self) -> Vec<String> {
+        self.former_keys.iter().map(|tag| replaced_mark(tag)).collect()
+    }
+}
+
+/// By a hash of its tag as `former-keys` has it, so that nobody learns how disks are known.
+pub(crate) fn replaced_mark(former: &str) -> String {
     use sha2::{Digest, Sha256};
     let hash = Sha256::new().chain_update(b"ashlar: a ring key that was replaced\n");
     let hash = hex::encode(hash.chain_update(former).finalize());
@@ -61,7 +68,6 @@ pub fn with_ring_key(text: &str, old: &RingKey, new: &RingKey) -> Zeroizing<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Site;
     use std::path::Path;
 
     #[test]
@@ -78,7 +84,7 @@ mod tests {
         assert!(third.starts_with("# Of the mall.\n") && third.contains("# nobody"));
         // One that was cut and is done again.
         assert_eq!(*with_ring_key(&third, &keys[2], &keys[2]), *third);
-        let marks: Vec<_> = site.former_keys.iter().map(|tag| replaced_mark(tag)).collect();
+        let marks = site.replaced_marks();
         assert!(
             marks.contains(&keys[0].replaced_mark()) && marks.contains(&keys[1].replaced_mark())
         );

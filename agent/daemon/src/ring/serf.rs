@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use ashlar_api::RING_PORT;
 use ashlar_cluster::{MemberStatus, Tags};
 use ashlar_pki::RingKey;
-use ashlar_site::replaced_mark;
 use serf_rs::agent::{Agent, AgentConfig, Announcements, Words};
 use serf_rs::{Key, Keyring, Status};
 use std::net::{IpAddr, SocketAddr};
@@ -132,9 +131,7 @@ impl Ring for Serf {
             return Ok(());
         }
         if self.announcements.own().is_empty() {
-            let marks: Vec<_> =
-                with.site.former_keys.iter().map(|key| replaced_mark(key)).collect();
-            self.tell_former_keys(&marks);
+            self.tell_former_keys(&with.site.replaced_marks());
         }
         let starting = self.spawn(agent_config(&self.paths, with, tags, &self.announcements)?)?;
         timeout(PATIENCE, starting).await.context("the ring does not start")??

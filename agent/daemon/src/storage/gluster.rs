@@ -191,6 +191,15 @@ impl Gluster {
         Ok((output, volume, options))
     }
 
+    /// Sets options of the volume, all of them by one command.
+    async fn set<'a>(&self, options: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<()> {
+        let options: Vec<_> = options.into_iter().flat_map(|(name, value)| [name, value]).collect();
+        if options.is_empty() {
+            return Ok(());
+        }
+        must(&[&["volume", "set", &self.volume], &options[..]].concat(), CHANGE).await.map(drop)
+    }
+
     /// glusterd marks what a new brick lacks; this only makes the copying start now
     /// instead of within ten minutes. "Nothing to heal" was true of the old bricks only.
     async fn heal(&self) {
@@ -360,7 +369,7 @@ impl Storage for Gluster {
         anyhow::ensure!(now == Rebalance::Done, "not every box has moved its part");
         let by = output.moving().context("no file was ever moved")?.id.clone();
         let value = Noted { sets, by }.value();
-        must(&["volume", "set", &self.volume, spread::OPTION, &value], CHANGE).await.map(drop)
+        self.set([(spread::OPTION, value.as_str())]).await
     }
 
     async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
@@ -404,13 +413,12 @@ impl Storage for Gluster {
     }
 
     async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()> {
-        let volume = self.volume.as_str();
         match names {
             Some(names) => {
                 let names = names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-                must(&["volume", "set", volume, ADMITS, &names], CHANGE).await.map(drop)
+                self.set([(ADMITS, names.as_str())]).await
             }
-            None => must(&["volume", "reset", volume, ADMITS], CHANGE).await.map(drop),
+            None => must(&["volume", "reset", &self.volume, ADMITS], CHANGE).await.map(drop),
         }
     }
 
@@ -442,10 +450,7 @@ impl Storage for Gluster {
     async fn hand_over(&self, turn: u32) -> Result<()> {
         let turn = turn.to_string();
         // One command: no storage daemon has the one without the other.
-        let options = HANDED_OVER.iter().copied().chain([(TURN, turn.as_str())]);
-        let mut args = vec!["volume", "set", self.volume.as_str()];
-        args.extend(options.flat_map(|(name, value)| [name, value]));
-        must(&args, CHANGE).await.map(drop)
+        self.set(HANDED_OVER.iter().copied().chain([(TURN, turn.as_str())])).await
     }
 
     async fn hand_back(&self, turn: u32) -> Result<()> {
@@ -453,12 +458,9 @@ impl Storage for Gluster {
         let (_, volume, options) = self.info().await?;
         let first = copies(volume.replicas);
         if !has(&options, first) {
-            let mut args = vec!["volume", "set", self.volume.as_str()];
-            args.extend(first.iter().flat_map(|(name, value)| [*name, *value]));
-            must(&args, CHANGE).await?;
+            self.set(first.iter().copied()).await?;
         }
-        let turn = turn.to_string();
-        must(&["volume", "set", &self.volume, TURN, &turn], CHANGE).await.map(drop)
+        self.set([(TURN, turn.to_string().as_str())]).await
     }
 
     async fn tune(&self) -> Result<()> {
@@ -467,12 +469,7 @@ impl Storage for Gluster {
         let changed = wanted
             .into_iter()
             .filter(|(name, value)| options.get(*name).is_none_or(|now| now != value));
-        let mut args = vec!["volume", "set", self.volume.as_str()];
-        args.extend(changed.flat_map(|(name, value)| [name, value]));
-        if args.len() > 3 {
-            must(&args, CHANGE).await?;
-        }
-        Ok(())
+        self.set(changed).await
     }
 
     async fn start(&self) -> Result<()> {

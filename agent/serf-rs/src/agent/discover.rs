@@ -118,11 +118,11 @@ impl Discovery {
                 tokio::select! {
                     event = self.found.recv_async() => match event {
                         Ok(ServiceEvent::ServiceResolved(info)) => {
-                            let addresses = info.get_addresses().iter();
-                            let addresses = addresses.map(|ip| ip.to_ip_addr());
-                            let addresses = addresses.map(|ip| SocketAddr::new(ip, info.get_port()));
-                            for address in addresses.filter(|address| *address != own) {
+                            let others = elsewhere(&info, own);
+                            if !others.is_empty() {
                                 self.config.announcements.hear(&info.fullname, words(&info), MOST);
+                            }
+                            for address in others {
                                 if waiting.len() < MOST {
                                     waiting.entry(address).or_insert_with(Waiting::new);
                                 }
@@ -164,6 +164,13 @@ impl Discovery {
         let words = self.words.borrow_and_update().clone();
         self.daemon.register(info(&self.config, &self.name, address, &words)?)
     }
+}
+
+/// Where one who was found is: nowhere, if that is this node.
+fn elsewhere(info: &ResolvedService, own: SocketAddr) -> Vec<SocketAddr> {
+    let addresses = info.get_addresses().iter().map(|ip| ip.to_ip_addr());
+    let addresses = addresses.map(|ip| SocketAddr::new(ip, info.get_port()));
+    addresses.filter(|address| *address != own).collect()
 }
 
 /// What one who was found says besides where he is.
