@@ -170,6 +170,11 @@ impl Paths {
         self.run().join("firewall")
     }
 
+    /// What is to go onto a stick, and what became of it.
+    pub(crate) fn onto_a_stick(&self) -> PathBuf {
+        self.root.join("run/ashlar/support")
+    }
+
     /// State of this boot.
     pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run/ashlar")
