@@ -74,7 +74,10 @@ impl Machine {
         for option in firmware.iter().chain(&setup.drives) {
             command.arg("-drive").arg(option);
         }
-        command.args(["-netdev", "socket,id=segment,mcast=230.0.0.1:39872,localaddr=127.0.0.1"]);
+        // Two drills at a time are two shops: every first port has the same MAC.
+        let port = 20_000 + std::process::id() % 40_000;
+        let segment = format!("socket,id=segment,mcast=230.0.0.1:{port},localaddr=127.0.0.1");
+        command.arg("-netdev").arg(segment);
         for device in &setup.devices {
             command.arg("-device").arg(device);
         }
