@@ -589,6 +589,8 @@ golden! {
         but(settled(1, 3), |o| volume_of(o).healers_down = vec![address(3)]);
     a_storage_daemon_that_hangs_is_given_time: but(settled(2, 3), |o| hangs(o, Part::Storage, 59_999));
     a_storage_daemon_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000));
+    a_brick_that_hangs_is_given_time: but(settled(2, 3), |o| hangs(o, Part::Bricks, 59_999));
+    a_brick_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Bricks, 60_000));
     an_engine_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Engine, 60_000));
     an_engine_without_its_files_is_not_killed:
         but(settled(2, 3), |o| {

@@ -24,6 +24,9 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
         let why = "the state partition runs full, and nothing else bounds them";
         plan.steps.push(because(Step::TrimLogs, why));
     }
+    if s.hangs(Part::Bricks).is_some() {
+        rouse(s, Daemon::Bricks, plan);
+    }
     let Some(storage) = &s.observed.storage else {
         return rouse(s, Daemon::Storage, plan);
     };

@@ -66,6 +66,7 @@ impl Simulation {
             let part = match daemon {
                 Daemon::Ring => Part::Ring,
                 Daemon::Storage => Part::Storage,
+                Daemon::Bricks => Part::Bricks,
                 Daemon::Engine => Part::Engine,
             };
             let silent = Silent { since_ms: *since_ms, why: "time is up".into(), runs: true };
@@ -116,10 +117,12 @@ impl Simulation {
     }
 
     fn observe_volume(&self, n: usize, volume: &Bricks) -> Volume {
-        // A brick is known by its node's storage daemon.
+        // A brick is known by its node's storage daemon, which takes one that hangs for one
+        // that serves.
         let online = |b: usize| {
             let node = &self.nodes[b];
-            volume.started && node.stores() && node.serves() && self.reach(n, b)
+            let runs = node.run.as_ref().is_some_and(|run| run.brick);
+            volume.started && node.stores() && runs && self.reach(n, b)
         };
         let copies = volume.nodes.len();
         let terms = volume.terms(n);

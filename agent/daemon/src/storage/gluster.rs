@@ -4,6 +4,7 @@ use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
 use super::copies;
 use super::directory::{self, Tried};
+use super::hung;
 use super::kept::Kept;
 use super::logs;
 use super::spread::{self, Noted};
@@ -309,6 +310,21 @@ impl Storage for Gluster {
         // No deeper chain than ours: node certificates are signed by the CA itself.
         let order = "option transport.socket.ssl-cert-depth 1\n";
         state::write_if_changed(&dir.join("secure-access"), order.as_bytes(), 0o600)?;
+        Ok(())
+    }
+
+    async fn bricks_answer(&self) -> Result<()> {
+        let hung = hung::among(&self.paths.storage_sockets(), hung::PATIENCE).await?;
+        let Some(process) = hung.first() else { return Ok(()) };
+        anyhow::bail!("process {process} answers nobody on its socket")
+    }
+
+    async fn kill_hung_bricks(&self) -> Result<()> {
+        for process in hung::among(&self.paths.storage_sockets(), hung::PATIENCE).await? {
+            tracing::warn!("process {process} of the storage answers nobody, and is killed");
+            hung::kill(process)?;
+        }
+        self.processes.expire();
         Ok(())
     }
 
