@@ -111,6 +111,11 @@ fn storage() -> impl Strategy<Value = Storage> {
     let volume = (flags, 0_u8..5, vec(brick, 0..5), heals, any::<bool>()).prop_map(
         |((started, tls, tuned), replicas, bricks, pending_heals, sane)| Volume {
             healers_down: if sane { Vec::new() } else { vec![address(replicas)] },
+            silent: bricks
+                .iter()
+                .filter(|b| !b.online && replicas % 2 == 0)
+                .map(|b| b.address)
+                .collect(),
             started,
             replicas: if sane { u8::try_from(bricks.len()).unwrap() } else { replicas },
             tls,
@@ -559,6 +564,7 @@ fn the_observations_reach_every_kind_of_step() {
     remove-stack
     renew-certificate
     replace-brick
+    restart bricks
     restart engine
     restart storage
     restart-engine

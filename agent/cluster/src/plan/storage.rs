@@ -4,7 +4,7 @@ use super::pair::Turn;
 use super::{because, growth, pair, rouse, waits, witness};
 use crate::FILLING;
 use crate::situation::Situation;
-use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
+use crate::{Brick, Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -222,7 +222,8 @@ pub(crate) fn unhealthy(volume: &Volume) -> Option<String> {
 /// GlusterFS does not start a brick or a self-heal daemon again that died: it
 /// must be told to, where the node's own storage daemon runs.
 fn revive(s: &Situation<'_>, volume: &Volume, steps: &mut Vec<Planned>) {
-    let bricks = volume.bricks.iter().filter(|b| !b.online).map(|b| b.address);
+    let off = |b: &&Brick| !b.online && !volume.silent.contains(&b.address);
+    let bricks = volume.bricks.iter().filter(off).map(|b| b.address);
     let dead: BTreeSet<_> = bricks.filter(|a| s.stores(*a)).collect();
     let healers: BTreeSet<_> =
         volume.healers_down.iter().copied().filter(|a| s.stores(*a)).collect();
