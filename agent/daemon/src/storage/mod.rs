@@ -6,10 +6,12 @@ pub(crate) mod copies;
 pub(crate) mod directory;
 mod driver;
 mod gluster;
+mod heals;
 mod hung;
 mod kept;
 mod local;
 mod logs;
+mod reach;
 mod spread;
 mod xml;
 
