@@ -75,6 +75,9 @@ pub enum Daemon {
     Ring,
     /// GlusterFS management daemon.
     Storage,
+    /// This node's bricks and self-heal daemon: the leader lets those that ended be
+    /// started.
+    Bricks,
     /// Docker.
     Engine,
 }
@@ -413,8 +416,8 @@ impl Step {
             | Self::Yield { .. }
             | Self::StandFast
             | Self::AdoptRingKey => Phase::Pki,
-            Self::Start { daemon: Daemon::Storage }
-            | Self::Restart { daemon: Daemon::Storage }
+            Self::Start { daemon: Daemon::Storage | Daemon::Bricks }
+            | Self::Restart { daemon: Daemon::Storage | Daemon::Bricks }
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
@@ -519,6 +522,9 @@ impl Step {
         }
         if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
             return &[Part::Ring, Part::Mount, Part::Engine];
+        }
+        if matches!(self, Self::Restart { daemon: Daemon::Bricks }) {
+            return &[Part::Bricks];
         }
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],

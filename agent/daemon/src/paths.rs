@@ -311,6 +311,11 @@ impl Paths {
         self.root.join("var/log/glusterfs")
     }
 
+    /// Sockets on which bricks and self-heal daemons listen to the storage daemon.
+    pub(crate) fn storage_sockets(&self) -> PathBuf {
+        self.root.join("run/gluster")
+    }
+
     /// `secure-access` here turns on TLS between storage daemons.
     pub(crate) fn glusterd(&self) -> PathBuf {
         self.root.join("var/lib/glusterd")
