@@ -119,19 +119,42 @@ impl Machine {
 
     /// What the screen shows, for a person to look at: `out/drill-<drill>/<name>`.
     pub(crate) fn picture(&self, drill: &str, name: &str) -> Result<()> {
+        let bytes = self.screen(|_| true)?;
+        Self::keep(drill, name, &bytes)
+    }
+
+    /// The same after keys, once the screen has answered them and is drawn to its end.
+    pub(crate) fn picture_after(&self, keys: &[&str], drill: &str, name: &str) -> Result<()> {
+        let before = self.screen(|_| true)?;
+        self.press(keys)?;
+        let mut last = Vec::new();
+        let bytes = self.screen(|now| {
+            let drawn = now == last.as_slice() && now != before.as_slice();
+            last = now.to_vec();
+            drawn
+        })?;
+        Self::keep(drill, name, &bytes)
+    }
+
+    fn keep(drill: &str, name: &str, picture: &[u8]) -> Result<()> {
         let to = workspace().join(format!("out/drill-{drill}"));
         std::fs::create_dir_all(&to)?;
-        let file = self.directory.join(name);
+        std::fs::write(to.join(name), picture)?;
+        Ok(())
+    }
+
+    /// A picture that is whole, no blank one, and as wanted.
+    fn screen(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> Result<Vec<u8>> {
+        let file = self.directory.join("screen.png");
         // A PNG has its own end.
         let whole = |bytes: &[u8]| bytes.len() > 12 && bytes[bytes.len() - 8..][..4] == *b"IEND";
-        let deadline = Deadline::within(Duration::from_secs(30));
+        let deadline = Deadline::within(Duration::from_secs(60));
         let bytes = deadline.poll(Duration::from_millis(500), || -> Result<Option<Vec<u8>>> {
             self.qmp("screendump", json!({ "filename": file, "format": "png" }))?;
             let bytes = std::fs::read(&file).ok();
-            Ok(bytes.filter(|bytes| whole(bytes) && bytes.len() > BLANK))
+            Ok(bytes.filter(|bytes| whole(bytes) && bytes.len() > BLANK && wanted(bytes)))
         })?;
-        std::fs::write(to.join(name), bytes.context("no picture")?)?;
-        Ok(())
+        bytes.context("no picture of that")
     }
 
     /// What a person types: names of keys as QEMU has them.
