@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,11 +22,20 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 const JSON: &str = "application/json";
 
+/// What the absence of a socket means to a person.
+fn absent(source: &std::io::Error) -> String {
+    match source.kind() {
+        ErrorKind::NotFound => "it has not started yet, or this is no box".into(),
+        ErrorKind::ConnectionRefused => "it was stopped".into(),
+        _ => source.to_string(),
+    }
+}
+
 /// Why a request got no answer, or not the one asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens on the local socket.
-    #[error("the agent does not answer on {}: {source}", path.display())]
+    #[error("the agent does not answer on {}: {}", path.display(), absent(source))]
     Unreachable {
         /// The socket.
         path: PathBuf,

@@ -78,7 +78,7 @@ fn a_box_on_its_way_says_how_far_it_has_come() {
 fn a_box_whose_agent_is_absent_says_so_and_still_has_its_journal() {
     let now = Instant::now();
     let mut model = Model::new(false, now);
-    let why = "the agent does not answer on /run/ashlar/agent.sock: No such file";
+    let why = "the agent does not answer on /run/ashlar/agent.sock: it has not started yet, or this is no box";
     model.hear(News::Status(Err(why.into())), now);
     let later = now + Duration::from_secs(42);
     insta::assert_snapshot!(at(&model, later, 80, 25));
