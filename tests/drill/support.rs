@@ -1,6 +1,6 @@
 //! A file for whoever helps, from the screen onto a stick: `just drill support`. A
-//! virtual machine with a stick in its USB port is asked by its keyboard. Pictures are
-//! left in `out/drill-support`.
+//! virtual machine with a stick in its USB port, which images for virtual machines know
+//! nothing of, is asked by its keyboard. Pictures are left in `out/drill-support`.
 
 use crate::PATIENCE;
 use crate::machine::{Machine, Setup};
@@ -30,7 +30,7 @@ const SHORTEST: usize = 24;
 
 #[test]
 fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> Result<()> {
-    let words = ["build", "--profile", "retail", "--json"];
+    let words = ["build", "--profile", "retail-metal", "--json"];
     let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
     let room = scratch("drill-support")?;
     let place = |name: &str| room.path().join(name);

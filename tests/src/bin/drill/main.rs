@@ -121,7 +121,7 @@ const DRILLS: &[Drill] = &[
     Drill {
         name: "support",
         what: "a box is asked at its screen for a file for whoever helps, and writes it onto a stick",
-        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        build: "build --release --locked -p ashlar",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture support::",
     },
     Drill {
