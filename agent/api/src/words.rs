@@ -15,6 +15,7 @@ pub fn duration(ms: u64) -> String {
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
     let (unit, name) = match bytes {
+        1..1_000_000 => (1_000, "kB"),
         0..1_000_000_000 => (1_000_000, "MB"),
         1_000_000_000..1_000_000_000_000 => (1_000_000_000, "GB"),
         _ => (1_000_000_000_000, "TB"),
@@ -34,7 +35,8 @@ mod tests {
     fn times_and_sizes_are_told_as_people_tell_them() {
         let times = [7_000, 120_000, 7_200_000, 400_000_000].map(duration);
         assert_eq!(times, ["7 s", "2 min", "2 h", "4 days"]);
-        let sizes = [0, 268_435_456, 4_294_967_296, 500_107_862_016, 2_000_398_934_016].map(bytes);
-        assert_eq!(sizes, ["0 MB", "268.4 MB", "4.2 GB", "500.1 GB", "2 TB"]);
+        let sizes =
+            [0, 31_744, 268_435_456, 4_294_967_296, 500_107_862_016, 2_000_398_934_016].map(bytes);
+        assert_eq!(sizes, ["0 MB", "31.7 kB", "268.4 MB", "4.2 GB", "500.1 GB", "2 TB"]);
     }
 }

@@ -159,7 +159,7 @@ fn a_box_without_a_stick_says_which_one_it_wants_and_what_was_written_is_told_by
     let mut agent = Agent::default();
     let person = confirming(&mut agent, Action::Support);
     let Some(Dialog::Done(words)) = &person.sees else { panic!("{:?}", person.sees) };
-    for word in ["ashlar-1a2b3c4d-20261126T034000Z.tar.zst", "0.3 MB", "sdc1", "read back"] {
+    for word in ["ashlar-1a2b3c4d-20261126T034000Z.tar.zst", "312 kB", "sdc1", "read back"] {
         assert!(words.contains(word), "{word}: {words}");
     }
 }

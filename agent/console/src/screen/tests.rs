@@ -193,7 +193,7 @@ fn every_question_fits_the_smallest_common_screen() {
         Dialog::Doing { action, name: None },
         Dialog::open(true),
         Dialog::Begun("The box restarts now."),
-        Dialog::Done("ashlar-1a2b3c4d-20261126T034000Z.tar.zst, 0.3 MB, is on sdc1.".into()),
+        Dialog::Done("ashlar-1a2b3c4d-20261126T034000Z.tar.zst, 312 kB, is on sdc1.".into()),
     ];
     let model = told(ready(), Instant::now());
     let drawn = dialogs.iter().map(|dialog| {
