@@ -12,5 +12,6 @@ mod profiles;
 mod removing;
 mod reset;
 mod stick;
+mod succession;
 mod vm;
 mod witness;

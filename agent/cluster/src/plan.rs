@@ -13,6 +13,7 @@ mod removal;
 mod ring;
 mod rotation;
 mod storage;
+mod succession;
 mod swarm;
 mod witness;
 
@@ -91,6 +92,7 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
         return plan;
     }
     rotation::plan(&situation, &mut plan);
+    succession::plan(&situation, &mut plan);
     unreadable(observed, &mut plan);
     let fence = fence(observed);
     for planned in plan.steps.iter_mut().filter(|p| p.step.scope() == Scope::Cluster) {

@@ -73,9 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(options) => on_runtime(admin::run(&client, &options)),
         Command::Node(options) => on_runtime(node::run(&client, &options)),
-        Command::Pki(cli::Pki { what: cli::PkiWhat::Status(options) }) => {
-            on_runtime(pki::status(&client, &options))
-        }
+        Command::Pki(options) => on_runtime(pki::run(&client, &options)),
         Command::Ring(options) => on_runtime(ring::run(&client, &options)),
         Command::Cluster(options) => on_runtime(merge::run(&client, &options)),
         Command::Hardware(options) => on_runtime(facts::hardware(&client, &options)),

@@ -31,6 +31,9 @@ impl Simulation {
                 ring_keys: Some(self.shown_keys(n)),
                 next_key: disk.keys.next_key(),
                 told_rotation: self.told_rotation(n),
+                cas: self.shown_cas(n),
+                signs_by: self.signs_by(n),
+                told_succession: self.told_succession(n),
                 ca_key: disk.ca_key.is_some() && disk.ca_key == disk.ca && disk.keys.opens_seal(),
                 struck_off: disk.struck_off.clone(),
             },
@@ -92,6 +95,7 @@ impl Simulation {
             swarm: tags.swarm,
             witness: tags.witness,
             keys: tags.keys.clone(),
+            cas: tags.cas.clone(),
             keeps: tags.keeps,
             yields: tags.yields.clone(),
         }

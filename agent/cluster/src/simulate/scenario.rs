@@ -69,6 +69,10 @@ pub enum Scenario {
     /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
     /// and power is cut. A fresh box comes at last, with the new site.
     RingKey,
+    /// All are ready, then a person has the cluster's CA replaced, twice in some runs. Some
+    /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
+    /// and power is cut. A fresh box comes in the middle, or at last.
+    Ca,
     /// Two groups or three, each of which founds a cluster apart from the others; then
     /// they meet. Data is in none of them, in one or in several, or comes in late; power is
     /// cut, or the cable once more; a person settles what nobody else may.
@@ -110,6 +114,7 @@ impl Scenario {
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
         ("ring-key", Self::RingKey),
+        ("ca", Self::Ca),
         ("meet", Self::Meet),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
@@ -276,7 +281,7 @@ impl Scenario {
                 }
             }
             // Besides, the fresh box.
-            Self::RingKey => Settings {
+            Self::RingKey | Self::Ca => Settings {
                 nodes: nodes + 1,
                 loss: 50,
                 failures: 50,
@@ -333,6 +338,7 @@ impl Scenario {
             Self::Revoked => return super::revocation::script(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
             Self::RingKey => return super::rotation::replaced(sim, nodes, dice),
+            Self::Ca => return super::succession::replaced(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),

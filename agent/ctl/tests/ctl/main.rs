@@ -39,6 +39,7 @@ impl Agent {
                     "GET /v1/hardware ",
                     "GET /v1/support ",
                     "GET /v1/pki ",
+                    "POST /v1/pki ",
                     "GET /v1/ring ",
                     "POST /v1/ring ",
                     "POST /v1/merge ",
@@ -758,6 +759,34 @@ fn a_box_is_struck_off_only_by_its_name_where_its_copy_may_be_the_last() {
     assert!(text.contains("ashlar-3 is struck off.") && text.contains("ring's key"), "{text}");
 }
 
+fn succession(stage: &str) -> Value {
+    json!({ "number": 1, "ca": "0011223344556677", "certificate": "PEM", "endorsement": "c2ln",
+        "stage": stage, "since": 5 })
+}
+
+#[test]
+fn pki_rotate_says_what_changes_and_waits_until_every_box_that_is_on_has_followed() {
+    let answer = |decided: bool| {
+        json!({ "target": { "lines": ["a new CA is minted"], "refused": null },
+            "decided": decided })
+    };
+    let stands = |stage: &str, lacks: Value| {
+        json!({ "cluster": "c0ffee", "authorities": [], "key_here": true, "own": null,
+            "members": [], "struck_off": 0, "succession": succession(stage),
+            "boxes": [{ "name": "ashlar-2", "alive": true, "cas": null, "lacks": lacks }] })
+    };
+    let last = stands("only", Value::Null);
+    let waits = stands("spread", json!("does not trust the new CA yet"));
+    let agent = Agent::saying([answer(false), answer(true), waits, last]);
+    let (code, text, err) = agent.ctl(&["pki", "rotate", "--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(text.contains("- a new CA is minted") && text.contains("has a new CA"), "{text}");
+    assert!(err.contains("ashlar-2"), "{err}");
+    let refused = json!({ "target": { "lines": [], "refused": "b is too old" }, "decided": false });
+    let (code, _, err) = Agent::saying([refused]).ctl(&["pki", "rotate", "--yes"]);
+    assert!(code != 0 && err.contains("nothing is done: b is too old"), "{err}");
+}
+
 #[test]
 fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
     let certificate = json!({
@@ -777,6 +806,13 @@ fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
             member("ashlar-3", false, false, Value::Null, json!("it is not alive in the ring")),
             member("ashlar-4", false, true, Value::Null, json!("it lost its place")),
         ],
+        "succession": succession("use"),
+        "boxes": [
+            { "name": "ashlar-2", "alive": true, "cas": null,
+              "lacks": "has no certificate of the new CA yet" },
+            { "name": "ashlar-3", "alive": false, "cas": null,
+              "lacks": "is away: it takes the CA when it is back" },
+        ],
     });
     let agent = Agent::saying([told.clone()]);
     let (code, text, _) = agent.ctl(&["pki", "status"]);
@@ -788,6 +824,9 @@ fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
         "until 2026-12-01, renewed from 2026-11-20 on",
         "ashlar-3  not known: it is not alive in the ring",
         "ashlar-4  struck off",
+        "replaced: 0011223344556677, every box gets a certificate of it",
+        "ashlar-2 has no certificate of the new CA yet",
+        "ashlar-3 is away",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }

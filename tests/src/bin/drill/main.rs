@@ -47,6 +47,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
     },
     Drill {
+        name: "pki-rotate",
+        what: "on three lab nodes the CA is replaced while one writes and one keeps a session open, then while one is off",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture succession::",
+    },
+    Drill {
         name: "growth",
         what: "three lab nodes become six while one writes; files move to a second set; one is cut",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
