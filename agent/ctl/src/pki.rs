@@ -163,8 +163,10 @@ fn life(certificate: &CertificateView) -> String {
 /// For how long it holds still, as far as this machine's clock is right.
 fn left(not_after: &str, now: jiff::Timestamp) -> String {
     let Ok(end) = not_after.parse::<jiff::Timestamp>() else { return String::new() };
-    match (end.as_second() - now.as_second()).div_euclid(86_400) {
-        ..0 => format!(", {}", bad("it has ended")),
+    if end < now {
+        return format!(", {}", bad("it has ended"));
+    }
+    match (end.as_second() - now.as_second()) / 86_400 {
         1 => ", 1 day left".into(),
         days => format!(", {days} days left"),
     }
