@@ -130,6 +130,7 @@ fn role(n: u8, role: SwarmRole) -> Step {
 fn tags(n: u8) -> Tags {
     Tags {
         keys: None,
+        cas: None,
         id: id(n),
         cluster: None,
         storage_open: false,

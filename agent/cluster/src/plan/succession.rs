@@ -56,23 +56,25 @@ fn follow(s: &Situation<'_>, succession: Option<&Succession>, cas: &Cas, plan: &
 /// a later one.
 fn is_left_behind(s: &Situation<'_>, succession: &Succession, cas: &Cas) -> bool {
     let reads = s.observed.intent().is_some();
-    !reads && cas.trusts(&succession.ca) && !unknown_signers(s, cas).is_empty()
+    !reads && cas.trusts(&succession.ca) && !estranged_signers(s, cas).is_empty()
 }
 
-/// Live members that hold the CA's key and show a CA that this node does not trust.
-fn unknown_signers(s: &Situation<'_>, cas: &Cas) -> Vec<IpAddr> {
+/// Live members that hold the CA's key and could not be asked for anything: this node does
+/// not take their certificates, or they do not take its own.
+fn estranged_signers(s: &Situation<'_>, cas: &Cas) -> Vec<IpAddr> {
     let signers = s.live_kin().filter(|m| m.ca_key);
-    let unknown = signers.filter(|m| m.cas.as_ref().is_some_and(|its| !cas.trusts(&its.shows)));
-    unknown.map(|m| m.address).collect()
+    let refuses = |its: &Cas| !cas.trusts(&its.shows) || !its.trusts(&cas.shows);
+    let estranged = signers.filter(|m| m.cas.as_ref().is_some_and(refuses));
+    estranged.map(|m| m.address).collect()
 }
 
 /// A node that nobody told anything, and that cannot ask: it does not take the
 /// certificates of those that it would ask. The ring's key is what they have in common.
 fn catch_up(s: &Situation<'_>, cas: &Cas, plan: &mut Plan) {
-    let via = unknown_signers(s, cas);
+    let via = estranged_signers(s, cas);
     let Some((_, membership)) = s.certified().filter(|_| !via.is_empty()) else { return };
     let cluster = membership.cluster.clone();
-    let why = "the others have certificates of a CA that this node does not know";
+    let why = "the others have another CA by now, and this node cannot ask them";
     plan.steps.push(because(Step::Enrol { cluster, via }, why));
 }
 

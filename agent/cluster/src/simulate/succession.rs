@@ -188,10 +188,12 @@ impl Simulation {
                 RotationStage::Only => cas.shows == ca,
             }
         };
-        let of_it = |n: &usize| self.nodes[*n].disk.raft == Some(raft);
+        let cluster = self.nodes[leader].disk.ca.clone();
+        let of_it = |n: &usize| cluster.is_some() && self.nodes[*n].disk.ca == cluster;
         let behind: Vec<_> = (0..self.nodes.len()).filter(of_it).filter(|n| !follows(*n)).collect();
         for n in behind {
-            if seen.contains(&n) {
+            // One that is half in is no member yet.
+            if seen.contains(&n) && self.nodes[n].disk.membership.is_some() {
                 let name = self.nodes[n].name.clone();
                 self.breaks(format!("the CA goes on while {name} does not follow"));
             }
