@@ -1,42 +1,20 @@
 //! A cluster that grows under its users' hands: `just drill growth`.
 
-use anyhow::{Context, Result, ensure};
+use crate::PATIENCE;
+use crate::writing;
+use anyhow::{Result, ensure};
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::site;
 use std::time::{Duration, Instant};
 
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
-
 /// Moving files takes its time on a machine that has six boxes to play.
 const MOVING: Duration = Duration::from_secs(900);
-
-/// Writes one small file after the other, and a line of each to a file that stays
-/// open: the number is noted once both are on the disks of the cluster.
-const WRITER: &str = r#"
-mkdir -p /srv/cluster/tills && touch /run/writes && cat >/run/writer <<'END'
-i=0; exec 7>>/srv/cluster/tills/all
-while [ -e /run/writes ]; do
-  i=$((i+1))
-  echo $i >&7 && printf %s $i >/srv/cluster/tills/$i && sync /srv/cluster/tills/$i && echo $i >/run/acked
-done
-END
-systemd-run --quiet --unit=writer sh /run/writer"#;
 
 /// A directory as a brick leaves it that was given up, and, but for the file, a check of
 /// glusterd that did not get to its end.
 const MARK: &str = "\
     cd /data/bricks/clusterfs && mkdir -p brick && echo takings >brick/old && \
     setfattr -n trusted.glusterfs.volume-id -v 0x21668ec97e0749d291c16f5c3f43edf2 brick";
-
-/// Counts what was acknowledged and is not there, or is there otherwise.
-const VERIFY: &str = r#"
-rm /run/writes; while systemctl is-active --quiet writer; do sleep 0.2; done
-n=$(cat /run/acked); bad=0
-for i in $(seq $n); do [ "$(cat /srv/cluster/tills/$i)" = $i ] || bad=$((bad+1)); done
-seq $n >/run/expected
-head -n $n /srv/cluster/tills/all | cmp -s - /run/expected || bad=$((bad+1))
-echo $n $bad"#;
 
 /// Three become six while one of them writes; one of the new ones carries the mark of
 /// another brick, with a file, and loses power while files move. All that was
@@ -52,7 +30,7 @@ fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
     let before = room(writer)?;
     writer.sh("mkdir /srv/cluster/kept && cd /srv/cluster/kept && for i in $(seq 200); do \
          head -c 50000 /dev/urandom >$i; done && sync -f . && sha256sum * >/run/kept")?;
-    writer.sh(WRITER)?;
+    writing::begin(writer)?;
     let cut = &more[2];
     fleet.start(cut.name())?;
     fleet.until("a directory is marked", PATIENCE, || cut.sh(MARK).map(Some))?;
@@ -80,10 +58,7 @@ fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
         Ok(writer.status()?.alerts.is_empty().then_some(()))
     })?;
 
-    let counted = writer.sh(VERIFY)?;
-    let (written, bad) = counted.split_once(' ').context("two numbers")?;
-    println!("{written} acknowledged writes, {bad} of them lost");
-    ensure!(bad == "0" && written.parse::<u64>()? > 0, "{counted}");
+    writing::nothing_is_lost(writer, std::slice::from_ref(writer))?;
     writer.sh("cd /srv/cluster/kept && sha256sum --quiet --check /run/kept")?;
     ensure!(room(writer)? > before + before / 2, "there is no more room than before");
     for node in more {

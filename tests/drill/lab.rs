@@ -1,12 +1,9 @@
 //! What takes minutes in the lab.
 
+use crate::PATIENCE;
 use anyhow::Result;
 use ashlar_machine::Backend;
 use ashlar_tests::shared::Shared;
-use std::time::Duration;
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 static THREE: Shared = Shared::new(Backend::Lab, "lab-drill", PATIENCE);
 

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// For a machine to start without KVM, and to copy itself.
 const PATIENCE: Duration = Duration::from_secs(1500);
 
+/// A picture of nothing is shorter: between two pages, a screen is blank.
+const BLANK: usize = 3500;
+
 /// What is put together.
 #[derive(Debug, Default)]
 pub(crate) struct Setup<'a> {
@@ -113,12 +116,13 @@ impl Machine {
         let to = workspace().join(format!("out/drill-{drill}"));
         std::fs::create_dir_all(&to)?;
         let file = self.directory.join(name);
-        self.qmp("screendump", json!({ "filename": file, "format": "png" }))?;
         // A PNG has its own end.
         let whole = |bytes: &[u8]| bytes.len() > 12 && bytes[bytes.len() - 8..][..4] == *b"IEND";
         let deadline = Deadline::within(Duration::from_secs(30));
-        let bytes = deadline.poll(Duration::from_millis(100), || -> Result<Option<Vec<u8>>> {
-            Ok(std::fs::read(&file).ok().filter(|bytes| whole(bytes)))
+        let bytes = deadline.poll(Duration::from_millis(500), || -> Result<Option<Vec<u8>>> {
+            self.qmp("screendump", json!({ "filename": file, "format": "png" }))?;
+            let bytes = std::fs::read(&file).ok();
+            Ok(bytes.filter(|bytes| whole(bytes) && bytes.len() > BLANK))
         })?;
         std::fs::write(to.join(name), bytes.context("no picture")?)?;
         Ok(())

@@ -8,10 +8,19 @@ mod growing;
 mod install;
 mod lab;
 mod machine;
+mod meeting;
 mod profiles;
 mod removing;
 mod reset;
+mod rotating;
 mod stick;
 mod succession;
+mod two;
 mod vm;
 mod witness;
+mod writing;
+
+use std::time::Duration;
+
+/// For lab nodes to do what they are waited for, on a slow and busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);

@@ -1,6 +1,7 @@
 //! Every profile is built, and the one for a single box lives: `just drill profiles`.
 //! Needs root, for the lab.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Backend;
 use ashlar_site::Site;
@@ -9,10 +10,6 @@ use ashlar_tests::fleet::Fleet;
 use ashlar_tests::image::Built;
 use ashlar_tests::project::entries;
 use ashlar_tests::{site, workload};
-use std::time::Duration;
-
-/// For one node to become what is asked, on a slow and busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 fn build(profile: &str) -> Result<Built> {
     let words = ["build", "--profile", profile, "--locked", "--json"];

@@ -1,12 +1,10 @@
 //! A box that a person takes out: `just drill node-remove`.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::fleet::{Fleet, Node};
-use ashlar_tests::{site, workload};
+use ashlar_tests::{claims, site, workload};
 use std::time::{Duration, Instant};
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The leader of four, which holds a copy and runs tasks, is taken out, kept, taken
 /// out again, switched off and on, and let in; then the cluster shrinks to two.
@@ -110,10 +108,12 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
 }
 
 /// One of four that holds a copy is struck off while its agent is stopped, so that it
-/// hears nothing: its storage and its engine run on, and get nothing from the others.
+/// hears nothing: its storage and its engine run on, and get nothing from the others. The
+/// ring's key, which it knows, is replaced, and it is not given the new one.
 #[test]
 fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
-    let fleet = Fleet::off("lab-revoke", 4, &site::expecting(4, "lab-revoke")?)?;
+    let site = site::expecting(4, "lab-revoke")?;
+    let fleet = Fleet::off("lab-revoke", 4, &site)?;
     let all = fleet.all();
     all.iter().try_for_each(|node| fleet.start(node.name()))?;
     fleet.until_ready(&all, PATIENCE)?;
@@ -134,6 +134,11 @@ fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
     let was = stolen.status()?.identity.context("an identity")?;
     let (name, desk) = (&was.name, left[0]);
     stolen.sh("echo before >/srv/cluster/till")?;
+    let mount = format!(
+        "mkdir -p /run/thief && timeout 40 mount -t glusterfs {}:/clusterfs /run/thief",
+        desk.address()?
+    );
+    stolen.sh(&format!("{mount} && umount /run/thief"))?;
     stolen.sh("systemctl stop ashlar-agent")?;
 
     ensure!(!desk.try_sh(&format!("ashlarctl node revoke {name}"))?.success(), "nobody typed it");
@@ -161,8 +166,14 @@ fn a_stolen_box_that_hears_nothing_is_shut_out_though_it_runs() -> Result<()> {
     println!("no trace of it {:.1} s after it was asked for", asked.elapsed().as_secs_f64());
     let write = stolen.try_sh("timeout 20 sh -c 'echo after >/srv/cluster/till'")?;
     ensure!(!write.success(), "it writes to the volume");
+    ensure!(!stolen.try_sh(&mount)?.success(), "it mounts the volume anew");
     fleet.until_ready(&left, PATIENCE)?;
     ensure!(desk.sh("cat /srv/cluster/till")? == "before", "another file");
+
+    desk.sh("ashlarctl ring rotate --yes --timeout 170")?;
+    for node in &left {
+        claims::an_outsider_is_refused(node, &left, &site.ring_key)?;
+    }
 
     // Was it a mistake, the box hears of it, and does nothing until it is let in.
     stolen.sh("systemctl start ashlar-agent")?;

@@ -25,8 +25,8 @@ fn a_reset_chosen_on_a_stick_that_no_box_ran_from_says_so_and_ends_when_it_is_pu
     let setup = Setup {
         drives: vec![format!("if=none,id=disk,format=raw,file={}", stick.display())],
         devices: vec![
-            "pcie-root-port,id=slot,chassis=1".to_owned(),
-            "virtio-blk-pci,drive=disk,bus=slot,id=stick,bootindex=0".to_owned(),
+            "pcie-root-port,id=bay,chassis=1".to_owned(),
+            "virtio-blk-pci,drive=disk,bus=bay,id=stick,bootindex=0".to_owned(),
         ],
         // As the menu's entry, which the firmware of a test cannot be told of.
         command_line: "ashlar.role=reset",

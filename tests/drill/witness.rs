@@ -1,14 +1,11 @@
 //! Two boxes with data and a witness: `just drill witness`.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Backend;
 use ashlar_site::{NetworkPlan, Site, SiteNode};
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::{site, workload};
-use std::time::Duration;
-
-/// As in the lab tier.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The name from which the nodes' MAC addresses follow.
 const NAME: &str = "lab-witness";

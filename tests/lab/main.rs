@@ -3,6 +3,7 @@
 //!
 //! Most tests are lent one cluster of three; those in `forming` make their own.
 
+mod elsewhere;
 mod forming;
 mod holding;
 mod power;

@@ -63,14 +63,29 @@ mod tests {
 
     #[test]
     fn what_ashlarctl_prints_for_programs_stands_in_the_book() {
-        let schema = read("docs/reference/ashlarctl.schema.json");
-        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
         let lead = "Every verb of `ashlarctl` has `--json`, but those that print a script or a \
                     page: what it found on standard output, and what went wrong on standard \
                     error, with the same exit code as without. Programs may rely on \
                     [the schema](ashlarctl.schema.json): what is required in it is \
                     always there.";
-        is_made("json.md", &schema::page("What ashlarctl prints", lead, "Verbs", &schema));
+        is_made("json.md", &printed("ashlarctl", lead));
+    }
+
+    #[test]
+    fn what_ashlar_prints_for_programs_stands_in_the_book() {
+        let lead = "Every verb of `ashlar` has `--json`: the last line of standard output is then \
+                    one object, and nothing else is there; its keys come in the order of their \
+                    names. A verb that fails prints what stands here as `failure`. Programs may \
+                    rely on [the schema](ashlar.schema.json), of which `ashlar schema` prints that \
+                    of one verb: what is required in it is always there.";
+        is_made("ashlar-json.md", &printed("ashlar", lead));
+    }
+
+    /// The page of what a command prints.
+    fn printed(command: &str, lead: &str) -> String {
+        let schema = read(&format!("docs/reference/{command}.schema.json"));
+        let schema = serde_json::from_str(&schema).unwrap();
+        schema::page(&format!("What {command} prints"), lead, "Verbs", &schema)
     }
 
     #[test]

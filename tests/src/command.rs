@@ -43,6 +43,17 @@ pub fn built_as(profile: &str, name: &str) -> Result<PathBuf> {
         .with_context(|| format!("no {profile}/{name} beside {}", own.display()))
 }
 
+/// A program of ours, of the profile that the tests are of.
+///
+/// # Errors
+/// When it was not built.
+pub fn built_with_the_tests(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("the path of this program")?;
+    let built = own.ancestors().nth(2).context("a directory")?.join(name);
+    ensure!(built.exists(), "no {}: cargo test --no-run makes it", built.display());
+    Ok(built)
+}
+
 /// Runs a tool, and gives what it prints.
 ///
 /// # Errors
@@ -84,6 +95,13 @@ impl Ashlar {
     }
 
     /// With further words.
+    #[must_use]
+    pub fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.0.args(words);
+        self
+    }
+
+    /// With one word more.
     #[must_use]
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         self.0.arg(word);
@@ -194,9 +212,9 @@ impl std::fmt::Display for Ran {
     }
 }
 
-/// An error report as one line: reports are wrapped to the terminal's width,
-/// with a bar before each line.
-fn unwrapped(report: &str) -> String {
+/// What was wrapped to the terminal's width, with a bar before each line, as one line.
+#[must_use]
+pub fn unwrapped(report: &str) -> String {
     let words = report.split_whitespace().filter(|word| !matches!(*word, "│" | "|"));
     words.collect::<Vec<_>>().join(" ")
 }

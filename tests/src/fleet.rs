@@ -50,9 +50,22 @@ impl Fleet {
     /// # Errors
     /// When they cannot be made.
     pub fn off(name: &str, nodes: u16, site: &Site) -> Result<Self> {
+        Self::made(name, nodes, site, None)
+    }
+
+    /// The same, with data partitions of so many GiB, which can run full.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn off_with_data(name: &str, nodes: u16, site: &Site, gib: u32) -> Result<Self> {
+        Self::made(name, nodes, site, Some(gib))
+    }
+
+    fn made(name: &str, nodes: u16, site: &Site, data_gib: Option<u32>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut spec = Spec::new(Backend::Lab, name, Built::retail()?.root()?);
         spec.nodes = nodes;
+        spec.data_gib = data_gib;
         spec.site = Some(site::write(site, directory.path())?);
         let janitor = Janitor::hire(Backend::Lab, name)?;
         let store = Store::of_user()?;
@@ -139,6 +152,15 @@ impl Fleet {
     #[must_use]
     pub fn node(&self, number: usize) -> Node<'_> {
         Node { fleet: self, name: &self.names[number - 1] }
+    }
+
+    /// Gives this site to lab nodes that are switched on for the first time from now on.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn hand_out(&self, site: &Site) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        Ok(self.cluster.hand_out(&site::write(site, directory.path())?)?)
     }
 
     /// Presses a node's power button.

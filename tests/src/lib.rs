@@ -4,7 +4,8 @@
 //! says. [`image`] has the retail image that one build leaves for all tiers.
 //! [`fleet`] runs nodes of it, in VMs or in the lab, and waits for what they
 //! do; [`console`] looks through what they said while booting. [`site`] makes
-//! secrets for them and [`workload`] something to run on them. [`ring`] runs
+//! secrets for them and [`workload`] something to run on them; an [`office`] is where
+//! their keys are kept, and a [`desk`] a machine beside them. [`ring`] runs
 //! rings of our Serf agent and HashiCorp's, without any image. A test that can
 //! prove nothing on this host says so with [`skipped`].
 //!
@@ -16,10 +17,12 @@ mod book;
 pub mod claims;
 pub mod command;
 pub mod console;
+pub mod desk;
 mod docs;
 pub mod fleet;
 pub mod image;
 mod node;
+pub mod office;
 pub mod person;
 pub mod project;
 pub mod ring;

@@ -8,7 +8,7 @@
 //! test fails at once.
 
 use crate::fleet::Fleet;
-use crate::site;
+use crate::office::Office;
 use anyhow::{Context, Result, bail};
 use ashlar_machine::Backend;
 use ashlar_site::Site;
@@ -39,6 +39,8 @@ pub struct Three {
     pub fleet: Fleet,
     /// Their site.
     pub site: Site,
+    /// Where it was made.
+    pub office: Office,
     /// How long they took from being switched on to being ready.
     pub formed: Duration,
 }
@@ -83,11 +85,12 @@ impl Shared {
     }
 
     fn form(&self) -> Result<Three> {
-        let site = site::expecting(3, self.name)?;
+        let office = Office::found(self.name, &["--expect", "3"])?;
+        let site = office.site()?;
         let fleet = Fleet::on(self.backend, self.name, 3, &site)?;
         fleet.until_ready(&fleet.all(), self.within)?;
         let formed = fleet.since_power_on();
         println!("three nodes were ready after {:.1} s", formed.as_secs_f64());
-        Ok(Three { fleet, site, formed })
+        Ok(Three { fleet, site, office, formed })
     }
 }

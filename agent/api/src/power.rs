@@ -1,6 +1,6 @@
 //! `POST /v1/power`: switch this box off, or restart it.
 
-use crate::{Client, ClientError, MemberStatus, Secret, Status, route};
+use crate::{Client, ClientError, MemberStatus, Secret, Status, StorageView, route};
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/power`.
@@ -100,9 +100,9 @@ impl Absence {
                  is out of reach"
             ));
         } else if storage.bricks == 2 {
-            self.stops.push(format!(
-                "of two copies the first one's side goes on: if this box has it, {volume} answers \
-                 nobody"
+            self.lines.push(format!(
+                "of two boxes the one that decides hands {volume} over to the other one first, \
+                 which may take a minute or two"
             ));
         } else {
             self.lines.push(format!("{volume} can be read and written all the time"));
@@ -111,7 +111,9 @@ impl Absence {
 
     fn swarm(&mut self, status: &Status, others: usize) {
         let Some(swarm) = &status.swarm else { return };
-        if swarm.manager && others == 1 {
+        let whole = |s: &StorageView| s.bricks == s.bricks_online && s.pending_heals == Some(0);
+        let handed_over = status.storage.as_ref().is_some_and(|s| s.bricks == 2 && whole(s));
+        if swarm.manager && others == 1 && !handed_over {
             let words = "it may be the Swarm's only manager: nothing new is scheduled";
             self.stops.push(words.into());
         } else {
@@ -181,14 +183,23 @@ mod tests {
         one(|s| s.storage.as_mut().unwrap().pending_heals = None);
         one(|s| {
             s.members.truncate(2);
-            let storage = s.storage.as_mut().unwrap();
-            (storage.bricks, storage.bricks_online) = (2, 2);
-            s.swarm = None;
-        });
-        one(|s| {
-            s.members.truncate(2);
             s.storage = None;
         });
+    }
+
+    #[test]
+    fn of_two_whole_boxes_one_hands_over_and_of_two_that_are_not_it_cannot() {
+        let two = |s: &mut Status| {
+            s.members.truncate(2);
+            let storage = s.storage.as_mut().unwrap();
+            (storage.bricks, storage.bricks_online) = (2, 2);
+        };
+        assert_eq!(stops(two), [""; 0]);
+        let lags = stops(|s| {
+            two(s);
+            s.storage.as_mut().unwrap().pending_heals = Some(7);
+        });
+        assert!(lags.iter().any(|line| line.contains("not known to be whole")), "{lags:?}");
     }
 
     #[test]

@@ -202,6 +202,21 @@ fn members(s: &Situation<'_>, found: &mut Found) {
              itself";
         found.notice("moved-disk", "this node", words, cure);
     }
+    if s.observed.ring.as_ref().is_some_and(|ring| ring.outdated) && s.live_kin().next().is_none() {
+        if s.observed.membership.is_some() {
+            let words = "the ring's key was replaced while this box did not hear of it";
+            let cure = "it asks the others for the new key by itself; if its place was given away, \
+                 or it founded a cluster apart, give it the new site: `ashlarctl ring site`";
+            found.warning("site-outdated", "this node", words, cure);
+        } else {
+            let words = "this site's ring key was replaced, and this box has a site file of before: \
+                 it joins nobody and founds nothing";
+            let cure = "`ashlarctl ring site --to site.toml` on a box of the cluster gives out the \
+                 new one: write the stick anew with it; or here `ashlar-agent import-seed --file \
+                 site.toml && systemctl restart ashlar-agent`";
+            found.critical("site-outdated", "this node", words, cure);
+        }
+    }
     if s.observed.out {
         let words = "a person took this box out of its cluster; its files are set aside";
         let cure = "`ashlarctl node rejoin` here lets it in again as a new box; or reset it";

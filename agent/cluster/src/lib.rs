@@ -4,8 +4,8 @@
 //! The agent runs *observe → plan → lint → act*. This crate holds the words
 //! ([`Observed`], [`Wanted`], [`Plan`]), the planner ([`plan()`]), the linter
 //! that knows every rule a plan may break ([`lint()`]), and the simulator that
-//! runs many nodes on virtual time ([`simulate`]). It opens no socket, reads
-//! no clock and draws no random number.
+//! runs many nodes on virtual time (`simulate`, a feature that only tests ask
+//! for). It opens no socket, reads no clock and draws no random number.
 
 mod alerts;
 mod intent;
@@ -23,6 +23,7 @@ mod roster;
 mod rotation;
 mod seen;
 mod sets;
+#[cfg(feature = "simulate")]
 pub mod simulate;
 mod situation;
 mod step;
@@ -42,7 +43,7 @@ pub use merging::*;
 pub use observed::*;
 pub use phase::*;
 pub use phases::phases;
-pub use plan::{fence, gives_up_copies, plan};
+pub use plan::{fence, gives_up_copies, hands_over, plan};
 pub use quorum::*;
 pub use roster::*;
 pub use rotation::{

@@ -12,6 +12,7 @@ mod founding;
 mod general;
 mod growth;
 mod meeting;
+mod pair;
 mod removal;
 mod rotation;
 mod storage;
@@ -188,6 +189,24 @@ pub const RULES: &[Rule] = &[
         invariant: 8,
         says: "only a witness gets no tasks for being one",
         check: witness::only_votes,
+    },
+    Rule {
+        name: "hand-over-only-what-is-whole",
+        invariant: 8,
+        says: "of two boxes only the one that decides hands over, while it is switched off in order, both copies are whole and up, and the other one alone manages",
+        check: pair::hand_over_what_is_whole,
+    },
+    Rule {
+        name: "hand-back-only-what-is-whole",
+        invariant: 8,
+        says: "the first of two copies has its turn again only while both are whole and up, and its box stays",
+        check: pair::hand_back_what_is_whole,
+    },
+    Rule {
+        name: "one-of-two-serves",
+        invariant: 8,
+        says: "while the second of two copies decides only its box mounts the volume, whoever handed over not before a later turn, and no copy is added or given up",
+        check: pair::one_of_two_serves,
     },
     Rule {
         name: "no-start-before-options",

@@ -68,19 +68,20 @@ fn merges(s: &Situation<'_>, named: &str) -> Result<Merging, String> {
     }
     let here = clusters.get(own).map_or_else(String::new, |found| found.names());
     let mut lines = vec![format!(
-        "cluster {own} ends: {here} join cluster {into} ({}) as new boxes, with new names",
+        "cluster {own} ends; new boxes of cluster {into} ({}), with new names: {here}",
         other.names()
     )];
     if s.wanted.storage {
         let volume = &s.wanted.volume;
-        lines.push(match s.observed.files {
-            Some(false) => format!("{volume} of cluster {own} is empty"),
-            _ => format!(
-                "what is in {volume} of cluster {own} is set aside on each box that has a copy, \
-                 below /data/bricks/{volume}, and is not in /srv/cluster any more; nothing of it \
-                 is deleted"
-            ),
-        });
+        if s.observed.files == Some(false) {
+            lines.push(format!("{volume} of cluster {own} is empty"));
+        } else {
+            lines.push(format!(
+                "what is in {volume} of cluster {own} is set aside, and is not in /srv/cluster any \
+                 more; nothing of it is deleted"
+            ));
+            lines.extend(copies(s));
+        }
     }
     if s.wanted.swarm {
         match s.observed.swarm.as_ref().and_then(|swarm| swarm.of_people.as_ref()) {
@@ -106,6 +107,21 @@ fn merges(s: &Situation<'_>, named: &str) -> Result<Merging, String> {
     }
     let (from, into) = (Some(own.clone()), Some((*into).clone()));
     Ok(Merging { from, into, lines, away, refused: None })
+}
+
+/// Where each copy of the volume is set aside, by the name that its box has until then.
+fn copies(s: &Situation<'_>) -> impl Iterator<Item = String> {
+    let bricks = s.volume().into_iter().flat_map(|volume| &volume.bricks);
+    bricks.filter_map(|brick| {
+        let me = s.observed.identity.as_ref().filter(|me| me.address == brick.address);
+        let member = || s.kin().find(|m| m.address == brick.address);
+        let (name, id) = match me {
+            Some(me) => (&me.name, &me.id),
+            None => member().and_then(|m| Some((&m.name, m.id.as_ref()?)))?,
+        };
+        let volume = &s.wanted.volume;
+        Some(format!("on {name} it is in /data/bricks/{volume}/set-aside-{id}"))
+    })
 }
 
 /// Boxes with a place in this cluster that are not seen.

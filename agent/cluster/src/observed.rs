@@ -71,6 +71,13 @@ pub struct Observed {
     /// that one.
     #[serde(default)]
     pub yields: Option<Yielding>,
+    /// This box is being switched off or restarted in order, and may hand over first.
+    #[serde(default)]
+    pub goes_down: bool,
+    /// The [`Volume::turn`] with which this node gave its right to go on alone away,
+    /// as its own disk says: it has that right again from a later one on.
+    #[serde(default)]
+    pub handed_over: Option<u32>,
 }
 
 impl Observed {
@@ -207,6 +214,9 @@ pub struct Ring {
     /// Milliseconds since the set of live members, or the cluster of one or what it keeps,
     /// last changed.
     pub quiet_ms: u64,
+    /// Another box on the segment tells that the site had this node's ring key before.
+    #[serde(default)]
+    pub outdated: bool,
 }
 
 /// One ring member, with the tags that Ashlar's nodes carry decoded.
@@ -245,6 +255,30 @@ pub struct RingMember {
     /// Tag `yields`: it knows that its cluster dissolves into that one.
     #[serde(default)]
     pub yields: Option<ClusterId>,
+    /// Tag `hand`: that the right of two to go on alone shall change hands.
+    #[serde(default)]
+    pub hand: Option<Hand>,
+}
+
+/// What a box of two shows of the right to go on alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hand {
+    /// It is being switched off, and gives it away if it has it.
+    Over,
+    /// It gave it away, and asks to have it back.
+    Back,
+}
+
+impl Hand {
+    /// The lower-case word used in tags.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Over => "over",
+            Self::Back => "back",
+        }
+    }
 }
 
 /// Serf's view of a member.
@@ -359,6 +393,10 @@ pub struct Volume {
     /// with a certificate of the cluster.
     #[serde(default)]
     pub admits: Option<BTreeSet<String>>,
+    /// How often the right of two copies to go on alone changed hands, as the volume
+    /// itself notes: even, and it is the first one's; odd, and the second one's.
+    #[serde(default)]
+    pub turn: u32,
 }
 
 /// A brick.

@@ -180,6 +180,9 @@ fn storage_lacks(s: &Situation<'_>) -> String {
         };
         return format!("volume {name} is stopped: {next}");
     }
+    if s.yields() {
+        return format!("{name} is not mounted here: waiting for {}", s.who_goes_on());
+    }
     if !s.mountable() {
         return waiting_for_a_brick(s, volume);
     }

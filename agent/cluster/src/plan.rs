@@ -77,6 +77,12 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     let situation = Situation::new(observed, wanted);
     ring::plan(&situation, &mut plan.steps);
+    if observed.goes_down {
+        pair::before_it_goes_down(&situation, &mut plan);
+        unreadable(observed, &mut plan);
+        fenced(observed, &mut plan);
+        return plan;
+    }
     pki::plan(&situation, &mut plan.steps);
     if observed.membership.is_none()
         && let Joining::Wait(why) = joining(&situation)
@@ -94,11 +100,23 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     rotation::plan(&situation, &mut plan);
     succession::plan(&situation, &mut plan);
     unreadable(observed, &mut plan);
+    fenced(observed, &mut plan);
+    plan
+}
+
+/// Whether this box, which is being switched off in order, still has something to hand
+/// over to the other one of two.
+#[must_use]
+pub fn hands_over(observed: &Observed, wanted: &Wanted) -> bool {
+    observed.goes_down && pair::hands_over(&Situation::new(observed, wanted))
+}
+
+/// Notes under whose lead each cluster-wide step is planned.
+fn fenced(observed: &Observed, plan: &mut Plan) {
     let fence = fence(observed);
     for planned in plan.steps.iter_mut().filter(|p| p.step.scope() == Scope::Cluster) {
         planned.fence.clone_from(&fence);
     }
-    plan
 }
 
 /// What runs under this node's name elsewhere may be the node itself: nothing is done as

@@ -19,6 +19,9 @@ pub const COMMON: Options = &[
     // A full set sends new files elsewhere. At the default of 10 % of free room files
     // also do not move to a new set, however much that is.
     ("cluster.min-free-disk", "3%"),
+    // The engine keeps the Swarm's Raft beside a brick, in pieces of 64 MB. Files leave it
+    // room: a brick looks how much there is every five seconds. The default is 1 %.
+    ("storage.reserve", "512MB"),
     // Nothing rotates these logs, and at INFO they grow by megabytes a day.
     ("diagnostics.brick-log-level", "WARNING"),
     ("diagnostics.client-log-level", "WARNING"),
@@ -32,18 +35,48 @@ pub const fn copies(replicas: u8) -> Options {
     match replicas {
         // GlusterFS refuses these for a volume without copies.
         0..=1 => &[],
-        _ => &[
-            ("cluster.self-heal-daemon", "on"),
-            ("cluster.quorum-type", "auto"),
-            // A cable that is out for some ten seconds costs a copy a few writes, and not
-            // every self-heal daemon the connection whose return would set it to work: what
-            // was missed then waits until it looks by itself, by default for ten minutes.
-            ("cluster.heal-timeout", "60"),
-        ],
+        2 => HEALED,
+        _ => VOTED,
     }
 }
 
+/// Of copies that heal each other.
+const HEALED: Options = &[
+    ("cluster.self-heal-daemon", "on"),
+    ("cluster.quorum-type", "auto"),
+    // A cable that is out for some ten seconds costs a copy a few writes, and not
+    // every self-heal daemon the connection whose return would set it to work: what
+    // was missed then waits until it looks by itself, by default for ten minutes.
+    ("cluster.heal-timeout", "60"),
+];
+
+/// The same of three copies, or two and a witness.
+const VOTED: Options = &[
+    HEALED[0],
+    HEALED[1],
+    HEALED[2],
+    // All lose their power, or their room, while a file replaces another, and come back one
+    // after the other: two copies of the directory may blame each other then, the third one
+    // itself. None of them is right for GlusterFS, and the name cannot be read any more until
+    // a person decides. What was acknowledged is on a majority: with all three that is right.
+    ("cluster.favorite-child-policy", "majority"),
+];
+
+/// The same of two copies of which the first one's side handed over: either may write
+/// by itself, and only the second one's box has the volume mounted.
+pub const HANDED_OVER: Options = &[
+    ("cluster.self-heal-daemon", "on"),
+    ("cluster.quorum-type", "fixed"),
+    ("cluster.quorum-count", "1"),
+];
+
 impl Volume {
+    /// The options that say who may write, as they should be now.
+    #[must_use]
+    pub const fn who_writes(&self) -> Options {
+        if self.is_handed_over() { HANDED_OVER } else { copies(self.replicas) }
+    }
+
     /// Whether the bricks that run may take writes in every set, by the rule of
     /// [`copies`]. Without that GlusterFS answers not even a read. One copy and a
     /// witness may, unless that copy missed something: of that GlusterFS answers nothing.
@@ -52,7 +85,8 @@ impl Volume {
         let quorate = |set: &[Brick]| {
             let online = set.iter().filter(|b| b.online).count();
             let (twice, all) = (online * 2, set.len());
-            twice > all || (twice == all && set.first().is_some_and(|b| b.online))
+            let decides = self.decides().or(set.first());
+            twice > all || (twice == all && decides.is_some_and(|b| b.online))
         };
         self.started && !self.missed() && !self.bricks.is_empty() && self.sets().all(quorate)
     }
@@ -131,6 +165,7 @@ mod tests {
     #[test]
     fn copies_are_written_by_a_majority_only() {
         assert!(copies(3).contains(&("cluster.quorum-type", "auto")));
+        assert!(copies(3).starts_with(copies(2)), "what three have, two have");
         assert!(copies(2).contains(&("cluster.quorum-type", "auto")));
         assert!(copies(1).is_empty());
     }

@@ -12,6 +12,7 @@ mod check;
 mod gossip;
 mod look;
 mod meet;
+mod pair;
 mod random;
 mod removal;
 mod revocation;
@@ -408,6 +409,9 @@ impl Simulation {
         if let Some(run) = &mut self.nodes[node].run {
             run.ready = ready;
             run.settled = ready && plan.steps.is_empty();
+        }
+        if self.goes_down_now(node, &observed) {
+            return self.power_off(node);
         }
         self.begin(node, plan);
     }

@@ -223,7 +223,9 @@ impl<'a> Situation<'a> {
 
     /// Whether the volume can be mounted here.
     pub(crate) fn mountable(&self) -> bool {
-        self.volume().is_some_and(|v| v.started) && (self.own_brick().is_some() || self.is_client())
+        self.volume().is_some_and(|v| v.started)
+            && (self.own_brick().is_some() || self.is_client())
+            && !self.yields()
     }
 
     /// Whether the storage phase holds, or is not wanted.

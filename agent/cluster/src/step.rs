@@ -250,6 +250,21 @@ pub enum Step {
     },
     /// Set TLS, quorum and time-out options on the volume (leader only).
     TuneVolume,
+    /// Stop to work, write down that the other box of two goes on from this turn of the
+    /// volume on, and then let it. The one whose right it is does that itself: nobody
+    /// else could know that it works no more.
+    HandOver {
+        /// The other box's address.
+        to: IpAddr,
+        /// The [`crate::Volume::turn`] afterwards, which is odd.
+        turn: u32,
+    },
+    /// Take the right to go on alone from the second of two copies, and only then give
+    /// it back to the first (leader only).
+    HandBack {
+        /// The [`crate::Volume::turn`] afterwards, which is even.
+        turn: u32,
+    },
     /// Start the volume, and every brick and self-heal daemon of it that does
     /// not run (leader only).
     StartVolume,
@@ -439,6 +454,8 @@ impl Step {
             | Self::DetachPeer { .. }
             | Self::AdmitToVolume { .. }
             | Self::TuneVolume
+            | Self::HandOver { .. }
+            | Self::HandBack { .. }
             | Self::StartVolume
             | Self::MountVolume
             | Self::Remount
@@ -478,6 +495,7 @@ impl Step {
             | Self::AdmitToVolume { .. }
             | Self::ForgetMember { .. }
             | Self::TuneVolume
+            | Self::HandBack { .. }
             | Self::StartVolume
             | Self::InitSwarm
             | Self::Record { .. }
@@ -512,6 +530,7 @@ impl Step {
             | Self::Yield { .. }
             | Self::StandFast
             | Self::Dissolve { .. }
+            | Self::HandOver { .. }
             | Self::MountVolume
             | Self::Remount
             | Self::TrimLogs
@@ -526,6 +545,9 @@ impl Step {
     /// the cluster must still lead it then.
     #[must_use]
     pub const fn rests_on(&self) -> &'static [Part] {
+        if matches!(self, Self::HandOver { .. }) {
+            return &[Part::Ring, Part::Storage, Part::Engine];
+        }
         if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
             return &[Part::Ring, Part::Mount, Part::Engine];
         }

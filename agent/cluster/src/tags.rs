@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{Cas, ClusterId, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
+use crate::{Cas, ClusterId, Hand, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,6 +33,9 @@ pub struct Tags {
     pub keeps: Option<Keeps>,
     /// Tag `yields`: the cluster that its own dissolves into.
     pub yields: Option<ClusterId>,
+    /// Tag `hand`: `over` if it is being switched off, `back` if it handed over and
+    /// asks to have its turn again.
+    pub hand: Option<Hand>,
 }
 
 impl Tags {
@@ -76,6 +79,11 @@ impl Tags {
             // Told once another cluster is in sight, by whoever knows.
             keeps: None,
             yields: membership.and(observed.yields.as_ref()).map(|y| y.into.clone()),
+            hand: if observed.goes_down && membership.is_some() {
+                Some(Hand::Over)
+            } else {
+                observed.waits_for_its_turn().then_some(Hand::Back)
+            },
         })
     }
 
@@ -99,6 +107,7 @@ impl Tags {
         put("ca-next", next.map(|next| next.0.as_str()));
         put("keeps", self.keeps.map(|keeps| keeps.to_string()).as_deref());
         put("yields", self.yields.as_ref().map(|c| c.0.as_str()));
+        put("hand", self.hand.map(Hand::as_str));
         map
     }
 
@@ -122,6 +131,11 @@ impl Tags {
             cas: get("cas").and_then(|cas| Cas::from_tags(cas, get("ca-next"))),
             keeps: get("keeps").and_then(|keeps| keeps.parse().ok()),
             yields: get("yields").map(|c| ClusterId(c.to_owned())),
+            hand: match get("hand") {
+                Some("over") => Some(Hand::Over),
+                Some("back") => Some(Hand::Back),
+                _ => None,
+            },
         })
     }
 }

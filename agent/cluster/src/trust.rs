@@ -298,6 +298,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         }
     }
 

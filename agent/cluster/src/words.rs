@@ -69,6 +69,8 @@ impl Display for Step {
                 write!(f, "note that the files are spread over {sets} sets")
             }
             Self::TuneVolume => f.write_str("set the volume's options"),
+            Self::HandOver { to, .. } => write!(f, "stop to work here, and hand over to {to}"),
+            Self::HandBack { .. } => f.write_str("give the first of two copies its turn back"),
             Self::StartVolume => f.write_str("start the volume with all its parts"),
             Self::MountVolume => f.write_str("mount the volume"),
             Self::Remount => f.write_str("tear the silent mount away and mount the volume anew"),

@@ -5,8 +5,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Alert, ClusterId, Disk, MemberStatus, NetworkChange, Observed, Part, Rebalance, RingMember,
-    SwarmLocal, Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, Hand, MemberStatus, NetworkChange, Observed, Part, Rebalance,
+    RingMember, SwarmLocal, Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
 };
 use situations::*;
 
@@ -137,6 +137,14 @@ golden! {
     a_disk_that_was_copied_is_not_its_twin: moved(true);
     a_copy_that_a_person_makes_a_box_of_its_own_begins_anew:
         but(moved(true), |o| o.retired = true);
+    a_box_with_a_site_of_before_founds_nothing_and_says_why:
+        but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().outdated = true);
+    a_box_that_was_away_while_the_ring_s_key_was_replaced_is_told_so:
+        but(settled(2, 3), |o| {
+            let ring = o.ring.as_mut().unwrap();
+            ring.outdated = true;
+            ring.members.retain(|m| m.id == Some(id(2)));
+        });
     a_network_that_is_tried_is_told:
         but(settled(1, 3), |o| o.place.change = Some(NetworkChange::Trying));
     a_network_that_was_undone_is_told_with_why:
@@ -511,6 +519,36 @@ golden! {
             *volume_of(o) = volume(&[2, 1]);
             both_manage(o);
         });
+    the_first_of_two_that_is_switched_off_lets_the_other_one_manage:
+        but(settled(1, 2), |o| {
+            o.goes_down = true;
+            o.ring.as_mut().unwrap().members[0].hand = Some(Hand::Over);
+        });
+    the_first_of_two_that_is_switched_off_hands_over_when_all_is_whole: going_down();
+    a_box_of_two_that_is_switched_off_waits_until_all_is_healed:
+        but(going_down(), |o| volume_of(o).pending_heals = Some(7));
+    a_box_of_three_that_is_switched_off_hands_nothing_over:
+        but(settled(1, 3), |o| {
+            o.goes_down = true;
+            o.ring.as_mut().unwrap().members[0].hand = Some(Hand::Over);
+        });
+    the_second_of_two_goes_on_when_the_first_handed_over:
+        without_the_first(handed_over(2));
+    the_first_of_two_is_not_served_before_the_second_is_seen:
+        but(handed_over(1), |o| {
+            let other = &mut o.ring.as_mut().unwrap().members[1];
+            *other = failed(other.clone());
+            o.storage.as_mut().unwrap().peers[0].connected = false;
+            volume_of(o).bricks[1].online = false;
+            volume_of(o).pending_heals = None;
+        });
+    the_first_of_two_waits_for_its_turn_while_it_heals:
+        but(handed_over(1), |o| volume_of(o).pending_heals = Some(7));
+    the_second_of_two_gives_the_turn_back_when_the_first_is_whole: handed_over(2);
+    a_hand_over_of_which_nobody_heard_is_taken_back:
+        but(handed_over(2), |o| volume_of(o).turn = 0);
+    the_first_of_two_that_has_its_turn_back_mounts_the_volume:
+        but(handed_over(1), |o| volume_of(o).turn = 2);
     the_second_of_two_is_not_ready_without_the_first:
         but(settled(2, 2), |o| {
             let dead = &mut o.ring.as_mut().unwrap().members[0];

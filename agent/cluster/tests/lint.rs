@@ -4,7 +4,7 @@
 mod situations;
 
 use ashlar_cluster::{
-    Cas, ClusterId, Daemon, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES,
+    Cas, ClusterId, Daemon, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES,
     Rebalance, Record, RingKeys, RingMember, Rotation, RotationStage, Step, Storage, Succession,
     Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
 };
@@ -139,6 +139,7 @@ fn tags(n: u8) -> Tags {
         witness: false,
         keeps: None,
         yields: None,
+        hand: None,
     }
 }
 
@@ -187,6 +188,14 @@ fn beside(nodes: &[u8]) -> Observed {
 
 fn voting(n: u8, voting: bool) -> Step {
     Step::SetVoting { name: name(n), voting }
+}
+
+fn hand_over(turn: u32) -> Step {
+    Step::HandOver { to: address(2), turn }
+}
+
+fn hand_back(turn: u32) -> Step {
+    Step::HandBack { turn }
 }
 
 fn drop_brick(n: u8, replicas: u8) -> Step {
@@ -299,6 +308,37 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             }),
             replace(5, 7),
         ),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1)).also(|o| o.goes_down = false),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1))
+            .also(|o| volume_of(o).pending_heals = Some(3)),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1))
+            .also(|o| volume_of(o).bricks[1].online = false),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1))
+            .also(|o| o.handed_over = Some(1)),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1))
+            .also(|o| swarm_of(o).manager = true),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1)).also(|o| {
+            o.ring.as_mut().unwrap().members[1].hand = Some(Hand::Over);
+        }),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(3)),
+        ("hand-over-only-what-is-whole", going_down(), hand_over(1))
+            .also(|o| *volume_of(o) = volume(&[2, 1])),
+        ("hand-back-only-what-is-whole", handed_over(2), hand_back(2))
+            .also(|o| volume_of(o).pending_heals = Some(3)),
+        ("hand-back-only-what-is-whole", handed_over(2), hand_back(2))
+            .also(|o| volume_of(o).bricks[0].online = false),
+        ("hand-back-only-what-is-whole", handed_over(2), hand_back(2)).also(|o| {
+            o.ring.as_mut().unwrap().members[0].hand = Some(Hand::Over);
+        }),
+        ("hand-back-only-what-is-whole", handed_over(2), hand_back(1)),
+        // It may have given away turn 1, and nobody heard of it.
+        ("hand-back-only-what-is-whole", handed_over(2), hand_back(1))
+            .also(|o| volume_of(o).turn = 0),
+        ("hand-back-only-what-is-whole", settled(1, 2), hand_back(2)),
+        ("one-of-two-serves", handed_over(1), Step::MountVolume),
+        ("one-of-two-serves", handed_over(1), Step::MountVolume).also(|o| o.handed_over = None),
+        ("one-of-two-serves", handed_over(1), Step::MountVolume).also(|o| volume_of(o).turn = 0),
+        ("one-of-two-serves", handed_over(2), add(3, &[3])),
         ("witness-beside-two", beside(&[1]), arbiter(3)),
         ("witness-beside-two", witnessed(1), arbiter(3)),
         ("witness-beside-two", beside(&[1, 2]), arbiter(3))
@@ -408,6 +448,11 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ),
         ("found-only-when-alone", new_node(1, vec![member(1), failed(open(2))]), Step::Found),
         ("found-only-when-alone", new_node(1, vec![member(1), mute]), Step::Found),
+        (
+            "found-only-when-alone",
+            but(new_node(1, vec![member(1)]), |o| o.ring.as_mut().unwrap().outdated = true),
+            Step::Found,
+        ),
         ("found-only-smallest", new_node(2, vec![member(1), member(2)]), Step::Found),
         ("found-only-smallest", new_node(1, vec![member(1), member(1)]), Step::Found),
         ("found-only-smallest", new_node(1, vec![member(2)]), Step::Found),
@@ -986,6 +1031,11 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (stopped(true, true), Step::StartVolume),
         (settled(4, 4), Step::MountVolume),
         (but(settled(3, 3), |o| *volume_of(o) = volume(&[1, 2])), Step::MountVolume),
+        (going_down(), hand_over(1)),
+        (handed_over(2), hand_back(2)),
+        (but(handed_over(2), |o| volume_of(o).turn = 0), hand_back(2)),
+        (but(handed_over(2), |o| o.mounted = false), Step::MountVolume),
+        (but(handed_over(1), |o| volume_of(o).turn = 2), Step::MountVolume),
         (settled(1, 1), Step::RecordSwarm),
         (outside_the_swarm(2), join(SwarmRole::Manager, &[1, 3])),
         (but(settled(1, 3), |o| swarm_of(o).nodes[1].manager = false), role(2, SwarmRole::Manager)),

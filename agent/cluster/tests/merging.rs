@@ -26,8 +26,13 @@ fn what_is_lost_and_what_is_set_aside_is_said_by_name() {
     assert_eq!((&said.refused, &said.into), (&None, &Some(ClusterId(OTHER.into()))));
     assert_eq!(said.away, [name(3)]);
     let text = said.lines.join("\n");
-    for expected in ["set aside on each box", "service till is lost", "ashlar-3aaaaaaa is not seen"]
-    {
+    for expected in [
+        "is set aside, and is not in /srv/cluster any more",
+        "on ashlar-1aaaaaaa it is in /data/bricks/clusterfs/set-aside-",
+        "on ashlar-3aaaaaaa it is in",
+        "service till is lost",
+        "ashlar-3aaaaaaa is not seen",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }

@@ -4,8 +4,8 @@
 mod situations;
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Keeps, MemberStatus, Membership, NodeId, Observed, Part,
-    Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm,
+    Availability, Brick, Clock, ClusterId, Hand, Keeps, MemberStatus, Membership, NodeId, Observed,
+    Part, Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm,
     SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
@@ -50,18 +50,49 @@ fn member() -> impl Strategy<Value = RingMember> {
         witness: tags.4,
         keeps: None,
         yields: None,
+        hand: None,
     })
+}
+
+fn hand() -> impl Strategy<Value = Hand> {
+    prop_oneof![Just(Hand::Over), Just(Hand::Back)]
+}
+
+/// One of two, or of three, with any stage of a hand-over.
+fn handing() -> impl Strategy<Value = Observed> {
+    let maybe = || any::<bool>();
+    let hands = (of(hand()), of(hand()), maybe(), weighted(0.5, 0_u32..4));
+    let volume = (0_u32..4, weighted(0.8, Just(0_u64)), prop::bool::weighted(0.9), maybe());
+    (0_u8..5, hands, volume).prop_map(
+        |(which, (first, second, goes_down, given), (turn, heals, online, tuned))| {
+            let mut observed = match which {
+                0 => situations::going_down(),
+                1 | 2 => situations::handed_over(which),
+                3 => situations::settled(1, 2),
+                _ => situations::settled(2, 3),
+            };
+            (observed.goes_down, observed.handed_over) = (goes_down, given);
+            let members = &mut observed.ring.as_mut().unwrap().members;
+            (members[0].hand, members[1].hand) = (first, second);
+            let volume = situations::volume_of(&mut observed);
+            (volume.turn, volume.pending_heals, volume.tuned) = (turn, heals, tuned);
+            volume.bricks[1].online = online;
+            observed
+        },
+    )
 }
 
 fn ring() -> impl Strategy<Value = Ring> {
     let quiet = prop_oneof![Just(0), Just(9_999), Just(10_000), Just(30_000), Just(600_000)];
     let alone = prop_oneof![2 => Just(false), 1 => Just(true)];
-    (vec(member(), 0..9), quiet, alone).prop_map(|(mut members, quiet_ms, alone)| {
+    let outdated = prop_oneof![3 => Just(false), 1 => Just(true)];
+    let parts = (vec(member(), 0..9), quiet, alone, outdated);
+    parts.prop_map(|(mut members, quiet_ms, alone, outdated)| {
         if alone {
             members.iter_mut().for_each(|m| m.cluster = None);
         }
         members.push(situations::member(1));
-        Ring { members, quiet_ms }
+        Ring { members, quiet_ms, outdated }
     })
 }
 
@@ -91,6 +122,7 @@ fn storage() -> impl Strategy<Value = Storage> {
             spread: 0,
             rebalance: None,
             admits: None,
+            turn: 0,
         },
     );
     (vec(peer, 0..5), of(volume)).prop_map(|(peers, volume)| Storage { peers, volume })
@@ -357,6 +389,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         1 => growing(),
         1 => witness(),
         1 => meeting(),
+        1 => handing(),
     ]
 }
 
@@ -512,6 +545,8 @@ fn the_observations_reach_every_kind_of_step() {
     fetch-ca-key
     forget-member
     found
+    hand-back
+    hand-over
     init-swarm
     join-ring
     join-swarm
@@ -600,19 +635,19 @@ proptest! {
     fn tags_survive_the_ring(
         node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
         storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
-        witness in any::<bool>(), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
+        witness in any::<bool>(), hand in of(hand()), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
     ) {
         let (cluster, yields) = (cluster.map(ClusterId), yields.map(ClusterId));
         let id = NodeId(node);
-        let tags = Tags {
-            id, cluster, storage_open, ca_key, swarm, witness, keys: None, cas: None, keeps, yields,
-        };
+        let (keys, cas) = (None, None);
+        let tags =
+            Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, cas, keeps, yields };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 
     #[test]
     fn whatever_the_ring_carries_can_be_read(
-        map in btree_map("(id|cluster|storage|ca|swarm|data|keeps|yields|.*)", ".*", 0..8),
+        map in btree_map("(id|cluster|storage|ca|swarm|data|hand|keeps|yields|.*)", ".*", 0..8),
     ) {
         if let Some(tags) = Tags::from_map(&map) {
             prop_assert!(!tags.id.0.is_empty());

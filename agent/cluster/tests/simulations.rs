@@ -137,6 +137,25 @@ fn a_witness_settles_which_of_two_goes_on() {
 }
 
 #[test]
+fn of_two_boxes_one_that_is_switched_off_hands_over_and_yields_when_it_is_back() {
+    play(Scenario::HandOver, &[(2, 400), (3, 20)]);
+}
+
+#[test]
+fn a_hand_over_that_is_noted_last_is_found() {
+    let find = |seed| Scenario::HandOver.play_with(Fault::NotedLast, 2, seed).err();
+    let found: Vec<_> = (0..400).filter_map(find).collect();
+    assert!(found.iter().any(|why| why.contains("are unknown to the bricks")), "{found:?}");
+}
+
+#[test]
+fn a_turn_that_is_given_back_before_it_is_taken_is_found() {
+    let find = |seed| Scenario::HandOver.play_with(Fault::TakenLast, 2, seed).err();
+    let found: Vec<_> = (0..400).filter_map(find).collect();
+    assert!(found.iter().any(|why| why.contains("are unknown to the bricks")), "{found:?}");
+}
+
+#[test]
 fn a_witness_and_the_boxes_beside_it_are_replaced() {
     play(Scenario::WitnessReplaced, &[(3, 120)]);
 }
@@ -225,6 +244,12 @@ fn certificates_of_a_ca_that_not_all_trust_are_found() {
     let found = finds(Scenario::Ca, Fault::EveryBoxTrustsTheCa);
     let words = ["does not follow", "refuse each other"];
     assert!(found.iter().any(|why| words.iter().any(|w| why.contains(w))), "{found:?}");
+}
+
+#[test]
+fn a_box_with_the_old_site_that_is_told_nothing_is_found_to_found_a_cluster_apart() {
+    let found = finds(Scenario::RingKey, Fault::OldSiteGoesUnsaid);
+    assert!(found.iter().any(|why| why.contains("one site has 2 clusters")), "{found:?}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Screen<'_> {
     fn facts(&self, width: usize) -> Vec<Line<'static>> {
         let colour = match self.verdict.word {
             Word::Well => Color::LightGreen,
-            Word::Wait | Word::Look => Color::Yellow,
+            Word::Wait | Word::Look => Color::LightYellow,
             Word::Help => Color::LightRed,
         };
         // What an alert says in full stands on the first page.

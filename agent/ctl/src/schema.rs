@@ -2,7 +2,7 @@
 //! from the types that are printed, so that it cannot be out of date.
 
 use crate::cli::Cli;
-use crate::{status, support, why};
+use crate::command::{check, status, support, why};
 use ashlar_api::{
     Event, Hardware, MemberView, MergeAnswer, Network, NetworkAnswer, NodeAnswer, PkiAnswer,
     PkiStatus, PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer, RingAnswer, SiteResetAnswer,
@@ -71,7 +71,7 @@ fn journal(_: &mut SchemaGenerator) -> Schema {
 
 /// As `ashlarctl check --schema` prints it.
 fn checks(_: &mut SchemaGenerator) -> Schema {
-    let schema: Value = serde_json::from_str(crate::check::SCHEMA).unwrap();
+    let schema: Value = serde_json::from_str(check::SCHEMA).unwrap();
     schema.try_into().unwrap()
 }
 

@@ -44,7 +44,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
             Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
-            Step::AdoptRingKey => self.trust()?.adopt_ring_key(),
+            Step::AdoptRingKey => self.adopt_ring_key(),
             Step::TrustCa { ca } => {
                 let succession = current_succession(observed).filter(|s| s.ca == *ca);
                 self.trust()?.trust_ca(succession.context("nobody tells of that CA")?)
@@ -63,6 +63,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::Rebalance { .. } => storage.rebalance().await,
             Step::NoteSpread { sets } => storage.note_spread(*sets).await,
             Step::TuneVolume => storage.tune().await,
+            Step::HandOver { turn, .. } => self.hand_over(*turn).await,
+            Step::HandBack { turn } => storage.hand_back(*turn).await,
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
             Step::Remount => self.remount().await,

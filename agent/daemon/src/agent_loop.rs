@@ -2,6 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::clock::{since_boot, since_boot_ms};
+use crate::handing;
 use crate::health::{self, Pulse};
 use crate::host::Host;
 use crate::ledger::{self, Ledger};
@@ -18,7 +19,7 @@ use crate::work::{Done, Lane, Outcome, Work};
 use ashlar_api::{Event, Status};
 use ashlar_cluster::{
     Alert, Observed, Phase, Plan, Planned, RingMember, Severity, Standing, Troubles, Violation,
-    alerts, lawful, phases, plan,
+    alerts, hands_over, lawful, phases, plan,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -90,6 +91,8 @@ pub(crate) struct AgentLoop<H, R, S, W> {
     pub(crate) planned: String,
     /// What systemd's targets follow.
     pub(crate) holding: watch::Sender<Holding>,
+    /// Of a box that is switched off, whether there is something left to hand over.
+    pub(crate) left: watch::Sender<Option<bool>>,
 }
 
 /// What the cluster listener needs besides this node's keys.
@@ -113,6 +116,10 @@ where
         tokio::task::spawn_local(async move {
             targets::follow(&node.effects.host, follows, targets::AGAIN).await;
         });
+        if self.node.wanted.storage && self.node.wanted.swarm && !self.node.wanted.solo {
+            let (node, wake, left) = (self.node.clone(), self.wake.clone(), self.left.subscribe());
+            tokio::task::spawn_local(handing::follow(node, wake, left));
+        }
         loop {
             let pause = self.turn().await;
             self.pulse.promise(pause + TURN);
@@ -168,6 +175,8 @@ where
             self.listen();
         }
         self.tell.seen.send_replace(observed.clone());
+        let left = observed.goes_down.then(|| hands_over(&observed, &self.node.wanted));
+        self.left.send_replace(left);
         let plan = self.safe(plan(&observed, &self.node.wanted), &observed);
         self.backoff.keep(plan.steps.iter().map(|p| &p.step), since_boot());
         self.publish(&observed, &plan);
@@ -180,6 +189,7 @@ where
             }
         }
         if self.tell.status.borrow().ready
+            && !observed.goes_down
             && self.backoff.next_due().is_none()
             && !self.phases.wavers()
         {
@@ -398,6 +408,7 @@ mod tests {
             broken: Vec::new(),
             planned: String::new(),
             holding: watch::Sender::default(),
+            left: watch::Sender::default(),
             node,
             facts,
             wake,

@@ -112,6 +112,7 @@ impl Founder {
                 witness: false,
                 keeps: None,
                 yields: None,
+                hand: None,
             });
         });
     }
@@ -283,14 +284,14 @@ async fn a_box_that_does_not_manage_the_swarm_has_no_other_box_taken_out_or_rese
     }
     let words = format!("{:#}", reset(false).await.unwrap_err());
     assert!(words.contains("does not manage the Swarm"), "{words}");
-    assert!(rotate().await.unwrap_err().to_string().contains("does not manage"));
+    assert!(rotate().await.unwrap_err().to_string().contains("counts for nothing"));
     let cluster = founder.cluster();
     let merge = BoxMergeRequest { from: cluster, into: ClusterId("other".into()) };
     assert!(trust.merge(founder.address, &merge).await.is_err());
     assert!(reset(true).await.is_ok() && !founder.node.paths.reset().exists());
     seat(true);
     assert!(!refused("ashlar-other", Decision::Remove, false).await);
-    assert!(!rotate().await.unwrap_err().to_string().contains("does not manage"));
+    assert!(!rotate().await.unwrap_err().to_string().contains("counts for nothing"));
     assert!(reset(false).await.unwrap().begun);
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Keys of before that everybody was told of.
+    pub(crate) former_told: Vec<String>,
     pub(crate) volume: Option<Volume>,
     pub(crate) swarm: ashlar_cluster::Swarm,
     pub(crate) of_people: Vec<String>,
@@ -64,6 +66,8 @@ pub(crate) struct World {
     pub(crate) masked: BTreeSet<String>,
     /// Nodes whose copy lacks something.
     pub(crate) lacking: BTreeSet<IpAddr>,
+    /// Whether both copies are whole.
+    pub(crate) whole: bool,
     /// Parts that never answer.
     pub(crate) hung: BTreeSet<Part>,
 }
@@ -252,6 +256,14 @@ impl Ring for Fake {
         crate::site_store::write_keyring(self.paths.as_ref().unwrap(), keys)
     }
 
+    fn tell_former_keys(&self, marks: &[String]) {
+        self.world().former_told = marks.to_vec();
+    }
+
+    fn is_told_former(&self, _: &str) -> bool {
+        false
+    }
+
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
         self.world().tags = tags.to_map();
         Ok(())
@@ -331,6 +343,21 @@ impl Storage for Fake {
 
     async fn lacking(&self) -> Result<BTreeSet<IpAddr>> {
         Ok(self.world().lacking.clone())
+    }
+
+    async fn is_whole(&self) -> Result<()> {
+        if self.world().whole { Ok(()) } else { bail!("not every copy is whole") }
+    }
+
+    async fn hand_over(&self, turn: u32) -> Result<()> {
+        let noted = self.paths.as_ref().is_some_and(|paths| paths.handed_over().exists());
+        self.call(format!("hand over, turn {turn}{}", if noted { ", noted" } else { "" }));
+        Ok(())
+    }
+
+    async fn hand_back(&self, turn: u32) -> Result<()> {
+        self.call(format!("hand back, turn {turn}"));
+        Ok(())
     }
 
     async fn tune(&self) -> Result<()> {

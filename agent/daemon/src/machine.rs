@@ -8,13 +8,16 @@
 
 use crate::host::Link;
 use crate::paths::Paths;
-use crate::state;
+use crate::state::{self, Versioned};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The version of the file that this release reads and writes.
 const VERSION: u32 = 1;
+
+const FILE: Versioned =
+    Versioned { reads: VERSION..=VERSION, cure: "go back to the newer release" };
 
 /// Ports that are kept in mind; a machine that had more has been rebuilt often.
 const MOST: usize = 16;
@@ -97,15 +100,7 @@ impl Machine {
 
     /// The machine on record.
     pub(crate) fn load(paths: &Paths) -> Result<Option<Self>> {
-        let recorded: Option<Self> = state::read_json(&paths.machine())?;
-        if let Some(newer) = recorded.as_ref().filter(|m| m.version > VERSION) {
-            anyhow::bail!(
-                "{} is of version {}, this release reads up to {VERSION}: go back to the newer one",
-                paths.machine().display(),
-                newer.version
-            );
-        }
-        Ok(recorded)
+        FILE.read(&paths.machine())
     }
 
     /// The MAC address of the port that the cluster address belongs on.

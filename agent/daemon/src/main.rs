@@ -9,6 +9,7 @@ mod enrolment_tests;
 #[cfg(test)]
 mod fakes;
 mod firewall;
+mod handing;
 mod health;
 mod host;
 mod identity;

@@ -10,7 +10,7 @@ use crate::node::{AGENT_UNIT, Node};
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::site_files;
-use crate::state;
+use crate::state::{self, Versioned};
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result, bail};
@@ -26,6 +26,9 @@ use zeroize::Zeroizing;
 
 /// The version of the note that this release reads and writes.
 const VERSION: u32 = 1;
+
+const FILE: Versioned =
+    Versioned { reads: VERSION..=VERSION, cure: "`ashlarctl network revert` removes it" };
 
 /// How long a change may take until something answers, or a person keeps it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -114,17 +117,13 @@ fn immutable(old: &Site, new: &Site, known: &Known) -> Option<&'static str> {
     .find_map(|(changed, what)| changed.then_some(what))
 }
 
-/// How a change stands, for whoever asks.
-pub(crate) fn stage(paths: &Paths) -> Result<Option<NetworkChange>> {
-    let note: Option<Note> = state::read_json(&paths.network_change())?;
-    if let Some(newer) = note.as_ref().filter(|note| note.version > VERSION) {
-        bail!(
-            "{} is of version {}, this release reads up to {VERSION}: remove it",
-            paths.network_change().display(),
-            newer.version
-        );
+/// How a change stands, for whoever asks. One of which this release cannot read the note
+/// is not tried: the site on the disk is the one of before.
+pub(crate) fn stage(paths: &Paths) -> Option<NetworkChange> {
+    match FILE.read::<Note>(&paths.network_change()) {
+        Ok(note) => note.map(|note| note.stage),
+        Err(error) => Some(NetworkChange::Undone { why: format!("{error:#}") }),
     }
-    Ok(note.map(|note| note.stage))
 }
 
 fn note(paths: &Paths, stage: NetworkChange) -> Result<()> {
@@ -134,7 +133,7 @@ fn note(paths: &Paths, stage: NetworkChange) -> Result<()> {
 /// What a start of the agent makes of a change that nobody kept: it is undone. One
 /// whose site took the old one's place was kept, and lost power before that was noted.
 pub(crate) fn undo_unkept(paths: &Paths) -> Result<()> {
-    let trying = stage(paths)? == Some(NetworkChange::Trying);
+    let trying = stage(paths) == Some(NetworkChange::Trying);
     if trying && is_kept(paths)? {
         state::remove(&paths.network_change())?;
     } else if trying {
@@ -240,7 +239,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
                 Ok(false)
             }
             Asked::Revert => {
-                stage(paths)?.context("no change is being tried, and none was undone")?;
+                stage(paths).context("no change is being tried, and none was undone")?;
                 state::remove(&paths.network_change())?;
                 Ok(false)
             }

@@ -42,6 +42,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) carrier: RefCell<Carrier>,
     /// Another machine answered at this node's address when it was asked last.
     pub(crate) twin: Cell<bool>,
+    /// This box is being switched off or restarted in order.
+    pub(crate) goes_down: Cell<bool>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
     /// What others said about places in this cluster.
@@ -132,6 +134,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             quiet: RefCell::default(),
             carrier: RefCell::default(),
             twin: Cell::default(),
+            goes_down: Cell::default(),
             standing: RefCell::default(),
             told: RefCell::default(),
             sight: RefCell::default(),
@@ -178,6 +181,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         }
     }
 

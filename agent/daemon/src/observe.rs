@@ -151,9 +151,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
-        let lost = match identity::load(&self.paths)? {
-            Some(me) => self.lost_place(&me.id)?,
-            None => None,
+        let (lost, handed_over) = match identity::load(&self.paths)? {
+            Some(me) => (self.lost_place(&me.id)?, self.gave_away(&me.id)?),
+            None => (None, None),
         };
         // One box by itself carries all there is.
         let witness = self.wanted.storage
@@ -183,6 +183,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             cpu_pressure: cpu_pressure(&self.paths.cpu_pressure()),
             place,
             clock: clock::look(&self.paths, Timestamp::now()),
+            goes_down: self.goes_down.get(),
+            handed_over,
         })
     }
 
@@ -190,7 +192,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     /// else can work. And where the machine's cable is, and whether the site calls it
     /// a witness.
     async fn observe_identity(&self) -> Result<(Option<Identity>, Place, bool)> {
-        let change = network_change::stage(&self.paths)?;
+        let change = network_change::stage(&self.paths);
         let Some(identity) = identity::load(&self.paths)? else {
             return Ok((None, Place { change, ..Place::default() }, false));
         };
@@ -237,7 +239,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let members = members.context("this node takes no part in it yet")?;
         let members: Vec<_> = members.into_iter().map(RingMember::from).collect();
         let quiet_ms = self.quiet.borrow_mut().note(&members, since_boot_ms());
-        Ok(ashlar_cluster::Ring { members, quiet_ms })
+        let key = self.trust().and_then(|trust| trust.ring_key());
+        let outdated = key.is_ok_and(|key| {
+            let mark = ashlar_site::RingKey::new(*key).replaced_mark();
+            self.effects.ring.is_told_former(&mark)
+        });
+        Ok(ashlar_cluster::Ring { members, quiet_ms, outdated })
     }
 
     async fn observe_storage(&self) -> Result<ashlar_cluster::Storage> {

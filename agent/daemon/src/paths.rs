@@ -221,6 +221,11 @@ impl Paths {
         self.state().join("yields.json")
     }
 
+    /// That this box of two handed over when it was switched off.
+    pub(crate) fn handed_over(&self) -> PathBuf {
+        self.state().join("handed-over.json")
+    }
+
     /// Containers, images and local volumes,
     pub(crate) fn engine(&self) -> PathBuf {
         self.data().join("docker")

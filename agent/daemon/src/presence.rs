@@ -5,7 +5,7 @@
 
 use crate::clock::since_boot;
 use crate::paths::Paths;
-use crate::state;
+use crate::state::{self, Versioned};
 use anyhow::Result;
 use ashlar_api::{ApiError, Refusal, Secret};
 use ashlar_site::{PinHash, Site};
@@ -31,6 +31,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// The version of the file that counts wrong PINs.
 const VERSION: u32 = 1;
+
+const FILE: Versioned =
+    Versioned { reads: VERSION..=VERSION, cure: "the next right PIN replaces it" };
 
 /// Who asks: at the other end of the socket, as the kernel says, or from elsewhere, as
 /// a certificate says.
@@ -125,14 +128,9 @@ impl Presence {
     /// With a given user for the screen.
     pub(crate) fn with_screen(paths: &Paths, screen: Option<u32>) -> Self {
         let count = paths.console_tries();
-        let wrong = match state::read_json::<Count>(&count) {
-            Ok(None) => 0,
-            Ok(Some(kept)) if kept.version == VERSION => kept.wrong,
+        let wrong = match FILE.read::<Count>(&count) {
+            Ok(kept) => kept.map_or(0, |kept| kept.wrong),
             // Neither a reason not to start, nor one to forget them.
-            Ok(Some(kept)) => {
-                tracing::warn!("{} is of version {}", count.display(), kept.version);
-                FREE
-            }
             Err(error) => {
                 tracing::warn!("the wrong PINs are not known: {error:#}");
                 FREE

@@ -9,7 +9,7 @@
 //! because it would start the engine again.
 
 use crate::paths::Paths;
-use crate::state;
+use crate::state::{self, Versioned};
 use anyhow::{Context, Result, bail, ensure};
 use ashlar_api::SiteAfterReset;
 use ashlar_site::Site;
@@ -25,6 +25,8 @@ const VERSION: u32 = 1;
 
 /// Of any other: an older release must not take it for a factory reset.
 const OTHER: u32 = 2;
+
+const FILE: Versioned = Versioned { reads: VERSION..=OTHER, cure: "ask for the reset again" };
 
 /// What the initrd looks for: the first four bytes are a variable's attributes
 /// (kept, and readable before and after boot services end).
@@ -107,7 +109,7 @@ trait Effects {
 
 /// Carries out the reset that is noted.
 fn carry_out(paths: &Paths, effects: &mut impl Effects) -> Result<()> {
-    let Some(note) = state::read_json::<Note>(&paths.reset())? else { return Ok(()) };
+    let Some(note) = FILE.read::<Note>(&paths.reset())? else { return Ok(()) };
     if note.version != if note.workloads { OTHER } else { VERSION } {
         bail!(
             "{} was written by another release: ask for the reset again",

@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::site_store::{self, Keys};
-use crate::state;
+use crate::state::{self, Versioned};
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result};
@@ -26,6 +26,11 @@ use zeroize::Zeroizing;
 
 /// The version of the files that this release reads and writes.
 const VERSION: u32 = 1;
+
+const FILE: Versioned = Versioned {
+    reads: VERSION..=VERSION,
+    cure: "go back to the newer release, until the ring's key is replaced",
+};
 
 /// `next-key.json`, `former-key.json`.
 #[derive(Serialize, Deserialize)]
@@ -64,8 +69,7 @@ fn keep(path: &Path, key: &RingKey) -> Result<()> {
 }
 
 fn kept(path: &Path) -> Result<Option<Zeroizing<RingKey>>> {
-    let Some(KeptKey { version, key }) = state::read_json(path)? else { return Ok(None) };
-    state::must_be_of_version(path, version, VERSION)?;
+    let Some(KeptKey { key, .. }) = FILE.read(path)? else { return Ok(None) };
     let key = RingKey::try_from(key.expose())
         .with_context(|| format!("{} holds no key", path.display()))?;
     Ok(Some(Zeroizing::new(key)))
@@ -109,6 +113,14 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 tracing::info!("nobody is found with the ring's new key yet: {error:#}");
             }
         }
+        Ok(())
+    }
+
+    /// Lets site and seal follow, and tells of it whoever comes with a site of before.
+    pub(crate) fn adopt_ring_key(&self) -> Result<()> {
+        self.trust()?.adopt_ring_key()?;
+        let site = ashlar_site::Site::load(&self.paths.site())?;
+        self.effects.ring.tell_former_keys(&site.replaced_marks());
         Ok(())
     }
 
@@ -200,6 +212,8 @@ mod tests {
             let pki = seen(&paths);
             assert!(!pki.ring_key_changed);
             assert_eq!(pki.ring_keys, Some(keys(&new, &[&old])));
+            let told = fake.world().former_told.clone();
+            assert_eq!(told, [ashlar_site::RingKey::new(OLD).replaced_mark()]);
         }
         for _ in 0..2 {
             node.act(&Step::DropRingKeys { keep: new.clone() }, &Observed::default())

@@ -128,6 +128,7 @@ async fn live(paths: &Paths) -> Result<()> {
         broken: Vec::new(),
         planned: String::new(),
         holding: watch::Sender::default(),
+        left: watch::Sender::default(),
     };
     agent_loop.run().await;
     Ok(())

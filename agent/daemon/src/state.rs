@@ -2,11 +2,13 @@
 //! one, never a part of either.
 
 use anyhow::{Context, Result, ensure};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Makes `dir` and its parents, readable by root only, where they are missing.
 pub(crate) fn make_private_dir(dir: &Path) -> Result<()> {
@@ -58,20 +60,52 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, mode: u32) -> Res
 
 /// Reads JSON; `None` if there is no such file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    bytes(path)?.map(|bytes| parse(path, &bytes)).transpose()
+}
+
+/// What the agent knows of a kind of file that says its version: an older release reads
+/// what a newer one wrote, or refuses it and says what to do.
+#[derive(Debug)]
+pub(crate) struct Versioned {
+    /// The versions that this release reads.
+    pub(crate) reads: RangeInclusive<u32>,
+    /// What to do about a file of another one.
+    pub(crate) cure: &'static str,
+}
+
+impl Versioned {
+    /// Reads JSON; `None` if there is no such file. Its version is looked at first: what
+    /// else is in a newer one is not known.
+    pub(crate) fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
+        #[derive(Deserialize)]
+        struct Said {
+            version: u32,
+        }
+        let Some(bytes) = bytes(path)? else { return Ok(None) };
+        let Said { version } = parse(path, &bytes)?;
+        let (name, Self { reads, cure }) = (path.display(), self);
+        let (first, last) = (reads.start(), reads.end());
+        let known = if first == last { format!("{last}") } else { format!("{first} to {last}") };
+        ensure!(
+            reads.contains(&version),
+            "{name} is of version {version}, this release reads version {known}: {cure}"
+        );
+        parse(path, &bytes).map(Some)
+    }
+}
+
+/// The bytes of a file, which may be a key's; `None` if there is no such file.
+fn bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .with_context(|| format!("{} does not hold what the agent wrote", path.display())),
+        Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
-/// Refuses a file of another version than the one that this release reads.
-pub(crate) fn must_be_of_version(path: &Path, found: u32, read: u32) -> Result<()> {
-    let name = path.display();
-    ensure!(found == read, "{name} is of version {found}, this release reads version {read}");
-    Ok(())
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes)
+        .with_context(|| format!("{} does not hold what the agent wrote", path.display()))
 }
 
 /// Removes a file, if it is there.
@@ -111,6 +145,31 @@ mod tests {
         fs::write(&path, "{").unwrap();
         let error = format!("{:#}", read_json::<Vec<u8>>(&path).unwrap_err());
         assert!(error.contains("membership.json"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_refused_with_its_cure_whatever_else_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("yields.json");
+        let file = Versioned { reads: 2..=3, cure: "go back to the newer release" };
+        assert_eq!(file.read::<Vec<u8>>(&path).unwrap(), None);
+        fs::write(&path, r#"{"version":3,"into":"a"}"#).unwrap();
+        let read: serde_json::Value = file.read(&path).unwrap().unwrap();
+        assert_eq!(read["into"], "a");
+        for version in [1, 4] {
+            fs::write(&path, format!(r#"{{"version":{version},"into":{{"another":"shape"}}}}"#))
+                .unwrap();
+            let error = file.read::<std::collections::BTreeMap<String, u8>>(&path).unwrap_err();
+            let error = error.to_string();
+            let words = format!(
+                "yields.json is of version {version}, this release reads version 2 to 3: go back \
+                 to the newer release"
+            );
+            assert!(error.ends_with(&words), "{error}");
+        }
+        fs::write(&path, r#"{"into":"a"}"#).unwrap();
+        let error = file.read::<serde_json::Value>(&path).unwrap_err().to_string();
+        assert!(error.contains("does not hold what the agent wrote"), "{error}");
     }
 
     #[test]

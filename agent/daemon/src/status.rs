@@ -171,6 +171,7 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         };
         let listed = |status| {
             let ring = vec![member("a", MemberStatus::Alive), member("b", status)];
@@ -180,7 +181,7 @@ mod tests {
                     founder: true,
                     swarm: true,
                 }),
-                ring: Some(Ring { members: ring, quiet_ms: 0 }),
+                ring: Some(Ring { members: ring, ..Ring::default() }),
                 pki: Pki { struck_off: [NodeId("b".into())].into(), ..Pki::default() },
                 ..Observed::default()
             };

@@ -2,13 +2,18 @@
 //! anything is done about it.
 
 use crate::paths::Paths;
-use crate::state;
+use crate::state::{self, Versioned};
 use anyhow::Result;
 use ashlar_cluster::Yielding;
 use serde::{Deserialize, Serialize};
 
 /// The version that this release reads and writes.
 const VERSION: u32 = 1;
+
+const FILE: Versioned = Versioned {
+    reads: VERSION..=VERSION,
+    cure: "go back to the newer release, which lets this cluster dissolve",
+};
 
 #[derive(Serialize, Deserialize)]
 struct Noted {
@@ -18,10 +23,7 @@ struct Noted {
 }
 
 pub(crate) fn read(paths: &Paths) -> Result<Option<Yielding>> {
-    let path = paths.yields();
-    let Some(Noted { version, yields }) = state::read_json(&path)? else { return Ok(None) };
-    state::must_be_of_version(&path, version, VERSION)?;
-    Ok(Some(yields))
+    Ok(FILE.read(&paths.yields())?.map(|Noted { yields, .. }| yields))
 }
 
 pub(crate) fn write(paths: &Paths, yields: &Yielding) -> Result<()> {

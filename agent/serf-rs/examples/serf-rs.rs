@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use serf_rs::agent::{Agent, AgentConfig, Discover, read_keyring};
+use serf_rs::agent::{Agent, AgentConfig, Announcements, Discover, read_keyring};
 use serf_rs::{Config, Key, Keyring, Profile};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -169,7 +169,11 @@ fn configuration(args: AgentArgs) -> Result<(AgentConfig, Vec<String>)> {
     config.rejoin_after_leave = args.rejoin;
     config.retry_join = args.retry_join;
     config.replay = args.replay;
-    config.discover = args.discover.map(|cluster| Discover { cluster, interface: args.iface });
+    config.discover = args.discover.map(|cluster| Discover {
+        cluster,
+        interface: args.iface,
+        announcements: Announcements::default(),
+    });
     if !args.rpc_addr.is_empty() {
         config.rpc = Some((address(&args.rpc_addr)?, args.rpc_auth));
     }

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 /// What a build would do.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// The recipe.
     pub profile: String,
@@ -38,8 +39,10 @@ pub struct Report {
 
 /// What would happen to one step.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepReport {
     /// Which.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub step: StepId,
     /// What it does.
     pub about: &'static str,

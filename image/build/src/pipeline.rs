@@ -42,6 +42,7 @@ pub struct Request {
 
 /// An image.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Built {
     /// Its recipe.
     pub profile: String,

@@ -2,7 +2,7 @@
 
 use crate::command::{
     bench, build, cache, compare, completions, cve, demo, doctor, export, flash, graph, inspect,
-    lab, lint, lock, man, new, profile, sbom, scan, site, size, stamp, vendor, vm,
+    lab, lint, lock, man, new, profile, sbom, scan, schema, site, size, stamp, vendor, vm,
 };
 use crate::context::{Context, Global};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -68,6 +68,7 @@ pub(crate) enum Command {
     Cve(cve::Args),
     Graph(graph::Args),
     Cache(cache::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
     // The project's own instruments.
@@ -103,6 +104,7 @@ impl Command {
             Self::Cve(args) => cve::run(args, context),
             Self::Graph(args) => graph::run(args, context),
             Self::Cache(args) => cache::run(args, context),
+            Self::Schema(args) => schema::run(args, context),
             Self::Completions(args) => completions::run(args, &mut Cli::command()),
             Self::Man(args) => man::run(args, Cli::command(), context),
             Self::Demo(args) => demo::run(args, context),

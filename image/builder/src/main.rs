@@ -12,6 +12,8 @@ mod graph;
 mod images;
 mod output;
 mod report;
+#[cfg(test)]
+mod schema;
 mod signals;
 
 use clap::Parser;

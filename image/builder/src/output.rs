@@ -14,6 +14,18 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// What every verb prints with `--json` that fails.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Failure {
+    /// What failed.
+    error: String,
+    /// Why, the nearest reason first.
+    causes: Vec<String>,
+    /// What to do.
+    help: Option<String>,
+}
+
 /// Where and how to print.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
@@ -43,12 +55,13 @@ impl Output {
         }
     }
 
-    /// The result for programs: one line on standard output, with `--json` only.
+    /// The result for programs: one line on standard output, with `--json` only, and
+    /// its keys in the order of their names.
     pub(crate) fn json(&self, value: &impl Serialize) -> miette::Result<()> {
         if self.json {
-            let text = serde_json::to_string(value)
+            let value = serde_json::to_value(value)
                 .map_err(|error| miette::miette!("the result is not JSON: {error}"))?;
-            print(&mut std::io::stdout(), &text);
+            print(&mut std::io::stdout(), &value);
         }
         Ok(())
     }
@@ -117,12 +130,12 @@ impl Output {
         let _ = self.bars.clear();
         print(&mut std::io::stderr(), &format_args!("{report:?}"));
         if self.json {
-            let help = report.help().map(|help| help.to_string());
-            let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
-            let object = serde_json::json!({
-                "error": report.to_string(), "causes": causes, "help": help,
-            });
-            print(&mut std::io::stdout(), &object);
+            let failure = Failure {
+                error: report.to_string(),
+                causes: report.chain().skip(1).map(ToString::to_string).collect(),
+                help: report.help().map(|help| help.to_string()),
+            };
+            let _ = self.json(&failure);
         }
         ExitCode::FAILURE
     }

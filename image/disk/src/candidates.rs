@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// How a disk is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Bus {
     /// A stick or a disk in a USB case.
@@ -30,6 +31,7 @@ pub enum Bus {
 
 /// A disk as the kernel tells of it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Drive {
     /// Its device.
     pub path: PathBuf,

@@ -41,6 +41,8 @@ struct State {
 
 /// How bad a hole is, as the tracker has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "HoleSeverity"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Debian takes it for no hole, or it needs what nobody does.
@@ -97,6 +99,7 @@ impl std::str::FromStr for Severity {
 
 /// One hole in one source package of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hole {
     /// Its name, `CVE-2026-1234`.
     pub id: String,

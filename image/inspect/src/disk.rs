@@ -30,6 +30,7 @@ pub struct Disk {
 
 /// One partition.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Partition {
     /// Number, from 1.
     pub number: u32,
@@ -39,6 +40,7 @@ pub struct Partition {
     #[serde(rename = "type")]
     pub kind: String,
     /// Its own GUID.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub uuid: uuid::Uuid,
     /// First byte.
     pub offset: u64,

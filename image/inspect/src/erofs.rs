@@ -13,8 +13,10 @@ const MAGIC: u32 = 0xe0f5_e1e2;
 
 /// An erofs file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Erofs {
     /// Its UUID.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub uuid: uuid::Uuid,
     /// Bytes in a block.
     pub block_size: u64,

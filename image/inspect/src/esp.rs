@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// A FAT file system.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fat {
     /// Its label.
     pub label: String,
@@ -21,6 +22,7 @@ pub struct Fat {
 
 /// One file on FAT.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FatFile {
     /// Path from its root, `/EFI/BOOT/BOOTX64.EFI`.
     pub path: String,
@@ -30,6 +32,7 @@ pub struct FatFile {
 
 /// One unified kernel image.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UkiFile {
     /// Path from the root of its partition.
     pub path: String,

@@ -18,6 +18,7 @@ const OF_THE_BOARD: &[&str] = &["platform", "mmc", "hid", "i2c", "serio"];
 
 /// A device of the machine that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Device {
     /// The bus that it is on, `pci`.
     pub bus: String,
@@ -180,6 +181,7 @@ fn builtin_alias(entry: &str) -> Option<(Pattern, String)> {
 
 /// What becomes of a device under an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "driven", rename_all = "kebab-case")]
 pub enum Driven {
     /// By these modules of the image.

@@ -51,6 +51,7 @@ use std::path::{Path, PathBuf};
 
 /// All that can be seen in an image without running it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Inspection {
     /// The image.
     pub image: PathBuf,
@@ -59,6 +60,7 @@ pub struct Inspection {
     /// The bytes that it takes on this host: fewer, as images are sparse.
     pub allocated: u64,
     /// The disk's GUID.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub disk_guid: uuid::Uuid,
     /// Its partitions.
     pub partitions: Vec<PartitionReport>,
@@ -71,6 +73,7 @@ pub struct Inspection {
 
 /// A partition and what is on it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartitionReport {
     /// Where it is and what it is called.
     #[serde(flatten)]
@@ -85,6 +88,7 @@ pub struct PartitionReport {
 
 /// What is on a partition.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "format", rename_all = "kebab-case")]
 pub enum Content {
     /// Nothing but zeros at its start.
@@ -101,6 +105,7 @@ pub enum Content {
 
 /// One bootable version: a root, its hash tree, and the UKI that asks for them.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Slot {
     /// `a` or `b`.
     pub slot: String,

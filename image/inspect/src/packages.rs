@@ -10,6 +10,7 @@ pub const DPKG_STATUS: [&str; 2] = ["/usr/lib/sysimage/dpkg/status", "/var/lib/d
 
 /// One Debian package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Package {
     /// Binary package name.
     pub name: String,
@@ -25,6 +26,7 @@ pub struct Package {
 
 /// A Debian source package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Source {
     /// Its name.
     pub name: String,

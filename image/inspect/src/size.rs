@@ -30,6 +30,7 @@ pub struct Sizes {
 
 /// What one thing costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cost {
     /// Its name.
     pub name: String,
@@ -43,6 +44,7 @@ pub struct Cost {
 
 /// The parts of one UKI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UkiCost {
     /// Where it is on its partition.
     pub path: String,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// What a unified kernel image says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Uki {
     /// `/etc/os-release` of its root, by key.
     pub os_release: BTreeMap<String, String>,
@@ -25,6 +26,8 @@ pub struct Uki {
 
 /// One boot entry of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "BootEntry"))]
 pub struct Profile {
     /// `ID=` and `TITLE=` of the entry, as written.
     pub description: BTreeMap<String, String>,
@@ -34,6 +37,7 @@ pub struct Profile {
 
 /// A section of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Section {
     /// Its name.
     pub name: String,

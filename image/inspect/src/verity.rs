@@ -10,8 +10,10 @@ const SHA256_SIZE: u64 = 32;
 
 /// A dm-verity hash tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verity {
     /// Its UUID.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub uuid: uuid::Uuid,
     /// Hash algorithm.
     pub algorithm: String,

@@ -10,7 +10,7 @@ use nix::fcntl::Flock;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub struct Cluster {
 
 /// A cluster as `list` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterView {
     /// Name.
     pub name: String,
@@ -42,6 +43,7 @@ pub struct ClusterView {
 
 /// A node as `list` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeView {
     /// Name within the cluster.
     pub name: String,
@@ -121,6 +123,12 @@ impl Cluster {
             .collect()
     }
 
+    /// Gives nodes that have no site yet this one, at their next start: those of a lab
+    /// that got one before.
+    pub fn hand_out(&self, site: &Path) -> Result<()> {
+        store::keep_site(site, &self.dir).map(drop)
+    }
+
     /// Powers a node on.
     pub fn start(&self, node: &str) -> Result<()> {
         let _lock = self.lock()?;
@@ -154,6 +162,17 @@ impl Cluster {
     /// Puts the cable back.
     pub fn restore(&self, node: &str) -> Result<()> {
         self.link(node, true)
+    }
+
+    /// Plugs a lab node's cable into another switch, beside those of the nodes that were
+    /// parted before, until [`Self::restore`], or until it loses power.
+    pub fn part(&self, node: &str) -> Result<()> {
+        let node = self.node(node)?;
+        self.on(node)?;
+        match self.record.backend {
+            Backend::Vm => Err(Error::LabOnly { verb: "part" }),
+            Backend::Lab => self.lab().part(node),
+        }
     }
 
     /// Runs a command in a node as root. A VM that still boots is waited for.

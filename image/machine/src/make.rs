@@ -102,7 +102,7 @@ impl Cluster {
         for node in &cluster.record.nodes {
             match cluster.record.backend {
                 Backend::Vm => cluster.vm().prepare(node, spec.disk_gib)?,
-                Backend::Lab => cluster.lab().prepare(node)?,
+                Backend::Lab => cluster.lab().prepare(node, spec.data_gib)?,
             }
         }
         store::save(&dir.join("cluster.json"), &cluster.record)?;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 /// What runs the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// QEMU, from firmware to shell.
@@ -48,6 +49,7 @@ impl FromStr for Backend {
 
 /// What executes a VM's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor. Not every `/dev/kvm` can run a standard kernel.
@@ -88,6 +90,9 @@ pub struct Spec {
     pub cpus: Option<u16>,
     /// VM: size of a node's disk in GiB.
     pub disk_gib: u32,
+    /// Lab: size of a node's data partition in GiB; without one it is a directory of the
+    /// host's.
+    pub data_gib: Option<u32>,
     /// VM: by default KVM where a probe guest has run with it.
     pub accelerator: Option<Accelerator>,
 }
@@ -105,6 +110,7 @@ impl Spec {
             memory_mib: 1536,
             cpus: None,
             disk_gib: 16,
+            data_gib: None,
             accelerator: None,
         }
     }

@@ -57,7 +57,7 @@ pub struct ArchiveSettings {
 }
 
 /// An archive that a recipe takes packages from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Archive {
     /// Its name in `archives.toml` and in locks.
@@ -81,7 +81,7 @@ pub struct Archive {
 }
 
 /// The key of an archive, which has the fingerprint that it must have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ArchiveKey {
     /// Its file.
     pub path: PathBuf,

@@ -8,6 +8,7 @@ use crate::finder::{Finder, stems};
 use crate::modules::ModulePattern;
 use crate::recipe::{Extends, Recipe};
 use crate::remove::RemoveSettings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 /// A recipe with everything that it extends merged in, and every file that it
 /// names found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Composed {
     /// Its name: the file name without `.toml`.
@@ -40,13 +41,15 @@ pub struct Composed {
     /// Compose files.
     pub stacks: Vec<StackFile>,
     /// Which kernel modules stay; empty keeps all.
+    #[schemars(with = "Vec<String>")]
     pub modules: Vec<ModulePattern>,
     /// Which kernel modules the initrd carries.
+    #[schemars(with = "Vec<String>")]
     pub initrd_modules: Vec<ModulePattern>,
 }
 
 /// A stack and its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct StackFile {
     /// Its name on the Swarm: the file name without extension.
@@ -56,7 +59,7 @@ pub struct StackFile {
 }
 
 /// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Origin {
     /// The recipe file.

@@ -182,6 +182,12 @@ impl RingKey {
         self.tag(b"ashlar: the boot partition of a site\n")
     }
 
+    /// How this key is called by boxes whose site had it before, and tell so.
+    #[must_use]
+    pub fn replaced_mark(&self) -> String {
+        replaced::replaced_mark(&hex::encode(self.disk_tag()))
+    }
+
     /// The raw key.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -9,12 +9,14 @@ mod storage;
 mod surface;
 mod swarm;
 
-pub use enrolment::enrolment_with_another_key_is_refused;
+pub use enrolment::{enrolment_is_by_the_sites_key, enrolment_with_another_key_is_refused};
 pub use power::{
     a_power_cut_of_all_leaves_the_same_cluster, a_reboot_of_all_leaves_the_same_cluster,
     the_loss_of_one_is_survived_and_healed,
 };
-pub use ring::{an_outsider_with_another_key_is_refused, the_ring_has_everybody_alive};
+pub use ring::{
+    an_outsider_is_refused, an_outsider_with_another_key_is_refused, the_ring_has_everybody_alive,
+};
 pub use secrets::{secrets_are_for_root_only, secrets_are_not_in_journal_or_arguments};
 pub use storage::{
     a_file_is_read_on_every_node, the_volume_has_three_copies_and_tls,

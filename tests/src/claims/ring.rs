@@ -1,8 +1,9 @@
 //! Who is in the ring, and who does not get in.
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Node};
 use crate::site;
 use anyhow::{Result, ensure};
+use ashlar_site::RingKey;
 
 /// `serf members` lists every node, alive, on every node.
 ///
@@ -27,9 +28,17 @@ pub fn the_ring_has_everybody_alive(fleet: &Fleet) -> Result<()> {
 /// # Errors
 /// When it gets in.
 pub fn an_outsider_with_another_key_is_refused(fleet: &Fleet) -> Result<()> {
-    let node = fleet.node(1);
+    let key = site::fresh("outsider")?.ring_key;
+    an_outsider_is_refused(&fleet.node(1), &fleet.all(), &key)
+}
+
+/// The same with this key, and these who could hear of it.
+///
+/// # Errors
+/// When it gets in.
+pub fn an_outsider_is_refused(node: &Node<'_>, all: &[Node<'_>], key: &RingKey) -> Result<()> {
     let address = node.address()?;
-    let key = base64(site::fresh("outsider")?.ring_key.as_bytes());
+    let key = base64(key.as_bytes());
     // Joining as asked by -join fails the start; an agent that got in would run
     // on until the timeout ends it, with 124.
     let tried = node.try_sh(&format!(
@@ -42,7 +51,7 @@ pub fn an_outsider_with_another_key_is_refused(fleet: &Fleet) -> Result<()> {
         tried.code,
         tried.text()
     );
-    for node in fleet.nodes() {
+    for node in all {
         let members = node.sh("serf members")?;
         ensure!(!members.contains("outsider"), "{} knows it:\n{members}", node.name());
     }

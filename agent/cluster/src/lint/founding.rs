@@ -13,6 +13,9 @@ pub(super) fn only_when_alone(step: &Step, c: &Case<'_>) -> Verdict {
     if !matches!(step, Step::Found) {
         return Ok(());
     }
+    if c.o.ring.as_ref().is_some_and(|ring| ring.outdated) {
+        return Err("another box tells that this node's ring key was replaced".into());
+    }
     let mut there = c.members().iter().filter(|m| m.status != MemberStatus::Left);
     if let Some(m) = there.find(|m| m.cluster.is_some()) {
         return Err(format!("{} shows a cluster", m.name));

@@ -1,7 +1,7 @@
 //! Rules for every step: who may do it, and on what grounds.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Part, Phase, RingKeys, Scope, Step, SwarmLocal, SwarmRole};
+use crate::{Daemon, Hand, Part, Phase, RingKeys, Scope, Step, SwarmLocal, SwarmRole};
 
 pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
     must(step.scope() == Scope::Node || c.authority(), "this node does not lead the cluster")
@@ -24,6 +24,10 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
     must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
     must(tags.cas == own.and(c.o.pki.cas.clone()), "the CAs that it trusts are others")?;
+    must(
+        (tags.hand == Some(Hand::Over)) == (c.o.goes_down && own.is_some()),
+        "how it goes on is not so",
+    )?;
     must(!(tags.storage_open && closed), "the storage has no certificate")?;
     must(tags.swarm.is_none() || own.is_some_and(|m| m.swarm), "the Swarm is not yet on record")?;
     match (&c.o.swarm, tags.swarm) {
@@ -85,6 +89,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartVolume
         | Step::MountVolume
         | Step::Remount => storage(),
+        Step::HandOver { .. } | Step::HandBack { .. } => ring().and(storage()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm
         | Step::RecordSwarm

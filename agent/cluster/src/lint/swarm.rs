@@ -103,10 +103,20 @@ fn change_of_role(name: &str, role: SwarmRole, swarm: &Swarm, c: &Case<'_>) -> V
     }
 }
 
-/// Of two boxes that stay, the one that is up and whose copy decides.
+/// Of two boxes that stay, the one that is up and whose copy decides; or the other one
+/// while that is being switched off.
 fn decides_of_two<'a>(swarm: &'a Swarm, c: &Case<'_>) -> Option<&'a str> {
     let volume = c.volume().filter(|_| c.w.storage)?;
-    let [first, _] = volume.bricks.as_slice() else { return None };
+    let [first, second] = volume.bricks.as_slice() else { return None };
+    let own = c.o.identity.as_ref().map(|me| me.address);
+    let over = |m: &crate::RingMember, a| m.address == a && m.hand == Some(crate::Hand::Over);
+    let down = |a| {
+        (Some(a) == own && c.o.goes_down)
+            || c.kin().any(|m| m.status == MemberStatus::Alive && over(m, a))
+    };
+    let (decides, other) = if volume.turn % 2 == 1 { (second, first) } else { (first, second) };
+    let goes = down(decides.address) && !down(other.address);
+    let seat = if goes { other.address } else { decides.address };
     let ended: BTreeSet<_> = swarm
         .record
         .intent()
@@ -117,7 +127,7 @@ fn decides_of_two<'a>(swarm: &'a Swarm, c: &Case<'_>) -> Option<&'a str> {
     let stays = |n: &&crate::SwarmNode| !c.leaves(&n.name) && !ended.contains(n.name.as_str());
     let names: BTreeSet<_> = swarm.nodes.iter().filter(stays).map(|n| n.name.as_str()).collect();
     let mut there = swarm.nodes.iter().filter(stays).filter(|n| n.up);
-    let decides = there.find(|n| n.address == Some(first.address))?;
+    let decides = there.find(|n| n.address == Some(seat))?;
     (names.len() <= 2).then_some(decides.name.as_str())
 }
 

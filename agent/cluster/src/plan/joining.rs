@@ -39,6 +39,12 @@ pub(crate) fn joining(s: &Situation<'_>) -> Joining {
         }
         return Joining::Enrol { cluster: cluster.clone(), via: signers };
     }
+    if ring.outdated {
+        return wait(
+            "this site's ring key was replaced: this box has a site file of before, and needs the \
+             new one",
+        );
+    }
     if let Some(member) = there(s).find(|m| m.cluster.is_some()) {
         return wait(format!(
             "waiting for {}, which belongs to a cluster and does not answer",

@@ -40,6 +40,7 @@ fn copy(s: &Situation<'_>, known: &KnownBox, plan: &mut Plan) {
         return;
     }
     let able = match unhealthy(volume) {
+        _ if volume.is_handed_over() => Err("the first copy has its turn back".into()),
         _ if !volume.has_whole_sets() => Err("every set of the volume has all its copies".into()),
         Some(until) => Err(until),
         None => volume.rests().and_then(|()| successor(s, storage, volume, known.address, 1)),

@@ -303,6 +303,9 @@ fn storage(s: &Situation<'_>, gone: &RetiredBox, plan: &mut Plan) {
             let why = format!("{} lost its place, and {to} gives no brick yet", gone.name);
             plan.steps.push(because(Step::ReplaceBrick { from: brick.address, to }, why));
         }
+        Ok(None) if volume.is_handed_over() => {
+            plan.waits.push(waits(wanted(), "the first copy has its turn back", rule));
+        }
         Ok(None) => {
             let replicas = without(volume, brick.address);
             let why = format!("{} lost its place, and no box is there to take it", gone.name);

@@ -19,8 +19,9 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
     let tags = Tags { keeps: s.shown_keeps(), ..tags };
     let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm, own.witness, &own.keys);
     let now = (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm, tags.witness, &tags.keys);
-    let further = (own.keeps, &own.yields, &own.cas) != (tags.keeps, &tags.yields, &tags.cas);
-    if shown != now || further {
+    let meeting = (own.keeps, &own.yields) != (tags.keeps, &tags.yields);
+    let further = (own.hand, &own.cas) != (tags.hand, &tags.cas);
+    if shown != now || meeting || further {
         steps.push(because(Step::SetTags { tags }, "the others should see where this node stands"));
     }
 }

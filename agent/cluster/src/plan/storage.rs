@@ -1,6 +1,7 @@
 //! Storage: the pool, the volume and its bricks, the mount.
 
-use super::{because, growth, rouse, waits, witness};
+use super::pair::Turn;
+use super::{because, growth, pair, rouse, waits, witness};
 use crate::FILLING;
 use crate::situation::Situation;
 use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
@@ -147,6 +148,20 @@ pub(crate) fn awaited<'a>(s: &Situation<'a>, me: &Identity, storage: &Storage) -
 
 /// Options, start, and further bricks for a volume that is there.
 fn upkeep(s: &Situation<'_>, volume: &Volume, storage: &Storage, plan: &mut Plan) {
+    let turn = if volume.started { pair::hand_back(s, volume, plan) } else { Turn::First };
+    match turn {
+        Turn::First => {}
+        Turn::GivenBack | Turn::Awaited if volume.tuned && volume.tls => {
+            return revive(s, volume, &mut plan.steps);
+        }
+        // It sets the options itself.
+        Turn::GivenBack => return,
+        Turn::Awaited => {
+            let why = "the volume's options are not those of whose turn it is";
+            plan.steps.push(because(Step::TuneVolume, why));
+            return;
+        }
+    }
     if !(volume.tls && volume.tuned) {
         let why = "the volume's TLS, quorum or time-out options are not as wanted";
         plan.steps.push(because(Step::TuneVolume, why));

@@ -239,7 +239,7 @@ fn roles(s: &Situation<'_>, swarm: &Swarm, plan: &mut Plan) {
 const HEARD: u64 = 20;
 
 /// A manager that is one no more since a moment ago.
-fn still_known<'a>(s: &Situation<'_>, swarm: &'a Swarm) -> Option<&'a str> {
+pub(super) fn still_known<'a>(s: &Situation<'_>, swarm: &'a Swarm) -> Option<&'a str> {
     if swarm.manager_less_ms.is_some_and(|ms| ms < HEARD * 1000) {
         return Some("the last one that went");
     }

@@ -1,7 +1,7 @@
 //! What steps do to the model, and how they go wrong.
 
 use super::world::{Bricks, Raft};
-use super::{Event, Simulation};
+use super::{Event, Fault, Simulation, pair};
 use crate::{ClusterId, Daemon, Membership, Planned, Step, SwarmRole, judge};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -193,13 +193,15 @@ impl Simulation {
             Step::TuneVolume => {
                 let volume = self.volume(node).ok_or("there is no volume")?;
                 volume.tuned_for = volume.set_size();
-                Ok(())
+                self.tune_terms(node)
             }
             Step::StartVolume => {
                 self.volume(node).ok_or("there is no volume")?.started = true;
                 self.revive(node);
                 Ok(())
             }
+            Step::HandOver { turn, .. } => self.hand_over(node, *turn, pair::Reach::All),
+            Step::HandBack { turn } => self.hand_back(node, *turn, false),
             Step::MountVolume | Step::Remount => self.mount(node),
             Step::InitSwarm => self.init(node, false),
             Step::RecordSwarm => self.record(node),
@@ -269,6 +271,14 @@ impl Simulation {
             Step::JoinSwarm { role, via } => self.join(node, *role, via, true),
             Step::DeployStack { name } => self.deploy(node, name, false),
             Step::AdoptRingKey => self.adopt_key(node, true),
+            Step::HandOver { turn, .. } => {
+                use pair::Reach::{Here, Noted, Stopped, There};
+                let late = self.settings.fault == Some(Fault::NotedLast);
+                let half = [Stopped, Noted, Here, There][self.random.one_of(4)];
+                let half = if late { There } else { half };
+                self.hand_over(node, *turn, half)
+            }
+            Step::HandBack { turn } => self.hand_back(node, *turn, true),
             // The others happen or do not happen.
             _ if self.random.permille(500) => self.apply(node, step),
             _ => Err("by chance"),
@@ -465,6 +475,8 @@ impl Simulation {
         if let Some(run) = &mut self.nodes[node].run {
             run.mounted = true;
         }
+        // Who mounts it writes.
+        self.write(pool);
         Ok(())
     }
 
@@ -579,9 +591,11 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::NoteSpread { .. }
         | Step::AdmitToVolume { .. }
         | Step::TuneVolume
+        | Step::HandBack { .. }
         | Step::MountVolume
         | Step::Remount => (300, 3_000),
         Step::CreateVolume { .. }
+        | Step::HandOver { .. }
         | Step::AddBricks { .. }
         | Step::AddArbiter { .. }
         | Step::AddSet { .. }

@@ -183,7 +183,8 @@ impl Simulation {
         let Some(pool) = self.nodes[node].disk.pool else { return false };
         let reached: Vec<_> =
             self.online(pool).into_iter().filter(|b| self.reach(node, *b)).collect();
-        self.pools[pool].volume.as_ref().is_some_and(|v| v.quorum(&reached))
+        let either = |v: &super::world::Bricks| v.terms(node).either && !reached.is_empty();
+        self.pools[pool].volume.as_ref().is_some_and(|v| v.quorum(&reached) || either(v))
     }
 
     /// Whether a leader that this node reaches could give it tasks.
@@ -290,6 +291,9 @@ impl Simulation {
             let left = raft.seats.iter().filter(live).filter(|(_, r)| **r == SwarmRole::Manager);
             if !self.gone.is_empty() && left.count() != right {
                 return Err("a manager that died for good was not replaced".into());
+            }
+            if self.pools.iter().filter_map(|p| p.volume.as_ref()).any(|v| v.is_handed_over()) {
+                return Err("the first of two copies does not have its turn".into());
             }
             if let Some(name) = self.parted() {
                 return Err(format!("{name} has the first of two copies, and another manages"));

@@ -50,6 +50,8 @@ impl Simulation {
             out: disk.out,
             files: self.files(n),
             yields: disk.yields.clone(),
+            goes_down: node.run.as_ref().is_some_and(|run| run.goes_down.is_some()),
+            handed_over: disk.handed_over,
         }
     }
 
@@ -80,7 +82,8 @@ impl Simulation {
         let mut members = vec![self.member(n, MemberStatus::Alive, &view.tags)];
         members
             .extend(view.others.iter().map(|(o, (status, tags))| self.member(*o, *status, tags)));
-        Some(Ring { members, quiet_ms: self.now - view.changed_at })
+        let (quiet_ms, outdated) = (self.now - view.changed_at, self.is_outdated(n));
+        Some(Ring { members, quiet_ms, outdated })
     }
 
     fn member(&self, n: usize, status: MemberStatus, tags: &Tags) -> RingMember {
@@ -98,6 +101,7 @@ impl Simulation {
             cas: tags.cas.clone(),
             keeps: tags.keeps,
             yields: tags.yields.clone(),
+            hand: tags.hand,
         }
     }
 
@@ -122,6 +126,7 @@ impl Simulation {
             volume.started && node.stores() && node.serves() && self.reach(n, b)
         };
         let copies = volume.nodes.len();
+        let terms = volume.terms(n);
         let brick = |b: &usize| Brick {
             address: self.nodes[*b].born.address,
             online: online(*b),
@@ -137,7 +142,7 @@ impl Simulation {
             started: volume.started,
             replicas: u8::try_from(volume.set_size()).unwrap_or(u8::MAX),
             tls: volume.tuned_for > 0,
-            tuned: volume.tuned_for == volume.set_size(),
+            tuned: volume.tuned_for == volume.set_size() && terms.either == (terms.turn % 2 == 1),
             bricks: volume.nodes.iter().map(brick).collect(),
             // A brick that is away cannot say.
             pending_heals: (copies > 1
@@ -150,6 +155,7 @@ impl Simulation {
             spread: volume.spread,
             rebalance: self.observe_rebalance(n, volume),
             admits: volume.admits.clone(),
+            turn: terms.turn,
         }
     }
 

@@ -36,10 +36,16 @@ pub enum Fault {
     NoKeyForWhoWasAway,
     /// Every box is said to trust the cluster's new CA, whatever it trusts.
     EveryBoxTrustsTheCa,
+    /// Nobody tells a box with the old site that the ring's key was replaced.
+    OldSiteGoesUnsaid,
     /// The volume is said to be empty, whatever is in it.
     NobodyLooks,
     /// That a cluster dissolves is forgotten at a power cut.
     NobodyWritesDown,
+    /// The other one of two is let go on before it is on disk that it was.
+    NotedLast,
+    /// The second of two loses its right only after the first has it again.
+    TakenLast,
 }
 
 impl Simulation {

@@ -20,6 +20,8 @@ pub(super) struct Keys {
     seal: u64,
     /// One that was made here.
     next: Option<u64>,
+    /// Those that the site had before.
+    former: BTreeSet<u64>,
 }
 
 impl Keys {
@@ -59,6 +61,17 @@ impl Simulation {
     pub(super) fn understand(&self, a: usize, b: usize) -> bool {
         let (a, b) = (&self.nodes[a].disk.keys, &self.nodes[b].disk.keys);
         a.reads(b.primary) && b.reads(a.primary)
+    }
+
+    /// Whether another node on the segment tells that this one's key was replaced.
+    pub(super) fn is_outdated(&self, n: usize) -> bool {
+        let key = self.nodes[n].disk.keys.primary;
+        let tells = |o: usize| {
+            let had = self.nodes[o].disk.keys.former.contains(&key);
+            had && o != n && self.reach(n, o) && self.nodes[o].rings()
+        };
+        let unsaid = self.settings.fault == Some(Fault::OldSiteGoesUnsaid);
+        !unsaid && (0..self.nodes.len()).any(tells)
     }
 
     /// The keys that a node shows.
@@ -118,7 +131,7 @@ impl Simulation {
         }
         keys.seal();
         if !half {
-            keys.site = keys.primary;
+            keys.former.insert(std::mem::replace(&mut keys.site, keys.primary));
         }
         Ok(())
     }
@@ -222,9 +235,9 @@ pub(super) fn replaced(
     nodes: usize,
     dice: &mut Random,
 ) -> Result<(), String> {
-    let (cuts, fresh) = (sim.settings.cuts, nodes);
+    let (cuts, fresh, stale) = (sim.settings.cuts, nodes, nodes + 1);
     sim.settings.cuts = 0;
-    sim.gone = [fresh].into();
+    sim.gone = [fresh, stale].into();
     for node in 0..nodes {
         sim.power_on_at(node, dice.between(0, 2_000));
     }
@@ -272,7 +285,17 @@ pub(super) fn replaced(
     let keys = Keys { primary: key, site: key, seal: key, ..Keys::default() };
     sim.settings.cuts = 0;
     sim.nodes[fresh].disk.keys = keys;
-    sim.gone.clear();
+    sim.gone = [stale].into();
     sim.power_on_at(fresh, sim.now);
-    sim.settle(DEADLINE)
+    sim.settle(DEADLINE)?;
+    // And one from an old stick, unless no key came of it all.
+    if key == 0 {
+        return Ok(());
+    }
+    sim.power_on_at(stale, sim.now);
+    sim.hold(2 * sim.settings.wanted.alone_ms, &[])?;
+    match &sim.nodes[stale].disk.membership {
+        Some(_) => Err("a box with the old site founded a cluster apart".into()),
+        None => Ok(()),
+    }
 }

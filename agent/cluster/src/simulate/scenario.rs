@@ -67,7 +67,7 @@ pub enum Scenario {
     WitnessGrows,
     /// All are ready, then a person has the ring's key replaced, twice in some runs. Some
     /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
-    /// and power is cut. A fresh box comes at last, with the new site.
+    /// and power is cut. A fresh box comes at last, with the new site, and one with the old.
     RingKey,
     /// All are ready, then a person has the cluster's CA replaced, twice in some runs. Some
     /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
@@ -77,6 +77,9 @@ pub enum Scenario {
     /// they meet. Data is in none of them, in one or in several, or comes in late; power is
     /// cut, or the cable once more; a person settles what nobody else may.
     Meet,
+    /// Of two without a witness one is switched off in order, and comes back; in half of
+    /// the runs power is cut, steps fail and the cable is pulled meanwhile.
+    HandOver,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -116,6 +119,7 @@ impl Scenario {
         ("ring-key", Self::RingKey),
         ("ca", Self::Ca),
         ("meet", Self::Meet),
+        ("hand-over", Self::HandOver),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -134,7 +138,11 @@ impl Scenario {
     pub const fn least(self) -> usize {
         match self {
             Self::Replaced | Self::WitnessReplaced => 3,
-            Self::Witness | Self::WitnessTakenOut | Self::WitnessGrows | Self::Meet => 2,
+            Self::Witness
+            | Self::WitnessTakenOut
+            | Self::WitnessGrows
+            | Self::HandOver
+            | Self::Meet => 2,
             _ => 1,
         }
     }
@@ -280,9 +288,9 @@ impl Scenario {
                     ..calm
                 }
             }
-            // Besides, the fresh box.
+            // Besides, the fresh box, and for the ring's key one with the old site.
             Self::RingKey | Self::Ca => Settings {
-                nodes: nodes + 1,
+                nodes: nodes + 1 + usize::from(self == Self::RingKey),
                 loss: 50,
                 failures: 50,
                 cuts: 40,
@@ -296,6 +304,16 @@ impl Scenario {
                 one_cluster: false,
                 ..calm
             },
+            Self::HandOver => {
+                let rough = u32::from(dice.permille(600));
+                Settings {
+                    wanted: expected,
+                    failures: 50 * u64::from(rough),
+                    cuts: 60,
+                    most_cuts: 2 * rough,
+                    ..calm
+                }
+            }
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -341,6 +359,7 @@ impl Scenario {
             Self::Ca => return super::succession::replaced(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::Meet => return super::meet::meet(sim, nodes, dice),
+            Self::HandOver => return super::pair::hand_over(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! What the world consists of: disks that outlast a power cut, memory that
 //! does not, and what the nodes have in common.
 
-use super::{Event, Random, Simulation, rotation, sets, succession};
+use super::{Event, Random, Simulation, pair, rotation, sets, succession};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
     SwarmRole, Tags, Yielding,
@@ -45,6 +45,8 @@ pub(super) struct Disk {
     /// Its cluster dissolves, and whether that would outlast a power cut.
     pub(super) yields: Option<Yielding>,
     pub(super) noted: bool,
+    /// The turn that it gave away.
+    pub(super) handed_over: Option<u32>,
     /// Steps begun since the founding or enrolling began.
     pub(super) steps: u32,
 }
@@ -77,6 +79,8 @@ pub(super) struct Run {
     pub(super) unheard: Option<u64>,
     /// Since when it has claimed what is not so.
     pub(super) lies_since: Option<u64>,
+    /// Until when it may hand over before it goes down.
+    pub(super) goes_down: Option<u64>,
 }
 
 /// The ring as one member sees it.
@@ -121,6 +125,8 @@ pub(super) struct Bricks {
     pub(super) moving: BTreeMap<usize, sets::Part>,
     /// Which of them each brick lacks.
     pub(super) lacks: BTreeMap<usize, BTreeSet<usize>>,
+    /// Who decides of two, as each box's storage daemon has it on its disk.
+    pub(super) terms: BTreeMap<usize, pair::Terms>,
 }
 
 impl Bricks {
@@ -368,10 +374,12 @@ impl Simulation {
 
     /// Somebody writes a file into every set: bricks that are away miss it.
     pub(super) fn write(&mut self, pool: usize) {
+        self.agree_on_terms(pool);
         for side in [true, false] {
             let online = self.online(pool);
             let online: Vec<_> =
                 online.into_iter().filter(|n| self.apart.contains(n) == side).collect();
+            let clients = self.clients(pool, side);
             let Some(volume) = &mut self.pools[pool].volume else { return };
             let mut unknown = 0;
             for _ in 0..volume.layout.max(1) {
@@ -379,7 +387,7 @@ impl Simulation {
                 let home = write % volume.layout.max(1);
                 let set: Vec<_> = volume.sets().nth(home).unwrap_or_default().to_vec();
                 let here: Vec<_> = set.iter().filter(|n| online.contains(n)).copied().collect();
-                if here.is_empty() || !volume.quorum_of(&set, &here) {
+                if here.is_empty() || !volume.may_write(&clients, &set, &here) {
                     continue;
                 }
                 unknown += volume.unknown_to(&set, &here);

@@ -3,10 +3,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Identity, Intent, Keeps, KnownBox, Look, MemberStatus,
-    Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record, RetiredBox, Ring,
-    RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume,
-    Wanted, Yielding,
+    Availability, Brick, Clock, ClusterId, Hand, Identity, Intent, Keeps, KnownBox, Look,
+    MemberStatus, Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record,
+    RetiredBox, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode,
+    SwarmRole, Volume, Wanted, Yielding,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -49,6 +49,7 @@ pub fn member(n: u8) -> RingMember {
         witness: false,
         keeps: None,
         yields: None,
+        hand: None,
     }
 }
 
@@ -72,7 +73,7 @@ pub fn new_node(n: u8, members: Vec<RingMember>) -> Observed {
         now_ms: 600_000,
         site: true,
         identity: Some(Identity { id: id(n), name: name(n), address: address(n) }),
-        ring: Some(Ring { members, quiet_ms: 60_000 }),
+        ring: Some(Ring { members, quiet_ms: 60_000, outdated: false }),
         place: Place { carrier_ms: Some(60_000), ..Place::default() },
         clock: Clock { unix: Some(NOW), ..Clock::default() },
         ..Observed::default()
@@ -122,6 +123,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         spread: 0,
         rebalance: None,
         admits: None,
+        turn: 0,
     }
 }
 
@@ -377,4 +379,35 @@ pub fn volume_of(observed: &mut Observed) -> &mut Volume {
 
 pub fn swarm_of(observed: &mut Observed) -> &mut Swarm {
     observed.swarm.as_mut().unwrap()
+}
+
+/// The first of two, which is switched off in order: the other one manages alone.
+pub fn going_down() -> Observed {
+    but(settled(1, 2), |o| {
+        o.goes_down = true;
+        let members = &mut o.ring.as_mut().unwrap().members;
+        (members[0].hand, members[0].swarm) = (Some(Hand::Over), Some(SwarmRole::Worker));
+        members[1].swarm = Some(SwarmRole::Manager);
+        *swarm_of(o) = Swarm { local: SwarmLocal::Active, ..Swarm::default() };
+    })
+}
+
+/// Node `n` of two, of which the first handed over and is back.
+pub fn handed_over(n: u8) -> Observed {
+    but(settled(n, 2), |o| {
+        let members = &mut o.ring.as_mut().unwrap().members;
+        (members[0].hand, members[0].swarm) = (Some(Hand::Back), None);
+        members[1].swarm = Some(SwarmRole::Manager);
+        let mut swarm = settled(1, 2).swarm.unwrap();
+        for entry in &mut swarm.nodes {
+            let second = entry.name == name(2);
+            (entry.up, entry.manager, entry.reachable, entry.leader) =
+                (second, second, second, second);
+        }
+        o.swarm = (n == 2).then_some(swarm);
+        volume_of(o).turn = 1;
+        if n == 1 {
+            (o.mounted, o.handed_over) = (false, Some(1));
+        }
+    })
 }

@@ -51,7 +51,7 @@ fn alerts(known: &Known<'_>, status: &Status, width: usize) -> Vec<Line<'static>
     }
     // An agent of an older release sends no alerts.
     if let Some(trouble) = status.trouble.as_ref().filter(|_| status.alerts.is_empty()) {
-        lines.extend(marked("!", trouble, Color::Yellow, width));
+        lines.extend(marked("!", trouble, Color::LightYellow, width));
     }
     lines
 }
@@ -59,7 +59,7 @@ fn alerts(known: &Known<'_>, status: &Status, width: usize) -> Vec<Line<'static>
 fn words_and_cure(alert: &Alert, now_ms: u64, width: usize) -> Vec<Line<'static>> {
     let (mark, color) = match alert.severity {
         Severity::Critical => ("!", Color::LightRed),
-        Severity::Warning => ("!", Color::Yellow),
+        Severity::Warning => ("!", Color::LightYellow),
         Severity::Notice => (WAITING, Color::White),
     };
     let long = duration(now_ms.saturating_sub(alert.since_ms));
@@ -72,7 +72,7 @@ fn words_and_cure(alert: &Alert, now_ms: u64, width: usize) -> Vec<Line<'static>
 fn work(known: &Known<'_>, status: &Status, width: usize) -> Vec<Line<'static>> {
     let mut lines = vec![heading("this box", width)];
     for doing in status.doing.iter().take(DOING) {
-        lines.extend(fact("doing", doing, Color::Yellow, width));
+        lines.extend(fact("doing", doing, Color::LightYellow, width));
     }
     if let Some(storage) = &status.storage {
         lines.extend(fact("storage", &storage.to_string(), Color::White, width));
@@ -93,7 +93,7 @@ fn work(known: &Known<'_>, status: &Status, width: usize) -> Vec<Line<'static>> 
         let all = status.stacks.len();
         let (words, color) = match short {
             0 => (format!("all of {all} stacks run"), Color::White),
-            short => (format!("{short} of {all} stacks do not run whole"), Color::Yellow),
+            short => (format!("{short} of {all} stacks do not run whole"), Color::LightYellow),
         };
         lines.extend(fact("services", &words, color, width));
     }
@@ -111,7 +111,7 @@ pub(super) fn phases(status: &Status, title: &str, width: usize) -> Vec<Line<'st
 
 fn phase(phase: &PhaseStatus, width: usize) -> Vec<Line<'static>> {
     let (mark, color) =
-        if phase.holds { (GOOD, Color::LightGreen) } else { (WAITING, Color::Yellow) };
+        if phase.holds { (GOOD, Color::LightGreen) } else { (WAITING, Color::LightYellow) };
     let reached = match phase.reached {
         Some(seconds) if phase.holds => format!("{seconds:.1} s"),
         Some(_) => "lost".into(),
@@ -141,7 +141,7 @@ fn members(status: &Status, width: usize) -> Vec<Line<'static>> {
 fn member(member: &MemberView, own: Option<&str>, names: usize) -> Line<'static> {
     let (mark, word, color) = match member.status {
         MemberStatus::Alive => (GOOD, "up", Color::LightGreen),
-        MemberStatus::Leaving => (WAITING, "leaving", Color::Yellow),
+        MemberStatus::Leaving => (WAITING, "leaving", Color::LightYellow),
         MemberStatus::Left => (WAITING, "left", Color::Gray),
         MemberStatus::Failed => (BAD, "silent", Color::LightRed),
     };

@@ -41,7 +41,7 @@ pub(super) fn short(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
 
 fn port(link: &LinkView) -> Line<'static> {
     let (mark, color) =
-        if link.carrier { (GOOD, Color::LightGreen) } else { (WAITING, Color::Yellow) };
+        if link.carrier { (GOOD, Color::LightGreen) } else { (WAITING, Color::LightYellow) };
     let mac = link.mac.as_deref().unwrap_or("no MAC address");
     Line::from(vec![
         format!("{mark} {:<15} ", plain(&link.name)).fg(color),

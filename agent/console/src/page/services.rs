@@ -28,7 +28,7 @@ pub(super) fn lines(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
         let (mark, color) = match (stack.running, stack.desired) {
             (running, desired) if running >= desired => (GOOD, Color::LightGreen),
             (0, _) => (BAD, Color::LightRed),
-            _ => (WAITING, Color::Yellow),
+            _ => (WAITING, Color::LightYellow),
         };
         let text = format!("{}: {} of {} tasks run", stack.name, stack.running, stack.desired);
         lines.extend(marked(mark, &text, color, width));
@@ -38,11 +38,11 @@ pub(super) fn lines(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
         lines.push(heading("to be done", width));
     }
     for doing in &status.doing {
-        lines.extend(fact("doing", doing, Color::Yellow, width));
+        lines.extend(fact("doing", doing, Color::LightYellow, width));
     }
     for wait in &status.waits {
         let text = format!("{} waits: {} (rule {})", wait.wanted, wait.what_for, wait.rule);
-        lines.extend(fact("waits", &text, Color::Yellow, width));
+        lines.extend(fact("waits", &text, Color::LightYellow, width));
     }
     lines
 }
@@ -64,7 +64,7 @@ pub(super) fn parts(
             None => (GOOD, Color::LightGreen, format!("answered {} ago", duration(view.age_ms))),
             Some(why) => {
                 let long = duration(view.silent_ms);
-                (WAITING, Color::Yellow, format!("silent for {long}: {why}"))
+                (WAITING, Color::LightYellow, format!("silent for {long}: {why}"))
             }
         };
         lines.extend(marked(mark, &format!("{:<17} {text}", view.part.to_string()), color, width));

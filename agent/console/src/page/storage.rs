@@ -32,20 +32,20 @@ fn volume(storage: &StorageView, known: &Known<'_>, width: usize) -> Vec<Line<'s
         return lines;
     }
     let StorageView { bricks, bricks_online, .. } = storage;
-    let color = if bricks_online == bricks { Color::LightGreen } else { Color::Yellow };
+    let color = if bricks_online == bricks { Color::LightGreen } else { Color::LightYellow };
     let up =
         format!("{bricks_online} of {bricks} run; each file is kept {} times", storage.replicas);
     let yes = |holds, yes: &'static str, no: &'static str| {
-        if holds { (yes, Color::LightGreen) } else { (no, Color::Yellow) }
+        if holds { (yes, Color::LightGreen) } else { (no, Color::LightYellow) }
     };
     let (mounted, at) = yes(storage.mounted, "yes, at /srv/cluster", "no");
     let (tls, seal) = yes(storage.tls, "yes", "no");
     let (heal, healing) = match (storage.pending_heals, known.heals_for) {
-        (None, _) => ("not known".into(), Color::Yellow),
+        (None, _) => ("not known".into(), Color::LightYellow),
         (Some(0), _) => ("every copy is whole".into(), Color::LightGreen),
-        (Some(n), None) => (format!("{n} files to heal: leave the boxes on"), Color::Yellow),
+        (Some(n), None) => (format!("{n} files to heal: leave the boxes on"), Color::LightYellow),
         (Some(n), Some(rest)) => {
-            (format!("{n} files to heal, about {rest}: leave the boxes on"), Color::Yellow)
+            (format!("{n} files to heal, about {rest}: leave the boxes on"), Color::LightYellow)
         }
     };
     lines.extend(fact("copies", &up, color, width));
@@ -59,7 +59,7 @@ fn partition(disk: &DiskView) -> Line<'static> {
     let filled = usize::from(disk.used_percent) * BAR / 100;
     let color = match disk.used_percent {
         95.. => Color::LightRed,
-        85.. => Color::Yellow,
+        85.. => Color::LightYellow,
         _ => Color::LightGreen,
     };
     Line::from(vec![

@@ -59,9 +59,12 @@ impl Place {
 }
 
 /// Boxes of a site that answer on this network, or the one of this name.
-pub(super) async fn look(site: &str, name: Option<&str>) -> Vec<Place> {
-    let Ok(daemon) = ServiceDaemon::new() else { return Vec::new() };
-    let places = hear(&daemon, site, name).await.unwrap_or_default();
+///
+/// # Errors
+/// When this machine cannot ask for them.
+pub(super) async fn look(site: &str, name: Option<&str>) -> Result<Vec<Place>, mdns_sd::Error> {
+    let daemon = ServiceDaemon::new()?;
+    let places = hear(&daemon, site, name).await;
     // It ends with the process in any case.
     drop(daemon.shutdown());
     places

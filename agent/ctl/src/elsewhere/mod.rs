@@ -112,7 +112,10 @@ impl Elsewhere {
             if !std::mem::take(&mut look) {
                 break;
             }
-            places = boxes::look(&self.site, None).await;
+            places = self.look(None).await.unwrap_or_else(|why| {
+                failures.push(why.words);
+                Vec::new()
+            });
         }
         let site = &self.site;
         Err(match failures.is_empty() {
@@ -134,15 +137,24 @@ impl Elsewhere {
         if let Some(place) = Place::at(node) {
             return Ok(vec![place]);
         }
-        let mut places = boxes::look(&self.site, Some(node)).await;
+        let heard = self.look(Some(node)).await;
+        let mut places = heard.as_ref().cloned().unwrap_or_default();
         if places.is_empty() {
             places = self.member(node).await.into_iter().collect();
         }
         if places.is_empty() {
+            heard?;
             let words = format!("no box called {node} was found");
             return Err(NoBox::new(words, "give its address: `--node 192.168.1.20`"));
         }
         Ok(places)
+    }
+
+    /// Boxes that are heard on this network.
+    async fn look(&self, name: Option<&str>) -> Result<Vec<Place>, NoBox> {
+        boxes::look(&self.site, name).await.map_err(|error| {
+            NoBox::new(format!("this machine cannot ask its network for boxes: {error}"), GIVE)
+        })
     }
 
     /// Where another box says that this one is.

@@ -10,7 +10,7 @@ use ashlar_site::Site;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serf_rs::Config;
-use serf_rs::agent::{AgentConfig, Discover, read_keyring};
+use serf_rs::agent::{AgentConfig, Announcements, Discover, read_keyring};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use zeroize::Zeroizing;
@@ -38,6 +38,7 @@ pub(super) fn agent_config(
     paths: &Paths,
     with: &Configuration<'_>,
     tags: &Tags,
+    announcements: &Announcements,
 ) -> Result<AgentConfig> {
     site_store::make_keyring(paths, with.site.ring_key.as_bytes())?;
     let keyring = paths.keyring();
@@ -52,6 +53,7 @@ pub(super) fn agent_config(
     config.discover = with.interface.map(|interface| Discover {
         cluster: with.site.name.clone(),
         interface: Some(interface.to_owned()),
+        announcements: announcements.clone(),
     });
     if let Some(rpc) = with.rpc {
         config.rpc = Some((rpc, Some(rpc_auth(paths)?.to_string())));
@@ -108,9 +110,10 @@ mod tests {
             witness: false,
             keeps: None,
             yields: None,
+            hand: None,
         };
         fs::create_dir_all(paths.run()).unwrap();
-        agent_config(paths, &with, &tags).unwrap()
+        agent_config(paths, &with, &tags, &Announcements::default()).unwrap()
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub(crate) trait Ring {
     /// Gives this node exactly these keys, the one to seal with first, and keeps them
     /// before it uses them.
     async fn set_keys(&self, keys: &[Zeroizing<RingKey>]) -> Result<()>;
+    /// Tells everybody on the segment which keys the site had before, by their marks,
+    /// the newest first.
+    fn tell_former_keys(&self, marks: &[String]);
+    /// Whether another box tells that the site had the key of this mark before.
+    fn is_told_former(&self, mark: &str) -> bool;
     /// Gives this node exactly these tags.
     async fn set_tags(&self, tags: &Tags) -> Result<()>;
 }
@@ -63,6 +68,7 @@ impl From<Member> for RingMember {
             cas: tags.as_ref().and_then(|t| t.cas.clone()),
             keeps: tags.as_ref().and_then(|t| t.keeps),
             yields: tags.as_ref().and_then(|t| t.yields.clone()),
+            hand: tags.as_ref().and_then(|t| t.hand),
             cluster: tags.and_then(|t| t.cluster),
         }
     }

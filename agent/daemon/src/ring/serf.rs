@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use ashlar_api::RING_PORT;
 use ashlar_cluster::{MemberStatus, Tags};
 use ashlar_pki::RingKey;
-use serf_rs::agent::{Agent, AgentConfig};
+use serf_rs::agent::{Agent, AgentConfig, Announcements, Words};
 use serf_rs::{Key, Keyring, Status};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,12 +34,25 @@ pub(crate) struct Serf {
     /// A start that took longer than anybody waited for it.
     starting: Arc<AtomicBool>,
     wake: Arc<Notify>,
+    announcements: Announcements,
 }
+
+/// The key of the announcement that names keys which the site had before,
+const FORMER: &str = "former";
+
+/// and of so many: it is a short record.
+const FORMER_TOLD: usize = 8;
 
 impl Serf {
     /// A part that is not taken yet; `wake` is told of every change in the ring.
     pub(crate) fn new(paths: &Paths, wake: Arc<Notify>) -> Self {
-        Self { paths: paths.clone(), agent: Arc::default(), starting: Arc::default(), wake }
+        Self {
+            paths: paths.clone(),
+            agent: Arc::default(),
+            starting: Arc::default(),
+            wake,
+            announcements: Announcements::default(),
+        }
     }
 
     fn agent(&self) -> Option<Agent> {
@@ -117,7 +130,10 @@ impl Ring for Serf {
         if self.agent().is_some() {
             return Ok(());
         }
-        let starting = self.spawn(agent_config(&self.paths, with, tags)?)?;
+        if self.announcements.own().is_empty() {
+            self.tell_former_keys(&with.site.replaced_marks());
+        }
+        let starting = self.spawn(agent_config(&self.paths, with, tags, &self.announcements)?)?;
         timeout(PATIENCE, starting).await.context("the ring does not start")??
     }
 
@@ -164,6 +180,19 @@ impl Ring for Serf {
         let set = self.running()?;
         let set = set.set_keyring(Keyring::from_keys(keys?)?);
         Ok(timeout(PATIENCE, set).await.context("the ring hangs")??)
+    }
+
+    fn tell_former_keys(&self, marks: &[String]) {
+        let marks = marks.iter().take(FORMER_TOLD).map(String::as_str).collect::<Vec<_>>();
+        let words = (!marks.is_empty()).then(|| (FORMER.to_owned(), marks.join(" ")));
+        self.announcements.announce(words.into_iter().collect());
+    }
+
+    fn is_told_former(&self, mark: &str) -> bool {
+        let names = |words: &Words| {
+            words.get(FORMER).is_some_and(|marks| marks.split(' ').any(|told| told == mark))
+        };
+        self.announcements.heard().iter().any(names)
     }
 
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
@@ -226,6 +255,7 @@ mod tests {
                 witness: false,
                 keeps: None,
                 yields: None,
+                hand: None,
             };
             let wake = Arc::new(Notify::new());
             let ring = Serf::new(&paths, wake.clone());

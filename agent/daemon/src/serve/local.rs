@@ -57,7 +57,7 @@ pub(crate) struct LocalApi {
 
 /// All that may be asked, over whatever listener.
 pub(crate) fn routes(api: LocalApi) -> Router {
-    router(api, power::by_systemd())
+    router(api, power::in_order())
 }
 
 /// Serves until the process ends.
@@ -135,35 +135,12 @@ pub(crate) fn refuse(error: &ApiError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::blank;
     use crate::presence::tests::{PIN, node, secret};
     use ashlar_api::{
-        BootTimes, Client, ClientError, Power, PowerRequest, Reset, ResetRequest, SiteAfterReset,
+        Client, ClientError, Power, PowerRequest, Reset, ResetRequest, SiteAfterReset,
     };
     use std::sync::{Arc, Mutex};
-
-    fn blank() -> Status {
-        Status {
-            release: "1".into(),
-            profile: "test".into(),
-            site: None,
-            identity: None,
-            cluster: None,
-            phases: Vec::new(),
-            ready: false,
-            members: Vec::new(),
-            storage: None,
-            swarm: None,
-            stacks: Vec::new(),
-            disks: Vec::new(),
-            doing: Vec::new(),
-            trouble: None,
-            alerts: Vec::new(),
-            waits: Vec::new(),
-            parts: Vec::new(),
-            now_ms: 0,
-            boot: BootTimes::default(),
-        }
-    }
 
     fn api(paths: &Paths, screen: Option<u32>) -> LocalApi {
         let (_, status) = watch::channel(blank());

@@ -35,15 +35,10 @@ async fn answer(
     State((changes, paths, presence)): State<Tried>,
     Said(request): Said<NetworkRequest>,
 ) -> Response {
-    match change(peer, &changes, &presence, request).await.and_then(|()| stage(&paths)) {
-        Ok(change) => Json(NetworkAnswer { change }).into_response(),
+    match change(peer, &changes, &presence, request).await {
+        Ok(()) => Json(NetworkAnswer { change: network_change::stage(&paths) }).into_response(),
         Err(error) => refuse(&error),
     }
-}
-
-fn stage(paths: &Paths) -> Result<Option<ashlar_api::NetworkChange>, ApiError> {
-    network_change::stage(paths)
-        .map_err(|error| ApiError::new(Refusal::Internal, format!("{error:#}")))
 }
 
 async fn change(

@@ -2,6 +2,7 @@
 
 use super::local::refuse;
 use super::said::Said;
+use crate::handing;
 use crate::presence::{Peer, Presence};
 use anyhow::{Context, Result};
 use ashlar_api::{Absence, ApiError, Power, PowerAnswer, PowerRequest, Refusal, Status, route};
@@ -61,9 +62,15 @@ async fn go(
     })
 }
 
-/// By systemd, which stops everything in order.
-pub(super) fn by_systemd() -> Leave {
-    Arc::new(|power| Box::pin(start_target(power)))
+/// By logind, which lets this node hand over first; where there is none, by systemd.
+pub(super) fn in_order() -> Leave {
+    Arc::new(|power| Box::pin(take_down(power)))
+}
+
+async fn take_down(power: Power) -> Result<()> {
+    let Err(error) = handing::take_down(power).await else { return Ok(()) };
+    tracing::warn!("{error:#}: nothing is handed over to another box");
+    start_target(power).await
 }
 
 async fn start_target(power: Power) -> Result<()> {

@@ -102,6 +102,18 @@ impl Storage for Driver {
         ask!(self, lacking())
     }
 
+    async fn is_whole(&self) -> Result<()> {
+        ask!(self, is_whole())
+    }
+
+    async fn hand_over(&self, turn: u32) -> Result<()> {
+        ask!(self, hand_over(turn))
+    }
+
+    async fn hand_back(&self, turn: u32) -> Result<()> {
+        ask!(self, hand_back(turn))
+    }
+
     async fn tune(&self) -> Result<()> {
         ask!(self, tune())
     }

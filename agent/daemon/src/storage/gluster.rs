@@ -12,7 +12,7 @@ use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
-use ashlar_cluster::{Brick, COMMON, Options, Rebalance, TLS, Volume, copies};
+use ashlar_cluster::{Brick, COMMON, HANDED_OVER, Options, Rebalance, TLS, Volume, copies};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -23,6 +23,8 @@ use std::time::Duration;
 /// The option that names whom bricks let in, by the common names of their certificates.
 /// GlusterFS ends the sessions of others as soon as it is set.
 const ADMITS: &str = "auth.ssl-allow";
+/// The option that notes how often the right of two copies to go on alone changed hands.
+const TURN: &str = "user.ashlar-turn";
 
 /// `EG_NOVOL` of glusterd.
 const NO_SUCH_VOLUME: i32 = 30806;
@@ -183,9 +185,19 @@ impl Gluster {
     async fn info(&self) -> Result<(Output, Volume, BTreeMap<String, String>)> {
         let output = must(&["volume", "info", &self.volume], READ).await?;
         let told = output.volume(&self.volume);
-        let (volume, options) =
+        let (mut volume, options) =
             told.with_context(|| format!("the volume {} is gone", self.volume))?;
+        volume.turn = turn(&options);
         Ok((output, volume, options))
+    }
+
+    /// Sets options of the volume, all of them by one command.
+    async fn set<'a>(&self, options: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<()> {
+        let options: Vec<_> = options.into_iter().flat_map(|(name, value)| [name, value]).collect();
+        if options.is_empty() {
+            return Ok(());
+        }
+        must(&[&["volume", "set", &self.volume], &options[..]].concat(), CHANGE).await.map(drop)
     }
 
     /// glusterd marks what a new brick lacks; this only makes the copying start now
@@ -227,8 +239,9 @@ impl Gluster {
         let noted = Noted::of(&options);
         volume.spread = noted.sets;
         volume.admits = admitted(&options);
+        volume.turn = turn(&options);
         volume.tls = has(&options, TLS);
-        volume.tuned = has(&options, COMMON) && has(&options, copies(volume.replicas));
+        volume.tuned = has(&options, COMMON) && has(&options, volume.who_writes());
         if volume.started {
             let processes = self.processes(volume.bricks.len()).await?;
             for brick in &mut volume.bricks {
@@ -250,6 +263,11 @@ impl Gluster {
 /// A pause that differs between nodes, so that they do not meet again.
 fn pause() -> Duration {
     Duration::from_millis(rand::rng().random_range(50..400))
+}
+
+/// Whose turn it is; what cannot be read is nobody's to give.
+fn turn(options: &BTreeMap<String, String>) -> u32 {
+    options.get(TURN).and_then(|turn| turn.parse().ok()).unwrap_or(0)
 }
 
 /// Whether the volume has a brick on each of these boxes.
@@ -351,7 +369,7 @@ impl Storage for Gluster {
         anyhow::ensure!(now == Rebalance::Done, "not every box has moved its part");
         let by = output.moving().context("no file was ever moved")?.id.clone();
         let value = Noted { sets, by }.value();
-        must(&["volume", "set", &self.volume, spread::OPTION, &value], CHANGE).await.map(drop)
+        self.set([(spread::OPTION, value.as_str())]).await
     }
 
     async fn add_arbiter(&self, brick: IpAddr) -> Result<()> {
@@ -395,13 +413,12 @@ impl Storage for Gluster {
     }
 
     async fn admit(&self, names: Option<&BTreeSet<String>>) -> Result<()> {
-        let volume = self.volume.as_str();
         match names {
             Some(names) => {
                 let names = names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-                must(&["volume", "set", volume, ADMITS, &names], CHANGE).await.map(drop)
+                self.set([(ADMITS, names.as_str())]).await
             }
-            None => must(&["volume", "reset", volume, ADMITS], CHANGE).await.map(drop),
+            None => must(&["volume", "reset", &self.volume, ADMITS], CHANGE).await.map(drop),
         }
     }
 
@@ -418,18 +435,41 @@ impl Storage for Gluster {
         tokio::task::spawn_blocking(move || copies::lacking(&paths)).await?
     }
 
+    async fn is_whole(&self) -> Result<()> {
+        let (_, volume, _) = self.info().await?;
+        let runs = self.ask_processes().await?.bricks;
+        let mut bricks = volume.bricks.iter().map(|b| b.address);
+        if let Some(down) = bricks.find(|address| !runs.contains(address)) {
+            anyhow::bail!("the brick on {down} does not run");
+        }
+        self.heals.expire();
+        anyhow::ensure!(self.pending_heals().await == Some(0), "not every copy is whole");
+        Ok(())
+    }
+
+    async fn hand_over(&self, turn: u32) -> Result<()> {
+        let turn = turn.to_string();
+        // One command: no storage daemon has the one without the other.
+        self.set(HANDED_OVER.iter().copied().chain([(TURN, turn.as_str())])).await
+    }
+
+    async fn hand_back(&self, turn: u32) -> Result<()> {
+        self.is_whole().await?;
+        let (_, volume, options) = self.info().await?;
+        let first = copies(volume.replicas);
+        if !has(&options, first) {
+            self.set(first.iter().copied()).await?;
+        }
+        self.set([(TURN, turn.to_string().as_str())]).await
+    }
+
     async fn tune(&self) -> Result<()> {
         let (_, volume, options) = self.info().await?;
-        let wanted = [TLS, COMMON, copies(volume.replicas)].concat();
+        let wanted = [TLS, COMMON, volume.who_writes()].concat();
         let changed = wanted
             .into_iter()
             .filter(|(name, value)| options.get(*name).is_none_or(|now| now != value));
-        let mut args = vec!["volume", "set", self.volume.as_str()];
-        args.extend(changed.flat_map(|(name, value)| [name, value]));
-        if args.len() > 3 {
-            must(&args, CHANGE).await?;
-        }
-        Ok(())
+        self.set(changed).await
     }
 
     async fn start(&self) -> Result<()> {

@@ -119,6 +119,18 @@ impl Storage for Local {
         Ok(BTreeSet::new())
     }
 
+    async fn is_whole(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn hand_over(&self, _: u32) -> Result<()> {
+        bail!("the storage of this profile has one copy")
+    }
+
+    async fn hand_back(&self, turn: u32) -> Result<()> {
+        self.hand_over(turn).await
+    }
+
     async fn tune(&self) -> Result<()> {
         Ok(())
     }

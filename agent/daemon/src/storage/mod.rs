@@ -58,6 +58,12 @@ pub(crate) trait Storage {
     async fn detach(&self, address: IpAddr) -> Result<()>;
     /// What this node's copy holds against the others: whose lacks something.
     async fn lacking(&self) -> Result<BTreeSet<IpAddr>>;
+    /// Looks again whether every brick runs and nothing is to heal: an error otherwise.
+    async fn is_whole(&self) -> Result<()>;
+    /// Lets the second of two copies go on by itself, from this turn on.
+    async fn hand_over(&self, turn: u32) -> Result<()>;
+    /// Takes that right from the second of two copies, and then gives the first its turn.
+    async fn hand_back(&self, turn: u32) -> Result<()>;
     /// Sets the volume's options.
     async fn tune(&self) -> Result<()>;
     /// Starts the volume, and any brick of it that does not run.

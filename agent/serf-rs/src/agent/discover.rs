@@ -6,12 +6,14 @@
 //! `cmd/serf/command/agent/mdns.go`.
 
 use super::AgentError;
+use super::announce::{Announcements, Words};
 use super::handle::Agent;
 use super::journal::Level;
-use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{DaemonEvent, IfKind, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How often those who were found and are not in the ring yet are asked.
 const RETRY: Duration = Duration::from_secs(5);
@@ -27,10 +29,15 @@ pub struct Discover {
     pub cluster: String,
     /// Only on this interface; by default on all.
     pub interface: Option<String>,
+    /// What else is announced, and heard.
+    pub announcements: Announcements,
 }
 
 pub(super) struct Discovery {
     daemon: ServiceDaemon,
+    config: Discover,
+    name: String,
+    words: watch::Receiver<Words>,
     /// What the daemon, which works in a thread of its own, could not do.
     trouble: mdns_sd::Receiver<DaemonEvent>,
     found: mdns_sd::Receiver<ServiceEvent>,
@@ -54,14 +61,27 @@ pub(super) fn start(
     };
     daemon.disable_interface(IfKind::All).map_err(failed)?;
     daemon.enable_interface(interface).map_err(failed)?;
-    // The node's name is unique, the machine's may not be.
-    let host = format!("{name}.local.");
-    let text = [("info", format!("Serf '{}' cluster", config.cluster))];
-    let info = ServiceInfo::new(&service, name, &host, address.ip(), address.port(), &text[..])
-        .map_err(failed)?;
+    config.announcements.forget_all();
+    let mut words = config.announcements.follow();
+    let info = info(config, name, address, &words.borrow_and_update()).map_err(failed)?;
     daemon.register(info).map_err(failed)?;
     let found = daemon.browse(&service).map_err(failed)?;
-    Ok(Discovery { daemon, trouble, found })
+    Ok(Discovery { daemon, config: config.clone(), name: name.to_owned(), words, trouble, found })
+}
+
+/// This node as it is announced with these words.
+fn info(
+    config: &Discover,
+    name: &str,
+    address: SocketAddr,
+    words: &Words,
+) -> mdns_sd::Result<ServiceInfo> {
+    // The node's name is unique, the machine's may not be.
+    let host = format!("{name}.local.");
+    let mut text = vec![("info".to_owned(), format!("Serf '{}' cluster", config.cluster))];
+    text.extend(words.iter().map(|(key, word)| (key.clone(), word.clone())));
+    let service = service(&config.cluster);
+    ServiceInfo::new(&service, name, &host, address.ip(), address.port(), &text[..])
 }
 
 /// The longest name of a service, without its underscore, that the mDNS library
@@ -86,7 +106,7 @@ fn service(cluster: &str) -> String {
 
 impl Discovery {
     /// Joins whoever is found, until the agent ends.
-    pub(super) fn run(self, agent: &Agent, replay: bool) {
+    pub(super) fn run(mut self, agent: &Agent, replay: bool) {
         let commands = agent.commands.downgrade();
         let (events, journal, own) = (agent.events.clone(), agent.journal.clone(), agent.address());
         tokio::spawn(async move {
@@ -98,12 +118,18 @@ impl Discovery {
                 tokio::select! {
                     event = self.found.recv_async() => match event {
                         Ok(ServiceEvent::ServiceResolved(info)) => {
-                            for ip in info.get_addresses() {
-                                let address = SocketAddr::new(ip.to_ip_addr(), info.get_port());
-                                if address != own && waiting.len() < MOST {
+                            let others = elsewhere(&info, own);
+                            if !others.is_empty() {
+                                self.config.announcements.hear(&info.fullname, words(&info), MOST);
+                            }
+                            for address in others {
+                                if waiting.len() < MOST {
                                     waiting.entry(address).or_insert_with(Waiting::new);
                                 }
                             }
+                        }
+                        Ok(ServiceEvent::ServiceRemoved(_, who)) => {
+                            self.config.announcements.forget(&who);
                         }
                         Ok(_) => {}
                         Err(_) => break,
@@ -116,6 +142,12 @@ impl Discovery {
                         Ok(_) => continue,
                         Err(_) => break,
                     },
+                    Ok(()) = self.words.changed() => {
+                        if let Err(error) = self.announce(own) {
+                            journal.note(Level::Warn, format_args!("mDNS: {error}"));
+                        }
+                        continue;
+                    }
                     () = tokio::time::sleep(pause) => {}
                 }
                 let Some(commands) = commands.upgrade() else { break };
@@ -126,6 +158,25 @@ impl Discovery {
             let _ = self.daemon.shutdown();
         });
     }
+
+    /// Announces this node anew, with other words than before.
+    fn announce(&mut self, address: SocketAddr) -> mdns_sd::Result<()> {
+        let words = self.words.borrow_and_update().clone();
+        self.daemon.register(info(&self.config, &self.name, address, &words)?)
+    }
+}
+
+/// Where one who was found is: nowhere, if that is this node.
+fn elsewhere(info: &ResolvedService, own: SocketAddr) -> Vec<SocketAddr> {
+    let addresses = info.get_addresses().iter().map(|ip| ip.to_ip_addr());
+    let addresses = addresses.map(|ip| SocketAddr::new(ip, info.get_port()));
+    addresses.filter(|address| *address != own).collect()
+}
+
+/// What one who was found says besides where he is.
+fn words(info: &ResolvedService) -> Words {
+    let text = info.get_properties().iter();
+    text.map(|word| (word.key().to_owned(), word.val_str().to_owned())).collect()
 }
 
 /// Somebody who was found and is not in the ring yet.

@@ -10,8 +10,10 @@
 //! - `files` keep keyring and snapshot over a power cut,
 //! - `rejoin` asks known addresses until somebody answers,
 //! - `discover` finds nodes by mDNS,
+//! - `announce` is what they say there besides,
 //! - `rpc` answers the stock `serf` command.
 
+mod announce;
 mod commands;
 mod discover;
 mod driver;
@@ -22,6 +24,7 @@ mod rejoin;
 pub mod rpc;
 mod streams;
 
+pub use announce::{Announcements, Words};
 pub use discover::Discover;
 pub use files::read_keyring;
 pub use handle::{Agent, Asking, Events, Occurred, QueryReply};

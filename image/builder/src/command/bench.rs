@@ -8,6 +8,7 @@ use ashlar_build::{self as build, Locking, Request, Store, Target, Toolbox, Tool
 use ashlar_recipe::Lock;
 use bytesize::ByteSize;
 use miette::{IntoDiagnostic, WrapErr};
+use serde::Serialize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +63,32 @@ struct Image {
     vendor: Option<PathBuf>,
     #[command(flatten)]
     cache: super::cache::CacheDir,
+}
+
+/// What `ashlar bench image --json` prints.
+#[derive(Debug, Serialize)]
+struct Benched<'a> {
+    /// The profile.
+    profile: &'a str,
+    /// What we took.
+    ashlar: Measured,
+    /// What mkosi took, if it was asked.
+    mkosi: Option<Measured>,
+    /// Our share of its times.
+    ratio: Option<Ratio>,
+    /// What they may be.
+    budget: Budget,
+}
+
+/// What our times may be.
+#[derive(Debug, Serialize)]
+struct Budget {
+    /// Share of the cold build.
+    cold: f64,
+    /// Share of the rebuild.
+    rebuild: f64,
+    /// Seconds of a build when nothing changed.
+    unchanged_seconds: f64,
 }
 
 /// Runs it.
@@ -129,12 +156,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     };
     let ratio = theirs.as_ref().map(|theirs| Ratio::of(&ours, theirs));
     show(&ours, theirs.as_ref(), ratio.as_ref(), context);
-    output.json(&serde_json::json!({
-        "profile": args.profile, "ashlar": ours, "mkosi": theirs, "ratio": ratio,
-        "budget": {
-            "cold": COLD_BUDGET, "rebuild": REBUILD_BUDGET, "unchanged_seconds": UNCHANGED_BUDGET,
+    output.json(&Benched {
+        profile: &args.profile,
+        ashlar: ours,
+        mkosi: theirs,
+        ratio,
+        budget: Budget {
+            cold: COLD_BUDGET,
+            rebuild: REBUILD_BUDGET,
+            unchanged_seconds: UNCHANGED_BUDGET,
         },
-    }))?;
+    })?;
     let exceeded = args.check && ratio.is_some_and(|ratio| !ratio.within_budget);
     Ok(if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

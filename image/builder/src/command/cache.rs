@@ -4,7 +4,8 @@ use crate::context::Context;
 use ashlar_build::{Rule, Store, prune, size_of};
 use ashlar_machine::{Backend, Cluster, Store as Machines};
 use bytesize::ByteSize;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -72,6 +73,58 @@ enum Verb {
     },
 }
 
+/// What `ashlar cache list --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Entries<'a> {
+    /// Where the cache is.
+    cache: &'a Path,
+    /// Its finished steps.
+    entries: Vec<Entry>,
+}
+
+/// A finished step.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "CacheEntry"))]
+pub(crate) struct Entry {
+    /// Which step.
+    step: String,
+    /// The hash of its inputs.
+    key: String,
+    /// Its directory.
+    path: PathBuf,
+    /// Its bytes.
+    bytes: u64,
+    /// When it was used last.
+    used: String,
+}
+
+/// What `ashlar cache check --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ReadCache"))]
+pub(crate) struct Read {
+    /// How many finished steps were read.
+    entries: usize,
+    /// Those that were damaged and are removed.
+    damaged: Vec<String>,
+}
+
+/// What `ashlar cache gc --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Collected<'a> {
+    /// Where the cache is.
+    cache: &'a Path,
+    /// Bytes that are free now.
+    freed_bytes: u64,
+    /// Versions in out/ that were removed.
+    removed: &'a [PathBuf],
+    /// What would have been, and something uses.
+    in_use: &'a [PathBuf],
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     match &args.verb {
@@ -96,13 +149,16 @@ fn list(cache: &CacheDir, context: &Context) -> miette::Result<()> {
             ByteSize(bytes),
             used.strftime("%Y-%m-%d %H:%M UTC")
         ));
-        rows.push(serde_json::json!({
-            "step": entry.step, "key": entry.key, "path": entry.path, "bytes": bytes,
-            "used": used.to_string(),
-        }));
+        rows.push(Entry {
+            step: entry.step,
+            key: entry.key,
+            path: entry.path,
+            bytes,
+            used: used.to_string(),
+        });
     }
     output.line(format_args!("{} in {}", ByteSize(size_of(store.root())), store.root().display()));
-    output.json(&serde_json::json!({ "cache": store.root(), "entries": rows }))
+    output.json(&Entries { cache: store.root(), entries: rows })
 }
 
 fn check(cache: &CacheDir, context: &Context) -> miette::Result<ExitCode> {
@@ -112,8 +168,9 @@ fn check(cache: &CacheDir, context: &Context) -> miette::Result<ExitCode> {
     let entries = store.entries()?.len();
     let damaged = store.check(&events)?;
     context.output.line(format_args!("{entries} read, {} damaged and removed", damaged.len()));
-    context.output.json(&serde_json::json!({ "entries": entries, "damaged": damaged }))?;
-    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let well = damaged.is_empty();
+    context.output.json(&Read { entries, damaged })?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn collect(days: u32, versions: usize, cache: &CacheDir, context: &Context) -> miette::Result<()> {
@@ -136,8 +193,10 @@ fn collect(days: u32, versions: usize, cache: &CacheDir, context: &Context) -> m
         output.line(format_args!("kept {}, which is in use", path.display()));
     }
     output.line(format_args!("freed {}", ByteSize(pruned.bytes)));
-    output.json(&serde_json::json!({
-        "cache": store.root(), "freed_bytes": pruned.bytes,
-        "removed": pruned.versions, "in_use": pruned.in_use,
-    }))
+    output.json(&Collected {
+        cache: store.root(),
+        freed_bytes: pruned.bytes,
+        removed: &pruned.versions,
+        in_use: &pruned.in_use,
+    })
 }

@@ -5,7 +5,8 @@ use crate::context::Context;
 use crate::images::Workbench;
 use ashlar_inspect::compare::{Change, Comparison, Part, Picture};
 use owo_colors::{OwoColorize, Stream};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Say what is different in another image.
@@ -32,6 +33,22 @@ pub(crate) struct Args {
     cache: CacheDir,
 }
 
+/// What `ashlar compare --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Compared<'a> {
+    /// The one image.
+    one: &'a Path,
+    /// The other.
+    other: &'a Path,
+    /// Nothing differs.
+    same: bool,
+    /// Who can do what on a box differs.
+    concerns_security: bool,
+    /// The differences by kind, what concerns security first.
+    parts: &'a [Part],
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let bench = Workbench::ready(&args.cache, context)?;
@@ -45,10 +62,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     if comparison.is_empty() {
         context.output.line("nothing differs");
     }
-    context.output.json(&serde_json::json!({
-        "one": args.one, "other": args.other, "same": comparison.is_empty(),
-        "concerns_security": comparison.concerns_security(), "parts": comparison.parts,
-    }))?;
+    context.output.json(&Compared {
+        one: &args.one,
+        other: &args.other,
+        same: comparison.is_empty(),
+        concerns_security: comparison.concerns_security(),
+        parts: &comparison.parts,
+    })?;
     Ok(if comparison.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

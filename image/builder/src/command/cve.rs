@@ -3,10 +3,11 @@
 use crate::command::cache::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
-use ashlar_inspect::cve::{Hole, Ignore, Severity, Tracker};
+use ashlar_inspect::cve::{Hole, Ignore, Ignored, Severity, Tracker};
 use miette::{IntoDiagnostic, WrapErr, miette};
 use owo_colors::{OwoColorize, Stream};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Say which known holes the packages of an image have.
@@ -54,6 +55,24 @@ pub(crate) struct Args {
     cache: CacheDir,
 }
 
+/// What `ashlar cve --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Holes<'a> {
+    /// The image.
+    image: &'a Path,
+    /// The Debian release.
+    release: &'a str,
+    /// How many packages it has.
+    packages: usize,
+    /// Holes that count.
+    open: Vec<&'a Hole>,
+    /// Those that the project lives with.
+    ignored: Vec<&'a Hole>,
+    /// What it lived with for too long.
+    expired: Vec<&'a Ignored>,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let output = &context.output;
@@ -97,11 +116,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         lived_with.len(),
         expired.len()
     ));
-    output.json(&serde_json::json!({
-        "image": image, "release": release, "packages": packages.len(), "open": open,
-        "ignored": lived_with, "expired": expired,
-    }))?;
     let clean = open.is_empty() && expired.is_empty();
+    output.json(&Holes {
+        image: &image,
+        release: &release,
+        packages: packages.len(),
+        open,
+        ignored: lived_with,
+        expired,
+    })?;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

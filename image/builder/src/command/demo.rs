@@ -68,15 +68,21 @@ pub(crate) struct Args {
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Summary {
+    /// How many nodes are ready.
     ready: usize,
+    /// Every node.
     nodes: Vec<NodeSummary>,
+    /// The room that the image takes.
     image_bytes: u64,
+    /// How long it was built.
     build_seconds: f64,
 }
 
 #[derive(Debug, Serialize)]
 struct NodeSummary {
+    /// Its name.
     name: String,
+    /// When it passed its phases.
     phases: NodeTimes,
 }
 

@@ -27,8 +27,10 @@ pub(crate) struct Args {
 
 /// What is not possible without something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-enum Need {
+#[cfg_attr(test, schemars(rename = "HostNeed"))]
+pub(crate) enum Need {
     /// Building: it is required.
     Build,
     /// `ashlar lab`.
@@ -53,9 +55,14 @@ const ROOM: u64 = 4_500_000_000;
 
 /// One thing looked at.
 #[derive(Debug, Serialize)]
-struct Check {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "HostCheck"))]
+pub(crate) struct Check {
+    /// What.
     name: &'static str,
+    /// It is as it should be.
     ok: bool,
+    /// What it is needed for.
     need: Need,
     /// What was found, or what is wrong.
     found: String,
@@ -75,6 +82,18 @@ impl Check {
     fn bad(name: &'static str, need: Need, found: impl Into<String>) -> Self {
         Self { ok: false, ..Self::good(name, need, found) }
     }
+}
+
+/// What `ashlar doctor --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Diagnosis {
+    /// This host can build.
+    ok: bool,
+    /// What was looked at.
+    checks: Vec<Check>,
+    /// The commands that mend what is wrong.
+    mend: Vec<String>,
 }
 
 /// Runs it.
@@ -110,7 +129,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     } else if able {
         output.line("\nThis host can build and run images.");
     }
-    output.json(&serde_json::json!({ "ok": able, "checks": checks, "mend": mend }))?;
+    output.json(&Diagnosis { ok: able, checks, mend })?;
     Ok(if able { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

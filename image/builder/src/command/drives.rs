@@ -2,8 +2,16 @@
 
 use crate::context::Context;
 use ashlar_disk::{Bus, Drive, candidates};
-use serde_json::json;
+use serde::Serialize;
 use std::process::ExitCode;
+
+/// What `ashlar flash --json` prints where no disk is named.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Disks {
+    /// The disks that could be written.
+    disks: Vec<Drive>,
+}
 
 /// Lists what could be flashed. It ends as a usage error, so that a script that
 /// lost its argument notices.
@@ -29,7 +37,7 @@ pub(crate) fn list(context: &Context) -> miette::Result<ExitCode> {
         context.output.line("no disk is here that an image could be written to");
     }
     context.output.note("\nsay which: sudo ashlar flash DISK --site SITE");
-    context.output.json(&json!({ "disks": drives }))?;
+    context.output.json(&Disks { disks: drives })?;
     Ok(ExitCode::from(2))
 }
 

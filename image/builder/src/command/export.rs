@@ -3,7 +3,8 @@
 use crate::context::Context;
 use ashlar_build as build;
 use ashlar_build::export::{self, Contents, mkosi};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Render a recipe for another image builder.
@@ -52,6 +53,17 @@ struct Mkosi {
     agent_dir: Option<PathBuf>,
 }
 
+/// What `ashlar export mkosi --json` prints.
+#[derive(Debug, Serialize)]
+struct Exported<'a> {
+    /// Where the tree is.
+    directory: &'a Path,
+    /// The profile.
+    profile: &'a str,
+    /// Versions are those of its lock.
+    locked: bool,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let Builder::Mkosi(args) = &args.builder;
@@ -80,8 +92,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let files = mkosi::render(&composed, lock.as_ref(), &args.image_version);
     export::write(&contents, &files, &args.directory)?;
     output.line(format_args!("{}", args.directory.display()));
-    output.json(&serde_json::json!({
-        "directory": args.directory, "profile": args.profile, "locked": lock.is_some(),
-    }))?;
+    output.json(&Exported {
+        directory: &args.directory,
+        profile: &args.profile,
+        locked: lock.is_some(),
+    })?;
     Ok(ExitCode::SUCCESS)
 }

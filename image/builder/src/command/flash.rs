@@ -12,7 +12,7 @@ use ashlar_sandbox::Cancel;
 use ashlar_site::Site;
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, WrapErr, miette};
-use serde_json::json;
+use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -71,6 +71,32 @@ pub(crate) struct Args {
     vm_image: bool,
 }
 
+/// What `ashlar flash --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Flashed<'a> {
+    /// The disk.
+    disk: &'a Path,
+    /// The image.
+    image: &'a Path,
+    /// The site in its seed.
+    site: &'a str,
+    /// It installs, and is no box's own disk.
+    installer: bool,
+    /// Bytes that were sent to the disk.
+    bytes_sent: u64,
+    /// Bytes that were read back.
+    bytes_read: u64,
+    /// Whether a list of checksums was there, and agrees.
+    checksum: bool,
+    /// The version of the kernel, where that can be told.
+    kernel: Option<&'a str>,
+    /// How long it was written.
+    write_seconds: f64,
+    /// How long it was read back.
+    verify_seconds: f64,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let (Some(disk), Some(site)) = (&args.disk, &args.site) else {
@@ -113,18 +139,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;
     target.reread_table();
     report(disk, &site_name, start, written, &progress, context);
-    context.output.json(&json!({
-        "disk": disk,
-        "image": image.path(),
-        "site": site_name,
-        "installer": start != Start::Run,
-        "bytes_sent": written.sent,
-        "bytes_read": written.read,
-        "checksum": examined.checked,
-        "kernel": examined.kernel,
-        "write_seconds": progress.spent(Stage::Write).as_secs_f64(),
-        "verify_seconds": progress.spent(Stage::Verify).as_secs_f64(),
-    }))?;
+    context.output.json(&Flashed {
+        disk,
+        image: image.path(),
+        site: &site_name,
+        installer: start != Start::Run,
+        bytes_sent: written.sent,
+        bytes_read: written.read,
+        checksum: examined.checked,
+        kernel: examined.kernel.as_deref(),
+        write_seconds: progress.spent(Stage::Write).as_secs_f64(),
+        verify_seconds: progress.spent(Stage::Verify).as_secs_f64(),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

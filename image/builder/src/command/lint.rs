@@ -12,7 +12,8 @@ use ashlar_inspect::lint::{
 };
 use ashlar_recipe::{Composed, Size};
 use miette::miette;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check a finished image against named rules.
@@ -53,6 +54,45 @@ pub(crate) struct Args {
     cache: super::cache::CacheDir,
 }
 
+/// What `ashlar lint --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Linted<'a> {
+    /// The image.
+    image: &'a Path,
+    /// The profile whose budgets counted, if that is known.
+    profile: Option<&'a str>,
+    /// How many checks failed that must not.
+    errors: usize,
+    /// How many others failed.
+    warnings: usize,
+    /// How each check ended.
+    checks: &'a [Verdict],
+}
+
+/// What `ashlar lint --list --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Checks {
+    /// Every check.
+    checks: Vec<Described>,
+}
+
+/// What `ashlar lint --explain --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Check"))]
+pub(crate) struct Described {
+    /// The check.
+    name: &'static str,
+    /// How bad a finding is.
+    severity: Severity,
+    /// The rule, in a line.
+    rule: &'static str,
+    /// Why it is one, and how to keep it.
+    explanation: &'static str,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let output = &context.output;
@@ -66,7 +106,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let Some(image) = args.image.as_ref().filter(|_| !args.list) else {
         verdicts::list(&all, output);
         let described: Vec<_> = all.iter().map(|check| describe(check)).collect();
-        output.json(&serde_json::json!({ "checks": described }))?;
+        output.json(&Checks { checks: described })?;
         return Ok(ExitCode::SUCCESS);
     };
     for name in args.only.iter().chain(&args.skip) {
@@ -125,10 +165,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         "\n{} checks: {errors} with errors, {warnings} with warnings",
         verdicts.len()
     ));
-    output.json(&serde_json::json!({
-        "image": image, "profile": profile, "errors": errors, "warnings": warnings,
-        "checks": verdicts,
-    }))?;
+    output.json(&Linted {
+        image,
+        profile: profile.as_deref(),
+        errors,
+        warnings,
+        checks: &verdicts,
+    })?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -156,9 +199,11 @@ fn find<'a>(all: &[&'a Check], name: &str) -> miette::Result<&'a Check> {
     })
 }
 
-fn describe(check: &Check) -> serde_json::Value {
-    serde_json::json!({
-        "name": check.name, "severity": check.severity,
-        "rule": check.rule, "explanation": check.explanation,
-    })
+fn describe(check: &Check) -> Described {
+    Described {
+        name: check.name,
+        severity: check.severity,
+        rule: check.rule,
+        explanation: check.explanation,
+    }
 }

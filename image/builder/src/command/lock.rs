@@ -3,6 +3,8 @@
 use crate::context::Context;
 use ashlar_build::{Locked, Project, lock_profile, lock_tools};
 use bytesize::ByteSize;
+use serde::Serialize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Resolve packages to exact versions and checksums
@@ -34,6 +36,33 @@ pub(crate) struct Args {
     cache: super::cache::CacheDir,
 }
 
+/// What `ashlar lock --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Locks {
+    /// What was locked or looked at, the tools first.
+    locks: Vec<Row>,
+}
+
+/// One lock.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ShownLock"))]
+pub(crate) struct Row {
+    /// Its profile, or `tools`.
+    profile: String,
+    /// Its file.
+    lock: PathBuf,
+    /// How many packages it has.
+    packages: usize,
+    /// Their bytes.
+    bytes: u64,
+    /// Nothing moved since it was made.
+    up_to_date: bool,
+    /// What moved, a line each.
+    changes: Vec<String>,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let project = context.project()?;
@@ -49,8 +78,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         } else {
             lock_profile(&project, &name, cache, args.check, &events)?
         };
-        let Locked { path, packages, bytes, changes, fresh } = &locked;
-        holds &= *fresh;
+        let Locked { path, packages, bytes, changes, fresh } = locked;
+        holds &= fresh;
         let verb = match (args.check, fresh) {
             (true, true) => "holds",
             (true, false) => "is out of date",
@@ -60,17 +89,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         output.line(format_args!(
             "{} {verb}: {packages} packages, {}",
             path.display(),
-            ByteSize(*bytes)
+            ByteSize(bytes)
         ));
         if !changes.is_empty() {
-            output.line(changes);
+            output.line(&changes);
         }
-        rows.push(serde_json::json!({
-            "profile": name, "lock": path, "packages": packages, "bytes": bytes,
-            "up_to_date": fresh, "changes": changes.lines().collect::<Vec<_>>(),
-        }));
+        rows.push(Row {
+            profile: name,
+            lock: path,
+            packages,
+            bytes,
+            up_to_date: fresh,
+            changes: changes.lines().map(str::to_owned).collect(),
+        });
     }
-    output.json(&serde_json::json!({ "locks": rows }))?;
+    output.json(&Locks { locks: rows })?;
     Ok(if args.check && !holds { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -10,7 +10,8 @@ use ashlar_machine::{
 use clap::{Args, Subcommand};
 use miette::{IntoDiagnostic, WrapErr, miette};
 use owo_colors::{OwoColorize, Stream};
-use serde_json::json;
+use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -220,10 +221,40 @@ impl Hardware {
     }
 }
 
+/// What verbs print with `--json` that do something to a cluster or a node.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Done<'a> {
+    /// What was done, in words.
+    done: &'a str,
+}
+
+/// What `list --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Clusters {
+    /// The clusters of this kind.
+    clusters: Vec<ClusterView>,
+}
+
+/// What `exec --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Executed<'a> {
+    /// The node.
+    node: &'a str,
+    /// How the command ended.
+    code: u8,
+    /// What it wrote.
+    stdout: Cow<'a, str>,
+    /// What it wrote besides, as to an error.
+    stderr: Cow<'a, str>,
+}
+
 /// Says in one line what was done.
 pub(crate) fn done(context: &Context, text: &str) -> miette::Result<ExitCode> {
     context.output.line(text);
-    context.output.json(&json!({ "done": text }))?;
+    context.output.json(&Done { done: text })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -289,7 +320,7 @@ fn list(backend: Backend, context: &Context) -> miette::Result<ExitCode> {
     for cluster in &clusters {
         show(context, cluster);
     }
-    context.output.json(&json!({ "clusters": clusters }))?;
+    context.output.json(&Clusters { clusters })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -334,12 +365,12 @@ fn exec(args: &ExecArgs, backend: Backend, context: &Context) -> miette::Result<
     }
     let Finished { code, stdout, stderr } = result?;
     if context.output.is_json() {
-        context.output.json(&json!({
-            "node": args.node.node,
-            "code": code,
-            "stdout": String::from_utf8_lossy(&stdout),
-            "stderr": String::from_utf8_lossy(&stderr),
-        }))?;
+        context.output.json(&Executed {
+            node: &args.node.node,
+            code,
+            stdout: String::from_utf8_lossy(&stdout),
+            stderr: String::from_utf8_lossy(&stderr),
+        })?;
     } else {
         // Bytes, not text: a command's output may be anything.
         let _ = std::io::stdout().write_all(&stdout);

@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use miette::{IntoDiagnostic, WrapErr};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Write the manual pages into a directory: `ashlar.1`, and a page for each verb.
@@ -15,6 +16,14 @@ pub(crate) struct Args {
     directory: PathBuf,
 }
 
+/// What `ashlar man --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Pages<'a> {
+    /// Where the pages are.
+    directory: &'a Path,
+}
+
 /// Runs it.
 pub(crate) fn run(
     args: &Args,
@@ -25,6 +34,6 @@ pub(crate) fn run(
     std::fs::create_dir_all(&args.directory).into_diagnostic().wrap_err_with(describe)?;
     clap_mangen::generate_to(command, &args.directory).into_diagnostic().wrap_err_with(describe)?;
     context.output.line(format_args!("manual pages are in {}", args.directory.display()));
-    context.output.json(&serde_json::json!({ "directory": args.directory }))?;
+    context.output.json(&Pages { directory: &args.directory })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,7 @@ pub(crate) mod new;
 pub(crate) mod profile;
 pub(crate) mod sbom;
 pub(crate) mod scan;
+pub(crate) mod schema;
 pub(crate) mod site;
 pub(crate) mod size;
 pub(crate) mod stamp;

@@ -11,7 +11,7 @@ use ashlar_build::Project;
 use cards::Card;
 use miette::{IntoDiagnostic, miette};
 use questions::Question;
-use serde_json::json;
+use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +41,20 @@ pub(crate) struct Args {
     /// Take the answers from this file, and ask nothing.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+}
+
+/// What `ashlar new --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct NewSite<'a> {
+    /// The site.
+    site: &'a str,
+    /// The profile that was chosen.
+    profile: &'a str,
+    /// What to keep a copy of.
+    back_up: Vec<PathBuf>,
+    /// The commands that come next.
+    commands: Vec<String>,
 }
 
 /// Runs it.
@@ -76,12 +90,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         context.output.line(line);
     }
     let commands: Vec<_> = steps.iter().flat_map(|step| step.commands.clone()).collect();
-    context.output.json(&json!({
-        "site": answers.site,
-        "profile": answers.profile,
-        "back_up": site::back_up(&site::place(&project, &answers.site)),
-        "commands": commands,
-    }))?;
+    context.output.json(&NewSite {
+        site: &answers.site,
+        profile: &answers.profile,
+        back_up: site::back_up(&site::place(&project, &answers.site)),
+        commands,
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

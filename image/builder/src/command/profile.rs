@@ -1,10 +1,10 @@
 //! `ashlar profile`: what can be built.
 
-mod check;
-mod diff;
-mod list;
-mod new;
-mod show;
+pub(crate) mod check;
+pub(crate) mod diff;
+pub(crate) mod list;
+pub(crate) mod new;
+pub(crate) mod show;
 
 use crate::context::Context;
 use ashlar_build::Project;

@@ -6,7 +6,8 @@ use crate::images::{self, Workbench};
 use ashlar_build::sbom::{self, Format, Gather};
 use ashlar_build::{PROGRAMS, current_lock};
 use miette::{IntoDiagnostic, WrapErr, miette};
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Print the bill of materials of an image: what is in its root.
@@ -37,6 +38,16 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     cache: CacheDir,
+}
+
+/// What `ashlar sbom --output --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Bill<'a> {
+    /// The bill.
+    file: &'a Path,
+    /// The image.
+    image: &'a Path,
 }
 
 /// Runs it.
@@ -79,7 +90,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
                 .into_diagnostic()
                 .wrap_err_with(|| format!("{} cannot be written", file.display()))?;
             context.output.line(format_args!("{} is written", file.display()));
-            context.output.json(&serde_json::json!({ "file": file, "image": image }))?;
+            context.output.json(&Bill { file, image: &image })?;
         }
         None => {
             let value: serde_json::Value = serde_json::from_str(&text).into_diagnostic()?;

@@ -50,12 +50,26 @@ pub(crate) struct Args {
 }
 
 /// A device and what becomes of it.
-#[derive(Serialize)]
-struct Found {
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FoundDevice"))]
+pub(crate) struct Found {
     #[serde(flatten)]
     device: Device,
     #[serde(flatten)]
     driven: Driven,
+}
+
+/// What `ashlar scan --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Scanned<'a> {
+    /// The image.
+    image: &'a Path,
+    /// The devices of this machine.
+    devices: &'a [Found],
+    /// The modules that the image lacks.
+    lacking: &'a BTreeSet<&'a str>,
 }
 
 /// Runs it.
@@ -92,9 +106,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             ));
         }
     }
-    output.json(&serde_json::json!({
-        "image": image, "devices": found, "lacking": lacking,
-    }))?;
+    output.json(&Scanned { image: &image, devices: &found, lacking: &lacking })?;
     Ok(ExitCode::SUCCESS)
 }
 

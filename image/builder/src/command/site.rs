@@ -1,14 +1,14 @@
 //! `ashlar site`: the secrets and addresses of one cluster, in `keys/<name>/`.
 
-mod admin;
+pub(crate) mod admin;
 
 use crate::context::Context;
 use crate::output::Output;
 use ashlar_build::Project;
-use ashlar_site::{NetworkPlan, PinHash, Site, SiteNode, SiteOptions, check_ssh_key};
+use ashlar_site::{NetworkPlan, PinHash, Site, SiteNode, SiteOptions, TimeRules, check_ssh_key};
 use ipnet::Ipv4Net;
 use miette::IntoDiagnostic;
-use serde_json::json;
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -105,6 +105,45 @@ pub(crate) struct New {
     pub(crate) no_dhcp: bool,
 }
 
+/// What `ashlar site pin --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Pin {
+    /// What stands for the PIN in a site, under `[console]`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pin_hash: PinHash,
+}
+
+/// What `ashlar site new --json` and `ashlar site show --json` print: no secret.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ShownSite<'a> {
+    /// The site.
+    site: &'a str,
+    /// Its file.
+    file: &'a Path,
+    /// What to keep a copy of.
+    back_up: Vec<PathBuf>,
+    /// By which its ring key is known.
+    ring_key_fingerprint: String,
+    /// How many boxes found the cluster, if that is said.
+    expect: Option<u8>,
+    /// `[network]`.
+    network: NetworkPlan,
+    /// `[time]`.
+    time: &'a TimeRules,
+    /// Who may log in as root by ssh.
+    ssh_keys: &'a [String],
+}
+
+/// What `ashlar site list --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Sites {
+    /// The sites in keys/.
+    sites: Vec<String>,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let (output, project) = (&context.output, context.project()?);
@@ -197,7 +236,7 @@ fn pin(output: &Output) -> miette::Result<()> {
     std::io::stdin().read_line(&mut line).into_diagnostic()?;
     let hash = PinHash::of(line.trim()).into_diagnostic()?;
     output.line(format_args!("[console]\npin-hash = \"{hash}\""));
-    output.json(&json!({ "pin_hash": hash }))
+    output.json(&Pin { pin_hash: hash })
 }
 
 /// How many boxes the cluster begins with; nothing when nobody is there to ask, or
@@ -277,16 +316,16 @@ pub(crate) fn show(site: &Site, path: &Path, output: &Output) -> miette::Result<
         let secret = if wifi.passphrase.is_some() { "with a passphrase" } else { "open" };
         row("wi-fi", &format!("{}, {secret}", wifi.ssid));
     }
-    output.json(&json!({
-        "site": site.name,
-        "file": path,
-        "back_up": back_up(path),
-        "ring_key_fingerprint": site.ring_key.fingerprint(),
-        "expect": site.expect,
-        "network": network.without_secrets(),
-        "time": site.time,
-        "ssh_keys": site.ssh_keys,
-    }))
+    output.json(&ShownSite {
+        site: &site.name,
+        file: path,
+        back_up: back_up(path),
+        ring_key_fingerprint: site.ring_key.fingerprint(),
+        expect: site.expect,
+        network: network.without_secrets(),
+        time: &site.time,
+        ssh_keys: &site.ssh_keys,
+    })
 }
 
 /// What cannot be made again: the site, and the key that lets people in.
@@ -318,102 +357,8 @@ fn list(project: &Project, output: &Output) -> miette::Result<()> {
     if names.is_empty() {
         output.note("no site yet; make one: ashlar site new NAME");
     }
-    output.json(&json!({ "sites": names }))
+    output.json(&Sites { sites: names })
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use clap::Parser;
-
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@here";
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    pub(crate) fn project() -> (tempfile::TempDir, Project) {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("recipes")).unwrap();
-        let project = Project::find(Some(dir.path())).unwrap();
-        (dir, project)
-    }
-
-    pub(crate) fn new(project: &Project, words: &[&str]) -> miette::Result<Site> {
-        let line = Line::try_parse_from(["site", "new"].iter().chain(words))
-            .map_err(|error| miette::miette!("{error}"))?;
-        let Verb::New(new) = line.args.verb else { unreachable!("`new` was typed") };
-        create(&new, false, project, &Output::new(true, true))?;
-        Ok(Site::load(&place(project, &new.name)).unwrap())
-    }
-
-    #[test]
-    fn a_site_is_made_with_all_that_was_asked_for() {
-        let (dir, project) = project();
-        let keys = dir.path().join("keys.pub");
-        std::fs::write(&keys, format!("# mine\n{KEY}\n\n{KEY}\n")).unwrap();
-        let keys = keys.to_str().unwrap();
-        let words = [
-            "shop",
-            "--expect",
-            "3",
-            "--ssh-key",
-            keys,
-            "--network",
-            "10.20.0.0/24",
-            "--node",
-            "52:54:00:AA:BB:CC=10.20.0.11",
-            "--join",
-            "10.9.0.1",
-            "--no-dhcp",
-        ];
-        let site = new(&project, &words).unwrap();
-        assert_eq!(site.expect, Some(3));
-        assert_eq!(site.ssh_keys, [KEY]);
-        assert_eq!(site.network.cluster.to_string(), "10.20.0.0/24");
-        assert!(!site.network.dhcp);
-        assert_eq!(site.network.join, ["10.9.0.1"]);
-        let address = site.address_for("id", &["52:54:00:aa:bb:cc"], None);
-        assert_eq!(address.to_string(), "10.20.0.11");
-    }
-
-    #[test]
-    fn a_site_that_exists_is_never_overwritten() {
-        let (_dir, project) = project();
-        let before = new(&project, &["shop"]).unwrap();
-        let error = new(&project, &["shop"]).unwrap_err();
-        assert!(error.to_string().contains("exists"), "{error}");
-        assert!(error.help().unwrap().to_string().contains("mv "), "with what to do");
-        let after = Site::load(&place(&project, "shop")).unwrap();
-        assert_eq!(before.ring_key, after.ring_key);
-    }
-
-    #[test]
-    fn a_bad_value_leaves_nothing_behind() {
-        let (dir, project) = project();
-        let private = dir.path().join("id");
-        std::fs::write(&private, "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
-        for words in [
-            vec!["Shop"],
-            vec!["../shop"],
-            vec!["shop", "--expect", "0"],
-            vec!["shop", "--node", "52:54:00:aa:bb:cc"],
-            vec!["shop", "--node", "52:54:00:aa:bb:cc=10.99.0.1"],
-            vec!["shop", "--network", "10.83.0.1/16"],
-            vec!["shop", "--join", "host.example"],
-            vec!["shop", "--ssh-key", "/nonexistent"],
-            vec!["shop", "--ssh-key", private.to_str().unwrap()],
-        ] {
-            assert!(new(&project, &words).is_err(), "{words:?}");
-            assert!(!project.keys().exists(), "{words:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_shown_short() {
-        assert_eq!(short(KEY), "ssh-ed25519 …FxgZGhscHR4f me@here");
-    }
-}
+pub(crate) mod tests;

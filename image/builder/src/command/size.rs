@@ -3,9 +3,10 @@
 use crate::command::cache::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
-use ashlar_inspect::size::{Cost, Sizes};
+use ashlar_inspect::size::{Cost, Sizes, UkiCost};
 use bytesize::ByteSize;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Say which package and which kernel module takes how much of an image.
@@ -36,6 +37,24 @@ pub(crate) struct Args {
 /// How many of each are shown.
 const MOST: usize = 15;
 
+/// What `ashlar size --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Shares<'a> {
+    /// The image.
+    image: &'a Path,
+    /// Bytes of the root file system, packed.
+    root: u64,
+    /// Packages, the largest first.
+    packages: &'a [Cost],
+    /// Kernel modules.
+    modules: &'a [Cost],
+    /// Files that no package brought.
+    others: &'a [Cost],
+    /// The parts of each boot image.
+    ukis: &'a [UkiCost],
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
@@ -54,10 +73,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             output.line(format_args!("  {:>10}  {name}", ByteSize(*bytes).to_string()));
         }
     }
-    output.json(&serde_json::json!({
-        "image": image, "root": sizes.root, "packages": sizes.packages,
-        "modules": sizes.modules, "others": sizes.others, "ukis": sizes.ukis,
-    }))?;
+    output.json(&Shares {
+        image: &image,
+        root: sizes.root,
+        packages: &sizes.packages,
+        modules: &sizes.modules,
+        others: &sizes.others,
+        ukis: &sizes.ukis,
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

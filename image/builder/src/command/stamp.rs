@@ -4,7 +4,7 @@ use crate::command::flash::{Progress, read_site};
 use crate::context::Context;
 use ashlar_disk::{Image, Job, Start, stamp};
 use miette::miette;
-use serde_json::json;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -33,6 +33,18 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 }
 
+/// What `ashlar stamp --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Stamped<'a> {
+    /// The copy.
+    image: &'a Path,
+    /// The site in it.
+    site: &'a str,
+    /// Its bytes.
+    bytes: u64,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let cancel = context.cancel();
@@ -55,7 +67,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         "{} holds the key of `{name}`: flash it for {boxes}, then keep or delete it like a key",
         copy.display()
     ));
-    context.output.json(&json!({ "image": copy, "site": name, "bytes": image.length() }))?;
+    context.output.json(&Stamped { image: &copy, site: &name, bytes: image.length() })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,8 @@
 use crate::context::Context;
 use ashlar_build::{Vendored, check_vendored, vendor};
 use bytesize::ByteSize;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Keep all that locks need beside a release
@@ -36,6 +37,20 @@ pub(crate) struct Args {
     cache: super::cache::CacheDir,
 }
 
+/// What `ashlar vendor --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Kept<'a> {
+    /// The directory.
+    directory: &'a Path,
+    /// The profiles that can be built from it.
+    profiles: &'a [String],
+    /// How many packages are in it, those of the tools as well.
+    packages: usize,
+    /// Their bytes.
+    bytes: u64,
+}
+
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let output = &context.output;
@@ -59,8 +74,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         ByteSize(*bytes),
         profiles.join(", ")
     ));
-    output.json(&serde_json::json!({
-        "directory": directory, "profiles": profiles, "packages": packages, "bytes": bytes,
-    }))?;
+    output.json(&Kept { directory, profiles, packages: *packages, bytes: *bytes })?;
     Ok(ExitCode::SUCCESS)
 }

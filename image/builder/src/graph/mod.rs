@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 /// The graph of one profile.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Graph {
     /// The profile.
     pub(crate) profile: String,
@@ -25,6 +26,8 @@ pub(crate) struct Graph {
 
 /// One part.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "GraphNode"))]
 pub(crate) struct Node {
     /// What it is.
     pub(crate) kind: Kind,
@@ -38,7 +41,9 @@ pub(crate) struct Node {
 
 /// What a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, schemars(rename = "GraphNodeKind"))]
 pub(crate) enum Kind {
     /// A target machine, a parent, or the profile itself.
     Recipe,

@@ -19,6 +19,7 @@ pub struct Comparison {
 
 /// One kind of thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Part {
     /// What is compared: `setuid files`, `packages`.
     pub name: &'static str,
@@ -30,6 +31,7 @@ pub struct Part {
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// What differs.
     pub name: String,

@@ -17,6 +17,7 @@ pub struct Ignore {
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ignored {
     /// The hole, `CVE-2026-1234`.
@@ -27,6 +28,7 @@ pub struct Ignored {
     /// Why it does no harm here.
     pub reason: String,
     /// The last day on which that counts; then somebody looks again.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub until: Date,
 }
 

@@ -24,6 +24,8 @@ use serde::Serialize;
 
 /// How bad it is when a check finds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "CheckSeverity"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth mending.
@@ -55,6 +57,7 @@ pub struct Findings {
 
 /// One breach of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Where: a path in the root, a partition, a unit.
     pub place: String,
@@ -75,6 +78,7 @@ impl Findings {
 
 /// How a check ended.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Its name.
     pub check: &'static str,
@@ -91,6 +95,8 @@ pub struct Verdict {
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "CheckStatus"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Nothing found.

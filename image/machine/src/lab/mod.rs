@@ -7,6 +7,7 @@
 //! kernel of its own; units that need those skip themselves.
 
 mod container;
+mod disk;
 mod network;
 mod tree;
 
@@ -51,12 +52,16 @@ pub(crate) fn root(spec: &Spec, dir: &Path, tools: &Tools) -> Result<PathBuf> {
 
 /// Takes away what a half-made lab has mounted.
 pub(crate) fn discard(dir: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(dir).doing("reading", dir)? {
+        disk::close(&entry.doing("reading", dir)?.path())?;
+    }
     tree::close(dir)
 }
 
 impl Lab<'_> {
-    /// Makes a node's state: an empty `/var` and `/data`.
-    pub(crate) fn prepare(&self, node: &NodeRecord) -> Result<()> {
+    /// Makes a node's state: an empty `/var` and `/data`, which is a file system of so
+    /// many GiB, if any.
+    pub(crate) fn prepare(&self, node: &NodeRecord, gib: Option<u32>) -> Result<()> {
         let dir = self.node_dir(node);
         store::private_dir(&dir)?;
         for part in ["var", "data"] {
@@ -66,13 +71,14 @@ impl Lab<'_> {
             let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(&part, open).doing("opening", &part)?;
         }
-        Ok(())
+        gib.map_or(Ok(()), |gib| disk::make(&dir, gib))
     }
 
     /// Plugs the node in and boots it.
     pub(crate) fn power_on(&self, node: &NodeRecord, times: u32) -> Result<Process> {
         tree::reopen(&self.record.image, &self.record.base)?;
         let dir = self.node_dir(node);
+        disk::open(&dir)?;
         tree::volatile_etc(&self.record.base, &dir, &node.uuid)?;
         network::plug(&self.record.name, node)?;
         container::boot(&container::Boot {
@@ -111,6 +117,11 @@ impl Lab<'_> {
         network::link(&self.record.name, node, up)
     }
 
+    /// Plugs the network cable into another switch.
+    pub(crate) fn part(&self, node: &NodeRecord) -> Result<()> {
+        network::part(&self.record.name, node)
+    }
+
     /// Runs a command in the node.
     pub(crate) fn exec(
         &self,
@@ -140,6 +151,7 @@ impl Lab<'_> {
     pub(crate) fn clean(&self) -> Result<()> {
         for node in &self.record.nodes {
             self.unplug(node)?;
+            disk::close(&self.node_dir(node))?;
         }
         network::remove(&self.record.name)?;
         tree::close(self.dir)

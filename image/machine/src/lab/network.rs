@@ -71,10 +71,23 @@ pub(super) fn unplug(cluster: &str, node: &NodeRecord) -> Result<()> {
     ip(["netns", "del", &own])
 }
 
-/// Takes the carrier from a node's cable, or gives it back.
+/// Takes the carrier from a node's cable, or plugs it into the segment.
 pub(super) fn link(cluster: &str, node: &NodeRecord, up: bool) -> Result<()> {
-    let state = if up { "up" } else { "down" };
-    ip(["-n", &namespace(cluster, None), "link", "set", &node.name, state])
+    let segment = namespace(cluster, None);
+    let set = ["-n", &segment, "link", "set", &node.name];
+    let how: &[&str] = if up { &["master", "segment", "up"] } else { &["down"] };
+    ip(set.iter().chain(how))
+}
+
+/// Plugs a node's cable into a bridge that no way leads from to the segment: it has
+/// carrier, and sees nobody but those that were plugged in there as well.
+pub(super) fn part(cluster: &str, node: &NodeRecord) -> Result<()> {
+    let segment = namespace(cluster, None);
+    if ip(["-n", &segment, "link", "show", "apart"]).is_err() {
+        ip(["-n", &segment, "link", "add", "apart", "type", "bridge", "stp_state", "0"])?;
+        ip(["-n", &segment, "link", "set", "apart", "up"])?;
+    }
+    ip(["-n", &segment, "link", "set", &node.name, "master", "apart", "up"])
 }
 
 /// Removes the segment.

@@ -53,16 +53,34 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture succession::",
     },
     Drill {
+        name: "ring-rotate",
+        what: "the ring's key is replaced while one of three is off; a fourth comes, and an old stick",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture rotating::",
+    },
+    Drill {
         name: "growth",
         what: "three lab nodes become six while one writes; files move to a second set; one is cut",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture growing::",
     },
     Drill {
+        name: "meet",
+        what: "two lab nodes, each of which founded a cluster, meet: one holds data, or both do",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture meeting::",
+    },
+    Drill {
         name: "witness",
         what: "two lab nodes and a witness: either of the two fails, and comes back without the other",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture witness::",
+    },
+    Drill {
+        name: "two",
+        what: "two lab nodes: one is switched off in order, the other one goes on, and hands back",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture two::",
     },
     Drill {
         name: "reset",

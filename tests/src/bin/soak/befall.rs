@@ -1,10 +1,18 @@
 //! Drills, as they are carried out on a lab's boxes.
 
-use crate::draw::Drill;
+use crate::draw::{Daemon, Drill};
 use crate::gate::Gate;
-use anyhow::Result;
-use ashlar_tests::fleet::Fleet;
+use anyhow::{Context, Result};
+use ashlar_tests::fleet::{Fleet, Node};
 use std::time::Duration;
+
+/// What takes up the room of a data partition.
+const FILLER: &str = "/data/filler";
+
+/// Takes all of it, to the last block.
+const FILL: &str = "mkdir -p /data/filler && cd /data/filler && i=0 && \
+    for size in 1G 100M 10M 1M 100K 4K; do \
+    while fallocate -l $size $i 2>/dev/null; do i=$((i+1)); done; rm -f $i; done";
 
 /// Lets it happen, and puts back power and cables. `gate` is where seconds of a drill
 /// are waited for.
@@ -38,7 +46,20 @@ pub(crate) fn befall(fleet: &Fleet, drill: &Drill, gate: &Gate, patience: Durati
             })?;
         }
         Drill::Daemon { node, daemon } => {
-            fleet.node(*node).sh(daemon.kill())?;
+            signal(fleet.node(*node), *daemon, "KILL")?;
+        }
+        Drill::Hang { node, daemon } => {
+            let (node, before) = (fleet.node(*node), signal(fleet.node(*node), *daemon, "STOP")?);
+            fleet.until(&format!("another {daemon}"), patience, || {
+                let now = process(node, *daemon)?;
+                Ok(now.filter(|now| *now != before).map(drop))
+            })?;
+        }
+        Drill::Fill { nodes, seconds } => {
+            nodes.iter().try_for_each(|node| fleet.node(*node).sh(FILL).map(drop))?;
+            lasts(seconds);
+            let empty = format!("rm -r {FILLER}");
+            nodes.iter().try_for_each(|node| fleet.node(*node).sh(&empty).map(drop))?;
         }
         Drill::All { order } => {
             order.iter().try_for_each(|node| fleet.kill(&name(node)))?;
@@ -50,6 +71,19 @@ pub(crate) fn befall(fleet: &Fleet, drill: &Drill, gate: &Gate, patience: Durati
         }
     }
     Ok(())
+}
+
+/// Sends a signal to a daemon once it runs; gives its process.
+fn signal(node: Node<'_>, daemon: Daemon, signal: &str) -> Result<String> {
+    let process = process(node, daemon)?.with_context(|| format!("no {daemon} runs"))?;
+    node.sh(&format!("kill -{signal} {process}"))?;
+    Ok(process)
+}
+
+/// The process of a daemon, if it runs.
+fn process(node: Node<'_>, daemon: Daemon) -> Result<Option<String>> {
+    let process = node.sh(daemon.process())?.trim().to_owned();
+    Ok(Some(process).filter(|process| !process.is_empty() && process != "0"))
 }
 
 /// These boxes say that they are ready.

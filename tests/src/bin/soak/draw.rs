@@ -20,12 +20,16 @@ pub(crate) enum Drill {
     Reboot { node: usize },
     /// A daemon of a box is killed.
     Daemon { node: usize, daemon: Daemon },
+    /// A daemon of a box runs and does nothing any more: whoever lives on must see that.
+    Hang { node: usize, daemon: Daemon },
+    /// The data partitions of these boxes are full to the last block, and then not.
+    Fill { nodes: Vec<usize>, seconds: u64 },
     /// All lose their power. They get it back one by one, in this order, the last
     /// one only when the others are ready.
     All { order: Vec<usize> },
 }
 
-/// A daemon that may die by itself.
+/// A daemon that may die or hang by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Daemon {
@@ -33,26 +37,44 @@ pub(crate) enum Daemon {
     Glusterd,
     SelfHeal,
     Dockerd,
+    Agent,
 }
 
 impl Daemon {
-    const ALL: [Self; 4] = [Self::Brick, Self::Glusterd, Self::SelfHeal, Self::Dockerd];
+    const ALL: [Self; 5] =
+        [Self::Brick, Self::Glusterd, Self::SelfHeal, Self::Dockerd, Self::Agent];
 
-    /// Shell that kills it.
-    pub(crate) const fn kill(self) -> &'static str {
+    /// Those that may hang: nobody sees that of a brick or a self-heal daemon.
+    const HANG: [Self; 3] = [Self::Glusterd, Self::Dockerd, Self::Agent];
+
+    /// Shell that prints its process, if it runs.
+    pub(crate) const fn process(self) -> &'static str {
         match self {
-            Self::Brick => "pkill -KILL -x glusterfsd",
-            Self::Glusterd => "systemctl kill --kill-whom=main -s KILL glusterd",
-            Self::SelfHeal => "pkill -KILL -f '[p]rocess-name.glustershd' || true",
-            Self::Dockerd => "systemctl kill --kill-whom=main -s KILL docker",
+            Self::Brick => "pgrep -x glusterfsd || true",
+            Self::Glusterd => "systemctl show -P MainPID glusterd",
+            Self::SelfHeal => "pgrep -f '[p]rocess-name.glustershd' || true",
+            Self::Dockerd => "systemctl show -P MainPID docker",
+            Self::Agent => "systemctl show -P MainPID ashlar-agent",
         }
+    }
+}
+
+impl fmt::Display for Daemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Brick => "brick",
+            Self::Glusterd => "glusterd",
+            Self::SelfHeal => "self-heal daemon",
+            Self::Dockerd => "dockerd",
+            Self::Agent => "agent",
+        })
     }
 }
 
 impl Drill {
     /// What can be drawn, by name.
-    pub(crate) const NAMES: [&'static str; 6] =
-        ["power", "freeze", "cable", "reboot", "daemon", "all"];
+    pub(crate) const NAMES: [&'static str; 8] =
+        ["power", "freeze", "cable", "reboot", "daemon", "hang", "fill", "all"];
 
     /// The boxes that it befalls.
     pub(crate) fn nodes(&self) -> Vec<usize> {
@@ -61,8 +83,9 @@ impl Drill {
             | Self::Freeze { node, .. }
             | Self::Cable { node, .. }
             | Self::Reboot { node }
-            | Self::Daemon { node, .. } => vec![*node],
-            Self::All { order } => order.clone(),
+            | Self::Daemon { node, .. }
+            | Self::Hang { node, .. } => vec![*node],
+            Self::Fill { nodes, .. } | Self::All { order: nodes } => nodes.clone(),
         }
     }
 }
@@ -78,22 +101,21 @@ impl fmt::Display for Drill {
                 write!(f, "node{node} is without its cable for {seconds} s")
             }
             Self::Reboot { node } => write!(f, "node{node} is rebooted"),
-            Self::Daemon { node, daemon } => {
-                let daemon = match daemon {
-                    Daemon::Brick => "bricks",
-                    Daemon::Glusterd => "glusterd",
-                    Daemon::SelfHeal => "self-heal daemon",
-                    Daemon::Dockerd => "dockerd",
-                };
-                write!(f, "the {daemon} of node{node} is killed")
+            Self::Daemon { node, daemon } => write!(f, "the {daemon} of node{node} is killed"),
+            Self::Hang { node, daemon } => write!(f, "the {daemon} of node{node} hangs"),
+            Self::Fill { nodes, seconds } => {
+                write!(f, "{}: no room for data for {seconds} s", names(nodes))
             }
             Self::All { order } => {
-                let names: Vec<String> = order.iter().map(|node| format!("node{node}")).collect();
-                write!(f, "all lose their power; back come {}", names.join(", "))?;
+                write!(f, "all lose their power; back come {}", names(order))?;
                 if order.len() > 2 { write!(f, ", the last one late") } else { Ok(()) }
             }
         }
     }
+}
+
+fn names(nodes: &[usize]) -> String {
+    nodes.iter().map(|node| format!("node{node}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A schedule without end.
@@ -125,6 +147,14 @@ impl Iterator for Schedule {
             "cable" => Drill::Cable { node, seconds },
             "reboot" => Drill::Reboot { node },
             "daemon" => Drill::Daemon { node, daemon: *Daemon::ALL.choose(random)? },
+            "hang" => Drill::Hang { node, daemon: *Daemon::HANG.choose(random)? },
+            "fill" => {
+                let all = random.random_bool(0.5);
+                Drill::Fill {
+                    nodes: if all { (1..=*boxes).collect() } else { vec![node] },
+                    seconds,
+                }
+            }
             _ => {
                 let mut order: Vec<usize> = (1..=*boxes).collect();
                 order.shuffle(random);

@@ -27,6 +27,9 @@ use writer::Desk;
 /// For a cluster to form, or to recover, on a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// GiB of a box's data partition: small ones make a witness.
+const DATA: u32 = 6;
+
 const USAGE: &str = "\
 Boxes of the retail image, in the lab, write to /srv/cluster and read it while drills
 drawn by seed befall them; after each, every acknowledged write must be on every box and
@@ -37,7 +40,7 @@ usage: just soak MINUTES [--boxes 1..7] [--seed N] [--load N] [--only NAME,…]
   --boxes N      how many boxes (3)
   --seed N       the drills of an earlier run; by default another one each time
   --load N       so many busy threads beside them (0)
-  --only NAMES   of power, freeze, cable, reboot, daemon and all, only these
+  --only NAMES   of power, freeze, cable, reboot, daemon, hang, fill and all, only these
 
 examples:
   just soak 10 --boxes 3 --seed 7
@@ -140,7 +143,7 @@ fn soak(wanted: &Wanted, directory: &Path) -> Result<Report> {
     let name = "lab-soak";
     let boxes = u16::try_from(wanted.boxes)?;
     let expected = u8::try_from(wanted.boxes)?;
-    let fleet = Fleet::off(name, boxes, &site::expecting(expected, name)?)?;
+    let fleet = Fleet::off_with_data(name, boxes, &site::expecting(expected, name)?, DATA)?;
     let nodes = fleet.all();
     nodes.iter().try_for_each(|node| fleet.start(node.name()))?;
     let took = fleet.until_ready(&nodes, PATIENCE)?;

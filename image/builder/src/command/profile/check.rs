@@ -9,7 +9,10 @@ use std::process::ExitCode;
 
 /// What was found of one.
 #[derive(Debug, Serialize)]
-struct Checked {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "CheckedProfile"))]
+pub(crate) struct Checked {
+    /// Its name.
     name: String,
     /// How many packages its lock has; nothing if it cannot be built.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,6 +20,14 @@ struct Checked {
     /// Why it cannot be built, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// What `ashlar profile check --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct AllChecked {
+    /// The profiles that were asked about.
+    profiles: Vec<Checked>,
 }
 
 /// Runs it.
@@ -32,8 +43,8 @@ pub(super) fn run(names: &[String], context: &Context) -> miette::Result<ExitCod
             (None, error) => output.line(format_args!("{name}: {}", broken(error.as_deref()))),
         }
     }
-    output.json(&serde_json::json!({ "profiles": checked }))?;
     let broken = checked.iter().any(|one| one.error.is_some());
+    output.json(&AllChecked { profiles: checked })?;
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 /// One key, or one item of a list, in which two profiles differ.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Difference {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Difference {
     /// `budget.root`, or the list, `packages`.
     key: String,
     /// The one's value, or its item.
@@ -18,6 +19,18 @@ struct Difference {
     /// The other's.
     #[serde(skip_serializing_if = "Option::is_none")]
     other: Option<String>,
+}
+
+/// What `ashlar profile diff --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Differences<'a> {
+    /// The one profile.
+    one: &'a str,
+    /// The other.
+    other: &'a str,
+    /// In what they differ.
+    differences: &'a [Difference],
 }
 
 /// Runs it.
@@ -39,9 +52,7 @@ pub(super) fn run(one: &str, other: &str, context: &Context) -> miette::Result<E
     if differences.is_empty() {
         output.line(format_args!("{one} and {other} are the same"));
     }
-    output.json(&serde_json::json!({
-        "one": one, "other": other, "differences": differences,
-    }))?;
+    output.json(&Differences { one, other, differences: &differences })?;
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -8,17 +8,31 @@ use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
 use std::process::ExitCode;
 
+/// One of them.
 #[derive(Debug, Serialize)]
-struct Profile {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Profile {
+    /// Its name.
     name: String,
+    /// What its boxes are for; nothing if it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    /// The machine that it is for, if it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<String>,
     /// Its parents and theirs, furthest first.
     extends: Vec<String>,
+    /// Why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// What `ashlar profile list --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Profiles {
+    /// Every recipe.
+    profiles: Vec<Profile>,
 }
 
 /// Runs it.
@@ -39,8 +53,8 @@ pub(super) fn run(context: &Context) -> miette::Result<ExitCode> {
     if profiles.is_empty() {
         output.note(format_args!("no recipe in {} yet", project.recipes().display()));
     }
-    output.json(&serde_json::json!({ "profiles": profiles }))?;
     let broken = profiles.iter().any(|profile| profile.error.is_some());
+    output.json(&Profiles { profiles })?;
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

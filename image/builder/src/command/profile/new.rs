@@ -7,8 +7,21 @@ use ashlar_recipe::compose;
 use ashlar_site::is_name;
 use ashlar_site::whole_file::{Existing, write_whole};
 use miette::miette;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// What `ashlar profile new --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Begun<'a> {
+    /// The profile.
+    name: &'a str,
+    /// Its recipe.
+    file: &'a Path,
+    /// The profile that it starts from.
+    extends: &'a str,
+}
 
 /// Runs it.
 pub(super) fn run(
@@ -27,7 +40,7 @@ pub(super) fn run(
          ashlar lock {name}\n  \
          ashlar build --profile {name}"
     ));
-    output.json(&serde_json::json!({ "name": name, "file": path, "extends": extends }))?;
+    output.json(&Begun { name, file: &path, extends })?;
     Ok(ExitCode::SUCCESS)
 }
 

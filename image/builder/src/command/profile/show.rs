@@ -5,6 +5,7 @@ use crate::context::Context;
 use ashlar_build::Project;
 use ashlar_recipe::{Composed, compose};
 use owo_colors::{OwoColorize, Stream};
+use serde::Serialize;
 use std::process::ExitCode;
 
 /// Runs it.
@@ -12,7 +13,7 @@ pub(super) fn run(name: &str, context: &Context) -> miette::Result<ExitCode> {
     let (output, project) = (&context.output, context.project()?);
     let composed = compose(&project.recipes(), name)?;
     if output.is_json() {
-        output.json(&object(&composed)?)?;
+        output.json(&ShownProfile::of(&composed))?;
         return Ok(ExitCode::SUCCESS);
     }
     let lines = lines(&composed, &project)?;
@@ -29,14 +30,21 @@ pub(super) fn run(name: &str, context: &Context) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The composed recipe and, besides, every package that apt is asked for.
-fn object(composed: &Composed) -> miette::Result<serde_json::Value> {
-    let mut object = serde_json::to_value(composed)
-        .map_err(|error| miette::miette!("the profile is not JSON: {error}"))?;
-    if let Some(object) = object.as_object_mut() {
-        object.insert("installs".into(), composed.packages().into());
+/// What `ashlar profile show --json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ShownProfile<'a> {
+    /// The composed recipe.
+    #[serde(flatten)]
+    composed: &'a Composed,
+    /// Every package that apt is asked for.
+    installs: Vec<String>,
+}
+
+impl<'a> ShownProfile<'a> {
+    fn of(composed: &'a Composed) -> Self {
+        Self { composed, installs: composed.packages() }
     }
-    Ok(object)
 }
 
 #[derive(Debug)]
@@ -105,7 +113,7 @@ impl Page<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{lines, object};
+    use super::{ShownProfile, lines};
     use ashlar_build::Project;
     use ashlar_recipe::{Recipe, compose};
 
@@ -153,7 +161,6 @@ mod tests {
     fn programs_are_told_what_apt_is_asked_for() {
         let (_dir, project) = shown();
         let composed = compose(&project.recipes(), "shop").unwrap();
-        let installs = &object(&composed).unwrap()["installs"];
-        assert_eq!(*installs, serde_json::json!(["bash", "serf"]));
+        assert_eq!(ShownProfile::of(&composed).installs, ["bash", "serf"]);
     }
 }

@@ -1,0 +1,86 @@
+//! What people may do who are not at a box: they call from another machine, with a pass.
+
+use super::THREE;
+use anyhow::{Result, ensure};
+use ashlar_tests::desk::Desk;
+use ashlar_tests::office::Office;
+use std::ffi::OsStr;
+
+/// What is typed: paths and words.
+type Words<'a> = Vec<&'a dyn AsRef<OsStr>>;
+
+#[test]
+fn a_person_elsewhere_finds_a_box_and_is_shown_what_it_shows() -> Result<()> {
+    THREE.lend(|three| {
+        let (desk, anna) = (Desk::set_up(&three.fleet, 1)?, three.office.pass("anna", &[])?);
+        // No address is given: a box is found by mDNS.
+        let shown = desk.ashlarctl(&[&"--site", &anna, &"status", &"--json"])?;
+        ensure!(shown.succeeded() && shown.json()?["ready"] == true, "{shown}");
+        let name = three.fleet.node(3).hostname()?;
+        let one = desk.ashlarctl(&[&"--site", &anna, &"--node", &name, &"status", &"--json"])?;
+        ensure!(one.json()?["identity"]["name"] == *name, "{one}");
+        for verb in [&["members"][..], &["why"], &["history"], &["hardware"], &["pki", "status"]] {
+            let mut words: Words<'_> = vec![&"--site", &anna, &"--node", &name];
+            words.extend(verb.iter().map(|word| word as &dyn AsRef<OsStr>));
+            let said = desk.ashlarctl(&words)?;
+            ensure!(said.succeeded(), "{said}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn who_may_look_may_change_nothing() -> Result<()> {
+    THREE.lend(|three| {
+        let desk = Desk::set_up(&three.fleet, 1)?;
+        let ben = three.office.pass("ben", &["--role", "view"])?;
+        let node = three.fleet.node(2);
+        let (address, boot) = (node.address()?, node.boot_id()?);
+        let at: Words<'_> = vec![&"--site", &ben, &"--node", &address];
+        let types = |words: Words<'_>| desk.ashlarctl(&[&at[..], &words].concat());
+        let shown = types(vec![&"status"])?;
+        ensure!(shown.succeeded(), "{shown}");
+        types(vec![&"power", &"reboot", &"--yes"])?.refuses_with(&["view"])?;
+        types(vec![&"ring", &"rotate", &"--yes"])?.refuses_with(&["view"])?;
+        ensure!(node.boot_id()? == boot, "it restarted");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pass_that_was_taken_back_or_is_of_another_site_opens_no_box() -> Result<()> {
+    THREE.lend(|three| {
+        let desk = Desk::set_up(&three.fleet, 1)?;
+        let (anna, carl) = (three.office.pass("anna", &[])?, three.office.pass("carl", &[])?);
+        let kept = tempfile::tempdir()?;
+        let copy = kept.path().join("carl.toml");
+        std::fs::copy(&carl, &copy)?;
+        let list = three.office.take_back("carl")?;
+        let told = desk.ashlarctl(&[&"--site", &anna, &"admin", &"revoke", &list])?;
+        ensure!(told.succeeded() && told.stdout().contains("3 boxes know it"), "{told}");
+        let other = Office::found("another", &[])?;
+        let stranger = other.pass("dora", &[])?;
+        for node in three.fleet.nodes() {
+            let address = node.address()?;
+            let at = |pass| desk.ashlarctl(&[&"--site", pass, &"--node", &address, &"status"]);
+            at(&copy)?.refuses_with(&["this pass was revoked"])?;
+            at(&stranger)?.refuses_with(&["of another site"])?;
+            let let_in = at(&anna)?;
+            ensure!(let_in.succeeded(), "{let_in}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_flood_from_one_machine_keeps_nobody_at_another_out() -> Result<()> {
+    THREE.lend(|three| {
+        let (desk, flooding) = (Desk::set_up(&three.fleet, 1)?, Desk::set_up(&three.fleet, 2)?);
+        let (anna, address) = (three.office.pass("anna", &[])?, three.fleet.node(1).address()?);
+        let flood = flooding.flood(&address, ashlar_api::PEOPLE_PORT, 400)?;
+        let shown = desk.ashlarctl(&[&"--site", &anna, &"--node", &address, &"status"])?;
+        ensure!(shown.succeeded(), "{shown}");
+        drop(flood);
+        Ok(())
+    })
+}
