@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Show the cluster's CA, who holds its key, and whose certificate ends when; or replace it
+/// Show the cluster's CA and whose certificate ends when, or replace the CA
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
