@@ -25,6 +25,7 @@ fn a_boot_that_fails_says_why_takes_no_key_and_tries_again_after_five_minutes() 
     let setup = Setup {
         drives: vec![disk],
         devices: vec!["virtio-blk-pci,drive=disk,bootindex=0".to_owned()],
+        shown: vec![&image],
         command_line: WRONG,
         ..Setup::default()
     };

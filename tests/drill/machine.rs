@@ -27,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) drives: Vec<String>,
     /// `-device` options besides what every machine has.
     pub(crate) devices: Vec<String>,
+    /// What else its drives need, to read.
+    pub(crate) shown: Vec<&'a Path>,
     /// More units for its systemd: name, text, and what wants it.
     pub(crate) units: Vec<(&'a str, &'a str, &'a str)>,
     /// More words for its kernel.
@@ -55,7 +57,8 @@ impl Machine {
         }
         let _ = std::fs::remove_file(directory.join("qmp.sock"));
         let log = directory.join(format!("{name}.log"));
-        let mut command = Tools::Root(root).command("qemu-system-x86_64", &[directory], &[]);
+        let mut command =
+            Tools::Root(root).command("qemu-system-x86_64", &[directory], &setup.shown);
         command.args("-machine q35,smm=off,vmport=off -cpu max,-erms,-fsrm -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
         let processors = if setup.counted {
             "-accel tcg,thread=single,tb-size=512 -smp 1 -icount shift=0,sleep=off"
@@ -71,7 +74,10 @@ impl Machine {
         for option in firmware.iter().chain(&setup.drives) {
             command.arg("-drive").arg(option);
         }
-        command.args(["-netdev", "socket,id=segment,mcast=230.0.0.1:39872,localaddr=127.0.0.1"]);
+        // Two drills at a time are two shops: every first port has the same MAC.
+        let port = 20_000 + std::process::id() % 40_000;
+        let segment = format!("socket,id=segment,mcast=230.0.0.1:{port},localaddr=127.0.0.1");
+        command.arg("-netdev").arg(segment);
         for device in &setup.devices {
             command.arg("-device").arg(device);
         }

@@ -15,6 +15,7 @@ mod reset;
 mod rotating;
 mod stick;
 mod succession;
+mod support;
 mod two;
 mod vm;
 mod witness;

@@ -10,6 +10,8 @@
 //! [`ApiError`] is every refusal; [`Client`] asks over the local socket and
 //! [`Connection`] over any stream, so the daemon uses it over TLS.
 
+#[cfg(feature = "bundle")]
+mod bundle;
 mod client;
 pub mod cluster;
 mod error;
@@ -31,6 +33,8 @@ mod status;
 mod support;
 mod words;
 
+#[cfg(feature = "bundle")]
+pub use bundle::bundle_name;
 pub use client::{Client, ClientError, Connection, Dial};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
@@ -47,7 +51,9 @@ pub use ring::{RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, RingVer
 pub use secret::Secret;
 pub use site_reset::{BoxReset, BoxResetRequest, SiteResetAnswer, SiteResetRequest};
 pub use status::*;
-pub use support::{MAX_SUPPORT, Support, SupportPart};
+pub use support::{
+    MAX_SUPPORT, OnStick, StickAnswer, StickRequest, StickVolume, Support, SupportPart,
+};
 pub use words::{bytes, duration};
 
 // The words of `Status` that belong to the planner, so that ctl and console

@@ -6,7 +6,7 @@ use crate::{
     NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest, PkiAnswer, PkiRequest, PkiStatus,
     PowerAnswer, PowerRequest, Refusal, RejoinAnswer, RejoinRequest, ResetAnswer, ResetRequest,
     RevokedAnswer, RevokedRequest, RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest,
-    SiteResetAnswer, SiteResetRequest, Status, Support, route,
+    SiteResetAnswer, SiteResetRequest, Status, StickAnswer, StickRequest, Support, route,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -85,6 +85,11 @@ pub const OPERATIONS: &[Operation] = &[
         "admin",
         ROOT,
         "What somebody needs who is asked what is wrong, without a secret of the site.",
+    ),
+    post::<StickRequest, StickAnswer>(
+        route::SUPPORT_STICK,
+        SCREEN,
+        "Writes the same onto a stick in this box, or says which there are.",
     ),
     post::<NetworkRequest, NetworkAnswer>(
         route::NETWORK,

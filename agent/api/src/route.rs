@@ -82,6 +82,10 @@ pub const INTRODUCTION: &str = "/v1/introduction";
 /// `GET` → [`Support`](crate::Support). On the local socket root only.
 pub const SUPPORT: &str = "/v1/support";
 
+/// `POST` [`StickRequest`](crate::StickRequest) → [`StickAnswer`](crate::StickAnswer). Local
+/// socket only: root, and the screen of the box with the site's PIN, if it has one.
+pub const SUPPORT_STICK: &str = "/v1/support/stick";
+
 /// `POST` [`RevokedRequest`](crate::RevokedRequest) →
 /// [`RevokedAnswer`](crate::RevokedAnswer). On the local socket root only; on the cluster
 /// listener with a node certificate. Nobody is believed: the list is signed.

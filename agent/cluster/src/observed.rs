@@ -369,6 +369,10 @@ pub struct Volume {
     pub tuned: bool,
     /// Bricks, in volume order: each [`Self::replicas`] of them are a set.
     pub bricks: Vec<Brick>,
+    /// Of the bricks that do not serve, those whose process runs: the mount here gets no
+    /// answer of them. To start them does nothing.
+    #[serde(default)]
+    pub silent: BTreeSet<IpAddr>,
     /// Entries that await healing; `None` when that could not be read, or a
     /// brick could not say.
     pub pending_heals: Option<u64>,
@@ -404,7 +408,7 @@ pub struct Volume {
 pub struct Brick {
     /// Address of its node.
     pub address: IpAddr,
-    /// Whether its process runs.
+    /// Whether its process runs, and answers the mount here, where there is one.
     pub online: bool,
     /// It is a witness's: it knows of every file and holds the content of none.
     #[serde(default)]

@@ -193,7 +193,9 @@ fn storage_lacks(s: &Situation<'_>) -> String {
     if !s.observed.mounted {
         return silence(s, Part::Mount, &format!("mounting {name}"));
     }
-    format!("this node's brick of {name} does not run")
+    let silent = s.own_brick().is_some_and(|b| volume.silent.contains(&b.address));
+    let lacks = if silent { "runs and does not answer" } else { "does not run" };
+    format!("this node's brick of {name} {lacks}")
 }
 
 /// Of a part that hangs, how; of one that does not, the other line.

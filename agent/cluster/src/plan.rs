@@ -167,6 +167,7 @@ fn rouse(s: &Situation<'_>, daemon: Daemon, plan: &mut Plan) {
     let part = match daemon {
         Daemon::Ring => Part::Ring,
         Daemon::Storage => Part::Storage,
+        Daemon::Bricks => Part::Bricks,
         Daemon::Engine => Part::Engine,
     };
     let Some(hung) = s.hangs(part) else {

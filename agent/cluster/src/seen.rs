@@ -13,6 +13,8 @@ pub enum Part {
     Ring,
     /// The storage daemon.
     Storage,
+    /// The bricks and the self-heal daemon of this node.
+    Bricks,
     /// The mount of the cluster volume.
     Mount,
     /// The container engine.
@@ -21,7 +23,7 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 4] = [Self::Ring, Self::Storage, Self::Mount, Self::Engine];
+    pub const ALL: [Self; 5] = [Self::Ring, Self::Storage, Self::Bricks, Self::Mount, Self::Engine];
 }
 
 impl Display for Part {
@@ -29,6 +31,7 @@ impl Display for Part {
         f.pad(match self {
             Self::Ring => "ring",
             Self::Storage => "storage daemon",
+            Self::Bricks => "brick or self-heal daemon",
             Self::Mount => "mounted volume",
             Self::Engine => "container engine",
         })

@@ -75,6 +75,9 @@ pub enum Daemon {
     Ring,
     /// GlusterFS management daemon.
     Storage,
+    /// This node's bricks and self-heal daemon: the leader lets those that ended be
+    /// started.
+    Bricks,
     /// Docker.
     Engine,
 }
@@ -440,8 +443,8 @@ impl Step {
             | Self::SignByCa { .. }
             | Self::TrustOnlyCa { .. }
             | Self::AdoptRingKey => Phase::Pki,
-            Self::Start { daemon: Daemon::Storage }
-            | Self::Restart { daemon: Daemon::Storage }
+            Self::Start { daemon: Daemon::Storage | Daemon::Bricks }
+            | Self::Restart { daemon: Daemon::Storage | Daemon::Bricks }
             | Self::ProbePeer { .. }
             | Self::CreateVolume { .. }
             | Self::AddBricks { .. }
@@ -550,6 +553,9 @@ impl Step {
         }
         if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
             return &[Part::Ring, Part::Mount, Part::Engine];
+        }
+        if matches!(self, Self::Restart { daemon: Daemon::Bricks }) {
+            return &[Part::Bricks];
         }
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],

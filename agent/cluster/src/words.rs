@@ -8,6 +8,7 @@ impl Display for Daemon {
         f.pad(match self {
             Self::Ring => "ring",
             Self::Storage => "storage daemon",
+            Self::Bricks => "brick or self-heal daemon",
             Self::Engine => "container engine",
         })
     }

@@ -589,6 +589,14 @@ golden! {
         but(settled(1, 3), |o| volume_of(o).healers_down = vec![address(3)]);
     a_storage_daemon_that_hangs_is_given_time: but(settled(2, 3), |o| hangs(o, Part::Storage, 59_999));
     a_storage_daemon_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000));
+    a_brick_that_runs_and_is_not_heard_is_not_started_again:
+        but(settled(1, 3), |o| silent(o, 3));
+    of_two_boxes_neither_holds_storage_while_the_first_brick_is_not_heard_by_the_second:
+        but(settled(2, 2), |o| silent(o, 1));
+    of_two_boxes_neither_holds_storage_while_the_first_brick_is_not_heard_by_the_first:
+        but(settled(1, 2), |o| silent(o, 1));
+    a_brick_that_hangs_is_given_time: but(settled(2, 3), |o| hangs(o, Part::Bricks, 59_999));
+    a_brick_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Bricks, 60_000));
     an_engine_that_hangs_for_long_is_killed: but(settled(2, 3), |o| hangs(o, Part::Engine, 60_000));
     an_engine_without_its_files_is_not_killed:
         but(settled(2, 3), |o| {

@@ -226,6 +226,7 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
     vec![
         ("found-only-when-alone", new_node(1, vec![member(1), open(2)]), Step::Found),
         ("restart-only-the-hung", settled(2, 3), restart(Daemon::Storage)),
+        ("restart-only-the-hung", settled(2, 3), restart(Daemon::Bricks)),
         (
             "restart-only-the-hung",
             but(settled(2, 3), |o| hangs(o, Part::Storage, 44_999)),
@@ -1078,6 +1079,7 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (leaving(1, 2, 1), role(2, SwarmRole::Manager)),
         (but(leaving(1, 4, 4), empty(4)), without_live(1, 4)),
         (but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000)), restart(Daemon::Storage)),
+        (but(settled(2, 3), |o| hangs(o, Part::Bricks, 60_000)), restart(Daemon::Bricks)),
         (but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000)), Step::Remount),
         (stuck(2, 3, 120_000), Step::LeaveSwarm),
         (

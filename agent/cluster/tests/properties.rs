@@ -112,6 +112,11 @@ fn storage() -> impl Strategy<Value = Storage> {
     let volume = (flags, 0_u8..5, vec(brick, 0..5), heals, any::<bool>()).prop_map(
         |((started, tls, tuned), replicas, bricks, pending_heals, sane)| Volume {
             healers_down: if sane { Vec::new() } else { vec![address(replicas)] },
+            silent: bricks
+                .iter()
+                .filter(|b| !b.online && replicas % 2 == 0)
+                .map(|b| b.address)
+                .collect(),
             started,
             replicas: if sane { u8::try_from(bricks.len()).unwrap() } else { replicas },
             tls,
@@ -431,7 +436,8 @@ fn anything() -> impl Strategy<Value = Observed> {
     });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
-    let part = prop_oneof![Just(Part::Storage), Just(Part::Mount), Just(Part::Engine)];
+    let part =
+        prop_oneof![Just(Part::Storage), Just(Part::Bricks), Just(Part::Mount), Just(Part::Engine)];
     let hung = vec((part, prop_oneof![Just(0), Just(50_000), Just(300_000_u64)]), 0..2);
     let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
     let bad = (hung, prop::bool::weighted(0.1));
@@ -562,6 +568,7 @@ fn the_observations_reach_every_kind_of_step() {
     remove-stack
     renew-certificate
     replace-brick
+    restart bricks
     restart engine
     restart storage
     restart-engine

@@ -3,7 +3,8 @@
 
 use crate::feed::{Ask, Refused, Reply};
 use ashlar_api::{
-    Losses, Power, PowerRequest, Refusal, Reset, ResetRequest, Secret, SiteAfterReset,
+    Losses, OnStick, Power, PowerRequest, Refusal, Reset, ResetRequest, Secret, SiteAfterReset,
+    StickAnswer, StickRequest, StickVolume,
 };
 
 /// The most digits of a PIN, and letters of a name, that are taken.
@@ -14,18 +15,20 @@ const LONGEST: usize = 64;
 pub(crate) enum Action {
     Reboot,
     PowerOff,
+    Support,
     ResetAndKeep,
     ResetAndForget,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Reboot, Self::PowerOff, Self::ResetAndKeep, Self::ResetAndForget];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Reboot, Self::PowerOff, Self::Support, Self::ResetAndKeep, Self::ResetAndForget];
 
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Reboot => "restart this box",
             Self::PowerOff => "power off",
+            Self::Support => "write what a helper needs onto a stick",
             Self::ResetAndKeep => "factory reset, and join again as a new box of this site",
             Self::ResetAndForget => "factory reset, and forget the site",
         }
@@ -35,8 +38,12 @@ impl Action {
         match self {
             Self::Reboot => Some(Power::Reboot),
             Self::PowerOff => Some(Power::Off),
-            Self::ResetAndKeep | Self::ResetAndForget => None,
+            Self::Support | Self::ResetAndKeep | Self::ResetAndForget => None,
         }
+    }
+
+    const fn resets(self) -> bool {
+        matches!(self, Self::ResetAndKeep | Self::ResetAndForget)
     }
 
     const fn site(self) -> SiteAfterReset {
@@ -49,6 +56,7 @@ impl Action {
     fn ask(self, dry_run: bool, name: Option<String>, pin: Option<Secret>) -> Ask {
         match self.power() {
             Some(power) => Ask::Power(PowerRequest { power, dry_run, pin }),
+            None if self == Self::Support => Ask::Stick(StickRequest { volume: name, pin }),
             None => Ask::Reset(self.reset(dry_run, name, pin)),
         }
     }
@@ -80,7 +88,9 @@ pub(crate) enum Dialog {
     Sure { action: Action, sentences: Vec<String> },
     /// Type the name.
     Name { action: Action, sentences: Vec<String>, wanted: String, typed: String, wrong: bool },
-    /// Type the PIN.
+    /// Which stick?
+    Stick { volumes: Vec<StickVolume>, at: usize },
+    /// Type the PIN; `name` is the node's that was typed, or the chosen stick's.
     Pin { action: Action, name: Option<String>, typed: String, complaint: Option<String> },
     /// The agent is at it.
     Doing { action: Action, name: Option<String> },
@@ -88,6 +98,8 @@ pub(crate) enum Dialog {
     Failed(String),
     /// It is under way.
     Begun(&'static str),
+    /// It was done.
+    Done(String),
     /// No question: the pages about what is wrong, by title and address, one shown.
     Code { pages: Vec<(String, String)>, at: usize },
 }
@@ -136,7 +148,9 @@ impl Dialog {
         match (self, key) {
             // What the agent was asked to do goes on; its answer is waited for.
             (dialog @ Self::Doing { .. }, _) => Next::show(dialog),
-            (_, Key::Escape) | (Self::Failed(_) | Self::Begun(_), _) => Next::default(),
+            (_, Key::Escape) | (Self::Failed(_) | Self::Begun(_) | Self::Done(_), _) => {
+                Next::default()
+            }
             (dialog @ Self::Asking(_), _) => Next::show(dialog),
             (Self::Code { pages, at }, key) => {
                 let last = pages.len().saturating_sub(1);
@@ -147,6 +161,7 @@ impl Dialog {
                 }
             }
             (Self::Menu { at }, key) => Self::choose(at, key),
+            (Self::Stick { volumes, at }, key) => Self::choose_stick(volumes, at, key),
             (Self::Sure { action, .. }, Key::Letter('y' | 'Y')) => Next::act(action, None, None),
             (Self::Sure { .. }, _) => Next::default(),
             (Self::Name { action, sentences, wanted, typed, .. }, Key::Enter) => {
@@ -190,6 +205,20 @@ impl Dialog {
         Next::show(Self::Menu { at })
     }
 
+    fn choose_stick(volumes: Vec<StickVolume>, at: usize, key: Key) -> Next {
+        let at = match key {
+            Key::Up => at.saturating_sub(1),
+            Key::Down => (at + 1).min(volumes.len().saturating_sub(1)),
+            _ => at,
+        };
+        match volumes.get(at) {
+            Some(chosen) if key == Key::Enter => {
+                Next::act(Action::Support, Some(chosen.name.clone()), None)
+            }
+            _ => Next::show(Self::Stick { volumes, at }),
+        }
+    }
+
     /// The agent answered; `own` is the node's name.
     pub(crate) fn hear(self, reply: Result<Reply, Refused>, own: Option<&str>) -> Next {
         match (self, reply) {
@@ -198,8 +227,17 @@ impl Dialog {
                 let sentences = sentences.unwrap_or_default();
                 Next::show(Self::Sure { action, sentences })
             }
-            (Self::Asking(action), Ok(Reply::Reset(answer))) if action.power().is_none() => {
+            (Self::Asking(action), Ok(Reply::Reset(answer))) if action.resets() => {
                 Next::show(name_question(action, &answer.losses, own))
+            }
+            (Self::Asking(Action::Support), Ok(Reply::Stick(answer))) => {
+                Next::show(stick_question(answer))
+            }
+            (Self::Doing { action: Action::Support, .. }, Ok(Reply::Stick(answer))) => {
+                Next::show(match answer.written {
+                    Some(written) => Self::Done(on_stick(&written)),
+                    None => Self::Failed("nothing was written".into()),
+                })
             }
             (Self::Doing { action, .. }, Ok(reply)) if reply.begun() => {
                 Next::show(Self::Begun(match action {
@@ -236,6 +274,24 @@ fn name_question(action: Action, losses: &Losses, own: Option<&str>) -> Dialog {
         typed: String::new(),
         wrong: false,
     }
+}
+
+/// A box cannot ask for a stick by its colour: it says which kind it can write on.
+fn stick_question(StickAnswer { volumes, .. }: StickAnswer) -> Dialog {
+    if volumes.is_empty() {
+        return Dialog::Failed(
+            "There is no stick in this box that it can write on. Plug one in that is formatted \
+             as FAT or FAT32, wait five seconds, and choose this again. What is on the stick \
+             stays there."
+                .into(),
+        );
+    }
+    Dialog::Stick { volumes, at: 0 }
+}
+
+fn on_stick(OnStick { volume, file, bytes }: &OnStick) -> String {
+    let size = ashlar_api::bytes(*bytes);
+    format!("{file}, {size}, is on {volume} and was read back. The stick can be pulled out now.")
 }
 
 fn edit(typed: &mut String, key: Key) {

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use ashlar_api::{
     Client, ClientError, Hardware, Network, PowerAnswer, PowerRequest, Refusal, ResetAnswer,
-    ResetRequest, Status,
+    ResetRequest, Status, StickAnswer, StickRequest,
 };
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +47,8 @@ pub(crate) enum Reply {
     Power(PowerAnswer),
     /// To a reset.
     Reset(ResetAnswer),
+    /// To a bundle that goes onto a stick.
+    Stick(StickAnswer),
 }
 
 impl Reply {
@@ -55,6 +57,8 @@ impl Reply {
         match self {
             Self::Power(answer) => answer.begun,
             Self::Reset(answer) => answer.begun,
+            // When it is answered, it is over.
+            Self::Stick(_) => false,
         }
     }
 }
@@ -77,6 +81,8 @@ pub(crate) enum Ask {
     Power(PowerRequest),
     /// To reset it.
     Reset(ResetRequest),
+    /// To write a support bundle onto a stick, or to say which there are.
+    Stick(StickRequest),
 }
 
 /// Both ends of the feed.
@@ -141,6 +147,9 @@ async fn answer(client: &Client, ask: Ask) -> News {
         }
         Ask::Reset(request) => {
             News::Reply(client.reset(&request).await.map(Reply::Reset).map_err(refused))
+        }
+        Ask::Stick(request) => {
+            News::Reply(client.support_stick(&request).await.map(Reply::Stick).map_err(refused))
         }
     }
 }

@@ -21,8 +21,8 @@
 //!
 //! # What acts
 //!
-//! Whoever stands at the screen may restart the box, switch it off and reset it:
-//! they could pull its plug as well. The agent decides: it knows this program by its
+//! Whoever stands at the screen may restart the box, switch it off, reset it, and have
+//! what a helper needs written onto a stick: they could take it away as well. The agent decides: it knows this program by its
 //! user, asks for the site's PIN if there is one, and for the node's name before a
 //! reset. Nothing here is trusted with more.
 

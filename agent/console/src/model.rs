@@ -167,7 +167,10 @@ impl Model {
             self.awake = now;
         }
         self.word = Some(word);
-        let waits = !matches!(self.dialog, None | Some(Dialog::Doing { .. } | Dialog::Begun(_)));
+        let waits = !matches!(
+            self.dialog,
+            None | Some(Dialog::Doing { .. } | Dialog::Begun(_) | Dialog::Done(_))
+        );
         if waits && now.duration_since(self.awake) >= PATIENCE {
             self.dialog = None;
         }

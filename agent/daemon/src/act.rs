@@ -150,6 +150,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                     None => Ok(()),
                 }
             }
+            // The leader lets the storage daemon do it.
+            Daemon::Bricks => Ok(()),
             Daemon::Engine => host.start(ENGINE_UNIT).await,
         }
     }
@@ -200,6 +202,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                     None => Ok(()),
                 }
             }
+            Daemon::Bricks => storage.kill_hung_bricks().await,
             Daemon::Engine => {
                 host.kill_and_start(ENGINE_UNIT).await?;
                 self.standing.borrow_mut().forget();
@@ -386,10 +389,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut fake = Fake::default();
         let node = fake.node(root.path(), loopback(6));
-        for daemon in [Daemon::Storage, Daemon::Engine] {
+        for daemon in [Daemon::Storage, Daemon::Bricks, Daemon::Engine] {
             node.act(&Step::Restart { daemon }, &Observed::default()).await.unwrap();
         }
         let calls = fake.world().calls.clone();
-        assert_eq!(calls, ["prepare storage", "kill glusterd.service", "kill docker.service"]);
+        let expected =
+            ["prepare storage", "kill glusterd.service", "kill bricks", "kill docker.service"];
+        assert_eq!(calls, expected);
     }
 }

@@ -285,6 +285,16 @@ impl Storage for Fake {
         Ok(())
     }
 
+    async fn bricks_answer(&self) -> Result<()> {
+        self.answers(Part::Bricks).await;
+        Ok(())
+    }
+
+    async fn kill_hung_bricks(&self) -> Result<()> {
+        self.call("kill bricks");
+        Ok(())
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         self.call("trim logs");
         Ok(())

@@ -91,6 +91,15 @@ enum Command {
     Copies,
     /// Carry out the reset that was asked for, if one was.
     Reset,
+    /// Write what the agent collected for support onto a stick, and read it back.
+    WriteSupport {
+        /// The stick's FAT volume.
+        #[arg(long, value_name = "DEVICE")]
+        partition: PathBuf,
+        /// What stands for the box's own root.
+        #[arg(long, hide = true, value_name = "DIRECTORY", default_value = "/")]
+        root: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -104,6 +113,9 @@ fn main() -> ExitCode {
         }
         Command::Copies => storage::copies::look(&Paths::system()),
         Command::Reset => reset::run(),
+        Command::WriteSupport { partition, root } => {
+            support::onto::write(&Paths::under(root), &partition)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,6 +31,7 @@ pub(crate) const fn patience(part: Part) -> Duration {
     match part {
         Part::Ring => Duration::from_secs(8),
         Part::Mount => Duration::from_secs(10),
+        Part::Bricks => Duration::from_secs(20),
         Part::Engine => Duration::from_secs(30),
         Part::Storage => Duration::from_secs(60),
     }
@@ -44,6 +45,7 @@ const BUS: Duration = Duration::from_secs(10);
 pub(crate) struct Sight {
     ring: Seen<ashlar_cluster::Ring>,
     storage: Seen<ashlar_cluster::Storage>,
+    bricks: Seen<()>,
     /// It answers, and whether there is a file in it, if anybody looked.
     mount: Seen<Option<bool>>,
     engine: Seen<ashlar_cluster::Swarm>,
@@ -58,6 +60,7 @@ impl Sight {
         match part {
             Part::Ring => self.ring.at_ms,
             Part::Storage => self.storage.at_ms,
+            Part::Bricks => self.bricks.at_ms,
             Part::Mount => self.mount.at_ms,
             Part::Engine => self.engine.at_ms,
         }
@@ -82,6 +85,7 @@ impl Sight {
         let looks = [
             (Part::Ring, self.ring.look()),
             (Part::Storage, self.storage.look()),
+            (Part::Bricks, self.bricks.look()),
             (Part::Mount, self.mount.look()),
             (Part::Engine, self.engine.look()),
         ];
@@ -96,7 +100,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let (ring, storage, swarm) = (wanted.ring, wanted.storage, wanted.swarm);
         Part::ALL.into_iter().filter(move |part| match part {
             Part::Ring => ring,
-            Part::Storage | Part::Mount => storage,
+            Part::Storage | Part::Bricks | Part::Mount => storage,
             Part::Engine => swarm,
         })
     }
@@ -119,6 +123,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                     Err(why) => Err((why, false)),
                 };
                 self.sight.borrow_mut().storage.note(answer, since_boot_ms());
+            }
+            Part::Bricks => {
+                // Those that do not run are no concern of this look.
+                let answer = self.within(part, true, self.effects.storage.bricks_answer()).await;
+                self.sight.borrow_mut().bricks.note(answer, since_boot_ms());
             }
             Part::Mount => {
                 let volume = timeout((self.patience)(part), self.effects.host.volume()).await;

@@ -170,6 +170,11 @@ impl Paths {
         self.run().join("firewall")
     }
 
+    /// What is to go onto a stick, and what became of it.
+    pub(crate) fn onto_a_stick(&self) -> PathBuf {
+        self.root.join("run/ashlar/support")
+    }
+
     /// State of this boot.
     pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run/ashlar")
@@ -304,6 +309,11 @@ impl Paths {
     /// What the storage daemons write about themselves.
     pub(crate) fn storage_logs(&self) -> PathBuf {
         self.root.join("var/log/glusterfs")
+    }
+
+    /// Sockets on which bricks and self-heal daemons listen to the storage daemon.
+    pub(crate) fn storage_sockets(&self) -> PathBuf {
+        self.root.join("run/gluster")
     }
 
     /// `secure-access` here turns on TLS between storage daemons.

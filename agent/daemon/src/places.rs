@@ -22,7 +22,8 @@ use tokio::time::timeout;
 /// in milliseconds,
 const ASK_EVERY: u64 = 30_000;
 
-/// and so often while it is being taken out;
+/// and so often while it is being taken out, and at first when nobody answered, with
+/// growing pauses: a box that was away may have to ask for the ring's key;
 const ASK_SOON: u64 = 3_000;
 
 /// so many of them, those that manage the Swarm first;
@@ -44,8 +45,8 @@ pub(crate) struct Told {
     pub(crate) succession: Option<Succession>,
     /// This node is being taken out.
     leaving: bool,
-    /// Nobody who can read the record answered last time.
-    unheard: bool,
+    /// How often in a row nobody who can read the record answered.
+    unheard: u32,
     asked: Option<u64>,
     /// How often those were asked who are not seen.
     turn: usize,
@@ -73,7 +74,8 @@ impl Told {
         };
         self.retired.extend(agreed(|said| &said.retired));
         self.removed.extend(agreed(|said| &said.removed));
-        self.unheard = !said.iter().flatten().any(|said| said.by_record);
+        let heard = said.iter().flatten().any(|said| said.by_record);
+        self.unheard = if heard { 0 } else { self.unheard.saturating_add(1) };
         let rotations = members.iter().zip(said).filter_map(|((address, _), said)| {
             let said = said.as_ref().filter(|said| said.by_record)?;
             Some((*address, said.rotation.clone()?))
@@ -97,6 +99,15 @@ impl Told {
     fn hear_of_ca(&mut self, succession: Succession) {
         if self.succession.as_ref().is_none_or(|told| succession.is_newer_than(told)) {
             self.succession = Some(succession);
+        }
+    }
+
+    /// For how many milliseconds nobody is asked again. `changes`: the ring's key does.
+    fn pause(&self, changes: bool) -> u64 {
+        match self.unheard {
+            _ if self.leaving || changes => ASK_SOON,
+            0 => ASK_EVERY,
+            unheard => ASK_EVERY.min(ASK_SOON << (unheard - 1).min(4)),
         }
     }
 }
@@ -192,14 +203,14 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             return;
         }
         let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
-        let soon = self.told.borrow().leaving || self.key_changes() || self.ca_changes();
-        let pause = if soon { ASK_SOON } else { ASK_EVERY };
+        let changes = self.key_changes() || self.ca_changes();
+        let pause = self.told.borrow().pause(changes);
         let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
         if !(due || trust.take_news()) {
             return;
         }
         let mut members = self.live_kin();
-        if members.is_empty() || self.told.borrow().unheard {
+        if members.is_empty() || self.told.borrow().unheard > 0 {
             // Who was away while the ring's key was replaced is seen by nobody.
             members.extend(self.further_kin(&members));
         }
@@ -250,5 +261,23 @@ mod tests {
         assert_eq!((&told.retired, &told.removed), (&[NodeId("b".into())].into(), &told.retired));
         told.hear(&me, &members[1..], &[says("c", true)]);
         assert_eq!(told.retired.len(), 1, "it manages nothing");
+    }
+
+    #[test]
+    fn who_is_answered_by_nobody_asks_again_soon_and_then_more_seldom() {
+        let (me, members) = (NodeId("a".into()), [(loopback(1), false)]);
+        let mut told = Told::default();
+        assert_eq!(told.pause(false), ASK_EVERY);
+        let pauses: Vec<_> = (0..6)
+            .map(|_| {
+                told.hear(&me, &members, &[None]);
+                told.pause(false) / 1000
+            })
+            .collect();
+        assert_eq!(pauses, [3, 6, 12, 24, 30, 30]);
+        assert_eq!(told.pause(true), ASK_SOON);
+        let by_record = PlacesAnswer { by_record: true, ..PlacesAnswer::default() };
+        told.hear(&me, &members, &[Some(by_record)]);
+        assert_eq!(told.pause(false), ASK_EVERY);
     }
 }

@@ -183,7 +183,7 @@ impl Workshop {
         let sandbox = tools.sandbox();
         let mut cargo = sandbox
             .command("compiling our programs", "/run/rust/bin/cargo")
-            .args(["build", "--release", "--locked", "--offline"])
+            .args(["build", "--profile", "box", "--locked", "--offline"])
             .args(["--message-format=json-render-diagnostics"])
             .args(crates.words())
             .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
@@ -293,10 +293,10 @@ mod tests {
         let printed = concat!(
             r#"{"reason":"compiler-artifact","target":{"name":"serf_rs"},"executable":null}"#,
             "\nnoise\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"ashlarctl"},"executable":"/run/target/release/ashlarctl"}"#,
+            r#"{"reason":"compiler-artifact","target":{"name":"ashlarctl"},"executable":"/run/target/box/ashlarctl"}"#,
         );
         let found = executables(printed);
-        let expected = ("ashlarctl".to_owned(), PathBuf::from("/run/target/release/ashlarctl"));
+        let expected = ("ashlarctl".to_owned(), PathBuf::from("/run/target/box/ashlarctl"));
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [expected]);
     }
 

@@ -30,12 +30,11 @@ impl Process {
         self.pid
     }
 
-    /// It runs (a zombie does not).
+    /// It runs, or something of it is still open (a zombie has nothing open).
     pub(crate) fn alive(&self) -> bool {
         self.boot == boot_id()
-            && Stat::read(self.pid).is_some_and(|stat| {
-                stat.started == self.started && !matches!(stat.state, 'Z' | 'X')
-            })
+            && Stat::read(self.pid)
+                .is_some_and(|stat| stat.started == self.started && !stat.is_over())
     }
 
     /// Sends a signal, if the process still runs.
@@ -81,10 +80,17 @@ impl Process {
 struct Stat {
     state: char,
     parent: i32,
+    threads: u32,
     started: u64,
 }
 
 impl Stat {
+    /// The first thread is a zombie as soon as it has ended; what the process holds
+    /// locked is so until the last one has.
+    fn is_over(&self) -> bool {
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
+    }
+
     fn read(pid: i32) -> Option<Self> {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
@@ -96,8 +102,9 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
-        let started = fields.nth(17)?.parse().ok()?;
-        Some(Self { state, parent, started })
+        let threads = fields.nth(15)?.parse().ok()?;
+        let started = fields.nth(1)?.parse().ok()?;
+        Some(Self { state, parent, threads, started })
     }
 }
 
@@ -141,6 +148,19 @@ mod tests {
         let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2";
         let stat = Stat::parse(line).unwrap();
         assert_eq!((stat.state, stat.parent, stat.started), ('S', 7, 98765));
+    }
+
+    #[test]
+    fn a_killed_process_is_over_when_its_last_thread_is() {
+        let over = |state: char, threads: u32| {
+            let line =
+                format!("42 (qemu) {state} 7 42 42 0 -1 0 1 2 3 4 5 6 7 8 20 0 {threads} 0 98765");
+            Stat::parse(&line).unwrap().is_over()
+        };
+        assert!(!over('S', 1));
+        assert!(!over('Z', 4));
+        assert!(over('Z', 1));
+        assert!(over('X', 0));
     }
 
     #[test]

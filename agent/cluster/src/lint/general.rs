@@ -129,6 +129,9 @@ pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
     let running = match step {
         Step::Start { daemon: Daemon::Ring } => c.o.ring.is_some(),
         Step::Start { daemon: Daemon::Storage } => c.o.storage.is_some(),
+        Step::Start { daemon: Daemon::Bricks } => {
+            return Err("nobody starts bricks by themselves".into());
+        }
         Step::Start { daemon: Daemon::Engine } => c.o.swarm.is_some(),
         Step::MakeIdentity => c.o.identity.is_some() && !c.o.place.cable_elsewhere,
         Step::TakeMachine => true,
@@ -142,6 +145,7 @@ pub(super) fn restart_only_the_hung(step: &Step, c: &Case<'_>) -> Verdict {
     let part = match daemon {
         Daemon::Ring => Part::Ring,
         Daemon::Storage => Part::Storage,
+        Daemon::Bricks => Part::Bricks,
         Daemon::Engine => Part::Engine,
     };
     let silent = c.o.looks.get(&part).and_then(|look| look.silent.as_ref());

@@ -4,7 +4,7 @@ use super::pair::Turn;
 use super::{because, growth, pair, rouse, waits, witness};
 use crate::FILLING;
 use crate::situation::Situation;
-use crate::{Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
+use crate::{Brick, Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -23,6 +23,9 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     if s.observed.disks.iter().any(|d| d.name == "state" && d.used_percent >= FILLING) {
         let why = "the state partition runs full, and nothing else bounds them";
         plan.steps.push(because(Step::TrimLogs, why));
+    }
+    if s.hangs(Part::Bricks).is_some() {
+        rouse(s, Daemon::Bricks, plan);
     }
     let Some(storage) = &s.observed.storage else {
         return rouse(s, Daemon::Storage, plan);
@@ -219,7 +222,8 @@ pub(crate) fn unhealthy(volume: &Volume) -> Option<String> {
 /// GlusterFS does not start a brick or a self-heal daemon again that died: it
 /// must be told to, where the node's own storage daemon runs.
 fn revive(s: &Situation<'_>, volume: &Volume, steps: &mut Vec<Planned>) {
-    let bricks = volume.bricks.iter().filter(|b| !b.online).map(|b| b.address);
+    let off = |b: &&Brick| !b.online && !volume.silent.contains(&b.address);
+    let bricks = volume.bricks.iter().filter(off).map(|b| b.address);
     let dead: BTreeSet<_> = bricks.filter(|a| s.stores(*a)).collect();
     let healers: BTreeSet<_> =
         volume.healers_down.iter().copied().filter(|a| s.stores(*a)).collect();

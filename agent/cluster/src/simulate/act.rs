@@ -305,6 +305,11 @@ impl Simulation {
             match daemon {
                 Daemon::Ring => run.ring = None,
                 Daemon::Storage => run.storage = false,
+                // Somebody else starts it.
+                Daemon::Bricks => {
+                    run.brick = false;
+                    return Ok(());
+                }
                 Daemon::Engine => run.engine = false,
             }
         }

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The wall clock when the world begins.
 const EPOCH: u64 = 1_790_000_000;
 
+/// After how many milliseconds a mount gives up a brick that does not answer.
+const GIVEN_UP: u64 = 10_000;
+
 impl Simulation {
     pub(super) fn observe(&self, n: usize) -> Observed {
         let node = &self.nodes[n];
@@ -69,6 +72,7 @@ impl Simulation {
             let part = match daemon {
                 Daemon::Ring => Part::Ring,
                 Daemon::Storage => Part::Storage,
+                Daemon::Bricks => Part::Bricks,
                 Daemon::Engine => Part::Engine,
             };
             let silent = Silent { since_ms: *since_ms, why: "time is up".into(), runs: true };
@@ -120,11 +124,19 @@ impl Simulation {
     }
 
     fn observe_volume(&self, n: usize, volume: &Bricks) -> Volume {
-        // A brick is known by its node's storage daemon.
-        let online = |b: usize| {
+        // A brick is known by its node's storage daemon, which takes one that hangs for one
+        // that serves; a mount gives it up after a while.
+        let runs = |b: usize| {
             let node = &self.nodes[b];
-            volume.started && node.stores() && node.serves() && self.reach(n, b)
+            let brick = node.run.as_ref().is_some_and(|run| run.brick);
+            volume.started && node.stores() && brick && self.reach(n, b)
         };
+        let mounts = self.nodes[n].run.as_ref().is_some_and(|run| run.mounted);
+        let silent = |b: usize| {
+            let since = self.nodes[b].run.as_ref().and_then(|run| run.hung.get(&Daemon::Bricks));
+            mounts && runs(b) && since.is_some_and(|since| self.now - since >= GIVEN_UP)
+        };
+        let online = |b: usize| runs(b) && !silent(b);
         let copies = volume.nodes.len();
         let terms = volume.terms(n);
         let brick = |b: &usize| Brick {
@@ -144,6 +156,12 @@ impl Simulation {
             tls: volume.tuned_for > 0,
             tuned: volume.tuned_for == volume.set_size() && terms.either == (terms.turn % 2 == 1),
             bricks: volume.nodes.iter().map(brick).collect(),
+            silent: volume
+                .nodes
+                .iter()
+                .filter(|b| silent(**b))
+                .map(|b| self.nodes[*b].born.address)
+                .collect(),
             // A brick that is away cannot say.
             pending_heals: (copies > 1
                 && volume.started

@@ -32,7 +32,7 @@ pub enum Scenario {
     CutOff,
     /// The ring is parted while the cluster forms; all are expected.
     PartedWhileForming,
-    /// All are ready, then a storage daemon or an engine hangs.
+    /// All are ready, then a storage daemon, a brick or an engine hangs.
     DaemonHangs,
     /// All are ready, then the process of a brick dies.
     BrickDies,
@@ -411,8 +411,8 @@ impl Scenario {
                 sim.part([].into());
             }
             Self::DaemonHangs => {
-                let daemons = [Daemon::Storage, Daemon::Engine];
-                sim.hang(some, daemons[usize::from(dice.permille(500))]);
+                let daemons = [Daemon::Storage, Daemon::Bricks, Daemon::Engine];
+                sim.hang(some, daemons[dice.one_of(daemons.len())]);
                 sim.hold(120_000, &others)?;
             }
             Self::BrickDies => {

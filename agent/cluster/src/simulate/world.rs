@@ -225,7 +225,7 @@ impl Node {
     }
 
     pub(super) fn serves(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.brick)
+        self.run.as_ref().is_some_and(|run| run.brick) && !self.hangs(Daemon::Bricks)
     }
 }
 
@@ -284,6 +284,7 @@ impl Simulation {
             run.hung.insert(daemon, now);
         }
         self.say(Some(node), || format!("its {daemon} hangs"));
+        self.nodes[node].disk.pool.into_iter().for_each(|pool| self.write(pool));
         self.watch_rafts();
         self.touch();
     }
@@ -330,6 +331,7 @@ impl Simulation {
         match daemon {
             Daemon::Ring => self.ring_up(node),
             Daemon::Storage => self.storage_up(node),
+            Daemon::Bricks => {}
             Daemon::Engine => {
                 if let Some(run) = &mut self.nodes[node].run {
                     run.engine = true;

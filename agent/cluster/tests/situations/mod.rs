@@ -121,6 +121,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
         healers_down: Vec::new(),
         behind: None,
         spread: 0,
+        silent: BTreeSet::new(),
         rebalance: None,
         admits: None,
         turn: 0,
@@ -332,11 +333,19 @@ pub fn but(mut observed: Observed, change: impl FnOnce(&mut Observed)) -> Observ
     observed
 }
 
+/// The brick of that node runs, and the mount here gets no answer of it.
+pub fn silent(observed: &mut Observed, n: u8) {
+    let volume = volume_of(observed);
+    volume.bricks.iter_mut().filter(|b| b.address == address(n)).for_each(|b| b.online = false);
+    volume.silent = [address(n)].into();
+}
+
 /// A part that has run and not answered for so long.
 pub fn hangs(observed: &mut Observed, part: Part, ms: u64) {
     match part {
         Part::Ring => observed.ring = None,
         Part::Storage => observed.storage = None,
+        Part::Bricks => {}
         Part::Mount => observed.mounted = false,
         Part::Engine => observed.swarm = None,
     }

@@ -16,6 +16,7 @@ impl Agent {
         let (dry_run, pin) = match &ask {
             Ask::Power(request) => (request.dry_run, &request.pin),
             Ask::Reset(request) => (request.dry_run, &request.pin),
+            Ask::Stick(request) => (request.volume.is_none(), &request.pin),
             Ask::Logs => panic!("no dialog asks for the journal"),
         };
         let refused =
@@ -48,9 +49,26 @@ impl Agent {
                     Losses { lines: vec!["all of it".into()], unbearable, ..Losses::default() };
                 Reply::Reset(ResetAnswer { losses, begun })
             }
+            Ask::Stick(request) => {
+                if begun {
+                    assert_eq!(request.volume.as_deref(), Some("sdc1"), "the second was chosen");
+                    self.did.push(Action::Support);
+                }
+                let written = request.volume.map(|volume| OnStick {
+                    volume,
+                    file: "ashlar-1a2b3c4d-20261126T034000Z.tar.zst".into(),
+                    bytes: 312_000,
+                });
+                Reply::Stick(StickAnswer { volumes: sticks(), written })
+            }
             Ask::Logs => panic!("no dialog asks for the journal"),
         })
     }
+}
+
+fn sticks() -> Vec<StickVolume> {
+    let names = ["sdb1", "sdc1"].map(str::to_owned);
+    names.map(|name| StickVolume { name, label: None, model: None, bytes: 1 << 30 }).into()
 }
 
 /// A person at the screen.
@@ -90,6 +108,11 @@ fn confirming(agent: &mut Agent, action: Action) -> Person<'_> {
     match &person.sees {
         Some(Dialog::Sure { .. }) => person.press(Key::Letter('y')),
         Some(Dialog::Name { .. }) => person.types(NAME),
+        Some(Dialog::Stick { .. }) => {
+            person.press(Key::Down);
+            person.press(Key::Down);
+            person.press(Key::Enter);
+        }
         other => panic!("{action:?}: {other:?}"),
     }
     person
@@ -100,7 +123,8 @@ fn every_action_is_done_without_a_pin_where_the_site_has_none() {
     for action in Action::ALL {
         let mut agent = Agent::default();
         let person = confirming(&mut agent, action);
-        assert!(matches!(person.sees, Some(Dialog::Begun(_))), "{action:?}: {:?}", person.sees);
+        let seen = &person.sees;
+        assert!(matches!(seen, Some(Dialog::Begun(_) | Dialog::Done(_))), "{action:?}: {seen:?}");
         assert_eq!(agent.did, [action]);
     }
 }
@@ -120,8 +144,23 @@ fn every_action_is_refused_without_the_pin_and_done_with_it() {
         assert!(why.contains("not the PIN") && typed.is_empty());
         assert!(person.agent.did.is_empty());
         person.types("4711");
-        assert!(matches!(person.sees, Some(Dialog::Begun(_))), "{action:?}: {:?}", person.sees);
+        let seen = &person.sees;
+        assert!(matches!(seen, Some(Dialog::Begun(_) | Dialog::Done(_))), "{action:?}: {seen:?}");
         assert_eq!(agent.did, [action]);
+    }
+}
+
+#[test]
+fn a_box_without_a_stick_says_which_one_it_wants_and_what_was_written_is_told_by_name() {
+    let none = Ok(Reply::Stick(StickAnswer::default()));
+    let next = Dialog::Asking(Action::Support).hear(none, Some(NAME));
+    let Some(Dialog::Failed(words)) = next.dialog else { panic!("{next:?}") };
+    assert!(words.contains("FAT32"), "{words}");
+    let mut agent = Agent::default();
+    let person = confirming(&mut agent, Action::Support);
+    let Some(Dialog::Done(words)) = &person.sees else { panic!("{:?}", person.sees) };
+    for word in ["ashlar-1a2b3c4d-20261126T034000Z.tar.zst", "0.3 MB", "sdc1", "read back"] {
+        assert!(words.contains(word), "{word}: {words}");
     }
 }
 
@@ -166,6 +205,7 @@ fn escape_leads_back_from_every_question_and_stops_nothing_that_is_under_way() {
         Dialog::Menu { at: 2 },
         Dialog::Asking(action),
         Dialog::Sure { action, sentences: Vec::new() },
+        Dialog::Stick { volumes: sticks(), at: 0 },
         Dialog::Name {
             action,
             sentences: Vec::new(),

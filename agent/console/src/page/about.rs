@@ -33,7 +33,7 @@ pub(super) fn lines(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
     let mut key = |name: &str, value: &str| lines.extend(fact(name, value, Color::White, width));
     key("1 to 7", "the pages; also ← →");
     key("↑ ↓", "further up and down; also Page up, Page down, Home, End");
-    key("a", "actions: restart, power off, factory reset");
+    key("a", "actions: restart, power off, a file for who helps, factory reset");
     if known.has_book {
         key("c", "a code of the page about what is wrong, for a telephone");
     }

@@ -3,6 +3,7 @@
 use crate::dialog::{Action, Dialog};
 use crate::glyphs::plain;
 use crate::wrap::wrapped;
+use ashlar_api::StickVolume;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style, Stylize};
@@ -93,11 +94,8 @@ fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static
     };
     match dialog {
         Dialog::Menu { at } => {
-            let lines = Action::ALL.iter().enumerate().map(|(n, action)| {
-                let text = format!(" {:<w$}", action.words(), w = width.saturating_sub(1));
-                let here = Style::new().fg(Color::Black).bg(Color::Cyan);
-                if n == *at { Line::styled(text, here) } else { Line::from(text) }
-            });
+            let lines = Action::ALL.iter().enumerate();
+            let lines = lines.map(|(n, action)| chosen(n == *at, action.words(), width));
             ("what is to be done?".into(), lines.collect(), "↑ ↓ choose   Enter   Esc back")
         }
         Dialog::Asking(action) => {
@@ -106,6 +104,17 @@ fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static
         }
         Dialog::Sure { action, sentences } => {
             (action.words().into(), all(sentences), "y do it   any other key: back")
+        }
+        Dialog::Stick { volumes, at } => {
+            let mut lines = said(STICK, Color::White);
+            lines.push(Line::default());
+            lines.extend(
+                volumes
+                    .iter()
+                    .enumerate()
+                    .map(|(n, volume)| chosen(n == *at, &stick(volume), width)),
+            );
+            (Action::Support.words().into(), lines, "↑ ↓ choose   Enter write   Esc back")
         }
         Dialog::Name { action, sentences, wanted, typed, wrong } => {
             let mut lines = all(sentences);
@@ -129,16 +138,41 @@ fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static
             (action.words().into(), lines, "Enter do it   Esc back")
         }
         Dialog::Doing { action, .. } => {
-            (action.words().into(), said("The agent is at it ...", Color::White), "")
+            let words = match action {
+                Action::Support => {
+                    "Collecting and writing ... This may take a minute. Leave the stick in."
+                }
+                _ => "The agent is at it ...",
+            };
+            (action.words().into(), said(words, Color::White), "")
         }
         Dialog::Failed(why) => {
             ("not done".into(), said(&sentence(why), Color::LightRed), "any key: back")
         }
         Dialog::Code { .. } => (String::new(), Vec::new(), ""),
+        Dialog::Done(words) => ("done".into(), said(words, Color::LightGreen), "any key: back"),
         Dialog::Begun(words) => {
             ("under way".into(), said(words, Color::LightGreen), "any key: back")
         }
     }
+}
+
+/// What is said before a stick is chosen.
+const STICK: &str = "One file with the state of this box and its journals. No key or password of \
+                     the site is in it; names and addresses are. What is on the stick stays.";
+
+/// A line of a list, one of which is chosen.
+fn chosen(here: bool, words: &str, width: usize) -> Line<'static> {
+    let text = format!(" {words:<w$}", w = width.saturating_sub(1));
+    let style = Style::new().fg(Color::Black).bg(Color::Cyan);
+    if here { Line::styled(text, style) } else { Line::from(text) }
+}
+
+/// A stick as its owner knows it.
+fn stick(volume: &StickVolume) -> String {
+    let label = volume.label.as_deref().unwrap_or("without a name");
+    let model = volume.model.as_deref().unwrap_or_default();
+    plain(&format!("{label}  {}  {model}  {}", ashlar_api::bytes(volume.bytes), volume.name))
 }
 
 fn input(prompt: &str, typed: &str) -> Line<'static> {

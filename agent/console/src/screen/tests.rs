@@ -149,6 +149,19 @@ fn nobody_there_is_a_dark_screen_that_any_key_or_change_wakes() {
     assert!(at(&model, later, 80, 25).contains("Trouble:"), "trouble wakes it");
 }
 
+fn sticks() -> Vec<ashlar_api::StickVolume> {
+    let stick = |name: &str, label: Option<&str>, model: &str| ashlar_api::StickVolume {
+        name: name.into(),
+        label: label.map(str::to_owned),
+        model: Some(model.into()),
+        bytes: 104_857_600,
+    };
+    vec![
+        stick("sdb5", Some("ASHLARSEED"), "SanDisk Ultra"),
+        stick("mmcblk0p1", None, "a model with a name that goes on and on and on and on"),
+    ]
+}
+
 #[test]
 fn every_question_fits_the_smallest_common_screen() {
     let sentences = vec![
@@ -170,6 +183,7 @@ fn every_question_fits_the_smallest_common_screen() {
             typed: typed(),
             wrong: true,
         },
+        Dialog::Stick { volumes: sticks(), at: 1 },
         Dialog::Pin {
             action,
             name: None,
@@ -179,6 +193,7 @@ fn every_question_fits_the_smallest_common_screen() {
         Dialog::Doing { action, name: None },
         Dialog::open(true),
         Dialog::Begun("The box restarts now."),
+        Dialog::Done("ashlar-1a2b3c4d-20261126T034000Z.tar.zst, 0.3 MB, is on sdc1.".into()),
     ];
     let model = told(ready(), Instant::now());
     let drawn = dialogs.iter().map(|dialog| {

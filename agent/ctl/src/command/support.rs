@@ -2,9 +2,8 @@
 
 use super::facts;
 use anyhow::{Context, Result, bail};
-use ashlar_api::{Client, Support};
+use ashlar_api::{Client, bundle_name};
 use jiff::Timestamp;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -51,8 +50,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
         Some(path) => (None, path.clone()),
         None => {
             let status = client.status().await?;
-            let name = status.identity.map_or_else(|| "ashlar".into(), |me| me.name);
-            let folder = format!("{}-{}", file_name(&name), now.strftime("%Y%m%dT%H%M%SZ"));
+            let folder = bundle_name(status.identity.as_ref().map(|me| me.name.as_str()), now);
             (Some(folder.clone()), PathBuf::from(folder + ".tar.zst"))
         }
     };
@@ -62,8 +60,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
     }
     let support = client.support().await?;
     let folder = folder.unwrap_or_else(|| "support".into());
-    let packed = pack(&support, &folder, now)?;
-    let packed = compress_to_vec(packed.as_slice(), CompressionLevel::Fastest);
+    let packed = support.packed(&folder, now)?;
     end(file, &path, &packed)?;
     if *json {
         let parts = support.parts.iter().map(|part| part.name.as_str()).collect();
@@ -87,26 +84,6 @@ pub(crate) struct Bundle<'a> {
     bytes: usize,
     /// and the names of the files in it.
     parts: Vec<&'a str>,
-}
-
-/// Whatever a box calls it: nothing leaves the folder, and nothing is hidden.
-fn file_name(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = name.chars().map(plain).collect();
-    if name.starts_with('.') { format!("_{name}") } else { name }
-}
-
-fn pack(support: &Support, folder: &str, now: Timestamp) -> Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for part in &support.parts {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(part.text.len() as u64);
-        header.set_mode(0o600);
-        header.set_mtime(now.as_second().unsigned_abs());
-        let name = format!("{folder}/{}", file_name(&part.name));
-        archive.append_data(&mut header, name, part.text.as_bytes())?;
-    }
-    Ok(archive.into_inner()?)
 }
 
 /// A file of its owner's alone beside the one that it becomes.

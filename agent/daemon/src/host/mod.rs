@@ -6,7 +6,7 @@ mod systemd;
 
 pub(crate) use links::{Link, wired};
 pub(crate) use mounts::Mount;
-pub(crate) use systemd::Machine;
+pub(crate) use systemd::{Machine, run};
 
 use anyhow::Result;
 use std::net::IpAddr;

@@ -91,36 +91,8 @@ impl Machine {
         Ok(Self { bus, volume: VolumeMount::new(volume, driver), name: OnceLock::new() })
     }
 
-    /// Queues a job and waits for its result, by systemd's signal. It is sent to
-    /// whoever queued the job; who subscribes, as the manual advises, is told of every
-    /// change of every unit instead, which costs PID 1 seconds of a boot.
     async fn job(&self, unit: &str, job: Job) -> Result<()> {
-        let systemd = SystemdProxy::new(&self.bus).await?;
-        // Subscribed before the job exists, so that its end cannot be missed.
-        let mut removed = systemd.receive_job_removed().await?;
-        let path = match job {
-            Job::Start => systemd.start_unit(unit, "replace").await,
-            Job::Stop => systemd.stop_unit(unit, "replace").await,
-            Job::Restart => systemd.restart_unit(unit, "replace").await,
-            Job::TryRestart => systemd.try_restart_unit(unit, "replace").await,
-        }
-        .with_context(|| format!("systemd refuses a job for {unit}"))?;
-        let end = async {
-            while let Some(signal) = removed.next().await {
-                let args = signal.args()?;
-                if args.job == path {
-                    return Ok(args.result.clone());
-                }
-            }
-            Err(anyhow!("the system bus went away"))
-        };
-        let result = tokio::time::timeout(JOB_PATIENCE, end)
-            .await
-            .map_err(|_| anyhow!("{unit} is not done after {} s", JOB_PATIENCE.as_secs()))??;
-        match result.as_str() {
-            "done" | "skipped" => Ok(()),
-            other => bail!("{unit}: systemd's job ended as `{other}`; see `journalctl -u {unit}`"),
-        }
+        finished(&self.bus, unit, job).await
     }
 
     /// Kills those of a unit's processes that there are.
@@ -130,6 +102,44 @@ impl Machine {
             tracing::debug!("{unit} has no process to kill: {error}");
         }
         Ok(())
+    }
+}
+
+/// Starts a unit that ends by itself, and waits until it has.
+pub(crate) async fn run(unit: &str) -> Result<()> {
+    let bus = Connection::system().await.context("cannot connect to the system bus")?;
+    finished(&bus, unit, Job::Start).await
+}
+
+/// Queues a job and waits for its result, by systemd's signal. It is sent to
+/// whoever queued the job; who subscribes, as the manual advises, is told of every
+/// change of every unit instead, which costs PID 1 seconds of a boot.
+async fn finished(bus: &Connection, unit: &str, job: Job) -> Result<()> {
+    let systemd = SystemdProxy::new(bus).await?;
+    // Subscribed before the job exists, so that its end cannot be missed.
+    let mut removed = systemd.receive_job_removed().await?;
+    let path = match job {
+        Job::Start => systemd.start_unit(unit, "replace").await,
+        Job::Stop => systemd.stop_unit(unit, "replace").await,
+        Job::Restart => systemd.restart_unit(unit, "replace").await,
+        Job::TryRestart => systemd.try_restart_unit(unit, "replace").await,
+    }
+    .with_context(|| format!("systemd refuses a job for {unit}"))?;
+    let end = async {
+        while let Some(signal) = removed.next().await {
+            let args = signal.args()?;
+            if args.job == path {
+                return Ok(args.result.clone());
+            }
+        }
+        Err(anyhow!("the system bus went away"))
+    };
+    let result = tokio::time::timeout(JOB_PATIENCE, end)
+        .await
+        .map_err(|_| anyhow!("{unit} is not done after {} s", JOB_PATIENCE.as_secs()))??;
+    match result.as_str() {
+        "done" | "skipped" => Ok(()),
+        other => bail!("{unit}: systemd's job ended as `{other}`; see `journalctl -u {unit}`"),
     }
 }
 

@@ -11,14 +11,14 @@ use std::path::Path;
 
 /// The text of a small file of the kernel's; `None` if there is none or it says
 /// nothing.
-fn told(path: &Path) -> Option<String> {
+pub(crate) fn told(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// What a directory holds, by name, in order.
-fn names(directory: &Path) -> Vec<String> {
+pub(crate) fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
     names.sort();

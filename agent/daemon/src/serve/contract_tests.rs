@@ -197,6 +197,7 @@ fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
         (route::NETWORK, json!({"verb": {"set": site}, "pin": BASE64_STANDARD.encode("1")})),
         (route::NETWORK, json!({"verb": "confirm"})),
         (route::NETWORK, json!({"verb": "revert"})),
+        (route::SUPPORT_STICK, json!({})),
         (route::POWER, json!({"power": "off", "dry_run": true})),
         (route::POWER, json!({"power": "reboot", "dry_run": false})),
         (route::RESET, json!({"site": "keep", "dry_run": true, "name": null})),

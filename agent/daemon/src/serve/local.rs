@@ -10,6 +10,7 @@ use crate::ledger;
 use crate::network_change;
 use crate::paths::Paths;
 use crate::presence::{Peer, Presence};
+use crate::support::onto;
 use anyhow::{Context, Result};
 use ashlar_api::{ApiError, Refusal, Status, route};
 use axum::extract::State;
@@ -92,7 +93,7 @@ pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
         .merge(pki::router(decider.clone()))
         .merge(ring::router(decider.clone()))
         .merge(node::router(decider, paths.clone()))
-        .merge(support::router(status.clone(), paths.clone()))
+        .merge(support::router(status.clone(), paths.clone(), presence.clone(), onto::by_systemd()))
         .merge(network::router(changes, paths.clone(), presence.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))
         .merge(reset::router(status, paths, presence))

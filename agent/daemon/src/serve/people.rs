@@ -35,6 +35,7 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::HARDWARE, Role::View),
     ("GET", route::PKI, Role::View),
     ("GET", route::SUPPORT, Role::Admin),
+    ("POST", route::SUPPORT_STICK, Role::Admin),
     ("POST", route::NETWORK, Role::Admin),
     ("POST", route::POWER, Role::Admin),
     ("POST", route::RESET, Role::Admin),

@@ -1,44 +1,119 @@
-//! `GET /v1/support`.
+//! `GET /v1/support`, and `POST /v1/support/stick`.
 
 use super::local::refuse;
+use super::said::Said;
 use crate::paths::Paths;
-use crate::presence::Peer;
-use crate::support;
-use ashlar_api::{ApiError, Refusal, Status, route};
-use axum::extract::State;
+use crate::presence::{Peer, Presence};
+use crate::support::onto::{StartWriter, have_written};
+use crate::support::{self, sticks};
+use ashlar_api::{
+    ApiError, OnStick, Refusal, Status, StickAnswer, StickRequest, StickVolume, bundle_name, route,
+};
 use axum::extract::connect_info::ConnectInfo;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
-/// One at a time: it reads whole journals.
-type Asked = (watch::Receiver<Status>, Paths, Arc<Semaphore>);
-
-/// The route.
-pub(super) fn router(status: watch::Receiver<Status>, paths: Paths) -> Router {
-    Router::new().route(route::SUPPORT, get(answer)).with_state((
-        status,
-        paths,
-        Arc::new(Semaphore::new(1)),
-    ))
+/// What both need.
+#[derive(Clone)]
+struct Asked {
+    status: watch::Receiver<Status>,
+    paths: Paths,
+    presence: Presence,
+    start: StartWriter,
+    /// One at a time: it reads whole journals.
+    one: Arc<Semaphore>,
 }
 
-async fn answer(
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    State((status, paths, one)): State<Asked>,
-) -> Response {
+/// The routes, with all that they need.
+pub(super) fn router(
+    status: watch::Receiver<Status>,
+    paths: Paths,
+    presence: Presence,
+    start: StartWriter,
+) -> Router {
+    let one = Arc::new(Semaphore::new(1));
+    Router::new()
+        .route(route::SUPPORT, get(answer))
+        .route(route::SUPPORT_STICK, post(answer_stick))
+        .layer(DefaultBodyLimit::max(ashlar_api::MAX_REQUEST))
+        .with_state(Asked { status, paths, presence, start, one })
+}
+
+async fn answer(ConnectInfo(peer): ConnectInfo<Peer>, State(asked): State<Asked>) -> Response {
     if let Err(error) = peer.must_be_root("have what the journals say") {
         return refuse(&error);
     }
-    let Ok(_only) = one.try_acquire() else {
-        let words = "somebody else has this collected just now";
-        return refuse(&ApiError::new(Refusal::NotReady, words).hint("ask again"));
-    };
-    let status = status.borrow().clone();
-    match support::collect(&paths, &status).await {
+    match asked.collect().await {
         Ok(support) => Json(support).into_response(),
-        Err(error) => refuse(&ApiError::new(Refusal::Internal, format!("{error:#}"))),
+        Err(error) => refuse(&error),
     }
+}
+
+async fn answer_stick(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    State(asked): State<Asked>,
+    Said(request): Said<StickRequest>,
+) -> Response {
+    match asked.stick(peer, request).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+impl Asked {
+    async fn collect(&self) -> Result<ashlar_api::Support, ApiError> {
+        let Ok(_only) = self.one.try_acquire() else {
+            let words = "somebody else has this collected just now";
+            return Err(ApiError::new(Refusal::NotReady, words).hint("ask again"));
+        };
+        let status = self.status.borrow().clone();
+        support::collect(&self.paths, &status).await.map_err(internal)
+    }
+
+    async fn stick(&self, peer: Peer, request: StickRequest) -> Result<StickAnswer, ApiError> {
+        let asker = self.presence.asker(peer)?;
+        let paths = self.paths.clone();
+        let volumes = tokio::task::spawn_blocking(move || sticks::volumes(&paths)).await;
+        let volumes = volumes.map_err(internal)?;
+        let Some(name) = request.volume else {
+            return Ok(StickAnswer { volumes, written: None });
+        };
+        let Some(volume) = volumes.iter().find(|volume| volume.name == name) else {
+            let words = format!("`{name}` is no stick in this box that may be written on");
+            return Err(ApiError::new(Refusal::BadRequest, words).hint(WHICH));
+        };
+        self.presence.admit(asker, request.pin).await?;
+        tracing::info!("a support bundle is written onto {name}, asked for by {asker:?}");
+        let written = self.write(volume).await?;
+        Ok(StickAnswer { volumes, written: Some(written) })
+    }
+
+    async fn write(&self, volume: &StickVolume) -> Result<OnStick, ApiError> {
+        let support = self.collect().await?;
+        let name = self.status.borrow().identity.as_ref().map(|me| me.name.clone());
+        let now = Timestamp::now();
+        let folder = bundle_name(name.as_deref(), now);
+        let packed = tokio::task::spawn_blocking(move || {
+            let packed = support.packed(&folder, now);
+            packed.map(|packed| (folder + ".tar.zst", packed))
+        });
+        let (file, bytes) = packed.await.map_err(internal)?.map_err(internal)?;
+        let written = have_written(&self.paths, &self.start, &volume.name, &file, &bytes).await;
+        written.map_err(|error| {
+            tracing::warn!("no support bundle on {}: {error:#}", volume.name);
+            ApiError::new(Refusal::BadRequest, format!("not on {}: {error:#}", volume.name))
+        })
+    }
+}
+
+/// Which sticks may be.
+const WHICH: &str = "it takes a stick or a card with a FAT volume, plugged in now";
+
+fn internal(error: impl Into<anyhow::Error>) -> ApiError {
+    ApiError::new(Refusal::Internal, format!("{:#}", error.into()))
 }

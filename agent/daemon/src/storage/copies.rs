@@ -48,7 +48,8 @@ pub(crate) fn look(paths: &Paths) -> Result<()> {
     let own = crate::identity::load(paths)?.context("this node has no identity")?.address;
     let (bricks, here) = bricks(&listed(paths, &volume), own)?;
     let brick = here.with_context(|| format!("this node gives no brick of {volume}"))?;
-    let lacking = accused(&brick, &bricks)?;
+    let counted = |(name, host)| (format!("trusted.afr.{name}"), host);
+    let lacking = accused(&brick, &bricks.into_iter().map(counted).collect())?;
     state::write_json(&paths.copies(), &Answer { at_ms, lacking }, 0o600)
 }
 
@@ -61,13 +62,19 @@ pub(crate) fn own_brick(paths: &Paths, volume: &str, own: IpAddr) -> Result<Opti
     Ok(bricks(&listed, own)?.1)
 }
 
+/// The bricks of a volume by the names under which its clients know them, as this node's
+/// storage daemon wrote them down.
+pub(crate) fn names(paths: &Paths, volume: &str, own: IpAddr) -> Result<BTreeMap<String, IpAddr>> {
+    Ok(bricks(&listed(paths, volume), own)?.0)
+}
+
 /// Where the storage daemon lists the bricks of a volume.
 fn listed(paths: &Paths, volume: &str) -> PathBuf {
     paths.glusterd().join("vols").join(volume).join("bricks")
 }
 
-/// The bricks of a volume by the name under which attributes count them, and where the
-/// one of `own` lies.
+/// The bricks of a volume by the name under which clients know them and attributes count
+/// them, and where the one of `own` lies.
 fn bricks(dir: &Path, own: IpAddr) -> Result<(BTreeMap<String, IpAddr>, Option<PathBuf>)> {
     let mut bricks = BTreeMap::new();
     let mut here = None;
@@ -85,12 +92,13 @@ fn bricks(dir: &Path, own: IpAddr) -> Result<(BTreeMap<String, IpAddr>, Option<P
         if host == own {
             here = value("path").map(PathBuf::from);
         }
-        bricks.insert(format!("trusted.afr.{name}"), host);
+        bricks.insert(name.to_owned(), host);
     }
     Ok((bricks, here))
 }
 
-/// Whose bricks lack something, by the files in this brick's index.
+/// Whose bricks lack something, by the files in this brick's index and the attributes
+/// that count for each.
 fn accused(brick: &Path, bricks: &BTreeMap<String, IpAddr>) -> Result<BTreeSet<IpAddr>> {
     let index = brick.join(".glusterfs/indices/xattrop");
     let entries =
@@ -140,7 +148,7 @@ mod tests {
         let own = IpAddr::from([10, 83, 0, 2]);
         let (found, here) = bricks(dir.path(), own).unwrap();
         assert_eq!(here, Some(PathBuf::from("/data/bricks/x/brick")));
-        assert_eq!(found["trusted.afr.clusterfs-client-1"], IpAddr::from([10, 83, 0, 2]));
+        assert_eq!(found["clusterfs-client-1"], IpAddr::from([10, 83, 0, 2]));
         fs::write(dir.path().join("broken"), "hostname=10.83.0.3\n").unwrap();
         assert!(bricks(dir.path(), own).is_err());
     }

@@ -50,6 +50,14 @@ impl Storage for Driver {
         ask!(self, prepare())
     }
 
+    async fn bricks_answer(&self) -> Result<()> {
+        ask!(self, bricks_answer())
+    }
+
+    async fn kill_hung_bricks(&self) -> Result<()> {
+        ask!(self, kill_hung_bricks())
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         ask!(self, trim_logs())
     }

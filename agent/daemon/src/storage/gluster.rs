@@ -4,8 +4,11 @@ use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
 use super::copies;
 use super::directory::{self, Tried};
+use super::heals::Heals;
+use super::hung;
 use super::kept::Kept;
 use super::logs;
+use super::reach::{Heard, Reach};
 use super::spread::{self, Noted};
 use super::xml::{Output, Processes};
 use crate::node::STORAGE_UNIT;
@@ -36,10 +39,6 @@ const STATUS_AGE: Duration = Duration::from_secs(4);
 /// What could not be asked for so long is not known any more.
 const STATUS_GONE: Duration = Duration::from_secs(60);
 
-/// `heal info` starts a client of its own: seldom while there is nothing to heal.
-const HEALS_AGE: Duration = Duration::from_secs(15);
-const HEALED_AGE: Duration = Duration::from_secs(60);
-
 /// What moves between sets is asked of every box; files take their time anyway.
 const MOVING_AGE: Duration = Duration::from_secs(10);
 
@@ -49,9 +48,10 @@ pub(crate) struct Gluster {
     paths: Paths,
     volume: String,
     processes: Kept<Processes>,
-    heals: Kept<Option<u64>>,
+    heals: Heals,
     moving: Kept<Option<Rebalance>>,
     tried: Mutex<Tried>,
+    reach: Reach,
 }
 
 impl Gluster {
@@ -60,9 +60,10 @@ impl Gluster {
             paths: paths.clone(),
             volume: volume.to_owned(),
             processes: Kept::default(),
-            heals: Kept::default(),
+            heals: Heals::default(),
             moving: Kept::default(),
             tried: Mutex::default(),
+            reach: Reach::default(),
         }
     }
 
@@ -163,22 +164,10 @@ impl Gluster {
             anyhow::bail!("the brick on {} does not run", down.address);
         }
         if runs.contains(&gone) && volume.bricks.len() > 1 {
-            self.heals.expire();
-            let heals = self.pending_heals().await;
+            let heals = self.heals.asked_now(&self.volume).await;
             anyhow::ensure!(heals == Some(0), "not every copy is known to be whole");
         }
         Ok((volume.bricks, names))
-    }
-
-    async fn pending_heals(&self) -> Option<u64> {
-        let age = |heals: &Option<u64>| if *heals == Some(0) { HEALED_AGE } else { HEALS_AGE };
-        if let Some(kept) = self.heals.within(age) {
-            return kept;
-        }
-        let answer = must(&["volume", "heal", &self.volume, "info", "summary"], READ).await;
-        let value = answer.ok().and_then(|output| output.pending_heals());
-        self.heals.keep(value);
-        value
     }
 
     /// The volume as `volume info` tells of it, its options, and all of what was told.
@@ -230,6 +219,28 @@ impl Gluster {
         value
     }
 
+    /// Takes bricks that run and that the mount here does not hear for what they are.
+    async fn note_silent(&self, volume: &mut Volume, own: Option<IpAddr>) {
+        let Some(own) = own else { return };
+        let names = match copies::names(&self.paths, &self.volume, own) {
+            Ok(names) => names,
+            Err(error) => return tracing::debug!("which bricks answer is not known: {error:#}"),
+        };
+        let silent = match self.reach.heard(&self.paths.volume(), names).await {
+            Heard::AllBut(silent) => silent,
+            // Of two copies one decides; of more it is not known which are left.
+            Heard::TooFew => match volume.decides() {
+                Some(brick) if !volume.is_handed_over() => [brick.address].into(),
+                _ => volume.bricks.iter().map(|b| b.address).collect(),
+            },
+            Heard::Untold => return,
+        };
+        for brick in volume.bricks.iter_mut().filter(|b| b.online && silent.contains(&b.address)) {
+            brick.online = false;
+            volume.silent.insert(brick.address);
+        }
+    }
+
     async fn volume(&self, own: Option<IpAddr>) -> Result<Option<Volume>> {
         let info = run(&["volume", "info", &self.volume], READ).await?;
         if info.op_ret != 0 && info.op_errno != NO_SUCH_VOLUME {
@@ -247,11 +258,14 @@ impl Gluster {
             for brick in &mut volume.bricks {
                 brick.online = processes.bricks.contains(&brick.address);
             }
+            self.note_silent(&mut volume, own).await;
             if volume.replicas > 1 {
                 volume.healers_down = processes.healers_down(own);
             }
-            volume.pending_heals =
-                if volume.replicas > 1 { self.pending_heals().await } else { Some(0) };
+            volume.pending_heals = match volume.replicas {
+                ..=1 => Some(0),
+                _ => self.heals.pending(&self.volume).await,
+            };
             if !volume.is_spread() {
                 volume.rebalance = self.moving(&volume, &noted, own).await;
             }
@@ -309,6 +323,21 @@ impl Storage for Gluster {
         // No deeper chain than ours: node certificates are signed by the CA itself.
         let order = "option transport.socket.ssl-cert-depth 1\n";
         state::write_if_changed(&dir.join("secure-access"), order.as_bytes(), 0o600)?;
+        Ok(())
+    }
+
+    async fn bricks_answer(&self) -> Result<()> {
+        let hung = hung::among(&self.paths.storage_sockets(), hung::PATIENCE).await?;
+        let Some(process) = hung.first() else { return Ok(()) };
+        anyhow::bail!("process {process} answers nobody on its socket")
+    }
+
+    async fn kill_hung_bricks(&self) -> Result<()> {
+        for process in hung::among(&self.paths.storage_sockets(), hung::PATIENCE).await? {
+            tracing::warn!("process {process} of the storage answers nobody, and is killed");
+            hung::kill(process)?;
+        }
+        self.processes.expire();
         Ok(())
     }
 
@@ -442,8 +471,8 @@ impl Storage for Gluster {
         if let Some(down) = bricks.find(|address| !runs.contains(address)) {
             anyhow::bail!("the brick on {down} does not run");
         }
-        self.heals.expire();
-        anyhow::ensure!(self.pending_heals().await == Some(0), "not every copy is whole");
+        let heals = self.heals.asked_now(&self.volume).await;
+        anyhow::ensure!(heals == Some(0), "not every copy is whole");
         Ok(())
     }
 

@@ -63,6 +63,14 @@ impl Storage for Local {
         Ok(())
     }
 
+    async fn bricks_answer(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn kill_hung_bricks(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         Ok(())
     }

@@ -6,9 +6,12 @@ pub(crate) mod copies;
 pub(crate) mod directory;
 mod driver;
 mod gluster;
+mod heals;
+mod hung;
 mod kept;
 mod local;
 mod logs;
+mod reach;
 mod spread;
 mod xml;
 
@@ -29,6 +32,10 @@ pub(crate) trait Storage {
     /// Makes what the daemon must find when it starts: this node's brick
     /// directory, and the order to speak TLS only.
     async fn prepare(&self) -> Result<()>;
+    /// Whether every brick and self-heal daemon that runs here answers.
+    async fn bricks_answer(&self) -> Result<()>;
+    /// Kills those that do not.
+    async fn kill_hung_bricks(&self) -> Result<()>;
     /// Cuts the daemons' logs to their last part.
     async fn trim_logs(&self) -> Result<()>;
     /// Takes a node into the pool.

@@ -2,7 +2,9 @@
 //! is in it. What holds one is not taken; what might quote one, a journal or an error,
 //! goes through [`Secrets`].
 
+pub(crate) mod onto;
 mod secrets;
+pub(crate) mod sticks;
 
 use crate::inventory;
 use crate::paths::Paths;

@@ -125,6 +125,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture stick::",
     },
     Drill {
+        name: "support",
+        what: "a box is asked at its screen for a file for whoever helps, and writes it onto a stick",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture support::",
+    },
+    Drill {
         name: "boot",
         what: "instructions of one VM until its agent runs and until it is ready, unit by unit",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

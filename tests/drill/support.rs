@@ -1,0 +1,91 @@
+//! A file for whoever helps, from the screen onto a stick: `just drill support`. A
+//! virtual machine with a stick in its USB port is asked by its keyboard. Pictures are
+//! left in `out/drill-support`.
+
+use crate::machine::{Machine, Setup};
+use anyhow::{Context, Result, ensure};
+use ashlar_site::Site;
+use ashlar_tests::command::Ashlar;
+use ashlar_tests::image::Built;
+use ashlar_tests::project::scratch;
+use ashlar_tests::site;
+use std::fs::File;
+use std::io::Read;
+
+const DISK: u64 = 16 << 30;
+const STICK: u64 = 64 << 20;
+
+/// Says when the screen can be asked, and what became of it.
+const TELL: &str = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
+    [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
+    StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
+    ExecStart=/bin/sh -c 'ashlarctl wait --timeout 1400 && echo DRILL: ready; \
+    journalctl --follow --output=cat --grep=\".tar.zst is on sd\"'\n";
+
+/// Letters that are in no name, and that a key has.
+const SHORTEST: usize = 24;
+
+#[test]
+fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> Result<()> {
+    let words = ["build", "--profile", "retail", "--json"];
+    let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+    let room = scratch("drill-support")?;
+    let place = |name: &str| room.path().join(name);
+    Site { expect: Some(1), ..site::fresh("helped")? }.save(&place("site.toml"))?;
+    Ashlar::new(["stamp"])?
+        .arg(&image)
+        .arg("--site")
+        .arg(place("site.toml"))
+        .arg("--output")
+        .arg(place("disk.img"))
+        .succeeds()?;
+    File::options().write(true).open(place("disk.img"))?.set_len(DISK)?;
+    let mut stick = File::create_new(place("stick.img"))?;
+    stick.set_len(STICK)?;
+    let label = fatfs::FormatVolumeOptions::new().volume_label(*b"PHOTOS     ");
+    fatfs::format_volume(&mut stick, label)?;
+
+    let drive = |id: &str| {
+        format!("if=none,id={id},format=raw,file={}", place(&format!("{id}.img")).display())
+    };
+    let setup = Setup {
+        drives: vec![drive("disk"), drive("stick")],
+        devices: vec![
+            "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
+            "usb-storage,drive=stick,removable=on".to_owned(),
+            "virtio-net-pci,netdev=segment,romfile=".to_owned(),
+        ],
+        units: vec![("drill.service", TELL, "multi-user.target")],
+        ..Setup::default()
+    };
+    let mut machine = Machine::start(room.path(), "support", &setup)?;
+    machine.until(Some("DRILL: ready"))?;
+    machine.picture("support", "before.png")?;
+    machine.press(&["a"])?;
+    machine.picture("support", "actions.png")?;
+    // After restart and power off.
+    machine.press(&["down", "down", "ret"])?;
+    machine.picture("support", "which.png")?;
+    machine.press(&["ret"])?;
+    machine.until(Some(".tar.zst is on sd"))?;
+    machine.picture("support", "written.png")?;
+    drop(machine);
+
+    let stick = fatfs::FileSystem::new(File::open(place("stick.img"))?, fatfs::FsOptions::new())?;
+    let names = stick.root_dir().iter().map(|entry| Ok(entry?.file_name()));
+    let names = names.collect::<Result<Vec<String>>>()?;
+    let name = names.iter().find(|name| name.ends_with(".tar.zst"));
+    let name = name.with_context(|| format!("no bundle among {names:?}"))?;
+    let mut archive = Vec::new();
+    ruzstd::decoding::StreamingDecoder::new(stick.root_dir().open_file(name)?)?
+        .read_to_end(&mut archive)?;
+    let archive = String::from_utf8_lossy(&archive);
+    ensure!(archive.contains("ashlar-agent"), "no journal in it");
+    let site = std::fs::read_to_string(place("site.toml"))?;
+    let secrets: Vec<&str> = site.split('"').filter(|text| text.len() >= SHORTEST).collect();
+    ensure!(!secrets.is_empty(), "a site without a secret");
+    for secret in secrets {
+        ensure!(!archive.contains(secret), "a secret of the site is in it");
+    }
+    Ok(())
+}
