@@ -12,7 +12,7 @@ use ashlar_api::{
 };
 use ashlar_cluster::{
     Availability, ClusterId, Identity, Intent, KeyPrint, KnownBox, MemberStatus, Observed, Record,
-    RingMember, Rotation, RotationStage, Step, Succession, Swarm, SwarmNode,
+    RingMember, Rotation, RotationStage, Step, Succession, Successor, Swarm, SwarmNode,
 };
 use ashlar_pki::enrolment::{Channel, Newcomer};
 use ashlar_pki::people::PeopleCa;
@@ -432,6 +432,21 @@ async fn a_box_that_was_away_is_given_the_ring_s_new_key_while_it_keeps_its_plac
     assert!(away.act(&old, &Observed::default()).await.is_err(), "nobody gives the old one");
 }
 
+/// The record names that CA.
+fn names(minted: &Successor, stage: RotationStage) -> Arc<Observed> {
+    let succession = Succession {
+        number: 1,
+        ca: KeyPrint(minted.ca.clone()),
+        certificate: minted.certificate.clone(),
+        endorsement: minted.endorsement.clone(),
+        stage,
+        since: 1,
+    };
+    let record = Record::Known(Intent { ca: Some(succession), ..Intent::default() });
+    let swarm = Swarm { record, ..Swarm::default() };
+    Arc::new(Observed { swarm: Some(swarm), ..Observed::default() })
+}
+
 #[tokio::test]
 async fn a_ca_is_replaced_and_boxes_that_were_away_take_it_by_an_enrolment() {
     let founder = Founder::new(210).await;
@@ -446,19 +461,7 @@ async fn a_ca_is_replaced_and_boxes_that_were_away_take_it_by_an_enrolment() {
     let trust = founder.node.trust().unwrap();
     let minted = trust.mint_successor().unwrap().unwrap();
     let ca = KeyPrint(minted.ca.clone());
-    let by_record = |stage| {
-        let succession = Succession {
-            number: 1,
-            ca: ca.clone(),
-            certificate: minted.certificate.clone(),
-            endorsement: minted.endorsement.clone(),
-            stage,
-            since: 1,
-        };
-        let record = Record::Known(Intent { ca: Some(succession), ..Intent::default() });
-        let swarm = Swarm { record, ..Swarm::default() };
-        Arc::new(Observed { swarm: Some(swarm), ..Observed::default() })
-    };
+    let by_record = |stage| names(&minted, stage);
     let cas = |node: &FakeNode| node.trust().unwrap().observe().unwrap().cas.unwrap();
     let old = cas(&founder.node).shows;
     assert_eq!(cas(&founder.node).next.as_ref(), Some(&ca));
@@ -512,6 +515,36 @@ async fn a_ca_is_replaced_and_boxes_that_were_away_take_it_by_an_enrolment() {
     assert_eq!(cas(late), cas(member));
     late.act(&founder.renew(), &record).await.unwrap();
     assert!(late.membership().unwrap().is_some(), "it keeps its place");
+}
+
+#[tokio::test]
+async fn nobody_has_a_ca_minted_over_the_one_that_is_on_its_way() {
+    let founder = Founder::new(214).await;
+    let root = tempfile::tempdir().unwrap();
+    let manager = founder.newcomer(root.path(), 216).await;
+    persist(&manager, &founder.enrol()).await.unwrap();
+    let ask = async || manager.trust().unwrap().successor_from(&[founder.address]).await;
+    let next = || founder.node.trust().unwrap().observe().unwrap().cas.unwrap().next;
+    // One that the record never named keeps nobody from another.
+    let dropped = ask().await.unwrap();
+    let minted = ask().await.unwrap();
+    let ca = KeyPrint(minted.ca.clone());
+    assert!(minted.ca != dropped.ca && next().as_ref() == Some(&ca));
+
+    let refused = async || {
+        let error = format!("{:#}", ask().await.unwrap_err());
+        assert!(error.contains("on its way"), "{error}");
+        assert_eq!(next().as_ref(), Some(&ca));
+    };
+    for stage in [RotationStage::Spread, RotationStage::Use] {
+        founder.seen.send_replace(names(&minted, stage));
+        refused().await;
+    }
+    // Nor if it was trusted here and the record is out of sight.
+    let spread = names(&minted, RotationStage::Spread);
+    founder.node.act(&Step::TrustCa { ca: ca.clone() }, &spread).await.unwrap();
+    founder.seen.send_replace(Arc::default());
+    refused().await;
 }
 
 #[tokio::test]

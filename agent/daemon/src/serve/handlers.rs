@@ -16,8 +16,8 @@ use ashlar_api::{
     PkiRequest, Refusal, RevokedRequest, RingRequest, RingVerb, Secret, route,
 };
 use ashlar_cluster::{
-    Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_have_ring_key,
-    may_hold_ca_key, may_pass_on,
+    Caller, ClusterId, NodeId, NotServed, RingMember, current_succession, may_be_served, may_enrol,
+    may_have_ring_key, may_hold_ca_key, may_pass_on,
 };
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
@@ -298,6 +298,11 @@ async fn successor(State(session): Asked, body: Bytes) -> Answer {
     let subject = session.passes_on(false)?;
     let SuccessorRequest {} = json(&body)?;
     let trust = session.api.trust.clone();
+    let told = current_succession(&session.api.decider.seen.borrow()).cloned();
+    if let Some(ca) = trust.under_way(told.as_ref()).map_err(internal)? {
+        let why = format!("the CA {} is on its way already, and its key is here", ca.0);
+        return Err(ApiError::new(Refusal::NotReady, why).hint("ashlarctl pki status").into());
+    }
     let mint = tokio::task::spawn_blocking(move || trust.mint_successor());
     let minted = mint.await.map_err(internal)?.map_err(internal)?.ok_or_else(no_key)?;
     tracing::info!(

@@ -20,7 +20,8 @@ use ashlar_api::{
     route,
 };
 use ashlar_cluster::{
-    Cas, ClusterId, Identity, KeyPrint, NodeId, Pki, Succession, Successor, SwarmRole,
+    Cas, ClusterId, Identity, KeyPrint, NodeId, Pki, RotationStage, Succession, Successor,
+    SwarmRole,
 };
 use ashlar_pki::{
     CaCertificate, ClusterCa, Endorsement, NodeCertificate, NodeSubject, RingKey, Store,
@@ -364,6 +365,18 @@ impl Trust {
     /// The CA that is to follow, with its key, if it is here.
     pub(crate) fn next_authority(&self) -> Result<Option<ClusterCa>> {
         self.site.next_authority(&self.store)
+    }
+
+    /// The CA whose key is here and that is already on its way: the record names it, as this
+    /// node heard of it, or this node trusts it. Another one that is minted would take the
+    /// place of its key.
+    pub(crate) fn under_way(&self, told: Option<&Succession>) -> Result<Option<KeyPrint>> {
+        // A seal that does not open is no key.
+        let Some(next) = self.next_authority().ok().flatten() else { return Ok(None) };
+        let ca = print(next.certificate());
+        let named = told.is_some_and(|t| t.ca == ca && t.stage != RotationStage::Only);
+        let trusted = self.store.bundle()?.is_some_and(|own| own.contains(next.certificate()));
+        Ok((named || trusted).then_some(ca))
     }
 
     /// Mints a CA that is to follow the one whose key is here, and keeps it, before anybody
