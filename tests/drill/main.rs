@@ -14,6 +14,7 @@ mod removing;
 mod reset;
 mod rotating;
 mod stick;
+mod succession;
 mod support;
 mod two;
 mod vm;

@@ -4,7 +4,7 @@
 //! certificate, so a body cannot claim another node's identity.
 
 use crate::Secret;
-use ashlar_cluster::{KeyPrint, Rotation, SwarmRole};
+use ashlar_cluster::{KeyPrint, Rotation, Succession, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -27,9 +27,18 @@ pub struct CertificateAnswer {
 }
 
 /// Body of [`CA_KEY`](crate::route::CA_KEY).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaKeyRequest {
+    /// Not that of the CA that signs, but of this one, which is to follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<KeyPrint>,
+}
+
+/// Body of [`CA_SUCCESSOR`](crate::route::CA_SUCCESSOR).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CaKeyRequest {}
+pub struct SuccessorRequest {}
 
 /// The CA's private key, for a manager that will seal it at once.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +94,9 @@ pub struct PlacesAnswer {
     /// The last replacement of the ring's key, as that record has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
+    /// The last replacement of the cluster's CA, as that record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succession: Option<Succession>,
 }
 
 /// Body of [`RING_KEY`](crate::route::RING_KEY).

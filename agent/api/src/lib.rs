@@ -44,7 +44,7 @@ pub use network::{
 };
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};
-pub use pki::{CaView, CertificateView, MemberCertificate, PkiStatus};
+pub use pki::{CaView, CertificateView, MemberCertificate, PkiAnswer, PkiRequest, PkiStatus};
 pub use power::{Absence, Power, PowerAnswer, PowerRequest};
 pub use reset::{Losses, Reset, ResetAnswer, ResetRequest, SiteAfterReset};
 pub use ring::{RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, RingVerb};
@@ -59,9 +59,9 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, BoxKeys, ClusterId, Decision, Identity, KeyPrint, MemberStatus, Merging, NetworkChange,
-    NodeId, Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget, Severity, SwarmLocal,
-    SwarmRole, TakeOut, Tenure, Wait,
+    Alert, BoxCas, BoxKeys, Cas, ClusterId, Decision, Identity, KeyPrint, MemberStatus, Merging,
+    NetworkChange, NodeId, Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget,
+    Severity, Succession, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

@@ -3,10 +3,10 @@
 
 use crate::{
     ApiError, Event, Hardware, IntroductionAnswer, MergeAnswer, MergeRequest, Network,
-    NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest, PkiStatus, PowerAnswer, PowerRequest,
-    Refusal, RejoinAnswer, RejoinRequest, ResetAnswer, ResetRequest, RevokedAnswer, RevokedRequest,
-    RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest, SiteResetAnswer, SiteResetRequest,
-    Status, StickAnswer, StickRequest, Support, route,
+    NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest, PkiAnswer, PkiRequest, PkiStatus,
+    PowerAnswer, PowerRequest, Refusal, RejoinAnswer, RejoinRequest, ResetAnswer, ResetRequest,
+    RevokedAnswer, RevokedRequest, RingAnswer, RingRequest, RingSiteAnswer, RingSiteRequest,
+    SiteResetAnswer, SiteResetRequest, Status, StickAnswer, StickRequest, Support, route,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -131,6 +131,11 @@ pub const OPERATIONS: &[Operation] = &[
         route::RING_SITE,
         ROOT,
         "The site with the ring's new key; by a pass once for each key.",
+    ),
+    post::<PkiRequest, PkiAnswer>(
+        route::PKI,
+        Some(NOTHING_DONE),
+        "Replaces the cluster's CA, or says what would change.",
     ),
     post::<RevokedRequest, RevokedAnswer>(
         route::REVOKED,

@@ -1,6 +1,8 @@
-//! `GET /v1/pki`: the cluster's CA, who holds its key, and whose certificate ends when.
+//! `/v1/pki`: the cluster's CA, who holds its key, and whose certificate ends when; and
+//! another CA.
 
 use crate::{Client, ClientError, ClusterId, route};
+use ashlar_cluster::{BoxCas, RotationTarget, Succession};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,6 +26,32 @@ pub struct PkiStatus {
     pub members: Vec<MemberCertificate>,
     /// How many boxes this one serves no more, whatever certificate they show.
     pub struck_off: usize,
+    /// The last replacement of the CA, if there was one, as far as this box knows.
+    #[serde(default)]
+    pub succession: Option<Succession>,
+    /// Every box that has a place, and what it lacks of that.
+    #[serde(default)]
+    pub boxes: Vec<BoxCas>,
+}
+
+/// The body of `POST /v1/pki`, and of what one agent passes on to the leader's: replace
+/// the cluster's CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PkiRequest {
+    /// Say what would change, and do nothing.
+    pub dry_run: bool,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PkiAnswer {
+    /// What changes.
+    pub target: RotationTarget,
+    /// It stands in the cluster's record, and is carried out.
+    pub decided: bool,
 }
 
 /// A CA.
@@ -79,5 +107,15 @@ impl Client {
     /// As [`Connection::get`](crate::Connection::get).
     pub async fn pki(&self) -> Result<PkiStatus, ClientError> {
         self.connect().await?.deadline(DEADLINE).get(route::PKI).await
+    }
+
+    /// Asks for another CA.
+    ///
+    /// # Errors
+    /// As [`Connection::get`](crate::Connection::get); refused to anyone but root, unless
+    /// it is only asked what would change.
+    pub async fn rotate_ca(&self, dry_run: bool) -> Result<PkiAnswer, ClientError> {
+        let request = PkiRequest { dry_run };
+        self.connect().await?.deadline(DEADLINE).post(route::PKI, &request).await
     }
 }

@@ -13,7 +13,10 @@ pub const NETWORK: &str = "/v1/network";
 /// `GET` → [`Hardware`](crate::Hardware). Local socket only.
 pub const HARDWARE: &str = "/v1/hardware";
 
-/// `GET` → [`PkiStatus`](crate::PkiStatus). Local socket only.
+/// `GET` → [`PkiStatus`](crate::PkiStatus). Local socket only. `POST`
+/// [`PkiRequest`](crate::PkiRequest) → [`PkiAnswer`](crate::PkiAnswer); root only, unless it
+/// is a dry run. An agent that does not lead passes it on to the cluster listener of one
+/// that does.
 pub const PKI: &str = "/v1/pki";
 
 /// `POST` [`PowerRequest`](crate::PowerRequest) →
@@ -113,6 +116,11 @@ pub const CERTIFICATE: &str = "/v1/certificate";
 /// [`CaKeyAnswer`](crate::cluster::CaKeyAnswer). Cluster listener, with a node
 /// certificate of a manager.
 pub const CA_KEY: &str = "/v1/ca-key";
+
+/// `POST` [`SuccessorRequest`](crate::cluster::SuccessorRequest) → a
+/// [`Successor`](ashlar_cluster::Successor). Cluster listener, with the node certificate of
+/// a box that manages the Swarm.
+pub const CA_SUCCESSOR: &str = "/v1/ca-key/successor";
 
 /// `POST` [`SwarmJoinRequest`](crate::cluster::SwarmJoinRequest) →
 /// [`SwarmJoinAnswer`](crate::cluster::SwarmJoinAnswer). Cluster listener, with

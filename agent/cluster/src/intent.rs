@@ -2,7 +2,7 @@
 //! Swarm's Raft, as a label of the cluster object. The leader alone changes it,
 //! by compare-and-swap on the object's version.
 
-use crate::{NodeId, Rotation};
+use crate::{NodeId, Rotation, Succession};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,10 @@ pub const INTENT_LABEL: &str = "ashlar.intent";
 
 /// The newest version of the record that this release reads. It reads those before as
 /// well: what they do not say was not so.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+
+/// The version of a record in which nobody asked for another CA.
+const THIRD: u32 = 3;
 
 /// The version of a record in which nobody asked for another ring key and nobody was
 /// struck off at once: the release before reads it.
@@ -32,6 +35,9 @@ pub struct Intent {
     /// The last replacement of the ring's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring: Option<Rotation>,
+    /// The last replacement of the cluster's CA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Succession>,
 }
 
 /// A box that has a place in the cluster.
@@ -110,7 +116,11 @@ impl Intent {
     /// Never: every record is JSON.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
         let new = self.ring.is_some() || self.retired.values().any(|gone| gone.revoked);
-        let version = if new { VERSION } else { BEFORE };
+        let version = match (&self.ca, new) {
+            (Some(_), _) => VERSION,
+            (None, true) => THIRD,
+            (None, false) => BEFORE,
+        };
         serde_json::to_string(&Envelope { version, intent: self })
     }
 
@@ -192,12 +202,20 @@ mod tests {
                 since: 1_790_000_200,
                 given_out: Some(1_790_000_300),
             }),
+            ca: Some(Succession {
+                number: 1,
+                ca: KeyPrint("8899aabbccddeeff".into()),
+                certificate: "-----BEGIN CERTIFICATE-----\n".into(),
+                endorsement: "c2lnbmVk".into(),
+                stage: RotationStage::Use,
+                since: 1_790_000_400,
+            }),
         }
     }
 
     #[test]
     fn the_record_is_written_as_the_golden_file_has_it() {
-        let golden = include_str!("../tests/golden/intent-3.json");
+        let golden = include_str!("../tests/golden/intent-4.json");
         let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&example().encode().unwrap()).unwrap();
@@ -207,8 +225,13 @@ mod tests {
 
     #[test]
     fn records_of_the_releases_before_are_read() {
+        let third = include_str!("../tests/golden/intent-3.json");
+        let mut intent = Intent { ca: None, ..example() };
+        assert_eq!(Intent::decode(third).as_ref(), Ok(&intent));
+        let written: serde_json::Value = serde_json::from_str(&intent.encode().unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(third).unwrap());
         let second = include_str!("../tests/golden/intent-2.json");
-        let mut intent = Intent { ring: None, ..example() };
+        intent.ring = None;
         intent.retired.retain(|_, gone| !gone.revoked);
         assert_eq!(Intent::decode(second).as_ref(), Ok(&intent));
         // And the other way round, until somebody asks for what they do not know.
@@ -221,8 +244,8 @@ mod tests {
 
     #[test]
     fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
-        let newer = r#"{"version":4,"boxes":{},"rollout":"x"}"#;
-        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(4)));
+        let newer = r#"{"version":5,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(5)));
         for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
             assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
         }
@@ -231,6 +254,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":4}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":5}"#)), Record::Unreadable(_)));
     }
 }

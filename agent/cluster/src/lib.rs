@@ -27,6 +27,7 @@ mod sets;
 pub mod simulate;
 mod situation;
 mod step;
+mod succession;
 mod tags;
 mod takeout;
 mod trust;
@@ -52,6 +53,9 @@ pub use rotation::{
 pub use seen::*;
 pub use sets::*;
 pub use step::*;
+pub use succession::{
+    BoxCas, Cas, Succession, Successor, boxes_and_cas, current_succession, succeed,
+};
 pub use tags::*;
 pub use takeout::*;
 pub use trust::*;

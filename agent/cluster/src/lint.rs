@@ -16,6 +16,7 @@ mod pair;
 mod removal;
 mod rotation;
 mod storage;
+mod succession;
 mod swarm;
 mod witness;
 
@@ -272,6 +273,18 @@ pub const RULES: &[Rule] = &[
         invariant: 2,
         says: "a new ring key is used only once all that are seen have it, and the old one forgotten only once all use the new one",
         check: rotation::only_when_all_follow,
+    },
+    Rule {
+        name: "ca-by-record",
+        invariant: 2,
+        says: "another CA is trusted, signs and is trusted alone only as far as the record has come",
+        check: succession::by_record,
+    },
+    Rule {
+        name: "ca-only-when-all-follow",
+        invariant: 2,
+        says: "certificates of a new CA are issued only once all that are seen trust it, and the one before is dropped only once all have one",
+        check: succession::only_when_all_follow,
     },
     Rule {
         name: "only-by-a-record-it-reads",

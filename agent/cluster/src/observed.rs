@@ -5,8 +5,8 @@
 //! silent, and since when, stands in [`Observed::looks`].
 
 use crate::{
-    Intent, Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, SwarmRole, ToldRotation,
-    Yielding,
+    Cas, Intent, Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, Succession, SwarmRole,
+    ToldRotation, Yielding,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -245,6 +245,9 @@ pub struct RingMember {
     /// Tag `keys`: the ring keys that the member has, by their fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<RingKeys>,
+    /// Tags `cas` and `ca-next`: the CAs that the member trusts, by their fingerprints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cas: Option<Cas>,
     /// Tag `keeps`: what its cluster holds, as its leader shows it while another one is in
     /// sight.
     #[serde(default)]
@@ -318,6 +321,16 @@ pub struct Pki {
     /// node does not read the record itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_rotation: Option<ToldRotation>,
+    /// The CAs that this node trusts; `None` while it has no certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cas: Option<Cas>,
+    /// The CA by which this node signs, or lets others sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_by: Option<KeyPrint>,
+    /// The newest replacement of the CA that managers of the Swarm told of, while this
+    /// node does not read the record itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_succession: Option<Succession>,
     /// Boxes that this node serves no more, by its own list.
     #[serde(default)]
     pub struck_off: BTreeSet<NodeId>,

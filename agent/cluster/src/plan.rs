@@ -13,6 +13,7 @@ mod removal;
 mod ring;
 mod rotation;
 mod storage;
+mod succession;
 mod swarm;
 mod witness;
 
@@ -97,6 +98,7 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
         return plan;
     }
     rotation::plan(&situation, &mut plan);
+    succession::plan(&situation, &mut plan);
     unreadable(observed, &mut plan);
     fenced(observed, &mut plan);
     plan

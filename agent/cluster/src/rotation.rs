@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::iter::once;
 use std::net::IpAddr;
 
-/// The fingerprint of a ring key: eight bytes of a hash, in hex.
+/// The fingerprint of a ring key, or of a CA: eight bytes of a hash, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyPrint(pub String);
@@ -50,18 +50,28 @@ impl RingKeys {
     /// As a tag carries it.
     #[must_use]
     pub fn to_tag(&self) -> String {
-        let all: Vec<_> = once(&self.uses).chain(&self.also).map(|key| key.0.as_str()).collect();
-        all.join("+")
+        tag_of(&self.uses, &self.also)
     }
 
     /// Reads a tag; `None` if it is none.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Self> {
-        let is_print = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let mut keys =
-            tag.split('+').filter(|text| is_print(text)).map(|text| KeyPrint(text.into()));
-        Some(Self { uses: keys.next()?, also: keys.take(SHOWN).collect() })
+        let (uses, also) = tag_read(tag)?;
+        Some(Self { uses, also })
     }
+}
+
+/// One fingerprint and those besides, as a tag carries them.
+pub(crate) fn tag_of(first: &KeyPrint, also: &BTreeSet<KeyPrint>) -> String {
+    let all: Vec<_> = once(first).chain(also.iter().take(SHOWN)).map(|p| p.0.as_str()).collect();
+    all.join("+")
+}
+
+/// The same the other way round; `None` if it is none.
+pub(crate) fn tag_read(tag: &str) -> Option<(KeyPrint, BTreeSet<KeyPrint>)> {
+    let is_print = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut prints = tag.split('+').filter(|text| is_print(text)).map(|text| KeyPrint(text.into()));
+    Some((prints.next()?, prints.take(SHOWN).collect()))
 }
 
 /// How far a replacement is. Each stage begins only when the one before has come about.
@@ -155,6 +165,9 @@ pub fn rotate(
             "{} runs a release that cannot take a new key by itself: update it first",
             old.name
         ));
+    }
+    if intent.ca.as_ref().is_some_and(|ca| ca.stage != RotationStage::Only) {
+        return refused("the cluster's CA is being replaced: `ashlarctl pki status`".into());
     }
     if let Some(under_way) = intent.ring.as_ref().filter(|r| r.stage != RotationStage::Only) {
         let has = |m: &RingMember| m.keys.as_ref().is_some_and(|keys| keys.has(&under_way.key));

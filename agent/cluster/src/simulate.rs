@@ -19,6 +19,7 @@ mod revocation;
 mod rotation;
 mod scenario;
 mod sets;
+mod succession;
 mod witness;
 mod world;
 
@@ -146,6 +147,10 @@ pub(crate) struct Simulation {
     clusters_made: u64,
     /// Ring keys that were made.
     keys_made: u64,
+    /// CAs that were minted after the first, each with the one that vouches for it.
+    cas_made: BTreeMap<u64, u64>,
+    /// Nodes that were away when the CA was replaced, and did not follow yet.
+    left_behind: BTreeSet<usize>,
     /// What must never be taken back, as first seen.
     seen: check::Seen,
     /// Since when a node that must stay ready is not.
@@ -176,6 +181,8 @@ impl Simulation {
             dissolved: BTreeSet::new(),
             clusters_made: 0,
             keys_made: 0,
+            cas_made: BTreeMap::new(),
+            left_behind: BTreeSet::new(),
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
             report: Report::default(),
@@ -312,6 +319,7 @@ impl Simulation {
             self.now = time;
             self.happens(event);
             self.check();
+            self.members_verify();
         }
         match self.broken.take() {
             Some(what) => Err(what),

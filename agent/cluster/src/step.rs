@@ -188,6 +188,29 @@ pub enum Step {
         /// The one that stays.
         keep: KeyPrint,
     },
+    /// Take certificates of the CA that is to follow besides, because the one of now
+    /// vouches for it.
+    TrustCa {
+        /// Which.
+        ca: KeyPrint,
+    },
+    /// Fetch the key of the CA that is to follow over mutual TLS, and seal it.
+    FetchNextCaKey {
+        /// Which.
+        ca: KeyPrint,
+        /// Boxes to ask, in order.
+        via: Vec<IpAddr>,
+    },
+    /// Sign by that CA, which this node trusts already, and by no other.
+    SignByCa {
+        /// Which.
+        ca: KeyPrint,
+    },
+    /// Take certificates of no other CA any more.
+    TrustOnlyCa {
+        /// Which.
+        ca: KeyPrint,
+    },
     /// Add a node to the trusted storage pool (leader only).
     ProbePeer {
         /// Its cluster address.
@@ -415,6 +438,10 @@ impl Step {
             | Self::StrikeOff { .. }
             | Self::Yield { .. }
             | Self::StandFast
+            | Self::TrustCa { .. }
+            | Self::FetchNextCaKey { .. }
+            | Self::SignByCa { .. }
+            | Self::TrustOnlyCa { .. }
             | Self::AdoptRingKey => Phase::Pki,
             Self::Start { daemon: Daemon::Storage | Daemon::Bricks }
             | Self::Restart { daemon: Daemon::Storage | Daemon::Bricks }
@@ -496,6 +523,10 @@ impl Step {
             | Self::TakeRingKey { .. }
             | Self::UseRingKey { .. }
             | Self::DropRingKeys { .. }
+            | Self::TrustCa { .. }
+            | Self::FetchNextCaKey { .. }
+            | Self::SignByCa { .. }
+            | Self::TrustOnlyCa { .. }
             | Self::StrikeOff { .. }
             | Self::StartAnew
             | Self::StayOut

@@ -3,7 +3,7 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{ClusterId, Hand, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
+use crate::{Cas, ClusterId, Hand, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,10 @@ pub struct Tags {
     /// Tag `keys`: the ring keys that the node has, by their fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<RingKeys>,
+    /// Tags `cas` and `ca-next`: the CAs that the node trusts, by their fingerprints, and
+    /// the one whose key it has that does not sign yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cas: Option<Cas>,
     /// Tag `keeps`: what its cluster holds, if it leads that and sees another one.
     pub keeps: Option<Keeps>,
     /// Tag `yields`: the cluster that its own dissolves into.
@@ -71,6 +75,7 @@ impl Tags {
             swarm,
             witness: observed.witness,
             keys: observed.pki.ring_keys.as_ref().map(RingKeys::shown),
+            cas: membership.and(observed.pki.cas.clone()),
             // Told once another cluster is in sight, by whoever knows.
             keeps: None,
             yields: membership.and(observed.yields.as_ref()).map(|y| y.into.clone()),
@@ -97,6 +102,9 @@ impl Tags {
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
         put("keys", self.keys.as_ref().map(RingKeys::to_tag).as_deref());
+        put("cas", self.cas.as_ref().map(Cas::to_tag).as_deref());
+        let next = self.cas.as_ref().and_then(|cas| cas.next.as_ref());
+        put("ca-next", next.map(|next| next.0.as_str()));
         put("keeps", self.keeps.map(|keeps| keeps.to_string()).as_deref());
         put("yields", self.yields.as_ref().map(|c| c.0.as_str()));
         put("hand", self.hand.map(Hand::as_str));
@@ -120,6 +128,7 @@ impl Tags {
             },
             witness: get("data") == Some("none"),
             keys: get("keys").and_then(RingKeys::from_tag),
+            cas: get("cas").and_then(|cas| Cas::from_tags(cas, get("ca-next"))),
             keeps: get("keeps").and_then(|keeps| keeps.parse().ok()),
             yields: get("yields").map(|c| ClusterId(c.to_owned())),
             hand: match get("hand") {

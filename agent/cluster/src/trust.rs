@@ -286,6 +286,7 @@ mod tests {
     fn member(id: &str, last: u8) -> RingMember {
         RingMember {
             keys: None,
+            cas: None,
             id: Some(NodeId(id.into())),
             name: format!("ashlar-{id}"),
             address: IpAddr::from([10, 83, 0, last]),

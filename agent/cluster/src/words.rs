@@ -48,6 +48,12 @@ impl Display for Step {
             }
             Self::UseRingKey { .. } => f.write_str("use the ring's new key"),
             Self::DropRingKeys { .. } => f.write_str("forget the ring's old key"),
+            Self::TrustCa { .. } => f.write_str("trust the cluster's new CA besides"),
+            Self::FetchNextCaKey { via, .. } => {
+                write!(f, "fetch the key of the cluster's new CA from {}", list(via))
+            }
+            Self::SignByCa { .. } => f.write_str("sign by the cluster's new CA"),
+            Self::TrustOnlyCa { .. } => f.write_str("trust the cluster's new CA alone"),
             Self::ProbePeer { address } => write!(f, "bring {address} into the storage pool"),
             Self::CreateVolume { bricks } => {
                 write!(f, "create the volume with bricks on {}", all(bricks))

@@ -4,9 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    ClusterId, Daemon, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES,
-    Rebalance, RingKeys, RingMember, Rotation, RotationStage, Step, Storage, Swarm, SwarmLocal,
-    SwarmRole, Tags, Wanted, judge, lawful,
+    Cas, ClusterId, Daemon, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES,
+    Rebalance, Record, RingKeys, RingMember, Rotation, RotationStage, Step, Storage, Succession,
+    Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
@@ -130,6 +130,7 @@ fn role(n: u8, role: SwarmRole) -> Step {
 fn tags(n: u8) -> Tags {
     Tags {
         keys: None,
+        cas: None,
         id: id(n),
         cluster: None,
         storage_open: false,
@@ -834,6 +835,49 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             record_key(Some(RotationStage::Spread)),
         ),
         ("ring-key-only-when-all-follow", keyed(RotationStage::Use, 3), record_key(None)),
+        ("ca-by-record", settled(1, 3), trust_ca()),
+        (
+            "ca-by-record",
+            certified_anew(RotationStage::Spread, 3, 0),
+            Step::SignByCa { ca: fresh_key() },
+        ),
+        (
+            "ca-by-record",
+            certified_anew(RotationStage::Use, 0, 0),
+            Step::SignByCa { ca: fresh_key() },
+        ),
+        (
+            "ca-by-record",
+            certified_anew(RotationStage::Use, 3, 3),
+            Step::TrustOnlyCa { ca: fresh_key() },
+        ),
+        (
+            "ca-by-record",
+            certified_anew(RotationStage::Only, 3, 0),
+            Step::TrustOnlyCa { ca: fresh_key() },
+        ),
+        (
+            "ca-by-record",
+            certified_anew(RotationStage::Spread, 1, 0),
+            Step::FetchNextCaKey { ca: fresh_key(), via: vec![address(2)] },
+        ),
+        (
+            "ca-only-when-all-follow",
+            certified_anew(RotationStage::Spread, 2, 0),
+            record_ca(Some(RotationStage::Use)),
+        ),
+        (
+            "ca-only-when-all-follow",
+            certified_anew(RotationStage::Use, 3, 2),
+            record_ca(Some(RotationStage::Only)),
+        ),
+        (
+            "ca-only-when-all-follow",
+            certified_anew(RotationStage::Spread, 3, 0),
+            record_ca(Some(RotationStage::Only)),
+        ),
+        ("ca-only-when-all-follow", settled(1, 3), record_ca(Some(RotationStage::Spread))),
+        ("ca-only-when-all-follow", certified_anew(RotationStage::Use, 3, 3), record_ca(None)),
     ]
 }
 
@@ -871,6 +915,49 @@ fn use_key() -> Step {
 
 fn forget_keys() -> Step {
     Step::DropRingKeys { keep: fresh_key() }
+}
+
+fn succession(stage: RotationStage) -> Succession {
+    Succession {
+        number: 1,
+        ca: fresh_key(),
+        certificate: "PEM".into(),
+        endorsement: "c2ln".into(),
+        stage,
+        since: NOW,
+    }
+}
+
+/// A leader of three, of whom the first `trust` trust a new CA and the first `show` have
+/// a certificate of it.
+fn certified_anew(stage: RotationStage, trust: usize, show: usize) -> Observed {
+    let (old, new) = (KeyPrint("00000000000000aa".into()), fresh_key());
+    let cas = |n: usize| Cas {
+        shows: if n < show { new.clone() } else { old.clone() },
+        also: (n < trust)
+            .then(|| if n < show { old.clone() } else { new.clone() })
+            .into_iter()
+            .collect(),
+        next: (n < trust && n >= show).then(|| new.clone()),
+    };
+    but(settled(1, 3), |o| {
+        intent_of(o).ca = Some(succession(stage));
+        o.pki.cas = Some(cas(0));
+        for (at, member) in o.ring.as_mut().unwrap().members.iter_mut().enumerate() {
+            member.cas = Some(cas(at));
+        }
+    })
+}
+
+fn trust_ca() -> Step {
+    Step::TrustCa { ca: fresh_key() }
+}
+
+fn record_ca(stage: Option<RotationStage>) -> Step {
+    let mut observed = settled(1, 3);
+    let intent = intent_of(&mut observed);
+    intent.ca = stage.map(succession);
+    Step::Record { intent: intent.clone() }
 }
 
 fn record_key(stage: Option<RotationStage>) -> Step {
@@ -1017,4 +1104,22 @@ fn a_step_that_breaks_a_rule_is_dropped_and_takes_no_other_with_it() {
     assert_eq!(lawful.steps.iter().map(|p| &p.step).collect::<Vec<_>>(), [&renewal]);
     assert!(violations.iter().any(|v| v.rule == "cluster-wide-steps-by-authority-only"));
     assert!(violations.iter().all(|v| v.step == add(3, &[3]).to_string()), "{violations:?}");
+}
+
+#[test]
+fn a_ca_goes_on_once_all_follow_and_each_box_follows_as_far_as_the_record() {
+    let none = BTreeSet::new();
+    let broken = |step, observed: &Observed| rules_broken(step, observed, &Wanted::default());
+    let spread = certified_anew(RotationStage::Spread, 3, 0);
+    assert_eq!(broken(record_ca(Some(RotationStage::Use)), &spread), none);
+    let told = but(certified_anew(RotationStage::Spread, 0, 0), |o| {
+        // A worker, which managers told of it.
+        o.pki.told_succession = Some(succession(RotationStage::Spread));
+        swarm_of(o).record = Record::Unknown;
+    });
+    assert_eq!(broken(trust_ca(), &told), none);
+    let done = certified_anew(RotationStage::Only, 3, 3);
+    assert_eq!(broken(Step::TrustOnlyCa { ca: fresh_key() }, &done), none);
+    let shown = certified_anew(RotationStage::Use, 3, 3);
+    assert_eq!(broken(record_ca(Some(RotationStage::Only)), &shown), none);
 }

@@ -38,6 +38,7 @@ fn member() -> impl Strategy<Value = RingMember> {
     let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()), witness);
     (who, status(), tags).prop_map(|((n, other, mute, copied), status, tags)| RingMember {
         keys: None,
+        cas: None,
         id: if mute { None } else { Some(id(if copied { other } else { n })) },
         name: name(n),
         address: address(n),
@@ -412,6 +413,9 @@ fn anything() -> impl Strategy<Value = Observed> {
         ring_keys: None,
         next_key: None,
         told_rotation: None,
+        cas: None,
+        signs_by: None,
+        told_succession: None,
         struck_off: std::collections::BTreeSet::new(),
     });
     let carrier = prop_oneof![8 => Just(Some(600_000)), 1 => Just(None), 1 => of(0..60_000_u64)];
@@ -642,8 +646,9 @@ proptest! {
     ) {
         let (cluster, yields) = (cluster.map(ClusterId), yields.map(ClusterId));
         let id = NodeId(node);
-        let keys = None;
-        let tags = Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, keeps, yields };
+        let (keys, cas) = (None, None);
+        let tags =
+            Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, cas, keeps, yields };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 

@@ -235,6 +235,18 @@ fn a_box_that_was_away_and_is_given_no_key_is_found() {
 }
 
 #[test]
+fn a_ca_is_replaced_over_boxes_that_are_away_and_no_two_members_refuse_each_other() {
+    play(Scenario::Ca, &[(1, 30), (2, 80), (3, 200), (4, 50), (5, 50), (7, 20)]);
+}
+
+#[test]
+fn certificates_of_a_ca_that_not_all_trust_are_found() {
+    let found = finds(Scenario::Ca, Fault::EveryBoxTrustsTheCa);
+    let words = ["does not follow", "refuse each other"];
+    assert!(found.iter().any(|why| words.iter().any(|w| why.contains(w))), "{found:?}");
+}
+
+#[test]
 fn a_box_with_the_old_site_that_is_told_nothing_is_found_to_found_a_cluster_apart() {
     let found = finds(Scenario::RingKey, Fault::OldSiteGoesUnsaid);
     assert!(found.iter().any(|why| why.contains("one site has 2 clusters")), "{found:?}");

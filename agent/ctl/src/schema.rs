@@ -4,8 +4,9 @@
 use crate::cli::Cli;
 use crate::command::{check, status, support, why};
 use ashlar_api::{
-    Event, Hardware, MemberView, MergeAnswer, Network, NetworkAnswer, NodeAnswer, PkiStatus,
-    PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer, RingAnswer, SiteResetAnswer, Status,
+    Event, Hardware, MemberView, MergeAnswer, Network, NetworkAnswer, NodeAnswer, PkiAnswer,
+    PkiStatus, PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer, RingAnswer, SiteResetAnswer,
+    Status,
 };
 use clap::CommandFactory;
 use schemars::generate::SchemaSettings;
@@ -36,6 +37,7 @@ const VERBS: &[(&str, Printed)] = &[
     ("node revoke", of::<NodeAnswer>),
     ("node rejoin", of::<RejoinAnswer>),
     ("pki status", of::<PkiStatus>),
+    ("pki rotate", of::<PkiAnswer>),
     ("ring status", of::<RingAnswer>),
     ("ring rotate", of::<RingAnswer>),
     ("cluster merge", of::<MergeAnswer>),

@@ -11,7 +11,9 @@ use crate::storage::Storage;
 use crate::swarm::{Invitation, Swarm};
 use crate::yielding;
 use anyhow::{Context, Result, bail};
-use ashlar_cluster::{ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags, Yielding};
+use ashlar_cluster::{
+    ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags, Yielding, current_succession,
+};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::net::IpAddr;
@@ -43,6 +45,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::FetchCaKey { via } => self.trust()?.fetch_ca_key(via).await,
             Step::DropCaKey { via } => self.trust()?.drop_ca_key(via).await,
             Step::AdoptRingKey => self.adopt_ring_key(),
+            Step::TrustCa { ca } => {
+                let succession = current_succession(observed).filter(|s| s.ca == *ca);
+                self.trust()?.trust_ca(succession.context("nobody tells of that CA")?)
+            }
+            Step::FetchNextCaKey { ca, via } => self.trust()?.fetch_next_ca_key(ca, via).await,
+            Step::SignByCa { ca } => self.trust()?.sign_by_ca(ca),
+            Step::TrustOnlyCa { ca } => self.trust()?.trust_only_ca(ca),
             Step::TakeRingKey { key, via } => self.take_ring_key(key, via).await,
             Step::UseRingKey { key } => self.use_ring_key(key).await,
             Step::DropRingKeys { keep } => self.drop_ring_keys(keep).await,

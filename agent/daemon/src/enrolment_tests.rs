@@ -12,7 +12,7 @@ use ashlar_api::{
 };
 use ashlar_cluster::{
     Availability, ClusterId, Identity, Intent, KeyPrint, KnownBox, MemberStatus, Observed, Record,
-    RingMember, Rotation, RotationStage, Step, Swarm, SwarmNode,
+    RingMember, Rotation, RotationStage, Step, Succession, Successor, Swarm, SwarmNode,
 };
 use ashlar_pki::enrolment::{Channel, Newcomer};
 use ashlar_pki::people::PeopleCa;
@@ -32,6 +32,7 @@ struct Founder {
     server: AbortHandle,
     ring: watch::Sender<Vec<RingMember>>,
     seen: watch::Sender<Arc<Observed>>,
+    serves: watch::Sender<Option<Arc<rustls::ServerConfig>>>,
     people: Arc<Admission>,
     people_ca: PeopleCa,
     _root: tempfile::TempDir,
@@ -52,7 +53,7 @@ impl Founder {
             node.act(&step, &Observed::default()).await.unwrap();
         }
         let trust = node.trust().unwrap();
-        let (_, configuration) = watch::channel(trust.server().unwrap());
+        let (serves, configuration) = watch::channel(trust.server().unwrap());
         let (ring, members) = watch::channel(Vec::new());
         let engine = Engine::new(&Paths::under(root.path()), Pools::default());
         let (seen, looks) = watch::channel(Arc::default());
@@ -72,7 +73,12 @@ impl Founder {
         let lets_in = Some(people.clone());
         let api = Arc::new(ClusterApi { trust, engine, decider, members, people: lets_in });
         let server = tokio::spawn(serve_cluster(api, configuration)).abort_handle();
-        Self { node, address, server, ring, seen, people, people_ca, _root: root }
+        Self { node, address, server, ring, seen, serves, people, people_ca, _root: root }
+    }
+
+    /// Serves with the certificate that is here now, as the loop does after each step.
+    fn offer(&self) {
+        self.serves.send_replace(self.node.trust().unwrap().server().unwrap());
     }
 
     fn cluster(&self) -> ClusterId {
@@ -94,6 +100,7 @@ impl Founder {
             members.retain(|m| m.name != identity.name);
             members.push(RingMember {
                 keys: None,
+                cas: None,
                 id: Some(identity.id),
                 name: identity.name,
                 address: identity.address,
@@ -423,6 +430,121 @@ async fn a_box_that_was_away_is_given_the_ring_s_new_key_while_it_keeps_its_plac
     assert_eq!(sites[0].ring_key, sites[1].ring_key);
     let old = Step::TakeRingKey { key: ring_keys::print(&[7; 32]), via: vec![founder.address] };
     assert!(away.act(&old, &Observed::default()).await.is_err(), "nobody gives the old one");
+}
+
+/// The record names that CA.
+fn names(minted: &Successor, stage: RotationStage) -> Arc<Observed> {
+    let succession = Succession {
+        number: 1,
+        ca: KeyPrint(minted.ca.clone()),
+        certificate: minted.certificate.clone(),
+        endorsement: minted.endorsement.clone(),
+        stage,
+        since: 1,
+    };
+    let record = Record::Known(Intent { ca: Some(succession), ..Intent::default() });
+    let swarm = Swarm { record, ..Swarm::default() };
+    Arc::new(Observed { swarm: Some(swarm), ..Observed::default() })
+}
+
+#[tokio::test]
+async fn a_ca_is_replaced_and_boxes_that_were_away_take_it_by_an_enrolment() {
+    let founder = Founder::new(210).await;
+    let roots = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let mut boxes = Vec::new();
+    for (root, number) in roots.iter().zip(212..) {
+        let node = founder.newcomer(root.path(), number).await;
+        persist(&node, &founder.enrol()).await.unwrap();
+        boxes.push(node);
+    }
+    let [member, away, late] = boxes.as_slice() else { panic!("three") };
+    let trust = founder.node.trust().unwrap();
+    let minted = trust.mint_successor().unwrap().unwrap();
+    let ca = KeyPrint(minted.ca.clone());
+    let by_record = |stage| names(&minted, stage);
+    let cas = |node: &FakeNode| node.trust().unwrap().observe().unwrap().cas.unwrap();
+    let old = cas(&founder.node).shows;
+    assert_eq!(cas(&founder.node).next.as_ref(), Some(&ca));
+
+    let record = by_record(RotationStage::Spread);
+    founder.seen.send_replace(record.clone());
+    let told = member.trust().unwrap().places(founder.address).await.unwrap().succession.unwrap();
+    assert_eq!(told.ca, ca);
+    let fetch = Step::FetchNextCaKey { ca: ca.clone(), via: vec![founder.address] };
+    for node in [&founder.node, member] {
+        for _ in 0..2 {
+            node.act(&Step::TrustCa { ca: ca.clone() }, &record).await.unwrap();
+        }
+        assert!(cas(node).trusts(&ca) && cas(node).shows == old);
+    }
+    founder.offer();
+    member.act(&fetch, &record).await.unwrap();
+    assert_eq!(cas(member).next.as_ref(), Some(&ca));
+    assert!(late.act(&Step::SignByCa { ca: ca.clone() }, &record).await.is_err());
+
+    let record = by_record(RotationStage::Use);
+    for node in [&founder.node, member] {
+        node.act(&Step::SignByCa { ca: ca.clone() }, &record).await.unwrap();
+        assert_eq!(cas(node).shows, old, "its certificate is none of that CA yet");
+    }
+    assert!(member.trust().unwrap().observe().unwrap().ca_key, "it has the key of the new one");
+    let by_itself = Step::RenewCertificate { via: Vec::new() };
+    founder.node.act(&by_itself, &record).await.unwrap();
+    founder.offer();
+    member.act(&founder.renew(), &record).await.unwrap();
+    assert!(cas(&founder.node).shows == ca && cas(member).shows == ca);
+    // One that comes back now does not take their certificates, and they take its own.
+    assert!(away.act(&founder.renew(), &record).await.is_err());
+    away.act(&founder.enrol(), &record).await.unwrap();
+    assert!(cas(away).shows == ca && cas(away).trusts(&old));
+    away.act(&founder.renew(), &record).await.unwrap();
+
+    let record = by_record(RotationStage::Only);
+    for node in [&founder.node, member, away] {
+        for _ in 0..2 {
+            node.act(&Step::TrustOnlyCa { ca: ca.clone() }, &record).await.unwrap();
+        }
+        assert!(cas(node).also.is_empty() && cas(node).next.is_none());
+    }
+    founder.offer();
+    assert!(trust.observe().unwrap().ca_key);
+    member.trust().unwrap().places(founder.address).await.unwrap();
+    // And one that comes back only now.
+    assert!(late.act(&founder.renew(), &record).await.is_err());
+    late.act(&founder.enrol(), &record).await.unwrap();
+    assert_eq!(cas(late), cas(member));
+    late.act(&founder.renew(), &record).await.unwrap();
+    assert!(late.membership().unwrap().is_some(), "it keeps its place");
+}
+
+#[tokio::test]
+async fn nobody_has_a_ca_minted_over_the_one_that_is_on_its_way() {
+    let founder = Founder::new(214).await;
+    let root = tempfile::tempdir().unwrap();
+    let manager = founder.newcomer(root.path(), 216).await;
+    persist(&manager, &founder.enrol()).await.unwrap();
+    let ask = async || manager.trust().unwrap().successor_from(&[founder.address]).await;
+    let next = || founder.node.trust().unwrap().observe().unwrap().cas.unwrap().next;
+    // One that the record never named keeps nobody from another.
+    let dropped = ask().await.unwrap();
+    let minted = ask().await.unwrap();
+    let ca = KeyPrint(minted.ca.clone());
+    assert!(minted.ca != dropped.ca && next().as_ref() == Some(&ca));
+
+    let refused = async || {
+        let error = format!("{:#}", ask().await.unwrap_err());
+        assert!(error.contains("on its way"), "{error}");
+        assert_eq!(next().as_ref(), Some(&ca));
+    };
+    for stage in [RotationStage::Spread, RotationStage::Use] {
+        founder.seen.send_replace(names(&minted, stage));
+        refused().await;
+    }
+    // Nor if it was trusted here and the record is out of sight.
+    let spread = names(&minted, RotationStage::Spread);
+    founder.node.act(&Step::TrustCa { ca: ca.clone() }, &spread).await.unwrap();
+    founder.seen.send_replace(Arc::default());
+    refused().await;
 }
 
 #[tokio::test]

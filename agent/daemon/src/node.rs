@@ -169,6 +169,7 @@ mod tests {
     fn member(name: &str, status: MemberStatus, cluster: Option<&str>) -> RingMember {
         RingMember {
             keys: None,
+            cas: None,
             id: None,
             name: name.into(),
             address: std::net::IpAddr::from([10, 83, 0, 1]),

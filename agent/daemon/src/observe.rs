@@ -169,6 +169,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             && !self.wanted.solo
             && carries_no_data(named || self.wanted.witness, data_partition(&self.paths));
         pki.told_rotation.clone_from(&self.told.borrow().rotation);
+        pki.told_succession.clone_from(&self.told.borrow().succession);
         let sight = self.sight.borrow();
         Ok(Observed {
             witness,

@@ -10,8 +10,8 @@ use crate::swarm::Swarm;
 use anyhow::{Context, Result};
 use ashlar_api::cluster::PlacesAnswer;
 use ashlar_cluster::{
-    Asked, MemberStatus, NodeId, Observed, RotationStage, SwarmRole, ToldRotation, Word,
-    lost_its_place,
+    Asked, MemberStatus, NodeId, Observed, RotationStage, Succession, SwarmRole, ToldRotation,
+    Word, lost_its_place,
 };
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -41,6 +41,8 @@ pub(crate) struct Told {
     pub(crate) removed: BTreeSet<NodeId>,
     /// The newest replacement of the ring's key.
     pub(crate) rotation: Option<ToldRotation>,
+    /// The newest replacement of the cluster's CA.
+    pub(crate) succession: Option<Succession>,
     /// This node is being taken out.
     leaving: bool,
     /// How often in a row nobody who can read the record answered.
@@ -87,8 +89,17 @@ impl Told {
                 told => *told = Some(ToldRotation { rotation, at: [address].into() }),
             }
         }
+        let by_record = said.iter().flatten().filter(|said| said.by_record);
+        by_record.filter_map(|said| said.succession.clone()).for_each(|s| self.hear_of_ca(s));
         let leaving = |said: &PlacesAnswer| said.by_record && said.leaving.contains(&me.0);
         self.leaving = said.iter().flatten().any(leaving);
+    }
+
+    /// Nobody's word is taken for a CA: the one before must vouch for it.
+    fn hear_of_ca(&mut self, succession: Succession) {
+        if self.succession.as_ref().is_none_or(|told| succession.is_newer_than(told)) {
+            self.succession = Some(succession);
+        }
     }
 
     /// For how many milliseconds nobody is asked again. `changes`: the ring's key does.
@@ -110,6 +121,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             && told.rotation.as_ref().is_none_or(|told| rotation.is_newer_than(&told.rotation))
         {
             told.rotation = Some(ToldRotation { rotation, at: BTreeSet::new() });
+        }
+        if let Some(succession) = swarm.record.intent().and_then(|intent| intent.ca.clone()) {
+            told.hear_of_ca(succession);
         }
         swarm.told_retired.clone_from(&told.retired);
         swarm.told_leaving = told.leaving;
@@ -172,6 +186,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         told || keys.any(|keys| Some(keys) != first)
     }
 
+    /// The same of the cluster's CA.
+    fn ca_changes(&self) -> bool {
+        let sight = self.sight.borrow();
+        let live = sight.members().iter().filter(|m| m.status == MemberStatus::Alive);
+        let two = live.filter_map(|m| m.cas.as_ref()).any(|cas| !cas.also.is_empty());
+        let told = self.told.borrow();
+        two || told.succession.as_ref().is_some_and(|told| told.stage != RotationStage::Only)
+    }
+
     /// Asks the other members now and then who lost its place. A manager that sees
     /// its Swarm knows by itself.
     pub(crate) async fn ask_for_place(&self) {
@@ -180,7 +203,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             return;
         }
         let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
-        let pause = self.told.borrow().pause(self.key_changes());
+        let changes = self.key_changes() || self.ca_changes();
+        let pause = self.told.borrow().pause(changes);
         let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
         if !(due || trust.take_news()) {
             return;
@@ -224,6 +248,7 @@ mod tests {
                 leaving,
                 by_record,
                 rotation: None,
+                succession: None,
             })
         };
         let members = [(loopback(1), true), (loopback(2), false)];

@@ -12,7 +12,7 @@ use crate::ring_keys;
 use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_cluster::RingKeys;
-use ashlar_pki::{ClusterCa, RingKey, Store};
+use ashlar_pki::{ClusterCa, PkiError, RingKey, Store};
 use ashlar_site::{Site, with_ring_key};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::RwLock;
@@ -68,6 +68,12 @@ impl SiteStore {
         open(store, &keys)
     }
 
+    /// The same for the CA that is to follow.
+    pub(crate) fn next_authority(&self, store: &Store) -> Result<Option<ClusterCa>> {
+        let keys = self.keys.read().map(|keys| keys.clone()).unwrap_or_default();
+        open_next(store, &keys)
+    }
+
     /// Brings seal and site after the ring's key. The site comes last: until then
     /// the old key is known, and a power cut leaves what is done again.
     pub(crate) fn adopt(&self, store: &Store) -> Result<()> {
@@ -75,6 +81,9 @@ impl SiteStore {
         let new = self.ring_key()?;
         if let Some(ca) = self.authority(store)? {
             store.keep_authority(&ca, &new)?;
+        }
+        if let Some(next) = self.next_authority(store)? {
+            store.keep_next(&next, &new)?;
         }
         let site = self.site()?;
         let path = self.paths.site();
@@ -113,15 +122,29 @@ pub(crate) fn rekey(paths: &Paths, old: &RingKey, new: &RingKey, text: &str) -> 
     if let Some(ca) = open(&store, &known)? {
         store.keep_authority(&ca, new)?;
     }
+    if let Some(next) = open_next(&store, &known)? {
+        store.keep_next(&next, new)?;
+    }
     state::make_private_dir(&paths.ring())?;
     write_keyring(paths, &[Zeroizing::new(*new)])?;
     state::write(&paths.site(), text.as_bytes(), 0o600)
 }
 
 fn open(store: &Store, keys: &[Zeroizing<RingKey>]) -> Result<Option<ClusterCa>> {
+    open_with(keys, |key| store.authority(key))
+}
+
+fn open_next(store: &Store, keys: &[Zeroizing<RingKey>]) -> Result<Option<ClusterCa>> {
+    open_with(keys, |key| store.next_authority(key))
+}
+
+fn open_with(
+    keys: &[Zeroizing<RingKey>],
+    with: impl Fn(&RingKey) -> Result<Option<ClusterCa>, PkiError>,
+) -> Result<Option<ClusterCa>> {
     let mut refused = None;
     for key in keys {
-        match store.authority(key) {
+        match with(key) {
             Ok(ca) => return Ok(ca),
             Err(error) => refused = Some(error),
         }

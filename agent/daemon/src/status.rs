@@ -159,6 +159,7 @@ mod tests {
         let cluster = ClusterId("c".into());
         let member = |name: &str, status| RingMember {
             keys: None,
+            cas: None,
             id: Some(NodeId(name.into())),
             name: name.into(),
             address: [10, 83, 0, 1].into(),

@@ -3,13 +3,13 @@
 
 use crate::key::PrivateKey;
 use crate::subject::{CLUSTER_URI, NODE_URI, check_id};
-use crate::{CaCertificate, NodeCertificate, NodeSubject, PkiError};
+use crate::{CaCertificate, Endorsement, NodeCertificate, NodeSubject, PkiError};
 use jiff::Timestamp;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    SanType, SerialNumber,
+    SanType, SerialNumber, SigningKey,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::{CertificateSigningRequestDer, pem::PemObject};
@@ -32,8 +32,8 @@ pub const NODE_LIFE: Duration = Duration::from_secs(30 * DAY);
 /// anything: the key did not exist then.
 pub const BACKDATE: Duration = Duration::from_secs(DAY);
 
-/// How long a CA holds. Longer than the hardware: it cannot be replaced in a
-/// running cluster yet.
+/// How long a CA holds: longer than the hardware, so that nobody has to replace one in
+/// time.
 pub const CA_LIFE: Duration = Duration::from_secs(30 * 365 * DAY);
 
 /// A CA with its private key.
@@ -51,11 +51,40 @@ impl ClusterCa {
     /// [`PkiError::Subject`] for an id that no certificate can carry,
     /// [`PkiError::Crypto`] when the system gives no random numbers.
     pub fn mint(cluster: &str, now: Timestamp, build: Timestamp) -> Result<Self, PkiError> {
+        Self::mint_as("", cluster, now, build)
+    }
+
+    /// Mints the CA that is to follow this one, and vouches for it.
+    ///
+    /// # Errors
+    /// As [`ClusterCa::mint`].
+    pub fn successor(
+        &self,
+        now: Timestamp,
+        build: Timestamp,
+    ) -> Result<(Self, Endorsement), PkiError> {
+        let mut bytes = [0; 4];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(PkiError::unspecified("cannot draw a name"))?;
+        let suffix = format!(" {}", hex::encode(bytes));
+        let next = Self::mint_as(&suffix, self.certificate.cluster(), now, build)?;
+        let signed = self.key.pair().sign(&Endorsement::words(&next.certificate));
+        let signed = signed.map_err(PkiError::crypto("cannot vouch for a CA"))?;
+        Ok((next, Endorsement(signed)))
+    }
+
+    fn mint_as(
+        suffix: &str,
+        cluster: &str,
+        now: Timestamp,
+        build: Timestamp,
+    ) -> Result<Self, PkiError> {
         let cluster = check_id("cluster id", cluster.to_owned())?;
         let key = PrivateKey::generate()?;
         let mut params = CertificateParams::default();
-        // One name a cluster, so that OpenSSL never tries the wrong issuer.
-        params.distinguished_name = common_name(&format!("Ashlar cluster {cluster}"));
+        // One name a CA, so that OpenSSL never tries the wrong issuer.
+        params.distinguished_name = common_name(&format!("Ashlar cluster {cluster}{suffix}"));
         params.subject_alt_names = vec![uri(&format!("{CLUSTER_URI}{cluster}"))?];
         params.serial_number = Some(serial()?);
         set_life(

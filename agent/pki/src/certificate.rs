@@ -88,7 +88,7 @@ impl CaCertificate {
         &self.public_key
     }
 
-    pub(crate) fn roots(&self) -> Result<RootCertStore, PkiError> {
+    fn roots(&self) -> Result<RootCertStore, PkiError> {
         roots(&self.der, || self.to_string())
     }
 }

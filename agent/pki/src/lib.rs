@@ -6,7 +6,8 @@
 //!   founder: ClusterCa::mint ─► issues ─► node certificate ─► mTLS, GlusterFS
 //! ```
 //!
-//! Each cluster has one CA ([`ClusterCa`]), minted by its founder. A newcomer
+//! Each cluster has one CA ([`ClusterCa`]), minted by its founder, and for a while two
+//! when it is replaced ([`Bundle`]). A newcomer
 //! and a member prove to each other that they know the site's ring key, bound
 //! to the TLS channel between them ([`enrolment`]); the newcomer then holds a
 //! short-lived [`NodeCertificate`]. [`Store`] keeps all of it on disk through
@@ -21,6 +22,7 @@
 //! shows alive, so a certificate outlives its owner by at most [`NODE_LIFE`].
 
 mod authority;
+mod bundle;
 mod certificate;
 pub mod enrolment;
 mod error;
@@ -32,6 +34,7 @@ mod subject;
 pub mod tls;
 
 pub use authority::{BACKDATE, CA_LIFE, ClusterCa, NODE_LIFE};
+pub use bundle::{Bundle, Endorsement};
 pub use certificate::{CaCertificate, NodeCertificate};
 pub use error::PkiError;
 pub use key::NodeKey;

@@ -10,11 +10,18 @@
 //! | found | `ca.key.sealed`, `ca.pem`, `node.key`, `node.pem` | a seal without its CA, minted over; or a CA that is taken up again |
 //! | enrol | `node.key` (before the request is sent), `ca.pem`, `node.pem` | a key without certificate, used for the next try |
 //! | renew | `node.pem` | the old certificate |
+//! | a CA is replaced | `next-ca.key.sealed`, `next-ca.pem`; `ca.endorsement`, `ca.pem` | a CA that nobody trusts; what is said of one |
+//! | it signs | `ca.pem` | the one before signs |
+//! | it alone | `ca.key.sealed`, `ca.pem` | the one before is trusted |
 //!
 //! A certificate that does not fit the key or the CA beside it counts as absent.
 
+use crate::enrolment::Enrolled;
 use crate::sealed::SealedKey;
-use crate::{CaCertificate, ClusterCa, NodeCertificate, NodeKey, NodeSubject, PkiError, RingKey};
+use crate::{
+    Bundle, CaCertificate, ClusterCa, Endorsement, NodeCertificate, NodeKey, NodeSubject, PkiError,
+    RingKey,
+};
 use jiff::Timestamp;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
@@ -23,6 +30,11 @@ use std::path::{Path, PathBuf};
 
 const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca.key.sealed";
+/// A CA that is to follow, and its key.
+const NEXT_CA: &str = "next-ca.pem";
+const NEXT_KEY: &str = "next-ca.key.sealed";
+/// What the CA before said of the one here.
+const ENDORSEMENT: &str = "ca.endorsement";
 const NODE: &str = "node.pem";
 const NODE_KEY: &str = "node.key";
 /// Prefix of files that are being written.
@@ -38,8 +50,8 @@ pub struct Store {
 /// its key and CA; without it a node serves nothing.
 #[derive(Debug)]
 pub struct Credentials {
-    /// The cluster's CA.
-    pub ca: CaCertificate,
+    /// The cluster's CA, and the others that it trusts.
+    pub bundle: Bundle,
     /// This node's certificate.
     pub certificate: NodeCertificate,
     /// Its key.
@@ -79,12 +91,27 @@ impl Store {
         Ok(Self { dir })
     }
 
-    /// The CA certificate, if this node belongs to a cluster.
+    /// The certificate of the CA that signs, if this node belongs to a cluster.
     ///
     /// # Errors
     /// [`PkiError::File`], or [`PkiError::Content`] when it is not one.
     pub fn ca(&self) -> Result<Option<CaCertificate>, PkiError> {
-        self.read(CA, CaCertificate::from_pem)
+        Ok(self.bundle()?.map(|bundle| bundle.first().clone()))
+    }
+
+    /// All the CAs that this node trusts.
+    ///
+    /// # Errors
+    /// As [`Store::ca`].
+    pub fn bundle(&self) -> Result<Option<Bundle>, PkiError> {
+        self.read(CA, Bundle::from_pem)
+    }
+
+    fn write_bundle(&self, bundle: &Bundle) -> Result<(), PkiError> {
+        if self.bundle()?.as_ref() == Some(bundle) {
+            return Ok(());
+        }
+        self.write(CA, bundle.to_pem().as_bytes(), 0o644)
     }
 
     /// This node's key, made on first use and on disk before it is returned.
@@ -107,16 +134,13 @@ impl Store {
     /// # Errors
     /// [`PkiError::File`] or [`PkiError::Content`].
     pub fn credentials(&self) -> Result<Option<Credentials>, PkiError> {
-        let Some(ca) = self.ca()? else { return Ok(None) };
+        let Some(bundle) = self.bundle()? else { return Ok(None) };
         let Some(certificate) = self.read(NODE, NodeCertificate::from_pem)? else {
             return Ok(None);
         };
         let Some(key) = self.read(NODE_KEY, NodeKey::from_pem)? else { return Ok(None) };
-        // Whether it belongs here, not whether it still holds: so at a moment
-        // inside its life.
-        let within = certificate.renewal();
-        let fits = certificate.matches(&key) && certificate.verify(&ca, within).is_ok();
-        Ok(fits.then_some(Credentials { ca, certificate, key }))
+        let fits = certificate.matches(&key) && bundle.issuer_of(&certificate).is_some();
+        Ok(fits.then_some(Credentials { bundle, certificate, key }))
     }
 
     /// What is here, for the planner. A seal that does not open is no key: it
@@ -168,7 +192,7 @@ impl Store {
         Ok(ca.certificate().clone())
     }
 
-    /// Keeps an issued certificate and its CA.
+    /// Keeps an issued certificate and its CA, unless that is trusted already.
     ///
     /// # Errors
     /// [`PkiError::Mismatch`] or [`PkiError::Untrusted`] when it does not fit
@@ -179,14 +203,179 @@ impl Store {
         certificate: &NodeCertificate,
         now: Timestamp,
     ) -> Result<(), PkiError> {
+        self.must_fit(ca, certificate, now)?;
+        if !self.bundle()?.is_some_and(|own| own.contains(ca)) {
+            self.write_bundle(&Bundle::of(ca.clone()))?;
+        }
+        self.write(NODE, certificate.to_pem().as_bytes(), 0o644)
+    }
+
+    fn must_fit(
+        &self,
+        ca: &CaCertificate,
+        certificate: &NodeCertificate,
+        now: Timestamp,
+    ) -> Result<(), PkiError> {
         if !certificate.matches(&self.node_key()?) {
             return Err(PkiError::Mismatch("the certificate is not for this node's key".into()));
         }
-        certificate.verify(ca, now)?;
-        if self.ca()?.as_ref() != Some(ca) {
-            self.write(CA, ca.to_pem().as_bytes(), 0o644)?;
+        certificate.verify(ca, now)
+    }
+
+    /// Keeps what an enrolment brought. A node that belongs to that cluster already takes
+    /// another CA of it only if the one that it trusts vouches for that: the ring's key
+    /// alone changes nobody's trust.
+    ///
+    /// # Errors
+    /// As [`Store::install`]; nothing is written then.
+    pub fn enrol(&self, enrolled: &Enrolled, now: Timestamp) -> Result<(), PkiError> {
+        let Enrolled { bundle, endorsement, certificate } = enrolled;
+        let ca = bundle.first();
+        self.must_fit(ca, certificate, now)?;
+        let own = self.bundle()?.filter(|own| own.first().cluster() == ca.cluster());
+        if let Some(own) = own.filter(|own| !own.contains(ca)) {
+            vouched_for(ca, &own, endorsement.as_ref())?;
         }
+        if let Some(endorsement) = endorsement {
+            self.write(ENDORSEMENT, endorsement.encode().as_bytes(), 0o644)?;
+        }
+        self.write_bundle(bundle)?;
         self.write(NODE, certificate.to_pem().as_bytes(), 0o644)
+    }
+
+    /// Trusts the CA that is to follow besides, if one that is trusted vouches for it.
+    ///
+    /// # Errors
+    /// [`PkiError::Mismatch`] when none does, or this node belongs to no cluster.
+    pub fn trust(&self, ca: &CaCertificate, endorsement: &Endorsement) -> Result<(), PkiError> {
+        let own = self.must_belong()?;
+        if own.contains(ca) {
+            return Ok(());
+        }
+        vouched_for(ca, &own, Some(endorsement))?;
+        self.write(ENDORSEMENT, endorsement.encode().as_bytes(), 0o644)?;
+        let also = own.also().iter().cloned().chain([ca.clone()]);
+        self.write_bundle(&Bundle::with(own.first().clone(), also)?)
+    }
+
+    /// Lets that CA sign, which is trusted already.
+    ///
+    /// # Errors
+    /// [`PkiError::Mismatch`] when it is not.
+    pub fn sign_by(&self, fingerprint: &str) -> Result<(), PkiError> {
+        let own = self.must_belong()?;
+        let first = find(&own, fingerprint)?.clone();
+        self.write_bundle(&Bundle::with(first, own.iter().cloned())?)
+    }
+
+    /// Trusts no other CA than that one, which signs already.
+    ///
+    /// # Errors
+    /// [`PkiError::Mismatch`] when it does not.
+    pub fn trust_only(&self, fingerprint: &str) -> Result<(), PkiError> {
+        let own = self.must_belong()?;
+        let ca = find(&own, fingerprint)?.clone();
+        if own.first() != &ca {
+            return Err(PkiError::Mismatch("another CA signs here".into()));
+        }
+        self.settle_seal()?;
+        if self.seal_of(&ca)?.is_none() {
+            self.remove(CA_KEY)?;
+        }
+        self.write_bundle(&Bundle::of(ca))?;
+        self.remove(NEXT_KEY)?;
+        self.remove(NEXT_CA)
+    }
+
+    /// What the CA before said of the one that was trusted last.
+    ///
+    /// # Errors
+    /// [`PkiError::File`] or [`PkiError::Content`].
+    pub fn endorsement(&self) -> Result<Option<Endorsement>, PkiError> {
+        self.read(ENDORSEMENT, |text| {
+            let text = std::str::from_utf8(text);
+            Endorsement::decode(text.map_err(|e| PkiError::malformed("an endorsement", e))?)
+        })
+    }
+
+    fn must_belong(&self) -> Result<Bundle, PkiError> {
+        let own = self.bundle()?;
+        own.ok_or_else(|| PkiError::Mismatch("this node belongs to no cluster".into()))
+    }
+
+    /// Moves the key of the CA that signs to where such a key is looked for first.
+    fn settle_seal(&self) -> Result<(), PkiError> {
+        let Some(ca) = self.ca()? else { return Ok(()) };
+        if self.seal_of(&ca)? != Some(NEXT_KEY) {
+            return Ok(());
+        }
+        let path = self.dir.join(CA_KEY);
+        std::fs::rename(self.dir.join(NEXT_KEY), &path)
+            .and_then(|()| File::open(&self.dir)?.sync_all())
+            .map_err(|source| PkiError::File { path, source })
+    }
+
+    /// In which of the two files the key of this CA is sealed.
+    fn seal_of(&self, ca: &CaCertificate) -> Result<Option<&'static str>, PkiError> {
+        for name in [CA_KEY, NEXT_KEY] {
+            if self.read(name, parse_seal)?.is_some_and(|seal| seal.is_of(ca)) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// This CA with its key; `None` when the key is not here.
+    fn authority_of(
+        &self,
+        ca: CaCertificate,
+        ring_key: &RingKey,
+    ) -> Result<Option<ClusterCa>, PkiError> {
+        // A seal of a cluster that this node has left is none.
+        let Some(name) = self.seal_of(&ca)? else { return Ok(None) };
+        let Some(seal) = self.read(name, parse_seal)? else { return Ok(None) };
+        seal.open(ca, ring_key).map(Some).map_err(|e| self.content(name, e))
+    }
+
+    /// The CA that is to follow, with its key, if that is here: it was minted here, or
+    /// fetched, and does not sign yet.
+    ///
+    /// # Errors
+    /// [`PkiError::Content`] when the seal does not open.
+    pub fn next_authority(&self, ring_key: &RingKey) -> Result<Option<ClusterCa>, PkiError> {
+        let Some(next) = self.read(NEXT_CA, CaCertificate::from_pem)? else { return Ok(None) };
+        let own = self.bundle()?;
+        if own.is_none_or(|own| own.first() == &next || own.first().cluster() != next.cluster()) {
+            return Ok(None);
+        }
+        self.authority_of(next, ring_key)
+    }
+
+    /// Keeps the key of a CA that is to follow.
+    ///
+    /// # Errors
+    /// [`PkiError::File`], [`PkiError::Crypto`].
+    pub fn keep_next(&self, ca: &ClusterCa, ring_key: &RingKey) -> Result<(), PkiError> {
+        self.settle_seal()?;
+        self.seal(NEXT_KEY, ca, ring_key)?;
+        self.write(NEXT_CA, ca.certificate().to_pem().as_bytes(), 0o644)
+    }
+
+    fn seal(&self, name: &str, ca: &ClusterCa, ring_key: &RingKey) -> Result<(), PkiError> {
+        let seal = SealedKey::seal(ca, ring_key)?;
+        let json =
+            serde_json::to_vec(&seal).map_err(|e| PkiError::malformed("a sealed CA key", e))?;
+        self.write(name, &json, 0o600)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), PkiError> {
+        let path = self.dir.join(name);
+        let gone = match std::fs::remove_file(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        gone.and_then(|()| File::open(&self.dir)?.sync_all())
+            .map_err(|source| PkiError::File { path, source })
     }
 
     /// The CA with its key; `None` when this node does not hold the key.
@@ -194,13 +383,8 @@ impl Store {
     /// # Errors
     /// [`PkiError::Content`] when the seal does not open.
     pub fn authority(&self, ring_key: &RingKey) -> Result<Option<ClusterCa>, PkiError> {
-        let Some(certificate) = self.ca()? else { return Ok(None) };
-        let Some(seal) = self.read(CA_KEY, parse_seal)? else { return Ok(None) };
-        if !seal.is_of(&certificate) {
-            // Of a cluster that this node has left.
-            return Ok(None);
-        }
-        seal.open(certificate, ring_key).map(Some).map_err(|e| self.content(CA_KEY, e))
+        let Some(ca) = self.ca()? else { return Ok(None) };
+        self.authority_of(ca, ring_key)
     }
 
     /// Seals and keeps the CA's key. The founder does so before it keeps the
@@ -215,10 +399,9 @@ impl Store {
                 ca.certificate()
             )));
         }
-        let seal = SealedKey::seal(ca, ring_key)?;
-        let json =
-            serde_json::to_vec(&seal).map_err(|e| PkiError::malformed("a sealed CA key", e))?;
-        self.write(CA_KEY, &json, 0o600)
+        // Where it is already, so that no key is in two places.
+        let name = self.seal_of(ca.certificate())?.unwrap_or(CA_KEY);
+        self.seal(name, ca, ring_key)
     }
 
     /// Gives up the CA's key.
@@ -226,13 +409,9 @@ impl Store {
     /// # Errors
     /// [`PkiError::File`].
     pub fn drop_authority(&self) -> Result<(), PkiError> {
-        let path = self.dir.join(CA_KEY);
-        let gone = match std::fs::remove_file(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        gone.and_then(|()| File::open(&self.dir)?.sync_all())
-            .map_err(|source| PkiError::File { path, source })
+        self.remove(CA_KEY)?;
+        self.remove(NEXT_KEY)?;
+        self.remove(NEXT_CA)
     }
 
     fn content(&self, name: &str, problem: PkiError) -> PkiError {
@@ -257,6 +436,21 @@ impl Store {
         write_whole(&self.dir, &path, content, mode)
             .map_err(|source| PkiError::File { path, source })
     }
+}
+
+fn find<'a>(own: &'a Bundle, fingerprint: &str) -> Result<&'a CaCertificate, PkiError> {
+    let found = own.iter().find(|ca| ca.fingerprint().starts_with(fingerprint));
+    found.ok_or_else(|| PkiError::Mismatch(format!("no CA {fingerprint} is trusted here")))
+}
+
+fn vouched_for(
+    ca: &CaCertificate,
+    own: &Bundle,
+    endorsement: Option<&Endorsement>,
+) -> Result<(), PkiError> {
+    let unknown = || PkiError::Mismatch("nobody vouches for another CA of this cluster".into());
+    let said = endorsement.ok_or_else(unknown)?;
+    if own.iter().any(|by| said.check(ca, by).is_ok()) { Ok(()) } else { Err(unknown()) }
 }
 
 fn write_whole(dir: &Path, path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {

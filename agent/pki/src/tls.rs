@@ -1,11 +1,11 @@
-//! rustls configurations of the cluster port: TLS 1.3 only, one CA, no
+//! rustls configurations of the cluster port: TLS 1.3 only, the cluster's CAs, no
 //! resumption (calls are rare, and a resumed session would outlive the
 //! certificate that it was opened with).
 //!
 //! | who | server certificate | client certificate |
 //! |---|---|---|
 //! | a member that serves ([`server`]) | its own | asked for; without one a caller may only enrol |
-//! | a member that calls ([`client`]) | must chain to the CA and name the called node | its own |
+//! | a member that calls ([`client`]) | must chain to a CA of the cluster and name the called node | its own |
 //! | a newcomer ([`enrolment_client`]) | any, checked by the enrolment's proof | none |
 //! | a box that serves people ([`people_server`]) | one of this moment, which says nothing | a person's, of the site's people CA, not revoked |
 //! | a person ([`person_client`]) | any, checked by the [introduction](crate::people::IntroductionKey) | its own |
@@ -42,7 +42,7 @@ fn failed(whose: &str) -> impl FnOnce(rustls::Error) -> PkiError {
 /// # Errors
 /// [`PkiError`] when the credentials do not fit each other.
 pub fn server(credentials: &Credentials) -> Result<ServerConfig, PkiError> {
-    let roots = Arc::new(credentials.ca.roots()?);
+    let roots = Arc::new(credentials.bundle.roots()?);
     let callers = WebPkiClientVerifier::builder_with_provider(roots, provider())
         .allow_unauthenticated()
         .build()
@@ -67,7 +67,7 @@ pub fn client(credentials: &Credentials) -> Result<ClientConfig, PkiError> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(failed("this node"))?
-        .with_root_certificates(credentials.ca.roots()?)
+        .with_root_certificates(credentials.bundle.roots()?)
         .with_client_auth_cert(
             vec![credentials.certificate.der().clone()],
             credentials.key.to_rustls(),

@@ -23,6 +23,7 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     let closed = c.o.storage.is_some() && !c.certified();
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
     must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
+    must(tags.cas == own.and(c.o.pki.cas.clone()), "the CAs that it trusts are others")?;
     must(
         (tags.hand == Some(Hand::Over)) == (c.o.goes_down && own.is_some()),
         "how it goes on is not so",
@@ -64,6 +65,10 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::TakeRingKey { .. }
         | Step::UseRingKey { .. }
         | Step::DropRingKeys { .. }
+        | Step::TrustCa { .. }
+        | Step::FetchNextCaKey { .. }
+        | Step::SignByCa { .. }
+        | Step::TrustOnlyCa { .. }
         | Step::DropCaKey { .. } => ring(),
         Step::ProbePeer { .. } => ring().and(storage()),
         Step::Record { .. } => ring().and(swarm()),

@@ -150,10 +150,15 @@ impl Simulation {
             }
             Step::Found => self.found(node, false),
             Step::Enrol { cluster, via } => self.enrol(node, cluster, via, false),
-            Step::RenewCertificate { .. } => Ok(()),
+            Step::RenewCertificate { via } => self.renew(node, via),
+            Step::TrustCa { ca } => self.trust_ca(node, ca),
+            Step::FetchNextCaKey { ca, via } => self.fetch_next(node, ca, via),
+            Step::SignByCa { ca } => self.sign_by(node, ca),
+            Step::TrustOnlyCa { ca } => self.trust_only(node, ca),
             Step::FetchCaKey { via } => {
                 let ca = self.nodes[node].disk.ca.clone();
-                let held = |n: usize| ca.is_some() && self.nodes[n].disk.ca_key == ca;
+                let same = |n: usize| self.signs_by(n) == self.signs_by(node);
+                let held = |n: usize| ca.is_some() && self.nodes[n].disk.ca_key == ca && same(n);
                 self.answers(node, via).find(|n| held(*n)).ok_or("nobody gives the key")?;
                 self.nodes[node].disk.ca_key = ca;
                 self.nodes[node].disk.keys.seal();
@@ -353,7 +358,8 @@ impl Simulation {
             disk.membership.as_ref().is_some_and(|m| m.cluster == *cluster)
                 && disk.ca_key.as_ref() == Some(cluster)
         };
-        self.answers(node, via).find(|n| signs(*n)).ok_or("nobody signs")?;
+        let by = self.within(node, via).find(|n| signs(*n)).ok_or("nobody signs")?;
+        self.enrolled(node, by, cluster)?;
         let disk = &mut self.nodes[node].disk;
         if disk.ca_key.as_ref() != Some(cluster) {
             disk.ca_key = None;
@@ -368,8 +374,14 @@ impl Simulation {
         Ok(())
     }
 
-    /// Nodes at these addresses whose agent runs and can be reached.
+    /// Nodes at these addresses whose agent runs and can be reached, and that take this
+    /// node's certificate as it takes theirs.
     pub(super) fn answers(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
+        self.within(node, via).filter(move |n| self.verify(node, *n))
+    }
+
+    /// Nodes at these addresses whose agent runs and can be reached.
+    fn within(&self, node: usize, via: &[IpAddr]) -> impl Iterator<Item = usize> {
         let at = |a: &IpAddr| self.nodes.iter().position(|n| n.born.address == *a);
         let up = move |n: &usize| self.nodes[*n].run.is_some() && self.reach(node, *n);
         via.iter().filter_map(at).filter(up)
@@ -563,12 +575,16 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::StrikeOff { .. }
         | Step::UseRingKey { .. }
         | Step::DropRingKeys { .. }
+        | Step::TrustCa { .. }
+        | Step::SignByCa { .. }
+        | Step::TrustOnlyCa { .. }
         | Step::Yield { .. }
         | Step::StandFast
         | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
         Step::FetchCaKey { .. }
+        | Step::FetchNextCaKey { .. }
         | Step::TakeRingKey { .. }
         | Step::SetSwarmRole { .. }
         | Step::SetLeaving { .. }

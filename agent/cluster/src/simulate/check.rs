@@ -235,6 +235,7 @@ impl Simulation {
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
         self.check_keys()?;
+        self.check_cas()?;
         if self.settings.clears {
             self.check_cleared()?;
         }

@@ -34,6 +34,8 @@ pub enum Fault {
     EveryBoxHasTheKey,
     /// Nobody gives the ring's new key to a box that was away.
     NoKeyForWhoWasAway,
+    /// Every box is said to trust the cluster's new CA, whatever it trusts.
+    EveryBoxTrustsTheCa,
     /// Nobody tells a box with the old site that the ring's key was replaced.
     OldSiteGoesUnsaid,
     /// The volume is said to be empty, whatever is in it.
@@ -65,10 +67,14 @@ impl Simulation {
             return Err("the record is another one by now");
         }
         let moves = raft.intent.ring != intent.ring;
+        let succeeds = raft.intent.ca != intent.ca;
         raft.intent = intent.clone();
         raft.index += 1;
         if moves {
             self.keys_may_go_on(node);
+        }
+        if succeeds {
+            self.cas_may_go_on(node);
         }
         Ok(())
     }

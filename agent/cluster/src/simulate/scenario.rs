@@ -69,6 +69,10 @@ pub enum Scenario {
     /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
     /// and power is cut. A fresh box comes at last, with the new site, and one with the old.
     RingKey,
+    /// All are ready, then a person has the cluster's CA replaced, twice in some runs. Some
+    /// are away meanwhile, for a moment or until it is over; the leader dies; steps fail
+    /// and power is cut. A fresh box comes in the middle, or at last.
+    Ca,
     /// Two groups or three, each of which founds a cluster apart from the others; then
     /// they meet. Data is in none of them, in one or in several, or comes in late; power is
     /// cut, or the cable once more; a person settles what nobody else may.
@@ -113,6 +117,7 @@ impl Scenario {
         ("witness-taken-out", Self::WitnessTakenOut),
         ("witness-grows", Self::WitnessGrows),
         ("ring-key", Self::RingKey),
+        ("ca", Self::Ca),
         ("meet", Self::Meet),
         ("hand-over", Self::HandOver),
         ("late-cables", Self::LateCables),
@@ -283,9 +288,9 @@ impl Scenario {
                     ..calm
                 }
             }
-            // Besides, the fresh box, and one with the old site.
-            Self::RingKey => Settings {
-                nodes: nodes + 2,
+            // Besides, the fresh box, and for the ring's key one with the old site.
+            Self::RingKey | Self::Ca => Settings {
+                nodes: nodes + 1 + usize::from(self == Self::RingKey),
                 loss: 50,
                 failures: 50,
                 cuts: 40,
@@ -351,6 +356,7 @@ impl Scenario {
             Self::Revoked => return super::revocation::script(sim, nodes, dice),
             Self::Grows | Self::WitnessGrows => return grows(sim, nodes, dice),
             Self::RingKey => return super::rotation::replaced(sim, nodes, dice),
+            Self::Ca => return super::succession::replaced(sim, nodes, dice),
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::HandOver => return super::pair::hand_over(sim, nodes, dice),

@@ -1,7 +1,7 @@
 //! What the world consists of: disks that outlast a power cut, memory that
 //! does not, and what the nodes have in common.
 
-use super::{Event, Random, Simulation, pair, rotation, sets};
+use super::{Event, Random, Simulation, pair, rotation, sets, succession};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
     SwarmRole, Tags, Yielding,
@@ -40,6 +40,8 @@ pub(super) struct Disk {
     pub(super) out: bool,
     /// Its ring keys.
     pub(super) keys: rotation::Keys,
+    /// The CAs that it trusts.
+    pub(super) cas: succession::Authorities,
     /// Its cluster dissolves, and whether that would outlast a power cut.
     pub(super) yields: Option<Yielding>,
     pub(super) noted: bool,

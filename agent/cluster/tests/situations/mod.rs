@@ -37,6 +37,7 @@ pub fn cluster() -> ClusterId {
 pub fn member(n: u8) -> RingMember {
     RingMember {
         keys: None,
+        cas: None,
         id: Some(id(n)),
         name: name(n),
         address: address(n),

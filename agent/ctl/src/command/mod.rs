@@ -17,6 +17,7 @@ pub(crate) mod pki;
 pub(crate) mod power;
 pub(crate) mod reset;
 pub(crate) mod ring;
+mod rotation;
 pub(crate) mod status;
 pub(crate) mod support;
 pub(crate) mod wait;

@@ -1,20 +1,23 @@
 //! `ashlarctl pki`.
 
-use super::facts::{Facts, show};
+use super::facts::{Facts, line, show};
+use super::rotation::Rotate;
 use crate::style::{bad, faint, good, heading, plain, waiting};
-use anyhow::Result;
-use ashlar_api::{CertificateView, Client, MemberCertificate, PkiStatus};
+use crate::{NOT_READY, ask};
+use anyhow::{Result, bail};
+use ashlar_api::{CertificateView, Client, MemberCertificate, PkiAnswer, PkiStatus, RotationStage};
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-/// Show the cluster's CA, who holds its key, and whose certificate ends when
+/// Show the cluster's CA and whose certificate ends when, or replace the CA
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
 
-/// What of the PKI.
+/// What is asked of the PKI.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// The CA and its life, who holds its key, this box's certificate and the others'
@@ -25,11 +28,117 @@ Examples:
   ashlarctl pki status
   ashlarctl pki status --json | jq -r .own.not_after")]
     Status(Facts),
+    /// Replace the cluster's CA, and with it the certificate of every box
+    ///
+    /// Says first what would change. The new CA is minted on a box that holds the key of
+    /// the one of now, which vouches for it. All that are on trust both, then get
+    /// certificates of the new one, one after another, then trust no other. One that is
+    /// off takes it when it is back, while it has its place in the cluster. No connection
+    /// is dropped meanwhile, and a power cut only makes it go on.
+    #[command(after_help = "\
+Examples:
+  ashlarctl pki rotate --dry-run    what would change
+  ashlarctl pki rotate --yes && ashlarctl pki status
+  ashlarctl --site shop pki rotate  the same from a workstation, with a pass")]
+    Rotate(Rotate),
 }
 
+/// How often is asked how far it is: every box is called for its certificate each time.
+const PAUSE: Duration = Duration::from_secs(2);
+
 pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
-    let Verb::Status(options) = &args.verb;
-    show(&client.pki().await?, options.json, words)
+    match &args.verb {
+        Verb::Status(options) => show(&client.pki().await?, options.json, words),
+        Verb::Rotate(options) => rotate(client, options).await,
+    }
+}
+
+async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
+    let mut answer = asked(client, true).await?;
+    if !options.json {
+        for line in &answer.target.lines {
+            println!("  - {}", plain(line));
+        }
+    }
+    if answer.target.refused.is_none() && !options.dry_run {
+        if !options.yes && ask::line("Type `rotate` to go on", "--yes")? != "rotate" {
+            bail!("that is another word: nothing is done");
+        }
+        answer = asked(client, false).await?;
+    }
+    if let Some(why) = answer.target.refused.as_ref().filter(|_| !options.json) {
+        bail!("refused, and nothing is done: {why}");
+    }
+    let over = !answer.decided || options.no_wait || follow(client, options).await?;
+    if options.json {
+        print!("{}", line(&answer)?);
+    }
+    Ok(match (&answer.target.refused, over) {
+        (Some(_), _) => ExitCode::FAILURE,
+        (None, true) => ExitCode::SUCCESS,
+        (None, false) => ExitCode::from(NOT_READY),
+    })
+}
+
+async fn asked(client: &Client, dry_run: bool) -> Result<PkiAnswer> {
+    ask::whoever_leads(async || client.rotate_ca(dry_run).await).await
+}
+
+/// Says how far it is, whenever that changes; and at last whether it is over.
+async fn follow(client: &Client, options: &Rotate) -> Result<bool> {
+    let until = Instant::now() + Duration::from_secs(options.timeout);
+    let mut said = String::new();
+    let last = loop {
+        // A leader may just have changed.
+        if let Ok(pki) = client.pki().await {
+            let now = stand(&pki);
+            if now != said {
+                eprintln!("… {now}");
+                said = now;
+            }
+            if is_over(&pki) {
+                break pki;
+            }
+        }
+        if Instant::now() >= until {
+            eprintln!("it goes on by itself; `ashlarctl pki status` says how far it is");
+            return Ok(false);
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    if !options.json {
+        for one in last.boxes.iter().filter(|one| !one.alive) {
+            let lacks = one.lacks.as_deref().unwrap_or("is away");
+            println!("  - {} {}", plain(&one.name), plain(lacks));
+        }
+        println!("The cluster has a new CA, and no certificate of the one before opens anything.");
+    }
+    Ok(true)
+}
+
+/// Whether every box that is on has followed to the end.
+fn is_over(pki: &PkiStatus) -> bool {
+    pki.succession.as_ref().is_some_and(|succession| succession.stage == RotationStage::Only)
+        && pki.boxes.iter().all(|one| !one.alive || one.lacks.is_none())
+}
+
+const fn stage(stage: RotationStage) -> &'static str {
+    match stage {
+        RotationStage::Spread => "every box trusts it, the one before signs",
+        RotationStage::Use => "every box gets a certificate of it, the one before is still trusted",
+        RotationStage::Only => "in use, and no other",
+    }
+}
+
+/// Where it stands, in one line.
+fn stand(pki: &PkiStatus) -> String {
+    let Some(succession) = &pki.succession else {
+        return "this box has not heard of it yet".into();
+    };
+    let behind = pki.boxes.iter().filter(|one| one.alive && one.lacks.is_some());
+    let behind: Vec<_> = behind.map(|one| plain(&one.name)).collect();
+    let words = stage(succession.stage);
+    if behind.is_empty() { words.into() } else { format!("{words}: {}", behind.join(", ")) }
 }
 
 fn words(pki: &PkiStatus) -> String {
@@ -41,6 +150,15 @@ fn words(pki: &PkiStatus) -> String {
     for ca in &pki.authorities {
         row("CA", &plain(&ca.fingerprint));
         row("", &format!("from {} to {}", day(&ca.not_before), day(&ca.not_after)));
+    }
+    if let Some(succession) = &pki.succession {
+        let words = format!("replaced: {}, {}", plain(&succession.ca.0), stage(succession.stage));
+        row("", &words);
+        for one in &pki.boxes {
+            if let Some(lacks) = &one.lacks {
+                row("", &waiting(&format!("{} {}", plain(&one.name), plain(lacks))));
+            }
+        }
     }
     let here = pki.key_here.then_some("this box");
     let held = pki.members.iter().filter(|m| m.ca_key).map(|m| m.name.as_str());
@@ -72,10 +190,37 @@ fn life(certificate: &CertificateView) -> String {
     let CertificateView { not_after, renewal, renewal_due, .. } = certificate;
     let renewal = format!("renewed from {} on", day(renewal));
     let renewal = if *renewal_due { waiting(&renewal) } else { good(&renewal) };
-    format!("until {}, {renewal}", day(not_after))
+    format!("until {}, {renewal}{}", day(not_after), left(not_after, jiff::Timestamp::now()))
+}
+
+/// For how long it holds still, as far as this machine's clock is right.
+fn left(not_after: &str, now: jiff::Timestamp) -> String {
+    let Ok(end) = not_after.parse::<jiff::Timestamp>() else { return String::new() };
+    if end < now {
+        return format!(", {}", bad("it has ended"));
+    }
+    match (end.as_second() - now.as_second()) / 86_400 {
+        1 => ", 1 day left".into(),
+        days => format!(", {days} days left"),
+    }
 }
 
 /// The day of a time, which is as exact as a person needs it.
 fn day(time: &str) -> String {
     plain(time.split('T').next().unwrap_or(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_certificate_is_told_in_whole_days() {
+        let now = "2026-11-26T12:00:00Z".parse().unwrap();
+        assert_eq!(left("2026-12-01T10:00:00Z", now), ", 4 days left");
+        assert_eq!(left("2026-11-27T12:00:00Z", now), ", 1 day left");
+        assert_eq!(left("2026-11-26T13:00:00Z", now), ", 0 days left");
+        assert!(left("2026-11-26T11:00:00Z", now).contains("ended"));
+        assert_eq!(left("some day", now), "");
+    }
 }

@@ -1,6 +1,7 @@
 //! `ashlarctl ring`.
 
 use super::facts;
+use super::rotation::Rotate;
 use crate::style::plain;
 use crate::{NOT_READY, ask};
 use anyhow::{Context, Result, bail};
@@ -51,26 +52,6 @@ Examples:
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
-}
-
-/// `ashlarctl ring rotate`.
-#[derive(Debug, clap::Args)]
-struct Rotate {
-    /// Do not ask.
-    #[arg(long, short)]
-    yes: bool,
-    /// Say what would change, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not wait until it is over.
-    #[arg(long)]
-    no_wait: bool,
-    /// Wait no longer than so many seconds; it goes on by itself.
-    #[arg(long, short, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u64,
-    /// One JSON object, and nothing else; needs --yes or --dry-run.
-    #[arg(long)]
-    json: bool,
 }
 
 /// How often is asked how far it is.

@@ -1,6 +1,6 @@
 //! What somebody is asked before a box changes, and what is said afterwards.
 
-use super::{Agent, target};
+use super::{Agent, succession, target};
 use serde_json::{Value, json};
 
 #[test]
@@ -103,4 +103,27 @@ fn a_box_is_struck_off_only_by_its_name_where_its_copy_may_be_the_last() {
     let (code, text, _) = agent.ctl(&["node", "revoke", "ashlar-3", "--typed", "ashlar-3"]);
     assert_eq!(code, 0);
     assert!(text.contains("ashlar-3 is struck off.") && text.contains("ring's key"), "{text}");
+}
+
+#[test]
+fn pki_rotate_says_what_changes_and_waits_until_every_box_that_is_on_has_followed() {
+    let answer = |decided: bool| {
+        json!({ "target": { "lines": ["a new CA is minted"], "refused": null },
+            "decided": decided })
+    };
+    let stands = |stage: &str, lacks: Value| {
+        json!({ "cluster": "c0ffee", "authorities": [], "key_here": true, "own": null,
+            "members": [], "struck_off": 0, "succession": succession(stage),
+            "boxes": [{ "name": "ashlar-2", "alive": true, "cas": null, "lacks": lacks }] })
+    };
+    let last = stands("only", Value::Null);
+    let waits = stands("spread", json!("does not trust the new CA yet"));
+    let agent = Agent::saying([answer(false), answer(true), waits, last]);
+    let (code, text, err) = agent.ctl(&["pki", "rotate", "--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(text.contains("- a new CA is minted") && text.contains("has a new CA"), "{text}");
+    assert!(err.contains("ashlar-2"), "{err}");
+    let refused = json!({ "target": { "lines": [], "refused": "b is too old" }, "decided": false });
+    let (code, _, err) = Agent::saying([refused]).ctl(&["pki", "rotate", "--yes"]);
+    assert!(code != 0 && err.contains("nothing is done: b is too old"), "{err}");
 }

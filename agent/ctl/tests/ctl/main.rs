@@ -43,6 +43,7 @@ impl Agent {
                     "GET /v1/hardware ",
                     "GET /v1/support ",
                     "GET /v1/pki ",
+                    "POST /v1/pki ",
                     "GET /v1/ring ",
                     "POST /v1/ring ",
                     "POST /v1/merge ",
@@ -171,4 +172,9 @@ fn target(refused: Option<&str>, decided: bool) -> Value {
     let lines = ["its copy of clusterfs moves to ashlar-b"];
     let target = json!({ "lines": lines, "afterwards": "3 boxes", "refused": refused });
     json!({ "target": target, "decided": decided })
+}
+
+fn succession(stage: &str) -> Value {
+    json!({ "number": 1, "ca": "0011223344556677", "certificate": "PEM", "endorsement": "c2ln",
+        "stage": stage, "since": 5 })
 }

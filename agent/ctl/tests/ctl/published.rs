@@ -86,7 +86,12 @@ fn what_every_verb_prints_for_programs_is_as_published() {
         "authorities": [{"fingerprint": "ab12", "not_before": "2026-11-01T00:00:00Z",
                          "not_after": "2036-11-01T00:00:00Z"}],
         "members": [{"name": "b", "address": "10.83.0.2", "ca_key": true, "struck_off": false,
-                     "certificate": null, "unknown": "it does not answer"}]});
+                     "certificate": null, "unknown": "it does not answer"}],
+        "succession": {"number": 1, "ca": "0011223344556677", "certificate": "PEM",
+                       "endorsement": "c2ln", "stage": "only", "since": 5},
+        "boxes": [{"name": "b", "alive": true, "lacks": null,
+                   "cas": {"shows": "0011223344556677", "also": [], "next": null}}]});
+    let authority = json!({"target": {"lines": [], "refused": null}, "decided": false});
     let ring = json!({"target": {"lines": [], "refused": null}, "decided": false,
         "rotation": {"number": 1, "key": "00112233445566ff", "stage": "only", "since": 5},
         "boxes": [{"name": "a", "alive": true, "lacks": null,
@@ -96,7 +101,7 @@ fn what_every_verb_prints_for_programs_is_as_published() {
         "boxes": [], "begun": false});
     let bundle = bundle.to_str().unwrap();
     let (machine, ports) = (hardware.clone(), network.clone());
-    let asked: [(&str, &[&str], Value); 33] = [
+    let asked: [(&str, &[&str], Value); 34] = [
         ("status", &[], ready()),
         ("status", &[], joining()),
         ("status", &[], in_trouble()),
@@ -121,6 +126,7 @@ fn what_every_verb_prints_for_programs_is_as_published() {
         ("node revoke", &["a", "--dry-run"], target(None, false)),
         ("node rejoin", &[], rejoins),
         ("pki status", &[], pki),
+        ("pki rotate", &["--dry-run"], authority),
         ("ring status", &[], ring.clone()),
         ("ring rotate", &["--dry-run"], ring),
         ("cluster merge", &["--into", "decade", "--dry-run"], merging),

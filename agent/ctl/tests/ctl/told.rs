@@ -1,6 +1,6 @@
 //! What a box is asked for: reasons, history, journals, ports, hardware, certificates.
 
-use super::{Agent, ctl, in_trouble, ready};
+use super::{Agent, ctl, in_trouble, ready, succession};
 use serde_json::{Value, json};
 use std::io::Read;
 
@@ -222,6 +222,13 @@ fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
             member("ashlar-3", false, false, Value::Null, json!("it is not alive in the ring")),
             member("ashlar-4", false, true, Value::Null, json!("it lost its place")),
         ],
+        "succession": succession("use"),
+        "boxes": [
+            { "name": "ashlar-2", "alive": true, "cas": null,
+              "lacks": "has no certificate of the new CA yet" },
+            { "name": "ashlar-3", "alive": false, "cas": null,
+              "lacks": "is away: it takes the CA when it is back" },
+        ],
     });
     let agent = Agent::saying([told.clone()]);
     let (code, text, _) = agent.ctl(&["pki", "status"]);
@@ -233,6 +240,9 @@ fn pki_status_says_who_holds_the_ca_s_key_and_when_each_certificate_ends() {
         "until 2026-12-01, renewed from 2026-11-20 on",
         "ashlar-3  not known: it is not alive in the ring",
         "ashlar-4  struck off",
+        "replaced: 0011223344556677, every box gets a certificate of it",
+        "ashlar-2 has no certificate of the new CA yet",
+        "ashlar-3 is away",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }

@@ -101,6 +101,7 @@ mod tests {
         };
         let tags = Tags {
             keys: None,
+            cas: None,
             id: identity.id.clone(),
             cluster: None,
             storage_open: false,

@@ -65,6 +65,7 @@ impl From<Member> for RingMember {
             swarm: tags.as_ref().and_then(|t| t.swarm),
             witness: tags.as_ref().is_some_and(|t| t.witness),
             keys: tags.as_ref().and_then(|t| t.keys.clone()),
+            cas: tags.as_ref().and_then(|t| t.cas.clone()),
             keeps: tags.as_ref().and_then(|t| t.keeps),
             yields: tags.as_ref().and_then(|t| t.yields.clone()),
             hand: tags.as_ref().and_then(|t| t.hand),

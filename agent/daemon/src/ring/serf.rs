@@ -246,6 +246,7 @@ mod tests {
                 Configuration { identity: &identity, site: &site, interface: None, rpc: None };
             let tags = Tags {
                 keys: None,
+                cas: None,
                 id: identity.id.clone(),
                 cluster: None,
                 storage_open: false,

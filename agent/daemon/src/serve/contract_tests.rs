@@ -214,6 +214,7 @@ fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
         (route::REJOIN, json!({})),
         (route::RING, json!({"verb": "rotate", "dry_run": true})),
         (route::RING_SITE, json!({})),
+        (route::PKI, json!({"dry_run": true})),
         (route::MERGE, json!({"into": "c0ffee", "site": null, "partial": false, "dry_run": true})),
         (route::REVOKED, json!({})),
         (route::REVOKED, json!({"list": list})),

@@ -5,18 +5,19 @@ use super::cluster::ClusterApi;
 use super::local::refuse;
 use super::revoked::taken;
 use super::{merging, site_reset};
+use crate::trust::print;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
-    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SuccessorRequest,
+    SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
     ApiError, BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, Decision, MAX_REQUEST, NodeRequest,
-    Refusal, RevokedRequest, RingRequest, RingVerb, Secret, route,
+    PkiRequest, Refusal, RevokedRequest, RingRequest, RingVerb, Secret, route,
 };
 use ashlar_cluster::{
-    Caller, ClusterId, NodeId, NotServed, RingMember, may_be_served, may_enrol, may_have_ring_key,
-    may_hold_ca_key, may_pass_on,
+    Caller, ClusterId, NodeId, NotServed, RingMember, current_succession, may_be_served, may_enrol,
+    may_have_ring_key, may_hold_ca_key, may_pass_on,
 };
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
@@ -198,6 +199,8 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::ENROL_PROOF, post(proof))
         .route(route::CERTIFICATE, post(certificate))
         .route(route::CA_KEY, post(ca_key))
+        .route(route::CA_SUCCESSOR, post(successor))
+        .route(route::PKI, post(pki))
         .route(route::SWARM_JOIN, post(swarm_join))
         .route(route::SWARM_STANDING, post(swarm_standing))
         .route(route::PLACES, post(places))
@@ -225,10 +228,13 @@ async fn hello(State(session): Asked, body: Bytes) -> Answer {
     if !trust.signs() {
         return Err(no_key().into());
     }
-    let ca = trust.store().ca().map_err(internal)?.ok_or_else(no_key)?;
+    let store = trust.store();
+    let bundle = store.bundle().map_err(internal)?.ok_or_else(no_key)?;
+    let said = store.endorsement().map_err(internal)?;
     let key = trust.ring_key().map_err(internal)?;
     let (challenged, challenge) =
-        Member::challenge(&key, &session.channel, &ca, &hello).map_err(internal)?;
+        Member::challenge(&key, &session.channel, &bundle, said.as_ref(), &hello)
+            .map_err(internal)?;
     let mut slot = session.enrolment.lock().map_err(internal)?;
     if !matches!(*slot, Enrolment::Awaited) {
         return Err(bad("a session carries one hello").into());
@@ -273,11 +279,48 @@ async fn certificate(State(session): Asked, body: Bytes) -> Answer {
 
 async fn ca_key(State(session): Asked, body: Bytes) -> Answer {
     let subject = session.member(may_hold_ca_key)?;
-    let CaKeyRequest {} = json(&body)?;
-    let parts = |ca: &ClusterCa, _| Ok((ca.certificate().to_pem(), Secret::new(ca.key().to_vec())));
-    let (certificate, key) = session.sign(parts).await?;
+    let CaKeyRequest { next } = json(&body)?;
+    let parts = |ca: &ClusterCa| (ca.certificate().to_pem(), Secret::new(ca.key().to_vec()));
+    let (certificate, key) = match next {
+        None => session.sign(move |ca, _| Ok(parts(ca))).await?,
+        Some(next) => {
+            let here = session.api.trust.next_authority().map_err(internal)?;
+            let here = here.filter(|here| print(here.certificate()) == next);
+            parts(&here.ok_or_else(no_key)?)
+        }
+    };
     tracing::info!(peer = subject.name(), "{} takes the CA key", subject.name());
     Ok(Json(CaKeyAnswer { certificate, key }).into_response())
+}
+
+/// Inert until the record names it, which only who leads can have.
+async fn successor(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.passes_on(false)?;
+    let SuccessorRequest {} = json(&body)?;
+    let trust = session.api.trust.clone();
+    let told = current_succession(&session.api.decider.seen.borrow()).cloned();
+    if let Some(ca) = trust.under_way(told.as_ref()).map_err(internal)? {
+        let why = format!("the CA {} is on its way already, and its key is here", ca.0);
+        return Err(ApiError::new(Refusal::NotReady, why).hint("ashlarctl pki status").into());
+    }
+    let mint = tokio::task::spawn_blocking(move || trust.mint_successor());
+    let minted = mint.await.map_err(internal)?.map_err(internal)?.ok_or_else(no_key)?;
+    tracing::info!(
+        peer = subject.name(),
+        "a CA that is to follow is minted for {}",
+        subject.name()
+    );
+    Ok(Json(minted).into_response())
+}
+
+async fn pki(State(session): Asked, body: Bytes) -> Answer {
+    let request: PkiRequest = json(&body)?;
+    let subject = session.passes_on(request.dry_run)?;
+    let answer = session.api.decider.ca_here(request).await?;
+    if answer.decided {
+        tracing::info!(peer = subject.name(), "{} passes a decision on", subject.name());
+    }
+    Ok(Json(answer).into_response())
 }
 
 async fn swarm_join(State(session): Asked, body: Bytes) -> Answer {
@@ -314,6 +357,7 @@ async fn places(State(session): Asked, body: Bytes) -> Answer {
         leaving: leaving.filter(|(_, known)| known.remove).map(|(id, _)| id.0.clone()).collect(),
         by_record: record.is_some(),
         rotation: record.and_then(|intent| intent.ring.clone()),
+        succession: record.and_then(|intent| intent.ca.clone()),
     };
     Ok(Json(answer).into_response())
 }

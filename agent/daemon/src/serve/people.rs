@@ -45,6 +45,7 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::RING, Role::View),
     ("POST", route::RING, Role::Admin),
     ("POST", route::RING_SITE, Role::Admin),
+    ("POST", route::PKI, Role::Admin),
     ("POST", route::REVOKED, Role::Admin),
     ("POST", route::MERGE, Role::Admin),
 ];

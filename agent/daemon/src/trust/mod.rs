@@ -12,15 +12,20 @@ use crate::storage::copies;
 use anyhow::{Context, Result, anyhow, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SwarmJoinAnswer,
-    SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SuccessorRequest,
+    SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
     BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, ResetAnswer, RevokedAnswer, RevokedRequest,
     route,
 };
-use ashlar_cluster::{ClusterId, Identity, KeyPrint, NodeId, Pki, SwarmRole};
-use ashlar_pki::{CaCertificate, ClusterCa, NodeCertificate, NodeSubject, RingKey, Store};
+use ashlar_cluster::{
+    Cas, ClusterId, Identity, KeyPrint, NodeId, Pki, RotationStage, Succession, Successor,
+    SwarmRole,
+};
+use ashlar_pki::{
+    CaCertificate, ClusterCa, Endorsement, NodeCertificate, NodeSubject, RingKey, Store,
+};
 use ashlar_site::Site;
 use calls::{Caller, first_that};
 use jiff::Timestamp;
@@ -210,8 +215,21 @@ impl Trust {
             // One that cannot be read is missed where it is needed, and blinds nobody.
             next_key: ring_keys::next(&self.paths).ok().flatten().map(|key| ring_keys::print(&key)),
             told_rotation: None,
+            cas: self.cas()?,
+            signs_by: self.store.ca()?.as_ref().map(print),
+            told_succession: None,
             struck_off: self.struck_off()?,
         })
+    }
+
+    /// The CAs of this node, as it shows them to the others.
+    fn cas(&self) -> Result<Option<Cas>> {
+        let Some(credentials) = self.store.credentials()? else { return Ok(None) };
+        let issuer = credentials.bundle.issuer_of(&credentials.certificate);
+        let Some(shows) = issuer.map(print) else { return Ok(None) };
+        let also = credentials.bundle.iter().map(print).filter(|ca| *ca != shows).collect();
+        let next = self.site.next_authority(&self.store).ok().flatten();
+        Ok(Some(Cas { shows, also, next: next.map(|next| print(next.certificate())) }))
     }
 
     /// Founds a cluster, or goes on with a founding that lost power: the id of
@@ -261,7 +279,7 @@ impl Trust {
     pub(crate) async fn enrol(&self, cluster: &ClusterId, via: &[IpAddr]) -> Result<()> {
         let enrolled =
             first_that(via, async |address| calls::enrol(self, cluster, address).await).await?;
-        self.store.install(&enrolled.ca, &enrolled.certificate, Timestamp::now())?;
+        self.store.enrol(&enrolled, Timestamp::now())?;
         Ok(())
     }
 
@@ -278,8 +296,13 @@ impl Trust {
         }
         let caller = self.caller()?;
         let ca = self.store.ca()?.context("this node has no CA certificate")?;
-        let certificate =
-            first_that(via, async |address| self.certificate_from(&caller, address).await).await?;
+        let certificate = first_that(via, async |address| {
+            let certificate = self.certificate_from(&caller, address).await?;
+            // Another member may sign by the CA that this one goes by.
+            certificate.verify(&ca, Timestamp::now())?;
+            Ok(certificate)
+        })
+        .await?;
         self.store.install(&ca, &certificate, Timestamp::now())?;
         Ok(())
     }
@@ -313,12 +336,97 @@ impl Trust {
     pub(crate) async fn fetch_ca_key(&self, via: &[IpAddr]) -> Result<()> {
         let caller = self.caller()?;
         let answer: CaKeyAnswer = first_that(via, async |address| {
-            caller.post(address, route::CA_KEY, &CaKeyRequest {}).await
+            caller.post(address, route::CA_KEY, &CaKeyRequest::default()).await
         })
         .await?;
         let certificate = CaCertificate::from_pem(answer.certificate.as_bytes())?;
         let ca = ClusterCa::from_parts(certificate, answer.key.expose())?;
         self.store.keep_authority(&ca, &*self.ring_key()?)?;
+        Ok(())
+    }
+
+    /// Fetches the key of the CA that is to follow, and seals it.
+    pub(crate) async fn fetch_next_ca_key(&self, ca: &KeyPrint, via: &[IpAddr]) -> Result<()> {
+        let caller = self.caller()?;
+        let request = CaKeyRequest { next: Some(ca.clone()) };
+        let next = first_that(via, async |address| {
+            let answer: CaKeyAnswer = caller.post(address, route::CA_KEY, &request).await?;
+            let certificate = CaCertificate::from_pem(answer.certificate.as_bytes())?;
+            if print(&certificate) != *ca {
+                bail!("it gives the key of another CA than it was asked for");
+            }
+            Ok(ClusterCa::from_parts(certificate, answer.key.expose())?)
+        })
+        .await?;
+        self.store.keep_next(&next, &*self.ring_key()?)?;
+        Ok(())
+    }
+
+    /// The CA that is to follow, with its key, if it is here.
+    pub(crate) fn next_authority(&self) -> Result<Option<ClusterCa>> {
+        self.site.next_authority(&self.store)
+    }
+
+    /// The CA whose key is here and that is already on its way: the record names it, as this
+    /// node heard of it, or this node trusts it. Another one that is minted would take the
+    /// place of its key.
+    pub(crate) fn under_way(&self, told: Option<&Succession>) -> Result<Option<KeyPrint>> {
+        // A seal that does not open is no key.
+        let Some(next) = self.next_authority().ok().flatten() else { return Ok(None) };
+        let ca = print(next.certificate());
+        let named = told.is_some_and(|t| t.ca == ca && t.stage != RotationStage::Only);
+        let trusted = self.store.bundle()?.is_some_and(|own| own.contains(next.certificate()));
+        Ok((named || trusted).then_some(ca))
+    }
+
+    /// Mints a CA that is to follow the one whose key is here, and keeps it, before anybody
+    /// hears of it.
+    pub(crate) fn mint_successor(&self) -> Result<Option<Successor>> {
+        let Some(authority) = self.authority()? else { return Ok(None) };
+        let (now, build) = (self.now()?, clock::build_time(&self.paths));
+        let (next, said) = authority.successor(now, build)?;
+        self.store.keep_next(&next, &*self.ring_key()?)?;
+        let certificate = next.certificate();
+        Ok(Some(Successor {
+            ca: print(certificate).0,
+            certificate: certificate.to_pem(),
+            endorsement: said.encode(),
+        }))
+    }
+
+    /// Has one of these members, which hold the CA's key, mint a CA that is to follow.
+    pub(crate) async fn successor_from(&self, signers: &[IpAddr]) -> Result<Successor> {
+        let caller = self.caller()?;
+        let mut last = anyhow!("no box that holds the CA's key is seen");
+        for signer in signers {
+            match caller.post(*signer, route::CA_SUCCESSOR, &SuccessorRequest {}).await {
+                Ok(successor) => return Ok(successor),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Takes certificates of the CA that is to follow besides.
+    pub(crate) fn trust_ca(&self, succession: &Succession) -> Result<()> {
+        let ca = CaCertificate::from_pem(succession.certificate.as_bytes())?;
+        if print(&ca) != succession.ca {
+            bail!("the record's certificate is not that of the CA that it names");
+        }
+        self.store.trust(&ca, &Endorsement::decode(&succession.endorsement)?)?;
+        Ok(())
+    }
+
+    /// Signs by that CA from now on.
+    pub(crate) fn sign_by_ca(&self, ca: &KeyPrint) -> Result<()> {
+        self.store.sign_by(&ca.0)?;
+        Ok(())
+    }
+
+    /// Takes certificates of no other CA any more.
+    pub(crate) fn trust_only_ca(&self, ca: &KeyPrint) -> Result<()> {
+        self.store.trust_only(&ca.0)?;
+        tracing::info!("this node takes certificates of the cluster's new CA alone");
         Ok(())
     }
 
@@ -389,4 +497,9 @@ impl Trust {
         let credentials = self.store.credentials()?.context("this node has no certificate yet")?;
         Ok(Caller::new(self.subject.address(), &self.paths, ashlar_pki::tls::client(&credentials)?))
     }
+}
+
+/// How a CA is called in tags and in the record.
+pub(crate) fn print(ca: &CaCertificate) -> KeyPrint {
+    KeyPrint(ca.fingerprint().chars().take(16).collect())
 }

@@ -2,10 +2,10 @@
 //! with the connection, and drop it with the connection.
 
 use super::message::Blob;
-use super::newcomer::{random, say_subject};
+use super::newcomer::{random, say_authorities, say_subject};
 use super::transcript::{Role, Transcript};
 use super::{Challenge, Channel, EnrolError, Grant, Hello, Proof};
-use crate::{CaCertificate, ClusterCa, NodeSubject, PkiError, RingKey};
+use crate::{Bundle, CaCertificate, ClusterCa, Endorsement, NodeSubject, PkiError, RingKey};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateSigningRequestDer;
 
@@ -27,24 +27,31 @@ pub struct Admission {
 }
 
 impl Member {
-    /// Answers a hello that came over `channel`.
+    /// Answers a hello that came over `channel`: with the CA by which this member signs,
+    /// the others that members trust, and what the CA before said of it.
     ///
     /// # Errors
     /// [`PkiError::Crypto`] when the system gives no random numbers.
     pub fn challenge(
         ring_key: &RingKey,
         channel: &Channel,
-        ca: &CaCertificate,
+        bundle: &Bundle,
+        endorsement: Option<&Endorsement>,
         hello: &Hello,
     ) -> Result<(Challenged, Challenge), EnrolError> {
         let nonce = random()?;
         let mut transcript = Transcript::open(ring_key, channel)?;
         transcript.say(&hello.nonce.0);
         transcript.say(&nonce);
-        transcript.say(ca.der());
+        let ca = bundle.first();
+        let also: Vec<_> = bundle.also().iter().map(|ca| Blob(ca.der().to_vec())).collect();
+        let endorsed = endorsement.map(|said| Blob(said.0.clone()));
+        say_authorities(&mut transcript, ca.der(), &also, endorsed.as_ref());
         let challenge = Challenge {
             nonce: Blob(nonce.to_vec()),
             ca: Blob(ca.der().to_vec()),
+            also,
+            endorsed,
             mac: Blob(transcript.mac(Role::Challenge)),
         };
         Ok((Challenged { transcript, ca: ca.clone() }, challenge))

@@ -38,6 +38,12 @@ pub struct Challenge {
     #[serde(deserialize_with = "nonce")]
     pub(super) nonce: Blob,
     pub(super) ca: Blob,
+    /// CAs whose certificates members take besides, while the CA is replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) also: Vec<Blob>,
+    /// What the CA before signed of this one, for a box that knows that one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) endorsed: Option<Blob>,
     pub(super) mac: Blob,
 }
 

@@ -3,7 +3,9 @@
 use super::message::{Blob, Random};
 use super::transcript::{Role, Transcript};
 use super::{Challenge, Channel, EnrolError, Grant, Hello, Proof};
-use crate::{CaCertificate, NodeCertificate, NodeKey, NodeSubject, PkiError, RingKey};
+use crate::{
+    Bundle, CaCertificate, Endorsement, NodeCertificate, NodeKey, NodeSubject, PkiError, RingKey,
+};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::CertificateDer;
@@ -17,16 +19,19 @@ pub struct Newcomer {
 /// A newcomer that has found the member true, and awaits its certificate.
 pub struct AwaitingGrant {
     transcript: Transcript,
-    ca: CaCertificate,
+    bundle: Bundle,
+    endorsement: Option<Endorsement>,
     subject: NodeSubject,
     public_key_of: NodeKey,
 }
 
-/// What a newcomer came for: give it to [`Store::install`](crate::Store::install).
+/// What a newcomer came for: give it to [`Store::enrol`](crate::Store::enrol).
 #[derive(Debug)]
 pub struct Enrolled {
-    /// The cluster's CA.
-    pub ca: CaCertificate,
+    /// The cluster's CA, and the others that its members trust.
+    pub bundle: Bundle,
+    /// What the CA before said of it.
+    pub endorsement: Option<Endorsement>,
     /// This node's certificate.
     pub certificate: NodeCertificate,
 }
@@ -68,7 +73,12 @@ impl Newcomer {
         now: Timestamp,
     ) -> Result<(AwaitingGrant, Proof), EnrolError> {
         self.transcript.say(&challenge.nonce.0);
-        self.transcript.say(&challenge.ca.0);
+        say_authorities(
+            &mut self.transcript,
+            &challenge.ca.0,
+            &challenge.also,
+            challenge.endorsed.as_ref(),
+        );
         self.transcript.check(Role::Challenge, &challenge.mac.0)?;
 
         let ca = CaCertificate::from_der(&challenge.ca.0)?;
@@ -76,14 +86,19 @@ impl Newcomer {
             let (wanted, found) = (cluster.to_owned(), ca.cluster().to_owned());
             return Err(EnrolError::OtherCluster { wanted, found });
         }
-        NodeCertificate::from_der(&self.server)?.verify(&ca, now)?;
+        let also = challenge.also.iter().map(|der| CaCertificate::from_der(&der.0));
+        let bundle = Bundle::with(ca, also.collect::<Result<Vec<_>, _>>()?)?;
+        let server = NodeCertificate::from_der(&self.server)?;
+        server.verify(bundle.issuer_of(&server).unwrap_or_else(|| bundle.first()), now)?;
 
         let request = key.request(&subject)?.to_vec();
         say_subject(&mut self.transcript, &subject);
         self.transcript.say(&request);
         let mac = Blob(self.transcript.mac(Role::Proof));
         let proof = Proof { subject: subject.clone(), request: Blob(request), mac };
-        let next = AwaitingGrant { transcript: self.transcript, ca, subject, public_key_of: key };
+        let endorsement = challenge.endorsed.as_ref().map(|said| Endorsement(said.0.clone()));
+        let transcript = self.transcript;
+        let next = AwaitingGrant { transcript, bundle, endorsement, subject, public_key_of: key };
         Ok((next, proof))
     }
 }
@@ -102,8 +117,8 @@ impl AwaitingGrant {
         if certificate.subject() != &self.subject || !certificate.matches(&self.public_key_of) {
             return Err(EnrolError::OtherNode);
         }
-        certificate.verify(&self.ca, now)?;
-        Ok(Enrolled { ca: self.ca, certificate })
+        certificate.verify(self.bundle.first(), now)?;
+        Ok(Enrolled { bundle: self.bundle, endorsement: self.endorsement, certificate })
     }
 }
 
@@ -111,6 +126,24 @@ pub(super) fn random() -> Result<Random, PkiError> {
     let mut nonce = [0; 32];
     SystemRandom::new().fill(&mut nonce).map_err(PkiError::unspecified("cannot draw a nonce"))?;
     Ok(nonce)
+}
+
+/// The CA; and while there is more to say, all of it. One CA alone is said as every
+/// release says it.
+pub(super) fn say_authorities(
+    transcript: &mut Transcript,
+    ca: &[u8],
+    also: &[Blob],
+    endorsed: Option<&Blob>,
+) {
+    transcript.say(ca);
+    for ca in also {
+        transcript.say(ca.0.as_slice());
+    }
+    if let Some(said) = endorsed {
+        transcript.say(b"endorsed");
+        transcript.say(&said.0);
+    }
 }
 
 pub(super) fn say_subject(transcript: &mut Transcript, subject: &NodeSubject) {

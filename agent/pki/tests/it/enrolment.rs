@@ -42,8 +42,10 @@ impl Attempt {
     }
 
     fn member_challenge(&self, hello: &Hello) -> Result<(Challenged, Challenge), EnrolError> {
-        let ca = self.member.store.ca().unwrap().unwrap();
-        Member::challenge(&self.member_key, &Channel::of(&self.session.1)?, &ca, hello)
+        let bundle = self.member.store.bundle().unwrap().unwrap();
+        let said = self.member.store.endorsement().unwrap();
+        let channel = Channel::of(&self.session.1)?;
+        Member::challenge(&self.member_key, &channel, &bundle, said.as_ref(), hello)
     }
 
     fn newcomer_proof(
@@ -90,7 +92,7 @@ fn a_newcomer_with_the_ring_key_becomes_a_member() {
     assert_eq!(enrolled.certificate.subject(), &attempt.newcomer.subject);
 
     let store = &attempt.newcomer.store;
-    store.install(&enrolled.ca, &enrolled.certificate, Timestamp::now()).unwrap();
+    store.enrol(&enrolled, Timestamp::now()).unwrap();
     let client = tls::client(&store.credentials().unwrap().unwrap()).unwrap();
     let server = tls::server(&attempt.member.credentials()).unwrap();
     let name = tls::server_name(attempt.member.subject.address());

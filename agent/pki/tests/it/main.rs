@@ -7,4 +7,5 @@ mod openssl;
 mod people;
 mod site;
 mod store;
+mod succession;
 mod tls;

@@ -116,7 +116,7 @@ fn the_ca_is_its_certificate_and_its_own_key() {
     PeopleCa::from_parts(certificate.clone(), ours.key_pem().as_bytes()).unwrap();
     assert!(PeopleCa::from_parts(certificate, ca("shop").key_pem().as_bytes()).is_err());
     let cluster = Node::founder();
-    assert!(PeopleCertificate::from_der(cluster.credentials().ca.der()).is_err());
+    assert!(PeopleCertificate::from_der(cluster.credentials().bundle.first().der()).is_err());
 }
 
 #[test]

@@ -212,9 +212,9 @@ fn founder_off_by(days: i64) -> Node {
 #[test]
 fn a_box_that_goes_by_the_time_of_its_release_takes_the_certificates_of_a_cluster() {
     let credentials = founder_off_by(0).credentials();
-    credentials.certificate.verify(&credentials.ca, Timestamp::now() - day(60)).unwrap();
+    credentials.certificate.verify(credentials.bundle.first(), Timestamp::now() - day(60)).unwrap();
     let wrong = Timestamp::now() - day(61);
-    let refused = credentials.certificate.verify(&credentials.ca, wrong).unwrap_err();
+    let refused = credentials.certificate.verify(credentials.bundle.first(), wrong).unwrap_err();
     assert!(refused.to_string().contains("check the clocks"), "{refused}");
 }
 

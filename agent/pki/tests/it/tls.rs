@@ -1,5 +1,5 @@
 use crate::site::{Node, RING_KEY, handshake};
-use ashlar_pki::{BACKDATE, Credentials, NODE_LIFE, tls};
+use ashlar_pki::{BACKDATE, Bundle, Credentials, NODE_LIFE, tls};
 use jiff::Timestamp;
 use rustls::ProtocolVersion;
 
@@ -62,7 +62,7 @@ fn a_caller_whose_certificate_has_ended_is_refused() {
     let request = key.request(&second.subject).unwrap();
     let certificate = ca.issue(&request, &second.subject, long_ago).unwrap();
     assert!(!certificate.valid_at(Timestamp::now()));
-    let ended = Credentials { ca: ca.certificate().clone(), certificate, key };
+    let ended = Credentials { bundle: Bundle::of(ca.certificate().clone()), certificate, key };
     let name = tls::server_name(founder.subject.address());
     let refused = handshake(tls::client(&ended).unwrap(), server(&founder), name).unwrap_err();
     assert!(refused.to_string().contains("expired"), "{refused}");

@@ -47,6 +47,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture removing::",
     },
     Drill {
+        name: "pki-rotate",
+        what: "on three lab nodes the CA is replaced while one writes and one keeps a session open, then while one is off",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture succession::",
+    },
+    Drill {
         name: "ring-rotate",
         what: "the ring's key is replaced while one of three is off; a fourth comes, and an old stick",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
