@@ -149,7 +149,7 @@ pub fn succeed(
     let mut lines = vec![
         format!("a new CA is minted, for which the one of now vouches, and {many} trust both"),
         "then each box gets a certificate of the new CA, one after another, and its storage \
-         daemon takes it up; no connection is dropped"
+         daemon takes it up; who reads and writes goes on"
             .into(),
         "then the CA of now is trusted no more, and no certificate of it opens anything".into(),
     ];
@@ -158,8 +158,8 @@ pub fn succeed(
             format!("{} is away and to be taken out: it is let in no more", known.name)
         } else {
             format!(
-                "{} is away: nobody waits for it, and it takes the new CA when it is back, while it \
-                 has its place",
+                "{} is away: it is waited for only if it went off just now, and takes the new CA \
+                 when it is back, while it has its place",
                 known.name
             )
         });

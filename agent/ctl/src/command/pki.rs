@@ -33,8 +33,8 @@ Examples:
     /// Says first what would change. The new CA is minted on a box that holds the key of
     /// the one of now, which vouches for it. All that are on trust both, then get
     /// certificates of the new one, one after another, then trust no other. One that is
-    /// off takes it when it is back, while it has its place in the cluster. No connection
-    /// is dropped meanwhile, and a power cut only makes it go on.
+    /// off takes it when it is back, while it has its place in the cluster. Who
+    /// reads and writes goes on meanwhile, and a power cut only makes it go on.
     #[command(after_help = "\
 Examples:
   ashlarctl pki rotate --dry-run    what would change
