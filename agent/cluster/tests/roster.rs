@@ -149,3 +149,20 @@ fn a_box_is_kept_until_its_place_is_given_away() {
     let (again, next) = decide(&leaving(1, 3, 3), &Wanted::default(), &name(3), Decision::Remove);
     assert_eq!((again.refused, next), (None, None));
 }
+
+#[test]
+fn a_box_comes_into_the_pool_once_the_bricks_let_it_in_by_name() {
+    let newcomer = |admitted: &[u8]| {
+        but(settled(1, 3), |o| {
+            o.storage.as_mut().unwrap().peers.retain(|p| p.address != address(3));
+            *volume_of(o) = volume(&[1, 2]);
+            volume_of(o).admits = Some(admitted.iter().map(|n| name(*n)).collect());
+        })
+    };
+    let probed = |o: &ashlar_cluster::Observed| {
+        let steps = ashlar_cluster::plan(o, &Wanted::default()).steps;
+        steps.iter().any(|p| p.step == ashlar_cluster::Step::ProbePeer { address: address(3) })
+    };
+    assert!(!probed(&newcomer(&[1, 2])));
+    assert!(probed(&newcomer(&[1, 2, 3])));
+}

@@ -4,7 +4,7 @@ use super::pair::Turn;
 use super::{because, growth, pair, rouse, waits, witness};
 use crate::FILLING;
 use crate::situation::Situation;
-use crate::{Brick, Daemon, Identity, Part, Plan, Planned, Step, Storage, Volume};
+use crate::{Brick, Daemon, Identity, Part, Plan, Planned, RingMember, Step, Storage, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -60,9 +60,13 @@ fn mount(s: &Situation<'_>, plan: &mut Plan) {
     }
 }
 
-/// Brings members whose storage is open into the trusted pool.
+/// Brings members whose storage is open into the trusted pool. Where the bricks serve boxes
+/// by name, one is let in before: what is set while it comes into the pool passes it by, and
+/// its own brick would shut it out.
 fn probe(s: &Situation<'_>, storage: &Storage, steps: &mut Vec<Planned>) {
-    for member in s.live_kin().filter(|m| m.storage_open) {
+    let admits = storage.volume.as_ref().and_then(|volume| volume.admits.as_ref());
+    let let_in = |m: &&RingMember| admits.is_none_or(|names| names.contains(&m.name));
+    for member in s.live_kin().filter(|m| m.storage_open).filter(let_in) {
         if storage.peers.iter().any(|p| p.address == member.address && p.in_cluster) {
             continue;
         }
