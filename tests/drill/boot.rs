@@ -3,16 +3,13 @@
 //! figures are the same on a busy machine and on a slow one. What the firmware and the
 //! loader do before the kernel is not in them.
 
-use crate::machine::{Machine, Setup};
+use crate::built;
+use crate::machine::{Machine, Setup, stamped};
 use anyhow::{Context, Result, ensure};
 use ashlar_site::Site;
-use ashlar_tests::command::{Ashlar, workspace};
-use ashlar_tests::image::Built;
+use ashlar_tests::command::workspace;
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
-use std::fs::File;
-
-const DISK: u64 = 16 << 30;
 
 /// Thousand millions of instructions that a boot may take: seven in a hundred more
 /// than were last seen.
@@ -82,19 +79,10 @@ impl Told {
 
 #[test]
 fn a_boot_takes_no_more_instructions_than_it_did() -> Result<()> {
-    let words = ["build", "--profile", "retail", "--json"];
-    let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+    let image = built("retail")?.disk()?;
     let room = scratch("drill-boot")?;
-    let (site, disk) = (room.path().join("site.toml"), room.path().join("disk.img"));
-    Site { expect: Some(1), ..site::fresh("counting")? }.save(&site)?;
-    Ashlar::new(["stamp"])?
-        .arg(&image)
-        .arg("--site")
-        .arg(&site)
-        .arg("--output")
-        .arg(&disk)
-        .succeeds()?;
-    File::options().write(true).open(&disk)?.set_len(DISK)?;
+    let site = Site { expect: Some(1), ..site::fresh("counting")? };
+    let disk = stamped(&image, &site, room.path())?;
 
     let agent = tells("agent", "After=sysinit.target\nBefore=ashlar-agent.service", "");
     let ready = tells("ready", "After=ashlar-agent.service", "ashlarctl wait --timeout 1400;");

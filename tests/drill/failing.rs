@@ -2,10 +2,9 @@
 //! a root that no disk has shows why on screen and serial console, takes no key, and
 //! restarts after five minutes. The picture is left in `out/drill-failing`.
 
+use crate::built;
 use crate::machine::{Machine, Setup};
 use anyhow::{Result, ensure};
-use ashlar_tests::command::Ashlar;
-use ashlar_tests::image::Built;
 use ashlar_tests::project::scratch;
 use std::time::{Duration, Instant};
 
@@ -18,8 +17,7 @@ const SHOWN: Duration = Duration::from_secs(299);
 
 #[test]
 fn a_boot_that_fails_says_why_takes_no_key_and_tries_again_after_five_minutes() -> Result<()> {
-    let words = ["build", "--profile", "retail", "--json"];
-    let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+    let image = built("retail")?.disk()?;
     let room = scratch("drill-failing")?;
     let disk = format!("if=none,id=disk,format=raw,snapshot=on,file={}", image.display());
     let setup = Setup {

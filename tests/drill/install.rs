@@ -5,11 +5,11 @@
 //! takes a wrong answer for none; an entry of its own menu makes it a box without a
 //! site. Pictures of all of it are left in `out/drill-install`.
 
+use crate::built;
 use crate::machine::{Machine, Setup};
 use anyhow::{Result, ensure};
 use ashlar_site::{DiskBus, InstallRules, Site};
 use ashlar_tests::command::Ashlar;
-use ashlar_tests::image::Built;
 use ashlar_tests::project::scratch;
 use ashlar_tests::{site, skipped};
 use std::fs::File;
@@ -83,8 +83,7 @@ struct Till {
 
 impl Till {
     fn of(hardware: Hardware) -> Result<Self> {
-        let words = ["build", "--profile", "retail-metal", "--json"];
-        let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+        let image = built("retail-metal")?.disk()?;
         let room = scratch("drill-install")?;
         let place = |name: &str| room.path().join(name);
         for (name, bytes) in [("stick.img", STICK), ("disk.img", DISK)] {

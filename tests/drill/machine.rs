@@ -3,11 +3,13 @@
 
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::{Deadline, Tools};
-use ashlar_tests::command::workspace;
+use ashlar_site::Site;
+use ashlar_tests::command::{Ashlar, workspace};
 use ashlar_tests::project::tools_root;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(1500);
 
 /// A picture of nothing is shorter: between two pages, a screen is blank.
 const BLANK: usize = 3500;
+
+/// As large as the smallest disk of a box.
+const DISK: u64 = 16 << 30;
+
+/// A box's disk, `disk.img` in `directory`: an image with a site in it.
+pub(crate) fn stamped(image: &Path, site: &Site, directory: &Path) -> Result<PathBuf> {
+    let (text, disk) = (directory.join("site.toml"), directory.join("disk.img"));
+    site.save(&text)?;
+    let stamp = Ashlar::new(["stamp"])?.arg(image).arg("--site").arg(&text);
+    stamp.arg("--output").arg(&disk).succeeds()?;
+    File::options().write(true).open(&disk)?.set_len(DISK)?;
+    Ok(disk)
+}
 
 /// What is put together.
 #[derive(Debug, Default)]

@@ -21,7 +21,16 @@ mod vm;
 mod witness;
 mod writing;
 
+use anyhow::Result;
+use ashlar_tests::command::Ashlar;
+use ashlar_tests::image::Built;
 use std::time::Duration;
 
 /// For lab nodes to do what they are waited for, on a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The image of a profile, from its committed lock.
+fn built(profile: &str) -> Result<Built> {
+    let words = ["build", "--profile", profile, "--locked", "--json"];
+    Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)
+}

@@ -1,20 +1,14 @@
 //! Every profile is built, and the one for a single box lives: `just drill profiles`.
 //! Needs root, for the lab.
 
-use crate::PATIENCE;
+use crate::{PATIENCE, built};
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Backend;
 use ashlar_site::Site;
-use ashlar_tests::command::{Ashlar, workspace};
+use ashlar_tests::command::workspace;
 use ashlar_tests::fleet::Fleet;
-use ashlar_tests::image::Built;
 use ashlar_tests::project::entries;
 use ashlar_tests::{site, workload};
-
-fn build(profile: &str) -> Result<Built> {
-    let words = ["build", "--profile", profile, "--locked", "--json"];
-    Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)
-}
 
 #[test]
 fn every_profile_is_built_from_its_lock_within_its_budgets() -> Result<()> {
@@ -29,7 +23,7 @@ fn every_profile_is_built_from_its_lock_within_its_budgets() -> Result<()> {
     ensure!(locks.len() >= 6, "{locks:?}");
     // A build that exceeds a budget of its recipe fails.
     for profile in locks {
-        let built = build(profile).with_context(|| profile.to_owned())?;
+        let built = built(profile).with_context(|| profile.to_owned())?;
         let size = std::fs::metadata(built.root()?)?.len();
         println!("{profile}: a root of {:.1} MB", size as f64 / 1e6);
     }
@@ -43,7 +37,7 @@ fn one_box_by_itself_is_ready_and_survives_its_resets() -> Result<()> {
     let mut site = Site { expect: Some(1), ..site::fresh("lab-solo")? };
     site.network.dns = vec!["192.0.2.1".parse()?];
     site.time.zone = Some("Europe/Berlin".into());
-    let root = build("solo")?.root()?;
+    let root = built("solo")?.root()?;
     let fleet = Fleet::of_image(Backend::Lab, "lab-solo", 1, &site, &root)?;
     let all = fleet.all();
     fleet.until_ready(&all, PATIENCE)?;

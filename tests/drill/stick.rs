@@ -2,10 +2,9 @@
 //! says that there is nothing to reset, and the box restarts when it is pulled. The
 //! picture is left in `out/drill-stick`.
 
+use crate::built;
 use crate::machine::{Machine, Setup};
 use anyhow::{Result, ensure};
-use ashlar_tests::command::Ashlar;
-use ashlar_tests::image::Built;
 use ashlar_tests::project::scratch;
 use std::fs::File;
 
@@ -15,8 +14,7 @@ const STICK: u64 = 16 << 30;
 #[test]
 fn a_reset_chosen_on_a_stick_that_no_box_ran_from_says_so_and_ends_when_it_is_pulled() -> Result<()>
 {
-    let words = ["build", "--profile", "retail", "--json"];
-    let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+    let image = built("retail")?.disk()?;
     let room = scratch("drill-stick")?;
     let stick = room.path().join("stick.img");
     std::fs::copy(&image, &stick)?;

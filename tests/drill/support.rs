@@ -3,19 +3,17 @@
 //! nothing of, is asked by its keyboard. Pictures are left in `out/drill-support`.
 
 use crate::PATIENCE;
-use crate::machine::{Machine, Setup};
+use crate::built;
+use crate::machine::{Machine, Setup, stamped};
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Deadline;
 use ashlar_site::Site;
-use ashlar_tests::command::Ashlar;
-use ashlar_tests::image::Built;
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
-const DISK: u64 = 16 << 30;
 const STICK: u64 = 64 << 20;
 
 /// Says when the screen can be asked, and what became of it.
@@ -30,19 +28,10 @@ const SHORTEST: usize = 24;
 
 #[test]
 fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> Result<()> {
-    let words = ["build", "--profile", "retail-metal", "--json"];
-    let image = Built::from_json(Ashlar::new(words)?.succeeds()?.json()?)?.disk()?;
+    let image = built("retail-metal")?.disk()?;
     let room = scratch("drill-support")?;
     let place = |name: &str| room.path().join(name);
-    Site { expect: Some(1), ..site::fresh("helped")? }.save(&place("site.toml"))?;
-    Ashlar::new(["stamp"])?
-        .arg(&image)
-        .arg("--site")
-        .arg(place("site.toml"))
-        .arg("--output")
-        .arg(place("disk.img"))
-        .succeeds()?;
-    File::options().write(true).open(place("disk.img"))?.set_len(DISK)?;
+    stamped(&image, &Site { expect: Some(1), ..site::fresh("helped")? }, room.path())?;
     let mut stick = File::create_new(place("stick.img"))?;
     stick.set_len(STICK)?;
     let label = fatfs::FormatVolumeOptions::new().volume_label(*b"PHOTOS     ");

@@ -26,6 +26,7 @@ pub mod office;
 pub mod person;
 pub mod project;
 pub mod ring;
+pub mod session;
 pub mod shared;
 pub mod site;
 mod skip;

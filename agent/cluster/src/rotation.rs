@@ -3,7 +3,7 @@
 //! here holds a key: they are told apart by fingerprints.
 
 use crate::situation::Situation;
-use crate::{Intent, Observed, RingMember, Wanted};
+use crate::{Intent, KnownBox, Observed, RingMember, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::iter::once;
@@ -141,6 +141,28 @@ pub struct RotationTarget {
     pub refused: Option<String>,
 }
 
+impl RotationTarget {
+    /// Nothing changes, and no record carries it out.
+    pub(crate) fn refuse(why: String) -> (Self, Option<Intent>) {
+        (Self { refused: Some(why), ..Self::default() }, None)
+    }
+}
+
+/// What a box rests on that replaces something of every box: the record that it leads by,
+/// the time, and its own entry in the ring.
+///
+/// # Errors
+/// Why it may not.
+pub(crate) fn leading<'a>(
+    observed: &'a Observed,
+    s: &Situation<'a>,
+) -> Result<(&'a Intent, u64, &'a RingMember), String> {
+    let intent = observed.intent_as_leader().ok_or("this box does not lead the cluster")?;
+    let now = observed.clock.unix.ok_or("this box's clock cannot be right")?;
+    let own = s.own_entry().ok_or("the ring does not answer")?;
+    Ok((intent, now, own))
+}
+
 /// What replacing the ring's key by that one would change, as the leader sees it; and the
 /// record that carries it out, unless it is refused.
 #[must_use]
@@ -149,16 +171,12 @@ pub fn rotate(
     wanted: &Wanted,
     fresh: &KeyPrint,
 ) -> (RotationTarget, Option<Intent>) {
-    let refused =
-        |why: String| (RotationTarget { refused: Some(why), ..RotationTarget::default() }, None);
+    let refused = RotationTarget::refuse;
     let s = Situation::new(observed, wanted);
-    let Some(intent) = observed.intent_as_leader() else {
-        return refused("this box does not lead the cluster".into());
+    let (intent, now, own) = match leading(observed, &s) {
+        Ok(leading) => leading,
+        Err(why) => return refused(why),
     };
-    let Some(now) = observed.clock.unix else {
-        return refused("this box's clock cannot be right".into());
-    };
-    let Some(own) = s.own_entry() else { return refused("the ring does not answer".into()) };
     let boxes = || once(own).chain(s.live_kin());
     if let Some(old) = boxes().find(|m| m.keys.is_none()) {
         return refused(format!(
@@ -253,22 +271,34 @@ pub struct BoxKeys {
 pub fn boxes_and_keys(observed: &Observed, wanted: &Wanted) -> Vec<BoxKeys> {
     let s = Situation::new(observed, wanted);
     let rotation = current_rotation(observed);
-    let seen = s.own_entry().into_iter().chain(s.live_kin()).map(|member| BoxKeys {
+    let seen = |member: &RingMember| BoxKeys {
         name: member.name.clone(),
         alive: true,
         keys: member.keys.clone(),
         lacks: rotation.and_then(|rotation| lacks(member, rotation)),
-    });
-    let mut all: Vec<_> = seen.collect();
-    for known in s.unseen() {
+    };
+    let unseen = |known: &KnownBox| {
         let lacks = rotation.map(|_| match known.remove {
             true => "is away and to be taken out: it is not given the key".into(),
             false => "is away: it asks for the key when it is back".into(),
         });
-        all.push(BoxKeys { name: known.name.clone(), alive: false, keys: None, lacks });
-    }
-    all.sort_by(|one, other| one.name.cmp(&other.name));
-    all
+        BoxKeys { name: known.name.clone(), alive: false, keys: None, lacks }
+    };
+    every_box(&s, seen, unseen)
+}
+
+/// What is told of every box that has a place, in the order of their names.
+pub(crate) fn every_box<T>(
+    s: &Situation<'_>,
+    seen: impl Fn(&RingMember) -> T,
+    unseen: impl Fn(&KnownBox) -> T,
+) -> Vec<T> {
+    let alive = s.own_entry().into_iter().chain(s.live_kin());
+    let alive = alive.map(|member| (member.name.as_str(), seen(member)));
+    let away = s.unseen().map(|known| (known.name.as_str(), unseen(known)));
+    let mut all: Vec<_> = alive.chain(away).collect();
+    all.sort_by_key(|(name, _)| *name);
+    all.into_iter().map(|(_, told)| told).collect()
 }
 
 /// What a live member has still to do for the stage that a replacement is in.

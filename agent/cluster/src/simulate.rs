@@ -258,6 +258,14 @@ impl Simulation {
         Ok(())
     }
 
+    /// The first nodes are switched on at about the same time, and become a cluster.
+    pub(crate) fn form(&mut self, nodes: usize, dice: &mut Random) -> Result<(), String> {
+        for node in 0..nodes {
+            self.power_on_at(node, dice.between(0, 2_000));
+        }
+        self.settle(scenario::DEADLINE)
+    }
+
     /// Runs until something is so; fails at the deadline.
     pub(crate) fn until(
         &mut self,

@@ -2,9 +2,9 @@
 //! replacement is. The rest follows from the record (`plan/succession.rs`). Nothing here
 //! reads a certificate: they are told apart by fingerprints.
 
-use crate::rotation::{RotationStage, RotationTarget, tag_of, tag_read};
+use crate::rotation::{RotationStage, RotationTarget, every_box, leading, tag_of, tag_read};
 use crate::situation::Situation;
-use crate::{Intent, KeyPrint, Observed, RingMember, Wanted};
+use crate::{Intent, KeyPrint, KnownBox, Observed, RingMember, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::iter::once;
@@ -101,16 +101,12 @@ pub fn succeed(
     wanted: &Wanted,
     fresh: &Successor,
 ) -> (RotationTarget, Option<Intent>) {
-    let refused =
-        |why: String| (RotationTarget { refused: Some(why), ..RotationTarget::default() }, None);
+    let refused = RotationTarget::refuse;
     let s = Situation::new(observed, wanted);
-    let Some(intent) = observed.intent_as_leader() else {
-        return refused("this box does not lead the cluster".into());
+    let (intent, now, own) = match leading(observed, &s) {
+        Ok(leading) => leading,
+        Err(why) => return refused(why),
     };
-    let Some(now) = observed.clock.unix else {
-        return refused("this box's clock cannot be right".into());
-    };
-    let Some(own) = s.own_entry() else { return refused("the ring does not answer".into()) };
     let boxes = || once(own).chain(s.live_kin());
     if let Some(old) = boxes().find(|m| m.cas.is_none()) {
         return refused(format!(
@@ -192,22 +188,20 @@ pub struct BoxCas {
 pub fn boxes_and_cas(observed: &Observed, wanted: &Wanted) -> Vec<BoxCas> {
     let s = Situation::new(observed, wanted);
     let succession = current_succession(observed);
-    let seen = s.own_entry().into_iter().chain(s.live_kin()).map(|member| BoxCas {
+    let seen = |member: &RingMember| BoxCas {
         name: member.name.clone(),
         alive: true,
         cas: member.cas.clone(),
         lacks: succession.and_then(|succession| lacks(member, succession)),
-    });
-    let mut all: Vec<_> = seen.collect();
-    for known in s.unseen() {
+    };
+    let unseen = |known: &KnownBox| {
         let lacks = succession.map(|_| match known.remove {
             true => "is away and to be taken out: it is let in no more".into(),
             false => "is away: it takes the CA when it is back".into(),
         });
-        all.push(BoxCas { name: known.name.clone(), alive: false, cas: None, lacks });
-    }
-    all.sort_by(|one, other| one.name.cmp(&other.name));
-    all
+        BoxCas { name: known.name.clone(), alive: false, cas: None, lacks }
+    };
+    every_box(&s, seen, unseen)
 }
 
 /// What a live member has still to do for the stage that a replacement is in.

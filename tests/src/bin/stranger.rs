@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use ashlar_api::{CLUSTER_PORT, route};
 use ashlar_pki::enrolment::{Challenge, Channel, Newcomer};
 use ashlar_pki::tls;
+use ashlar_tests::session;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Read;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,33 +76,6 @@ fn connect(address: IpAddr) -> Result<Stream> {
     Ok(stream)
 }
 
-/// One HTTP request on a connection that stays open: status and body.
 fn post(stream: &mut Stream, path: &str, body: &[u8]) -> Result<(u16, String)> {
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nHost: ashlar\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-        route::ENROL_TYPE,
-        body.len()
-    )?;
-    stream.write_all(body)?;
-    stream.flush()?;
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).context("a status line")?.parse()?;
-    let mut length = 0;
-    loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        let header = line.trim().to_ascii_lowercase();
-        if header.is_empty() {
-            break;
-        }
-        if let Some(value) = header.strip_prefix("content-length:") {
-            length = value.trim().parse()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok((status, String::from_utf8(body)?))
+    session::post(stream, path, route::ENROL_TYPE, body)
 }

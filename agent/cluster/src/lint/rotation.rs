@@ -48,22 +48,33 @@ pub(super) fn only_when_all_follow(step: &Step, c: &Case<'_>) -> Verdict {
     };
     let same = was.number == next.number && was.key == next.key && was.since == next.since;
     must(same && was.given_out == next.given_out, "only a person asks for another key")?;
-    let own = c.o.identity.as_ref().map(|me| &me.id);
-    let here = || c.members().iter().filter(|m| own.is_some() && m.id.as_ref() == own);
-    let kin = || here().chain(c.kin()).filter(|m| m.status == MemberStatus::Alive);
-    let all = |follows: fn(&RingMember, &Rotation) -> bool, why: &str| match kin()
-        .find(|m| !follows(m, was))
-    {
-        Some(one) => Err(format!("{} {why}", one.name)),
-        None => must(kin().next().is_some(), "nobody is seen in the ring"),
+    let shows = |m: &RingMember| {
+        m.keys.as_ref().is_some_and(|keys| keys.uses == was.key || keys.also.contains(&was.key))
     };
-    let shows = |m: &RingMember, r: &Rotation| {
-        m.keys.as_ref().is_some_and(|keys| keys.uses == r.key || keys.also.contains(&r.key))
-    };
-    let uses = |m: &RingMember, r: &Rotation| m.keys.as_ref().is_some_and(|k| k.uses == r.key);
+    let uses = |m: &RingMember| m.keys.as_ref().is_some_and(|k| k.uses == was.key);
     match (was.stage, next.stage) {
-        (RotationStage::Spread, RotationStage::Use) => all(shows, "does not have the new key"),
-        (RotationStage::Use, RotationStage::Only) => all(uses, "does not use the new key"),
+        (RotationStage::Spread, RotationStage::Use) => {
+            all_follow(c, shows, "does not have the new key")
+        }
+        (RotationStage::Use, RotationStage::Only) => {
+            all_follow(c, uses, "does not use the new key")
+        }
         _ => Err("no stage is left out or taken back".into()),
+    }
+}
+
+/// Every box that is seen, this one with them, follows; or why one does not.
+pub(super) fn all_follow(
+    c: &Case<'_>,
+    follows: impl Fn(&RingMember) -> bool,
+    why: &str,
+) -> Verdict {
+    let own = c.o.identity.as_ref().map(|me| &me.id);
+    let here = c.members().iter().filter(|m| own.is_some() && m.id.as_ref() == own);
+    let mut kin = here.chain(c.kin()).filter(|m| m.status == MemberStatus::Alive).peekable();
+    must(kin.peek().is_some(), "nobody is seen in the ring")?;
+    match kin.find(|m| !follows(m)) {
+        Some(one) => Err(format!("{} {why}", one.name)),
+        None => Ok(()),
     }
 }

@@ -1,8 +1,9 @@
 //! Rules of the cluster's CA. They look at what the members show, and not at what the
 //! planner concluded from it.
 
+use super::rotation::all_follow;
 use super::{Case, Verdict, must};
-use crate::{MemberStatus, Record, RingMember, RotationStage, Step, Succession};
+use crate::{Record, RingMember, RotationStage, Step, Succession};
 
 /// The replacement that this node may go by.
 fn known<'a>(c: &Case<'a>) -> Option<&'a Succession> {
@@ -50,22 +51,17 @@ pub(super) fn only_when_all_follow(step: &Step, c: &Case<'_>) -> Verdict {
     };
     let same = Succession { stage: was.stage, ..next.clone() } == *was;
     must(same, "only a person asks for another CA")?;
-    let own = c.o.identity.as_ref().map(|me| &me.id);
-    let here = || c.members().iter().filter(|m| own.is_some() && m.id.as_ref() == own);
-    let kin = || here().chain(c.kin()).filter(|m| m.status == MemberStatus::Alive);
-    let all = |follows: fn(&RingMember, &Succession) -> bool, why: &str| match kin()
-        .find(|m| !follows(m, was))
-    {
-        Some(one) => Err(format!("{} {why}", one.name)),
-        None => must(kin().next().is_some(), "nobody is seen in the ring"),
+    let trusts = |m: &RingMember| {
+        m.cas.as_ref().is_some_and(|cas| cas.shows == was.ca || cas.also.contains(&was.ca))
     };
-    let trusts = |m: &RingMember, s: &Succession| {
-        m.cas.as_ref().is_some_and(|cas| cas.shows == s.ca || cas.also.contains(&s.ca))
-    };
-    let shows = |m: &RingMember, s: &Succession| m.cas.as_ref().is_some_and(|c| c.shows == s.ca);
+    let shows = |m: &RingMember| m.cas.as_ref().is_some_and(|cas| cas.shows == was.ca);
     match (was.stage, next.stage) {
-        (RotationStage::Spread, RotationStage::Use) => all(trusts, "does not trust the new CA"),
-        (RotationStage::Use, RotationStage::Only) => all(shows, "has no certificate of the new CA"),
+        (RotationStage::Spread, RotationStage::Use) => {
+            all_follow(c, trusts, "does not trust the new CA")
+        }
+        (RotationStage::Use, RotationStage::Only) => {
+            all_follow(c, shows, "has no certificate of the new CA")
+        }
         _ => Err("no stage is left out or taken back".into()),
     }
 }

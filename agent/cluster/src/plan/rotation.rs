@@ -5,7 +5,7 @@
 use super::{because, waits};
 use crate::rotation::{current_rotation, lacks};
 use crate::situation::Situation;
-use crate::{Intent, Plan, RingKeys, Rotation, RotationStage, Step};
+use crate::{Intent, Plan, RingKeys, RingMember, Rotation, RotationStage, Step};
 use std::net::IpAddr;
 
 /// So many boxes are asked for the key, one after the other.
@@ -86,33 +86,51 @@ fn advance(s: &Situation<'_>, plan: &mut Plan) {
         RotationStage::Use => (RotationStage::Only, "the end of the ring's old key"),
         RotationStage::Only => return,
     };
+    let next = Rotation { stage, ..rotation.clone() };
+    let intent = Intent { ring: Some(next), ..intent.clone() };
+    let held_back = behind(s, |m| lacks(m, rotation)).or_else(|| unrest(s));
+    move_on(plan, wanted, intent, held_back.map(|until| (until, RULE)));
+}
+
+/// The record goes on to a stage that is wanted, unless something must come about first,
+/// by a rule.
+pub(super) fn move_on(
+    plan: &mut Plan,
+    wanted: &str,
+    intent: Intent,
+    held_back: Option<(String, &'static str)>,
+) {
     // Another change of the record goes first; both rest on the same version of it.
     if plan.steps.iter().any(|p| matches!(p.step, Step::Record { .. })) {
         return;
     }
-    if let Some(until) = held_back(s, rotation) {
-        return plan.waits.push(waits(wanted, until, RULE));
+    if let Some((until, rule)) = held_back {
+        return plan.waits.push(waits(wanted, until, rule));
     }
-    let next = Rotation { stage, ..rotation.clone() };
-    let intent = Intent { ring: Some(next), ..intent.clone() };
     let why = format!("every box that is seen is ready for {wanted}");
     plan.steps.push(because(Step::Record { intent }, why));
 }
 
-/// What must come about first.
-fn held_back(s: &Situation<'_>, rotation: &Rotation) -> Option<String> {
+/// Whether somebody who is seen has not followed yet: what must come about first.
+pub(super) fn behind(
+    s: &Situation<'_>,
+    lacks: impl Fn(&RingMember) -> Option<String>,
+) -> Option<String> {
     let Some(own) = s.own_entry() else { return Some("this node is seen in the ring".into()) };
     let mut all = std::iter::once(own).chain(s.live_kin());
-    if let Some((member, lacks)) = all.find_map(|m| Some((m, lacks(m, rotation)?))) {
-        return Some(format!("{}, which {lacks}, has done so or is off", member.name));
-    }
+    let (member, lacks) = all.find_map(|m| Some((m, lacks(m)?)))?;
+    Some(format!("{}, which {lacks}, has done so or is off", member.name))
+}
+
+/// The same of those who come and go.
+pub(super) fn unrest(s: &Situation<'_>) -> Option<String> {
     let quiet_ms = s.observed.ring.as_ref().map_or(0, |ring| ring.quiet_ms);
     if quiet_ms < s.wanted.settle_ms {
         let settle = s.wanted.settle_ms / 1000;
         return Some(format!("nobody has come or gone for {settle} s"));
     }
     // One on its way in would be left outside. Not for ever: it may be no box of ours.
-    let comes = |m: &&crate::RingMember| m.id.is_some() && m.cluster.is_none();
+    let comes = |m: &&RingMember| m.id.is_some() && m.cluster.is_none();
     let newcomer = s.live().find(comes).filter(|_| quiet_ms < s.wanted.grace_ms);
     newcomer.map(|m| format!("{} has joined the cluster", m.name))
 }

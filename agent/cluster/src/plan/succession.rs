@@ -3,6 +3,7 @@
 //! is away is not waited for: it takes the CA when it is back, from the record if it
 //! reads that, or by an enrolment, and either way only because its own CA vouches for it.
 
+use super::rotation::{behind, move_on, unrest};
 use super::{because, waits};
 use crate::situation::Situation;
 use crate::succession::{current_succession, lacks};
@@ -131,39 +132,17 @@ fn advance(s: &Situation<'_>, plan: &mut Plan) {
         RotationStage::Use => (RotationStage::Only, "the end of the cluster's CA before"),
         RotationStage::Only => return,
     };
-    // Another change of the record goes first; both rest on the same version of it.
-    if plan.steps.iter().any(|p| matches!(p.step, Step::Record { .. })) {
-        return;
-    }
-    if let Some(until) = held_back(s, succession) {
-        return plan.waits.push(waits(wanted, until, RULE));
-    }
     let next = Succession { stage, ..succession.clone() };
     let intent = Intent { ca: Some(next), ..intent.clone() };
-    let why = format!("every box that is seen is ready for {wanted}");
-    plan.steps.push(because(Step::Record { intent }, why));
+    let held_back = behind(s, |m| lacks(m, succession)).or_else(|| away(s)).or_else(|| unrest(s));
+    move_on(plan, wanted, intent, held_back.map(|until| (until, RULE)));
 }
 
-/// What must come about first.
-fn held_back(s: &Situation<'_>, succession: &Succession) -> Option<String> {
-    let Some(own) = s.own_entry() else { return Some("this node is seen in the ring".into()) };
-    let mut all = std::iter::once(own).chain(s.live_kin());
-    if let Some((member, lacks)) = all.find_map(|m| Some((m, lacks(m, succession)?))) {
-        return Some(format!("{}, which {lacks}, has done so or is off", member.name));
-    }
-    // Whoever was away for a moment is waited for as long as it may come back as it was.
-    let away = s.kin().find(|m| m.status != crate::MemberStatus::Alive);
+/// Whoever was away for a moment is waited for as long as it may come back as it was.
+fn away(s: &Situation<'_>) -> Option<String> {
+    let away = s.kin().find(|m| m.status != crate::MemberStatus::Alive)?;
     let quiet_ms = s.observed.ring.as_ref().map_or(0, |ring| ring.quiet_ms);
-    if let Some(away) = away.filter(|_| quiet_ms < s.wanted.grace_ms) {
-        let grace = s.wanted.grace_ms / 1000;
-        return Some(format!("{} is back, or nobody has come or gone for {grace} s", away.name));
-    }
-    if quiet_ms < s.wanted.settle_ms {
-        let settle = s.wanted.settle_ms / 1000;
-        return Some(format!("nobody has come or gone for {settle} s"));
-    }
-    // One on its way in would be left outside. Not for ever: it may be no box of ours.
-    let comes = |m: &&crate::RingMember| m.id.is_some() && m.cluster.is_none();
-    let newcomer = s.live().find(comes).filter(|_| quiet_ms < s.wanted.grace_ms);
-    newcomer.map(|m| format!("{} has joined the cluster", m.name))
+    let grace = s.wanted.grace_ms / 1000;
+    (quiet_ms < s.wanted.grace_ms)
+        .then(|| format!("{} is back, or nobody has come or gone for {grace} s", away.name))
 }

@@ -174,10 +174,7 @@ pub(super) fn hand_over(
     dice: &mut Random,
 ) -> Result<(), String> {
     let cuts = std::mem::take(&mut sim.settings.cuts);
-    for node in 0..nodes {
-        sim.power_on_at(node, dice.between(0, 2_000));
-    }
-    sim.settle(DEADLINE)?;
+    sim.form(nodes, dice)?;
     sim.hold(30_000, &[])?;
     let rough = sim.settings.most_cuts > 0;
     // Each of the few steps of a hand-over is to be cut in some run.

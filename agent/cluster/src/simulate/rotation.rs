@@ -48,12 +48,13 @@ impl Keys {
     }
 }
 
-fn print(key: u64) -> KeyPrint {
+/// Keys and CAs are numbers; this is how they are shown.
+pub(super) fn print(key: u64) -> KeyPrint {
     KeyPrint(format!("{key:016x}"))
 }
 
-fn number(key: &KeyPrint) -> Result<u64, &'static str> {
-    u64::from_str_radix(&key.0, 16).map_err(|_| "no key")
+pub(super) fn number(key: &KeyPrint) -> Result<u64, &'static str> {
+    u64::from_str_radix(&key.0, 16).map_err(|_| "no fingerprint")
 }
 
 impl Simulation {
@@ -157,6 +158,16 @@ impl Simulation {
         }
     }
 
+    /// The others that a node sees alive, and has for a moment: whom it saw only while it
+    /// wrote, it could not wait for.
+    pub(super) fn seen_alive(&self, node: usize) -> impl Iterator<Item = usize> {
+        let view = self.nodes[node].run.as_ref().and_then(|run| run.ring.as_ref());
+        let before = self.now.saturating_sub(2_000);
+        let seen = view.filter(|view| view.changed_at < before);
+        let seen = seen.into_iter().flat_map(|view| &view.others);
+        seen.filter(|(_, (status, _))| *status == MemberStatus::Alive).map(|(n, _)| *n)
+    }
+
     /// The record must not go on before those have followed that the leader sees.
     pub(super) fn keys_may_go_on(&mut self, leader: usize) {
         let Some(raft) = self.nodes[leader].disk.raft.map(|raft| &self.rafts[raft]) else { return };
@@ -166,22 +177,16 @@ impl Simulation {
             return;
         };
         let stage = ring.stage;
-        let view = self.nodes[leader].run.as_ref().and_then(|run| run.ring.as_ref());
-        // Whom it saw only while it wrote, it could not wait for.
-        let before = self.now.saturating_sub(2_000);
-        let seen = view.filter(|view| view.changed_at < before);
-        let seen = seen.into_iter().flat_map(|view| &view.others);
-        let behind =
-            seen.filter(|(_, (status, _))| *status == MemberStatus::Alive).find(|(n, _)| {
-                let keys = &self.nodes[**n].disk.keys;
-                match stage {
-                    RotationStage::Spread => false,
-                    RotationStage::Use => !keys.reads(key),
-                    RotationStage::Only => keys.primary != key,
-                }
-            });
-        let Some((behind, _)) = behind else { return };
-        let name = self.nodes[*behind].name.clone();
+        let behind = self.seen_alive(leader).find(|n| {
+            let keys = &self.nodes[*n].disk.keys;
+            match stage {
+                RotationStage::Spread => false,
+                RotationStage::Use => !keys.reads(key),
+                RotationStage::Only => keys.primary != key,
+            }
+        });
+        let Some(behind) = behind else { return };
+        let name = self.nodes[behind].name.clone();
         self.breaks(match stage {
             RotationStage::Only => format!("the old key is forgotten while {name} uses it"),
             _ => format!("the new key is used while {name} does not have it"),
@@ -229,6 +234,49 @@ impl Simulation {
     }
 }
 
+/// A person asks for something that every box has to follow, and some are away; what else
+/// comes in the midst of it is `meanwhile`.
+pub(super) fn while_some_are_away(
+    sim: &mut Simulation,
+    nodes: usize,
+    dice: &mut Random,
+    ask: impl FnOnce(&mut Simulation) -> Result<(), String>,
+    meanwhile: impl FnOnce(&mut Simulation) -> Result<(), String>,
+) -> Result<(), String> {
+    // Away from before it begins until after it is over, or for a moment of it.
+    let away: BTreeSet<_> = (0..dice.between(0, 2)).map(|_| dice.one_of(nodes)).collect();
+    let early = dice.permille(600);
+    if early {
+        away.iter().for_each(|node| sim.power_off(*node));
+        sim.hold(dice.between(20_000, 60_000), &[])?;
+        if sim.leader().is_none() {
+            // Those who are left have no quorum.
+            away.iter().for_each(|node| sim.power_on_at(*node, sim.now));
+        }
+    }
+    sim.until(DEADLINE, |sim| sim.leader().is_some_and(|n| sim.nodes[n].rings()))?;
+    if let Err(why) = ask(sim) {
+        sim.say(None, || format!("refused: {why}"));
+    }
+    sim.hold(dice.between(0, 20_000), &[])?;
+    meanwhile(sim)?;
+    if !early {
+        away.iter().for_each(|node| sim.power_off(*node));
+    }
+    if dice.permille(300)
+        && let Some(leader) = sim.leader()
+    {
+        sim.power_off(leader);
+        sim.power_on_at(leader, sim.now + dice.between(5_000, 90_000));
+    }
+    if dice.permille(200) {
+        sim.crash(dice.one_of(nodes));
+    }
+    sim.hold(dice.between(0, 180_000), &[])?;
+    away.iter().for_each(|node| sim.power_on_at(*node, sim.now));
+    Ok(())
+}
+
 /// The ring's key is replaced while some are away.
 pub(super) fn replaced(
     sim: &mut Simulation,
@@ -238,43 +286,10 @@ pub(super) fn replaced(
     let (cuts, fresh, stale) = (sim.settings.cuts, nodes, nodes + 1);
     sim.settings.cuts = 0;
     sim.gone = [fresh, stale].into();
-    for node in 0..nodes {
-        sim.power_on_at(node, dice.between(0, 2_000));
-    }
-    sim.settle(DEADLINE)?;
+    sim.form(nodes, dice)?;
     sim.settings.cuts = cuts;
     for _ in 0..=usize::from(dice.permille(400)) {
-        // Away from before it begins until after it is over, or for a moment of it.
-        let away: BTreeSet<_> = (0..dice.between(0, 2)).map(|_| dice.one_of(nodes)).collect();
-        let early = dice.permille(600);
-        if early {
-            away.iter().for_each(|node| sim.power_off(*node));
-            sim.hold(dice.between(20_000, 60_000), &[])?;
-            if sim.leader().is_none() {
-                // Those who are left have no quorum.
-                away.iter().for_each(|node| sim.power_on_at(*node, sim.now));
-            }
-        }
-        sim.until(DEADLINE, |sim| sim.leader().is_some_and(|n| sim.nodes[n].rings()))?;
-        let asked = sim.ask_for_a_key();
-        if let Err(why) = asked {
-            sim.say(None, || format!("refused: {why}"));
-        }
-        sim.hold(dice.between(0, 20_000), &[])?;
-        if !early {
-            away.iter().for_each(|node| sim.power_off(*node));
-        }
-        if dice.permille(300)
-            && let Some(leader) = sim.leader()
-        {
-            sim.power_off(leader);
-            sim.power_on_at(leader, sim.now + dice.between(5_000, 90_000));
-        }
-        if dice.permille(200) {
-            sim.crash(dice.one_of(nodes));
-        }
-        sim.hold(dice.between(0, 180_000), &[])?;
-        away.iter().for_each(|node| sim.power_on_at(*node, sim.now));
+        while_some_are_away(sim, nodes, dice, Simulation::ask_for_a_key, |_| Ok(()))?;
         if dice.permille(500) {
             sim.settle(DEADLINE)?;
         }

@@ -2,11 +2,10 @@
 //! replacement. A CA is a number; the one of the founding is 0.
 
 use super::act::Effect;
+use super::rotation::{number, print, while_some_are_away};
 use super::scenario::DEADLINE;
 use super::{Fault, Random, Simulation};
-use crate::{
-    Cas, ClusterId, KeyPrint, MemberStatus, RotationStage, Succession, Successor, succeed,
-};
+use crate::{Cas, ClusterId, KeyPrint, RotationStage, Succession, Successor, succeed};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -27,14 +26,6 @@ impl Authorities {
     fn trusts(&self, ca: u64) -> bool {
         self.signs == ca || self.also.contains(&ca)
     }
-}
-
-fn print(ca: u64) -> KeyPrint {
-    KeyPrint(format!("{ca:016x}"))
-}
-
-fn number(ca: &KeyPrint) -> Result<u64, &'static str> {
-    u64::from_str_radix(&ca.0, 16).map_err(|_| "no CA")
 }
 
 impl Simulation {
@@ -172,14 +163,7 @@ impl Simulation {
         let Some(raft) = self.nodes[leader].disk.raft else { return };
         let Some(succession) = self.rafts[raft].intent.ca.clone() else { return };
         let Ok(ca) = number(&succession.ca) else { return };
-        let view = self.nodes[leader].run.as_ref().and_then(|run| run.ring.as_ref());
-        // Whom it saw only while it wrote, it could not wait for.
-        let before = self.now.saturating_sub(2_000);
-        let seen = view.filter(|view| view.changed_at < before);
-        let seen = seen.into_iter().flat_map(|view| &view.others);
-        let alive = seen.filter(|(_, (status, _))| *status == MemberStatus::Alive);
-        let mut seen: BTreeSet<_> = alive.map(|(n, _)| *n).collect();
-        seen.insert(leader);
+        let seen: BTreeSet<_> = self.seen_alive(leader).chain([leader]).collect();
         let follows = |n: usize| {
             let cas = &self.nodes[n].disk.cas;
             match succession.stage {
@@ -280,52 +264,23 @@ pub(super) fn replaced(
     let (cuts, fresh) = (sim.settings.cuts, nodes);
     sim.settings.cuts = 0;
     sim.gone = [fresh].into();
-    for node in 0..nodes {
-        sim.power_on_at(node, dice.between(0, 2_000));
-    }
-    sim.settle(DEADLINE)?;
+    sim.form(nodes, dice)?;
     sim.settings.cuts = cuts;
     let comes = dice.permille(500);
     for round in 0..=usize::from(dice.permille(300)) {
-        // Away from before it begins until after it is over, or for a moment of it.
-        let away: BTreeSet<_> = (0..dice.between(0, 2)).map(|_| dice.one_of(nodes)).collect();
-        let early = dice.permille(600);
-        if early {
-            away.iter().for_each(|node| sim.power_off(*node));
-            sim.hold(dice.between(20_000, 60_000), &[])?;
-            if sim.leader().is_none() {
-                // Those who are left have no quorum.
-                away.iter().for_each(|node| sim.power_on_at(*node, sim.now));
+        // A fresh box comes in the middle of it. (One that is switched on while all others
+        // are off founds a cluster.)
+        let fresh_one = |sim: &mut Simulation| {
+            if comes && round == 0 && (0..nodes).any(|n| sim.is_on(n)) {
+                sim.settings.cuts = 0;
+                sim.gone.clear();
+                sim.power_on_at(fresh, sim.now);
+                sim.until(DEADLINE, |sim| sim.cluster_of(fresh).is_some())?;
+                sim.settings.cuts = cuts;
             }
-        }
-        sim.until(DEADLINE, |sim| sim.leader().is_some_and(|n| sim.nodes[n].rings()))?;
-        if let Err(why) = sim.ask_for_a_ca() {
-            sim.say(None, || format!("refused: {why}"));
-        }
-        sim.hold(dice.between(0, 20_000), &[])?;
-        if comes && round == 0 && (0..nodes).any(|n| sim.is_on(n)) {
-            // A fresh box comes in the middle of it. (One that is switched on while all
-            // others are off founds a cluster.)
-            sim.settings.cuts = 0;
-            sim.gone.clear();
-            sim.power_on_at(fresh, sim.now);
-            sim.until(DEADLINE, |sim| sim.cluster_of(fresh).is_some())?;
-            sim.settings.cuts = cuts;
-        }
-        if !early {
-            away.iter().for_each(|node| sim.power_off(*node));
-        }
-        if dice.permille(300)
-            && let Some(leader) = sim.leader()
-        {
-            sim.power_off(leader);
-            sim.power_on_at(leader, sim.now + dice.between(5_000, 90_000));
-        }
-        if dice.permille(200) {
-            sim.crash(dice.one_of(nodes));
-        }
-        sim.hold(dice.between(0, 180_000), &[])?;
-        away.iter().for_each(|node| sim.power_on_at(*node, sim.now));
+            Ok(())
+        };
+        while_some_are_away(sim, nodes, dice, Simulation::ask_for_a_ca, fresh_one)?;
         // A box that missed two of them is let in by nobody.
         sim.settle(DEADLINE)?;
     }

@@ -65,10 +65,7 @@ pub(super) fn replaced(
 ) -> Result<(), String> {
     let (spare, second_life) = (nodes, nodes + 1);
     sim.gone = [spare, second_life].into();
-    for node in 0..nodes {
-        sim.power_on_at(node, dice.between(0, 2_000));
-    }
-    sim.settle(DEADLINE)?;
+    sim.form(nodes, dice)?;
     let dead = dice.one_of(nodes);
     // What nobody else has is lost with it, and no rule could bring that back.
     sim.until(DEADLINE, |sim| sim.is_on(dead) && sim.is_whole())?;

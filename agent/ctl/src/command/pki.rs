@@ -1,14 +1,14 @@
 //! `ashlarctl pki`.
 
 use super::facts::{Facts, line, show};
-use super::rotation::Rotate;
+use super::rotation::{Progress, Rotate, say_who_is_away};
+use crate::NOT_READY;
 use crate::style::{bad, faint, good, heading, plain, waiting};
-use crate::{NOT_READY, ask};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use ashlar_api::{CertificateView, Client, MemberCertificate, PkiAnswer, PkiStatus, RotationStage};
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Show the cluster's CA and whose certificate ends when, or replace the CA
 #[derive(Debug, clap::Args)]
@@ -43,9 +43,6 @@ Examples:
     Rotate(Rotate),
 }
 
-/// How often is asked how far it is: every box is called for its certificate each time.
-const PAUSE: Duration = Duration::from_secs(2);
-
 pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
     match &args.verb {
         Verb::Status(options) => show(&client.pki().await?, options.json, words),
@@ -54,22 +51,9 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
 }
 
 async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
-    let mut answer = asked(client, true).await?;
-    if !options.json {
-        for line in &answer.target.lines {
-            println!("  - {}", plain(line));
-        }
-    }
-    if answer.target.refused.is_none() && !options.dry_run {
-        if !options.yes && ask::line("Type `rotate` to go on", "--yes")? != "rotate" {
-            bail!("that is another word: nothing is done");
-        }
-        answer = asked(client, false).await?;
-    }
-    if let Some(why) = answer.target.refused.as_ref().filter(|_| !options.json) {
-        bail!("refused, and nothing is done: {why}");
-    }
-    let over = !answer.decided || options.no_wait || follow(client, options).await?;
+    let ask = async |dry_run| client.rotate_ca(dry_run).await;
+    let answer = options.ask(ask, |answer: &PkiAnswer| &answer.target).await?;
+    let over = !answer.decided || options.no_wait || follow(client, options).await;
     if options.json {
         print!("{}", line(&answer)?);
     }
@@ -80,65 +64,39 @@ async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
     })
 }
 
-async fn asked(client: &Client, dry_run: bool) -> Result<PkiAnswer> {
-    ask::whoever_leads(async || client.rotate_ca(dry_run).await).await
-}
-
-/// Says how far it is, whenever that changes; and at last whether it is over.
-async fn follow(client: &Client, options: &Rotate) -> Result<bool> {
-    let until = Instant::now() + Duration::from_secs(options.timeout);
-    let mut said = String::new();
-    let last = loop {
-        // A leader may just have changed.
-        if let Ok(pki) = client.pki().await {
-            let now = stand(&pki);
-            if now != said {
-                eprintln!("… {now}");
-                said = now;
-            }
-            if is_over(&pki) {
-                break pki;
-            }
-        }
-        if Instant::now() >= until {
-            eprintln!("it goes on by itself; `ashlarctl pki status` says how far it is");
-            return Ok(false);
-        }
-        tokio::time::sleep(PAUSE).await;
-    };
+/// Whether it is over.
+async fn follow(client: &Client, options: &Rotate) -> bool {
+    let Some(last) = options.follow(async || client.pki().await).await else { return false };
     if !options.json {
-        for one in last.boxes.iter().filter(|one| !one.alive) {
-            let lacks = one.lacks.as_deref().unwrap_or("is away");
-            println!("  - {} {}", plain(&one.name), plain(lacks));
-        }
+        say_who_is_away(&last);
         println!("The cluster has a new CA, and no certificate of the one before opens anything.");
     }
-    Ok(true)
+    true
 }
 
-/// Whether every box that is on has followed to the end.
-fn is_over(pki: &PkiStatus) -> bool {
-    pki.succession.as_ref().is_some_and(|succession| succession.stage == RotationStage::Only)
-        && pki.boxes.iter().all(|one| !one.alive || one.lacks.is_none())
-}
+impl Progress for PkiStatus {
+    const STATUS: &str = "ashlarctl pki status";
+    /// Every box is called for its certificate each time.
+    const PAUSE: Duration = Duration::from_secs(2);
+    const UNHEARD: &str = "this box has not heard of it yet";
 
-const fn stage(stage: RotationStage) -> &'static str {
-    match stage {
-        RotationStage::Spread => "every box trusts it, the one before signs",
-        RotationStage::Use => "every box gets a certificate of it, the one before is still trusted",
-        RotationStage::Only => "in use, and no other",
+    fn stage(&self) -> Option<RotationStage> {
+        self.succession.as_ref().map(|succession| succession.stage)
     }
-}
 
-/// Where it stands, in one line.
-fn stand(pki: &PkiStatus) -> String {
-    let Some(succession) = &pki.succession else {
-        return "this box has not heard of it yet".into();
-    };
-    let behind = pki.boxes.iter().filter(|one| one.alive && one.lacks.is_some());
-    let behind: Vec<_> = behind.map(|one| plain(&one.name)).collect();
-    let words = stage(succession.stage);
-    if behind.is_empty() { words.into() } else { format!("{words}: {}", behind.join(", ")) }
+    fn words(stage: RotationStage) -> &'static str {
+        match stage {
+            RotationStage::Spread => "every box trusts it, the one before signs",
+            RotationStage::Use => {
+                "every box gets a certificate of it, the one before is still trusted"
+            }
+            RotationStage::Only => "in use, and no other",
+        }
+    }
+
+    fn boxes(&self) -> impl Iterator<Item = (&str, bool, Option<&str>)> {
+        self.boxes.iter().map(|one| (one.name.as_str(), one.alive, one.lacks.as_deref()))
+    }
 }
 
 fn words(pki: &PkiStatus) -> String {
@@ -152,7 +110,11 @@ fn words(pki: &PkiStatus) -> String {
         row("", &format!("from {} to {}", day(&ca.not_before), day(&ca.not_after)));
     }
     if let Some(succession) = &pki.succession {
-        let words = format!("replaced: {}, {}", plain(&succession.ca.0), stage(succession.stage));
+        let words = format!(
+            "replaced: {}, {}",
+            plain(&succession.ca.0),
+            PkiStatus::words(succession.stage)
+        );
         row("", &words);
         for one in &pki.boxes {
             if let Some(lacks) = &one.lacks {

@@ -1,16 +1,16 @@
 //! `ashlarctl ring`.
 
 use super::facts;
-use super::rotation::Rotate;
+use super::rotation::{Progress, Rotate, say_who_is_away};
+use crate::NOT_READY;
 use crate::style::plain;
-use crate::{NOT_READY, ask};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ashlar_api::{Client, RingAnswer, RotationStage};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Replace the ring's key, say how its keys stand, or give out the site that has it
 #[derive(Debug, clap::Args)]
@@ -54,9 +54,6 @@ Examples:
     },
 }
 
-/// How often is asked how far it is.
-const PAUSE: Duration = Duration::from_secs(1);
-
 pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
     match &args.verb {
         Verb::Status { json } => status(client, *json).await,
@@ -74,7 +71,8 @@ async fn status(client: &Client, json: bool) -> Result<ExitCode> {
     match &answer.rotation {
         None => println!("The ring's key was never replaced."),
         Some(rotation) => {
-            println!("The ring's key is {}: {}.", plain(&rotation.key.0), stage(rotation.stage));
+            let words = RingAnswer::words(rotation.stage);
+            println!("The ring's key is {}: {words}.", plain(&rotation.key.0));
             if rotation.stage == RotationStage::Only && rotation.given_out.is_none() {
                 println!("The site that has it was not given out yet: `ashlarctl ring site`.");
             }
@@ -96,75 +94,30 @@ async fn status(client: &Client, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-const fn stage(stage: RotationStage) -> &'static str {
-    match stage {
-        RotationStage::Spread => "every box takes it, the old one is in use",
-        RotationStage::Use => "every box goes over to it, the old one is still read",
-        RotationStage::Only => "in use, and no other",
-    }
-}
-
 async fn rotate(client: &Client, options: &Rotate) -> Result<ExitCode> {
-    let would = asked(client, true).await?;
-    if !options.json {
-        for line in &would.target.lines {
-            println!("  - {}", plain(line));
-        }
-    }
-    let mut answer = would;
-    if answer.target.refused.is_none() && !options.dry_run {
-        if !options.yes && ask::line("Type `rotate` to go on", "--yes")? != "rotate" {
-            bail!("that is another word: nothing is done");
-        }
-        answer = asked(client, false).await?;
-    }
-    match &answer.target.refused {
-        Some(_) if options.json => {
-            print!("{}", facts::line(&answer)?);
-            return Ok(ExitCode::FAILURE);
-        }
-        Some(why) => bail!("refused, and nothing is done: {why}"),
-        None => {}
-    }
+    let ask = async |dry_run| client.rotate_ring(dry_run).await;
+    let answer = options.ask(ask, |answer: &RingAnswer| &answer.target).await?;
     if answer.decided && !options.no_wait {
         return follow(client, options).await;
     }
     if options.json {
         print!("{}", facts::line(&answer)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match answer.target.refused {
+        Some(_) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    })
 }
 
-/// Says how far it is, whenever that changes.
 async fn follow(client: &Client, options: &Rotate) -> Result<ExitCode> {
-    let until = Instant::now() + Duration::from_secs(options.timeout);
-    let mut said = String::new();
-    let last = loop {
-        // A leader may just have changed.
-        if let Ok(answer) = client.ring().await {
-            let now = stand(&answer);
-            if now != said {
-                eprintln!("… {now}");
-                said = now;
-            }
-            if is_over(&answer) {
-                break answer;
-            }
-        }
-        if Instant::now() >= until {
-            eprintln!("it goes on by itself; `ashlarctl ring status` says how far it is");
-            return Ok(ExitCode::from(NOT_READY));
-        }
-        tokio::time::sleep(PAUSE).await;
+    let Some(last) = options.follow(async || client.ring().await).await else {
+        return Ok(ExitCode::from(NOT_READY));
     };
     if options.json {
         print!("{}", facts::line(&last)?);
         return Ok(ExitCode::SUCCESS);
     }
-    for one in last.boxes.iter().filter(|one| !one.alive) {
-        let lacks = one.lacks.as_deref().unwrap_or("is away");
-        println!("  - {} {}", plain(&one.name), plain(lacks));
-    }
+    say_who_is_away(&last);
     println!(
         "The ring has a new key. Sticks with the old site let in no box any more; \
          `ashlarctl ring site --to site.toml` gives out the new one."
@@ -172,23 +125,26 @@ async fn follow(client: &Client, options: &Rotate) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether every box that is on has followed to the end.
-fn is_over(answer: &RingAnswer) -> bool {
-    answer.rotation.as_ref().is_some_and(|rotation| rotation.stage == RotationStage::Only)
-        && answer.boxes.iter().all(|one| !one.alive || one.lacks.is_none())
-}
+impl Progress for RingAnswer {
+    const STATUS: &str = "ashlarctl ring status";
+    const PAUSE: Duration = Duration::from_secs(1);
+    const UNHEARD: &str = "nothing was asked for";
 
-/// Where it stands, in one line.
-fn stand(answer: &RingAnswer) -> String {
-    let Some(rotation) = &answer.rotation else { return "nothing was asked for".into() };
-    let behind = answer.boxes.iter().filter(|one| one.alive && one.lacks.is_some());
-    let behind: Vec<_> = behind.map(|one| plain(&one.name).to_string()).collect();
-    let words = stage(rotation.stage);
-    if behind.is_empty() { words.into() } else { format!("{words}: {}", behind.join(", ")) }
-}
+    fn stage(&self) -> Option<RotationStage> {
+        self.rotation.as_ref().map(|rotation| rotation.stage)
+    }
 
-async fn asked(client: &Client, dry_run: bool) -> Result<RingAnswer> {
-    ask::whoever_leads(async || client.rotate_ring(dry_run).await).await
+    fn words(stage: RotationStage) -> &'static str {
+        match stage {
+            RotationStage::Spread => "every box takes it, the old one is in use",
+            RotationStage::Use => "every box goes over to it, the old one is still read",
+            RotationStage::Only => "in use, and no other",
+        }
+    }
+
+    fn boxes(&self) -> impl Iterator<Item = (&str, bool, Option<&str>)> {
+        self.boxes.iter().map(|one| (one.name.as_str(), one.alive, one.lacks.as_deref()))
+    }
 }
 
 /// A file that others cannot read, before anything is given out into it.

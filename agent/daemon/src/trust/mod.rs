@@ -335,12 +335,11 @@ impl Trust {
     /// Fetches the CA key and seals it.
     pub(crate) async fn fetch_ca_key(&self, via: &[IpAddr]) -> Result<()> {
         let caller = self.caller()?;
-        let answer: CaKeyAnswer = first_that(via, async |address| {
+        let answer = first_that(via, async |address| {
             caller.post(address, route::CA_KEY, &CaKeyRequest::default()).await
         })
         .await?;
-        let certificate = CaCertificate::from_pem(answer.certificate.as_bytes())?;
-        let ca = ClusterCa::from_parts(certificate, answer.key.expose())?;
+        let ca = given(&answer)?;
         self.store.keep_authority(&ca, &*self.ring_key()?)?;
         Ok(())
     }
@@ -350,12 +349,11 @@ impl Trust {
         let caller = self.caller()?;
         let request = CaKeyRequest { next: Some(ca.clone()) };
         let next = first_that(via, async |address| {
-            let answer: CaKeyAnswer = caller.post(address, route::CA_KEY, &request).await?;
-            let certificate = CaCertificate::from_pem(answer.certificate.as_bytes())?;
-            if print(&certificate) != *ca {
+            let next = given(&caller.post(address, route::CA_KEY, &request).await?)?;
+            if print(next.certificate()) != *ca {
                 bail!("it gives the key of another CA than it was asked for");
             }
-            Ok(ClusterCa::from_parts(certificate, answer.key.expose())?)
+            Ok(next)
         })
         .await?;
         self.store.keep_next(&next, &*self.ring_key()?)?;
@@ -397,6 +395,8 @@ impl Trust {
     /// Has one of these members, which hold the CA's key, mint a CA that is to follow.
     pub(crate) async fn successor_from(&self, signers: &[IpAddr]) -> Result<Successor> {
         let caller = self.caller()?;
+        // Not by `first_that`: what waits for an async closure cannot be sent between
+        // threads, as what answers a request is.
         let mut last = anyhow!("no box that holds the CA's key is seen");
         for signer in signers {
             match caller.post(*signer, route::CA_SUCCESSOR, &SuccessorRequest {}).await {
@@ -497,6 +497,12 @@ impl Trust {
         let credentials = self.store.credentials()?.context("this node has no certificate yet")?;
         Ok(Caller::new(self.subject.address(), &self.paths, ashlar_pki::tls::client(&credentials)?))
     }
+}
+
+/// A CA with its key, as a member gives it.
+fn given(answer: &CaKeyAnswer) -> Result<ClusterCa> {
+    let certificate = CaCertificate::from_pem(answer.certificate.as_bytes())?;
+    Ok(ClusterCa::from_parts(certificate, answer.key.expose())?)
 }
 
 /// How a CA is called in tags and in the record.
