@@ -35,11 +35,20 @@ pub(crate) fn stamped(image: &Path, site: &Site, directory: &Path) -> Result<Pat
     Ok(disk)
 }
 
+/// A way of a port into the drill's one segment. Two drills at a time are two shops:
+/// every first port has the same MAC address.
+pub(crate) fn segment(id: &str) -> String {
+    let port = 20_000 + std::process::id() % 40_000;
+    format!("socket,id={id},mcast=230.0.0.1:{port},localaddr=127.0.0.1")
+}
+
 /// What is put together.
 #[derive(Debug, Default)]
 pub(crate) struct Setup<'a> {
     /// `-drive` options besides the firmware's.
     pub(crate) drives: Vec<String>,
+    /// `-netdev` options besides `segment`.
+    pub(crate) networks: Vec<String>,
     /// `-device` options besides what every machine has.
     pub(crate) devices: Vec<String>,
     /// What else its drives need, to read.
@@ -48,6 +57,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) units: Vec<(&'a str, &'a str, &'a str)>,
     /// More words for its kernel.
     pub(crate) command_line: &'a str,
+    /// What its clock shows when it is switched on, if that is not the time.
+    pub(crate) clock: Option<&'a str>,
     /// One processor whose clock counts instructions: a nanosecond each, and none
     /// while it waits.
     pub(crate) counted: bool,
@@ -89,10 +100,13 @@ impl Machine {
         for option in firmware.iter().chain(&setup.drives) {
             command.arg("-drive").arg(option);
         }
-        // Two drills at a time are two shops: every first port has the same MAC.
-        let port = 20_000 + std::process::id() % 40_000;
-        let segment = format!("socket,id=segment,mcast=230.0.0.1:{port},localaddr=127.0.0.1");
-        command.arg("-netdev").arg(segment);
+        if let Some(clock) = setup.clock {
+            command.arg("-rtc").arg(format!("base={clock}"));
+        }
+        command.arg("-netdev").arg(segment("segment"));
+        for network in &setup.networks {
+            command.arg("-netdev").arg(network);
+        }
         for device in &setup.devices {
             command.arg("-device").arg(device);
         }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod bytes;
+mod clocks;
 mod failing;
 mod formats;
 mod growing;
@@ -17,6 +18,7 @@ mod stick;
 mod succession;
 mod support;
 mod two;
+mod uplink;
 mod vm;
 mod witness;
 mod writing;

@@ -1,6 +1,8 @@
 //! What a person should know, as data: what is wrong, with what, how bad it is
 //! and what to do. Console, command and metrics show the same ones.
 
+mod clocks;
+
 use crate::meeting::Meeting;
 use crate::plan::{leaves_at, may_create};
 use crate::situation::Situation;
@@ -90,6 +92,7 @@ pub fn alerts(observed: &Observed, wanted: &Wanted, troubles: Troubles<'_>) -> V
         swarm(&s, &mut found);
     }
     disks(observed, &mut found);
+    clocks::clocks(observed, &mut found);
     if let Some(change) = &observed.place.change {
         network(change, &mut found);
     }

@@ -8,6 +8,7 @@
 //! for). It opens no socket, reads no clock and draws no random number.
 
 mod alerts;
+mod clock;
 mod intent;
 mod lint;
 mod meeting;
@@ -36,6 +37,7 @@ mod witness;
 mod words;
 
 pub use alerts::*;
+pub use clock::*;
 pub use intent::*;
 pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
 pub use meeting::{Keeps, UnknownKeeps, Yielding};

@@ -109,8 +109,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "sign-only-by-a-clock-that-can-be-right",
         invariant: 9,
-        says: "nobody founds or signs whose clock is before its release was made",
+        says: "nobody founds or signs whose clock is before its release was made, or not believed by the others",
         check: founding::signs_by_a_clock_that_can_be_right,
+    },
+    Rule {
+        name: "set-the-clock-by-most-of-the-others",
+        invariant: 9,
+        says: "a clock that a time server set is left alone, and any other set only to what more than half of those that are believed show",
+        check: founding::sets_the_clock_by_most_of_the_others,
     },
     Rule {
         name: "ca-key-on-three",

@@ -5,8 +5,8 @@
 //! silent, and since when, stands in [`Observed::looks`].
 
 use crate::{
-    Cas, Intent, Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, Succession, SwarmRole,
-    ToldRotation, Yielding,
+    Cas, Clock, Intent, Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, Succession,
+    SwarmRole, ToldRotation, Yielding,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,18 +141,6 @@ pub enum NetworkChange {
         /// Why, in words.
         why: String,
     },
-}
-
-/// The wall clock, by which certificates are judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clock {
-    /// It shows a time before this image was made, which cannot be.
-    pub before_build: bool,
-    /// A time server has set it in this boot.
-    pub synchronised: bool,
-    /// What it shows, in seconds since 1970; `None` when that cannot be right.
-    #[serde(default)]
-    pub unix: Option<u64>,
 }
 
 /// Who this node is, for life.

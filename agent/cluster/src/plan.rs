@@ -77,6 +77,10 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     let situation = Situation::new(observed, wanted);
     ring::plan(&situation, &mut plan.steps);
+    if let Some(ahead_s) = observed.clock.right_by().filter(|_| observed.ring.is_some()) {
+        let why = "more of the others' clocks show that time than this one's";
+        plan.steps.push(because(Step::SetClock { ahead_s }, why));
+    }
     if observed.goes_down {
         pair::before_it_goes_down(&situation, &mut plan);
         unreadable(observed, &mut plan);

@@ -9,6 +9,7 @@
 
 mod act;
 mod check;
+mod clocks;
 mod gossip;
 mod look;
 mod meet;

@@ -118,6 +118,11 @@ pub enum Step {
     /// Go on as the node of this disk in another machine than before, unless somebody
     /// answers at its address.
     TakeMachine,
+    /// Set this node's wall clock by those of the others.
+    SetClock {
+        /// By how many seconds they are ahead of it; below zero, behind.
+        ahead_s: i64,
+    },
     /// Start a daemon's unit (writing its configuration first).
     Start {
         /// Which.
@@ -430,7 +435,8 @@ impl Step {
             | Self::DropRingKeys { .. }
             | Self::ForgetMember { .. }
             | Self::SetTags { .. } => Phase::Ring,
-            Self::Found
+            Self::SetClock { .. }
+            | Self::Found
             | Self::Enrol { .. }
             | Self::RenewCertificate { .. }
             | Self::FetchCaKey { .. }
@@ -510,6 +516,7 @@ impl Step {
             | Self::RemoveStack { .. } => Scope::Cluster,
             Self::MakeIdentity
             | Self::TakeMachine
+            | Self::SetClock { .. }
             | Self::Start { .. }
             | Self::Restart { .. }
             | Self::JoinRing { .. }

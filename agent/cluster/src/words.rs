@@ -1,5 +1,6 @@
 //! Plans in plain words, for the journal, the status and the golden files.
 
+use crate::clock::apart;
 use crate::{Daemon, Plan, Planned, Step, Wait};
 use std::fmt::{Display, Formatter, Result};
 
@@ -19,6 +20,9 @@ impl Display for Step {
         match self {
             Self::MakeIdentity => f.write_str("make this node's identity"),
             Self::TakeMachine => f.write_str("go on as this node in another machine"),
+            Self::SetClock { ahead_s } => {
+                write!(f, "set the clock, which is {} the others'", apart(ahead_s.saturating_neg()))
+            }
             Self::Start { daemon } => write!(f, "start the {daemon}"),
             Self::Restart { daemon } => write!(f, "kill the {daemon} and start it anew"),
             Self::JoinRing { addresses } => write!(f, "join the ring at {}", list(addresses)),

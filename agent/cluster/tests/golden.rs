@@ -5,8 +5,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    Alert, ClusterId, Disk, Hand, MemberStatus, NetworkChange, Observed, Part, Rebalance,
-    RingMember, SwarmLocal, Troubles, Wanted, alerts, lint, phases, plan, simulate::Scenario,
+    Alert, ClusterId, Disk, Hand, MemberStatus, NetworkChange, Observed, OtherClock, Part,
+    Rebalance, RingMember, SwarmLocal, Troubles, Wanted, alerts, lint, phases, plan,
+    simulate::Scenario,
 };
 use situations::*;
 
@@ -131,6 +132,8 @@ golden! {
         but(new_node(1, vec![member(1), member(2)]), |o| o.place.carrier_ms = Some(10_000));
     a_clock_before_the_release_founds_nothing:
         but(new_node(1, vec![member(1)]), |o| o.clock.before_build = true);
+    a_clock_that_the_others_contradict_founds_nothing:
+        but(new_node(1, vec![member(1), member(2), member(3)]), |o| o.clock = years_behind(&[2, 3]));
     a_disk_from_another_machine_waits_for_the_cable:
         but(moved(false), |o| o.place.carrier_ms = Some(44_999));
     a_disk_that_was_moved_goes_on_in_the_other_machine: moved(false);
@@ -644,6 +647,18 @@ golden! {
         but(settled(1, 3), |o| {
             let disk = |name: &str, used_percent| Disk { name: name.into(), size: 4 << 30, used_percent };
             o.disks = vec![disk("state", 95), disk("data", 85)];
+        });
+    a_clock_that_the_others_contradict_signs_nothing_and_says_so:
+        but(settled(1, 3), |o| {
+            o.clock = years_behind(&[2, 3]);
+            o.pki.renewal_due = true;
+        });
+    a_clock_that_differs_from_the_others_is_told_of_by_them:
+        but(settled(1, 3), |o| {
+            o.clock.others = vec![
+                OtherClock { name: name(2), ahead_s: 3, synchronised: false },
+                OtherClock { name: name(3), ahead_s: -400_000, synchronised: false },
+            ];
         });
     a_settled_leader_does_nothing: settled(1, 3);
     a_settled_worker_does_nothing: settled(5, 5);

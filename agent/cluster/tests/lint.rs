@@ -489,6 +489,24 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             but(settled(1, 3), |o| o.clock.before_build = true),
             Step::RenewCertificate { via: vec![] },
         ),
+        (
+            "sign-only-by-a-clock-that-can-be-right",
+            but(settled(1, 3), |o| o.clock = years_behind(&[2, 3])),
+            Step::RenewCertificate { via: vec![] },
+        ),
+        (
+            "set-the-clock-by-most-of-the-others",
+            but(settled(1, 3), |o| o.clock = years_behind(&[2])),
+            Step::SetClock { ahead_s: 94_000_000 },
+        ),
+        (
+            "set-the-clock-by-most-of-the-others",
+            but(settled(1, 3), |o| {
+                o.clock = years_behind(&[2, 3]);
+                o.clock.synchronised = true;
+            }),
+            Step::SetClock { ahead_s: 94_000_000 },
+        ),
         ("ca-key-on-three", settled(4, 5), Step::FetchCaKey { via: vec![address(1)] }),
         ("ca-key-on-three", settled(3, 5), Step::DropCaKey { via: vec![address(1), address(2)] }),
         (
@@ -1037,6 +1055,10 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(handed_over(2), |o| volume_of(o).turn = 0), hand_back(2)),
         (but(handed_over(2), |o| o.mounted = false), Step::MountVolume),
         (but(handed_over(1), |o| volume_of(o).turn = 2), Step::MountVolume),
+        (
+            but(settled(1, 3), |o| o.clock = years_behind(&[2, 3])),
+            Step::SetClock { ahead_s: 94_000_000 },
+        ),
         (settled(1, 1), Step::RecordSwarm),
         (outside_the_swarm(2), join(SwarmRole::Manager, &[1, 3])),
         (but(settled(1, 3), |o| swarm_of(o).nodes[1].manager = false), role(2, SwarmRole::Manager)),

@@ -5,8 +5,9 @@ mod situations;
 
 use ashlar_cluster::{
     Availability, Brick, Clock, ClusterId, Hand, Keeps, MemberStatus, Membership, NodeId, Observed,
-    Part, Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity, Storage, Swarm,
-    SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint, phases, plan,
+    OtherClock, Part, Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity,
+    Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint,
+    phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -428,11 +429,17 @@ fn anything() -> impl Strategy<Value = Observed> {
         in_memory: false,
         change: None,
     });
-    let clock = (prop::bool::weighted(0.05), any::<bool>());
-    let clock = clock.prop_map(|(before_build, synchronised)| Clock {
-        before_build,
+    let ahead = prop_oneof![4 => Just(0_i64), 1 => Just(-31_536_000), 1 => Just(31_536_000)];
+    let other = (ahead, any::<bool>());
+    let other = other.prop_map(|(ahead_s, synchronised)| OtherClock {
+        name: "ashlar-other".into(),
+        ahead_s,
         synchronised,
-        unix: (!before_build).then_some(situations::NOW),
+    });
+    let clock = (prop::bool::weighted(0.05), any::<bool>(), vec(other, 0..4));
+    let clock = clock.prop_map(|(before_build, synchronised, others)| {
+        let unix = (!before_build).then_some(situations::NOW);
+        Clock::among(unix, before_build, synchronised, others)
     });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
@@ -572,6 +579,7 @@ fn the_observations_reach_every_kind_of_step() {
     restart engine
     restart storage
     restart-engine
+    set-clock
     set-leaving
     set-swarm-role
     set-tags

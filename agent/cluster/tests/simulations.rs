@@ -271,6 +271,18 @@ fn a_box_that_forgets_that_its_cluster_dissolves_is_found() {
 }
 
 #[test]
+fn clocks_that_are_years_off_are_set_by_the_others_and_sign_nothing_before() {
+    play(Scenario::Clocks, RUNS);
+}
+
+#[test]
+fn a_clock_that_signs_without_asking_the_others_is_found() {
+    let find = |seed| Scenario::Clocks.play_with(Fault::BelievesItsClock, 3, seed).err();
+    let found: Vec<_> = (0..50).filter_map(find).collect();
+    assert!(found.iter().any(|why| why.contains("signed by a clock that is wrong")), "{found:?}");
+}
+
+#[test]
 fn cables_that_come_late_and_a_slow_switch_still_form_one_cluster() {
     play(Scenario::LateCables, RUNS);
 }

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use ashlar_cluster::{
     ClusterId, Daemon, Membership, Observed, Step, SwarmRole, Tags, Yielding, current_succession,
 };
+use jiff::Timestamp;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::net::IpAddr;
@@ -32,6 +33,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                 Ok(())
             }
             Step::TakeMachine => self.take_machine().await,
+            Step::SetClock { ahead_s } => {
+                let to = Timestamp::now().as_second().saturating_add(*ahead_s);
+                host.start(&format!("ashlar-clock@{to}.service")).await
+            }
             Step::Start { daemon } => self.start(*daemon, observed).await,
             Step::Restart { daemon } => self.restart(*daemon).await,
             Step::JoinRing { addresses } => ring.join(addresses).await,

@@ -3,7 +3,7 @@
 //! time at which its release was made until a time server tells it better.
 
 use crate::paths::Paths;
-use ashlar_cluster::Clock;
+use ashlar_cluster::{Clock, OtherClock};
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 use std::fs;
@@ -29,14 +29,11 @@ pub(crate) fn build_time(paths: &Paths) -> Timestamp {
     time.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// What the wall clock is worth.
-pub(crate) fn look(paths: &Paths, now: Timestamp) -> Clock {
-    let before_build = now < build_time(paths);
-    Clock {
-        before_build,
-        unix: u64::try_from(now.as_second()).ok().filter(|_| !before_build),
-        synchronised: paths.clock_synchronised().exists(),
-    }
+/// What the wall clock is worth, beside those of the others.
+pub(crate) fn look(paths: &Paths, now: Timestamp, others: Vec<OtherClock>) -> Clock {
+    let unix = u64::try_from(now.as_second()).ok();
+    let synchronised = paths.clock_synchronised().exists();
+    Clock::among(unix, now < build_time(paths), synchronised, others)
 }
 
 #[cfg(test)]
@@ -48,15 +45,15 @@ mod tests {
     fn a_clock_that_shows_a_time_before_its_release_cannot_be_right() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::under(root.path());
-        assert!(!look(&paths, Timestamp::UNIX_EPOCH).before_build, "outside an image");
+        assert!(!look(&paths, Timestamp::UNIX_EPOCH, Vec::new()).before_build, "outside an image");
         fs::create_dir_all(paths.release().parent().unwrap()).unwrap();
         fs::write(paths.release(), "{}").unwrap();
         let made = build_time(&paths);
-        assert!(look(&paths, made - SignedDuration::from_secs(1)).before_build);
-        assert!(!look(&paths, made).before_build);
-        assert!(!look(&paths, made).synchronised);
+        assert!(look(&paths, made - SignedDuration::from_secs(1), Vec::new()).before_build);
+        assert!(!look(&paths, made, Vec::new()).before_build);
+        assert!(!look(&paths, made, Vec::new()).synchronised);
         fs::create_dir_all(paths.clock_synchronised().parent().unwrap()).unwrap();
         fs::write(paths.clock_synchronised(), "").unwrap();
-        assert!(look(&paths, made).synchronised);
+        assert!(look(&paths, made, Vec::new()).synchronised);
     }
 }

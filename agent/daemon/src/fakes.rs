@@ -11,8 +11,8 @@ use crate::swarm::{Invitation, Swarm};
 use anyhow::{Result, bail};
 use ashlar_api::{BootTimes, Status};
 use ashlar_cluster::{
-    Brick, Intent, MemberStatus, Part, Record, Stack, SwarmLocal, SwarmNode, SwarmRole, Tags,
-    Volume, Wanted,
+    Brick, Intent, MemberStatus, OtherClock, Part, Record, Stack, SwarmLocal, SwarmNode, SwarmRole,
+    Tags, Volume, Wanted,
 };
 use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) ring: bool,
     pub(crate) mount: Option<Mount>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// What the others' clocks show.
+    pub(crate) clocks: Vec<OtherClock>,
     /// Keys of before that everybody was told of.
     pub(crate) former_told: Vec<String>,
     pub(crate) volume: Option<Volume>,
@@ -262,6 +264,10 @@ impl Ring for Fake {
 
     fn is_told_former(&self, _: &str) -> bool {
         false
+    }
+
+    fn clocks(&self) -> Vec<OtherClock> {
+        self.world().clocks.clone()
     }
 
     async fn set_tags(&self, tags: &Tags) -> Result<()> {

@@ -168,6 +168,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let witness = self.wanted.storage
             && !self.wanted.solo
             && carries_no_data(named || self.wanted.witness, data_partition(&self.paths));
+        let clock = clock::look(&self.paths, Timestamp::now(), self.effects.ring.clocks());
+        if identity.is_some() && self.wanted.ring {
+            self.trust()?.believe_clock(!clock.cannot_be_right());
+        }
         pki.told_rotation.clone_from(&self.told.borrow().rotation);
         pki.told_succession.clone_from(&self.told.borrow().succession);
         let sight = self.sight.borrow();
@@ -191,7 +195,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             disks: self.disks(),
             cpu_pressure: cpu_pressure(&self.paths.cpu_pressure()),
             place,
-            clock: clock::look(&self.paths, Timestamp::now()),
+            clock,
             goes_down: self.goes_down.get(),
             handed_over,
         })

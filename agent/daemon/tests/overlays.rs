@@ -89,6 +89,7 @@ fn units_of_ours_are_exposed_little() {
         "base/usr/lib/systemd/system/ashlar-seed.service",
         "base/usr/lib/systemd/system/ashlar-seed@.service",
         "base/usr/lib/systemd/system/ashlar-support@.service",
+        "base/usr/lib/systemd/system/ashlar-clock@.service",
         "base/usr/lib/systemd/system/ashlar-healthy.service",
         "base/usr/lib/systemd/system/ashlar-fall-back.service",
         "base/usr/lib/systemd/system/ashlar-phase@.service",

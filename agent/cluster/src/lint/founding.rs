@@ -79,7 +79,29 @@ pub(super) fn signs_by_a_clock_that_can_be_right(step: &Step, c: &Case<'_>) -> V
         Step::RenewCertificate { via } => via.is_empty(),
         _ => false,
     };
-    must(!(signs && c.o.clock.before_build), "the clock is before the release was made")
+    must(!(signs && c.o.clock.before_build), "the clock is before the release was made")?;
+    let voters = believed(c);
+    let against = voters.iter().filter(|ahead| !(-300..=300).contains(*ahead)).count();
+    must(!(signs && 2 * against > voters.len()), "the others show another time")
+}
+
+/// How far those clocks are ahead that are believed, this node's among them. Counted by
+/// hand: the planner has a rule of its own.
+fn believed(c: &Case<'_>) -> Vec<i64> {
+    let own = (0, c.o.clock.synchronised);
+    let others = c.o.clock.others.iter().map(|other| (other.ahead_s, other.synchronised));
+    let all: Vec<_> = others.chain([own]).collect();
+    let set = all.iter().any(|(_, synchronised)| *synchronised);
+    all.into_iter().filter(|(_, synchronised)| *synchronised || !set).map(|(a, _)| a).collect()
+}
+
+pub(super) fn sets_the_clock_by_most_of_the_others(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::SetClock { ahead_s } = step else { return Ok(()) };
+    must(!c.o.clock.synchronised, "a time server has set it")?;
+    must(!(-300..=300).contains(ahead_s), "it is right")?;
+    let voters = believed(c);
+    let there = voters.iter().filter(|ahead| ahead.abs_diff(*ahead_s) <= 300).count();
+    must(2 * there > voters.len(), "fewer than half of those that are believed show that")
 }
 
 pub(super) fn ca_key_on_three(step: &Step, c: &Case<'_>) -> Verdict {

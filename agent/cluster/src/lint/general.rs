@@ -56,7 +56,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::AdoptRingKey => Ok(()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
         Step::Yield { .. } | Step::Dissolve { .. } => ring(),
-        Step::JoinRing { .. }
+        Step::SetClock { .. }
+        | Step::JoinRing { .. }
         | Step::SetTags { .. }
         | Step::Found
         | Step::Enrol { .. }

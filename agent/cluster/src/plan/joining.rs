@@ -1,6 +1,7 @@
 //! How a node without a cluster comes to one: it enrols with one that lives,
 //! or founds one, or waits; and it says what for.
 
+use crate::clock::apart;
 use crate::situation::Situation;
 use crate::{ClusterId, MemberStatus, RingMember};
 use std::collections::BTreeSet;
@@ -98,6 +99,14 @@ fn deaf(s: &Situation<'_>, candidates: usize) -> Option<String> {
         return Some(
             "waiting for the right time: this box's clock is before its release was made".into(),
         );
+    }
+    let others = s.observed.clock.outvoted_by();
+    if let [first, ..] = others.as_slice() {
+        return Some(format!(
+            "waiting for the right time: this box's clock is {} that of {}",
+            apart(-first.ahead_s),
+            first.name
+        ));
     }
     // Whoever sees another node has a switch that forwards, and whoever was told
     // how many to expect need not guess.

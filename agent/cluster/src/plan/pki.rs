@@ -30,7 +30,7 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
 
     let signers = s.signers();
     // A clock that cannot be right signs nothing: others can.
-    let signs_here = pki.ca_key && !s.observed.clock.before_build;
+    let signs_here = pki.ca_key && !s.observed.clock.cannot_be_right();
     if !(pki.ca && pki.certificate) {
         let why = "this node's certificate is missing or has expired";
         if pki.ca && signs_here {

@@ -104,7 +104,7 @@ fn certify(s: &Situation<'_>, cas: &Cas, ca: &crate::KeyPrint, plan: &mut Plan) 
         return plan.waits.push(waits("a certificate of the new CA", until, "one-after-another"));
     }
     let why = "this node's certificate is of the CA before";
-    if s.observed.pki.ca_key && !s.observed.clock.before_build {
+    if s.observed.pki.ca_key && !s.observed.clock.cannot_be_right() {
         return plan.steps.push(because(Step::RenewCertificate { via: Vec::new() }, why));
     }
     let signers = || s.live_kin().filter(|m| m.ca_key);

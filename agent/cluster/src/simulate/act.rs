@@ -241,6 +241,7 @@ impl Simulation {
                 Ok(())
             }
             Step::TakeMachine => Err("no disk is moved here"),
+            Step::SetClock { ahead_s } => self.set_clock(node, *ahead_s),
             Step::StartAnew => self.start_anew(node),
             Step::StayOut => self.stay_out(node),
             Step::Yield { into } => self.yield_to(node, into, false),
@@ -340,6 +341,7 @@ impl Simulation {
     }
 
     fn found(&mut self, node: usize, half: bool) -> Effect {
+        self.signed_by(node);
         self.clusters_made += 1;
         let cluster = ClusterId(format!("c{}", self.clusters_made));
         let disk = &mut self.nodes[node].disk;
@@ -357,8 +359,10 @@ impl Simulation {
             let disk = &self.nodes[n].disk;
             disk.membership.as_ref().is_some_and(|m| m.cluster == *cluster)
                 && disk.ca_key.as_ref() == Some(cluster)
+                && !self.clock(n).cannot_be_right()
         };
         let by = self.within(node, via).find(|n| signs(*n)).ok_or("nobody signs")?;
+        self.signed_by(by);
         self.enrolled(node, by, cluster)?;
         let disk = &mut self.nodes[node].disk;
         if disk.ca_key.as_ref() != Some(cluster) {
@@ -568,6 +572,7 @@ const fn duration(step: &Step) -> (u64, u64) {
     match step {
         Step::MakeIdentity
         | Step::TakeMachine
+        | Step::SetClock { .. }
         | Step::RecordSwarm
         | Step::SetTags { .. }
         | Step::TrimLogs

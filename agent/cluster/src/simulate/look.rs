@@ -3,14 +3,14 @@
 use super::world::Bricks;
 use super::{Fault, Simulation};
 use crate::{
-    Availability, Brick, Clock, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place,
-    Record, Ring, RingMember, Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole,
-    Tags, Volume,
+    Availability, Brick, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Record,
+    Ring, RingMember, Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags,
+    Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The wall clock when the world begins.
-const EPOCH: u64 = 1_790_000_000;
+pub(super) const EPOCH: u64 = 1_790_000_000;
 
 /// After how many milliseconds a mount gives up a brick that does not answer.
 const GIVEN_UP: u64 = 10_000;
@@ -47,7 +47,7 @@ impl Simulation {
             disks: Vec::new(),
             cpu_pressure: 0,
             place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
-            clock: Clock { unix: Some(EPOCH + self.now / 1000), ..Clock::default() },
+            clock: self.clock(n),
             retired: self.told_that_retired(n),
             removed: self.removed_by_a_person(n),
             out: disk.out,

@@ -42,6 +42,8 @@ pub enum Fault {
     NobodyLooks,
     /// That a cluster dissolves is forgotten at a power cut.
     NobodyWritesDown,
+    /// A node asks nobody what time it is.
+    BelievesItsClock,
     /// The other one of two is let go on before it is on disk that it was.
     NotedLast,
     /// The second of two loses its right only after the first has it again.

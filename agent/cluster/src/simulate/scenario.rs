@@ -80,6 +80,10 @@ pub enum Scenario {
     /// Of two without a witness one is switched off in order, and comes back; in half of
     /// the runs power is cut, steps fail and the cable is pulled meanwhile.
     HandOver,
+    /// The clocks of fewer than half are years off, each time these are switched on; where
+    /// a time server answers one or some, more may be. They power on in any order, then all
+    /// are rebooted; steps fail.
+    Clocks,
     /// Cables are plugged in minutes after the power, behind a switch that takes
     /// half a minute until it forwards; nobody is expected.
     LateCables,
@@ -120,6 +124,7 @@ impl Scenario {
         ("ca", Self::Ca),
         ("meet", Self::Meet),
         ("hand-over", Self::HandOver),
+        ("clocks", Self::Clocks),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
         ("no-swarm", Self::NoSwarm),
@@ -317,6 +322,7 @@ impl Scenario {
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
+            Self::Clocks => Settings { wanted: expected, failures: 50, ..calm },
             Self::RoughWithExpect => Settings {
                 wanted: expected,
                 loss: 300,
@@ -346,7 +352,7 @@ impl Scenario {
 
     fn script(self, sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
         let spread = match self {
-            Self::AnyBootOrder | Self::RoughWithExpect => 120_000,
+            Self::AnyBootOrder | Self::RoughWithExpect | Self::Clocks => 120_000,
             _ => 2_000,
         };
         match self {
@@ -362,6 +368,9 @@ impl Scenario {
             Self::HandOver => return super::pair::hand_over(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
+        }
+        if self == Self::Clocks {
+            super::clocks::stray(sim, nodes, dice);
         }
         for node in 0..nodes {
             if self == Self::LateCables {
@@ -391,7 +400,7 @@ impl Scenario {
         let others: Vec<_> =
             (0..nodes).filter(|n| *n != some && sim.carries_on(*n, some)).collect();
         match self {
-            Self::RebootOfAll => {
+            Self::RebootOfAll | Self::Clocks => {
                 sim.hold(dice.between(0, 60_000), &[])?;
                 for node in 0..nodes {
                     sim.power_off(node);

@@ -18,6 +18,10 @@ pub(super) struct Node {
     /// comes by it.
     pub(super) cable_since: Option<u64>,
     pub(super) forwards_from: u64,
+    /// By how many seconds its clock is ahead at power-on, and whether a time server
+    /// answers it.
+    pub(super) battery_s: i64,
+    pub(super) by_server: bool,
     pub(super) disk: Disk,
     /// `None` while it has no power.
     pub(super) run: Option<Run>,
@@ -67,6 +71,8 @@ pub(super) struct Run {
     pub(super) next_wake: u64,
     /// When its agent first looked: what it sees of the cable counts from then.
     pub(super) looks_since: Option<u64>,
+    /// By how many seconds its clock is ahead since it set it.
+    pub(super) clock_s: Option<i64>,
     pub(super) ready: bool,
     pub(super) settled: bool,
     /// Its brick runs: for as long as the storage daemon, unless it dies.
@@ -203,6 +209,8 @@ impl Node {
             boots: 0,
             cable_since: Some(0),
             forwards_from: 0,
+            battery_s: 0,
+            by_server: false,
             disk: Disk::default(),
             run: None,
         }

@@ -4,9 +4,9 @@
 
 use ashlar_cluster::{
     Availability, Brick, Clock, ClusterId, Hand, Identity, Intent, Keeps, KnownBox, Look,
-    MemberStatus, Membership, NodeId, Observed, Part, Peer, Pki, Place, Rebalance, Record,
-    RetiredBox, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal, SwarmNode,
-    SwarmRole, Volume, Wanted, Yielding,
+    MemberStatus, Membership, NodeId, Observed, OtherClock, Part, Peer, Pki, Place, Rebalance,
+    Record, RetiredBox, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal,
+    SwarmNode, SwarmRole, Volume, Wanted, Yielding,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -65,6 +65,12 @@ pub fn manager(n: u8) -> RingMember {
 
 pub fn failed(member: RingMember) -> RingMember {
     RingMember { status: MemberStatus::Failed, ..member }
+}
+
+/// The clock of a node whose battery is empty, beside those of these others.
+pub fn years_behind(others: &[u8]) -> Clock {
+    let other = |n: &u8| OtherClock { name: name(*n), ahead_s: 94_000_000, synchronised: false };
+    Clock::among(Some(NOW - 94_000_000), false, false, others.iter().map(other).collect())
 }
 
 /// Node `n`, in a quiet ring with these members and nothing else.

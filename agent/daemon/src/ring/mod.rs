@@ -1,5 +1,6 @@
 //! The ring: who is there, as gossip tells it.
 
+mod clocks;
 mod config;
 mod serf;
 
@@ -7,7 +8,7 @@ pub(crate) use config::{Configuration, RPC};
 pub(crate) use serf::Serf;
 
 use anyhow::Result;
-use ashlar_cluster::{MemberStatus, RingMember, Tags};
+use ashlar_cluster::{MemberStatus, OtherClock, RingMember, Tags};
 use ashlar_pki::RingKey;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -48,6 +49,8 @@ pub(crate) trait Ring {
     fn tell_former_keys(&self, marks: &[String]);
     /// Whether another box tells that the site had the key of this mark before.
     fn is_told_former(&self, mark: &str) -> bool;
+    /// What the clocks of live members show beside this node's, as they answered last.
+    fn clocks(&self) -> Vec<OtherClock>;
     /// Gives this node exactly these tags.
     async fn set_tags(&self, tags: &Tags) -> Result<()>;
 }

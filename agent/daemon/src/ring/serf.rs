@@ -3,13 +3,16 @@
 //! It has a thread of its own: gossip that waits for anything else that this
 //! process does would make the others take this node for dead.
 
+use super::clocks::{self, Clocks, Heard};
 use super::config::{Configuration, agent_config};
 use super::{Member, Ring};
+use crate::clock::since_boot_ms;
 use crate::paths::Paths;
 use anyhow::{Context, Result, bail};
 use ashlar_api::RING_PORT;
-use ashlar_cluster::{MemberStatus, Tags};
+use ashlar_cluster::{MemberStatus, OtherClock, Tags};
 use ashlar_pki::RingKey;
+use jiff::Timestamp;
 use serf_rs::agent::{Agent, AgentConfig, Announcements, Words};
 use serf_rs::{Key, Keyring, Status};
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +38,8 @@ pub(crate) struct Serf {
     starting: Arc<AtomicBool>,
     wake: Arc<Notify>,
     announcements: Announcements,
+    /// What others answered to what time it is.
+    heard: Heard,
 }
 
 /// The key of the announcement that names keys which the site had before,
@@ -52,6 +57,7 @@ impl Serf {
             starting: Arc::default(),
             wake,
             announcements: Announcements::default(),
+            heard: Heard::default(),
         }
     }
 
@@ -64,7 +70,7 @@ impl Serf {
     }
 
     /// Runs an agent until it ends, in a thread of its own.
-    fn spawn(&self, config: AgentConfig) -> Result<oneshot::Receiver<Result<()>>> {
+    fn spawn(&self, config: AgentConfig, clocks: Clocks) -> Result<oneshot::Receiver<Result<()>>> {
         if self.starting.swap(true, Ordering::AcqRel) {
             bail!("the ring is still starting");
         }
@@ -93,12 +99,15 @@ impl Serf {
             let _ = started.send(Ok(()));
             let follow = async {
                 // What changed is read by the next observation, all of it.
-                while events.next().await.is_some() {
-                    wake.notify_one();
+                while let Some(occurred) = events.next().await {
+                    if clocks.hears(&agent, &occurred).await {
+                        wake.notify_one();
+                    }
                 }
             };
             tokio::select! {
                 () = follow => {}
+                () = clocks.asks(&agent, &wake) => {}
                 () = agent.ended() => {}
             }
             // Another node has this one's name: the plan starts the ring anew.
@@ -133,7 +142,9 @@ impl Ring for Serf {
         if self.announcements.own().is_empty() {
             self.tell_former_keys(&with.site.replaced_marks());
         }
-        let starting = self.spawn(agent_config(&self.paths, with, tags, &self.announcements)?)?;
+        let clocks = Clocks::new(&self.paths, &with.identity.name, &self.heard);
+        let config = agent_config(&self.paths, with, tags, &self.announcements)?;
+        let starting = self.spawn(config, clocks)?;
         timeout(PATIENCE, starting).await.context("the ring does not start")??
     }
 
@@ -193,6 +204,10 @@ impl Ring for Serf {
             words.get(FORMER).is_some_and(|marks| marks.split(' ').any(|told| told == mark))
         };
         self.announcements.heard().iter().any(names)
+    }
+
+    fn clocks(&self) -> Vec<OtherClock> {
+        clocks::others(&self.heard, Timestamp::now(), since_boot_ms())
     }
 
     async fn set_tags(&self, tags: &Tags) -> Result<()> {
@@ -276,5 +291,15 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(10), both).await.unwrap();
+        // Both asked when the other one came.
+        let told = async {
+            while rings.iter().any(|(ring, _)| ring.clocks().len() != 1) {
+                wake.notified().await;
+            }
+        };
+        timeout(Duration::from_secs(10), told).await.unwrap();
+        let (first, second) = (&rings[0].0.clocks()[0], &rings[1].0.clocks()[0]);
+        assert_eq!((first.name.as_str(), second.name.as_str()), ("ashlar-61", "ashlar-60"));
+        assert!(!first.differs() && !second.differs(), "{first:?} {second:?}");
     }
 }

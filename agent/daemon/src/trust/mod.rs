@@ -50,6 +50,8 @@ pub(crate) struct Trust {
     refused: Mutex<BTreeMap<IpAddr, bool>>,
     /// Another member says that somebody lost its place.
     news: AtomicBool,
+    /// The others' clocks show another time.
+    outvoted: AtomicBool,
 }
 
 impl Trust {
@@ -63,6 +65,7 @@ impl Trust {
             signs: AtomicBool::new(false),
             refused: Mutex::default(),
             news: AtomicBool::new(false),
+            outvoted: AtomicBool::new(false),
         })
     }
 
@@ -241,11 +244,20 @@ impl Trust {
         Ok(ClusterId(ca.cluster().to_owned()))
     }
 
-    /// The time by which this node signs: a clock before the release was made is
-    /// wrong, and what it signs may have ended before it was issued.
+    /// Notes whether this node's clock may be right, as far as the others' tell.
+    pub(crate) fn believe_clock(&self, believed: bool) {
+        self.outvoted.store(!believed, Ordering::Relaxed);
+    }
+
+    /// The time by which this node signs: a clock before the release was made, or one that
+    /// the others contradict, is wrong, and what it signs may have ended before it was
+    /// issued.
     pub(crate) fn now(&self) -> Result<Timestamp> {
         let now = Timestamp::now();
-        if clock::look(&self.paths, now).before_build {
+        if self.outvoted.load(Ordering::Relaxed) {
+            bail!("this box's clock says {now}, and the others' do not: it signs nothing");
+        }
+        if clock::look(&self.paths, now, Vec::new()).before_build {
             bail!(
                 "this box's clock says {now}, which is before its release was made: it signs nothing"
             );

@@ -131,6 +131,18 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture support::",
     },
     Drill {
+        name: "uplink",
+        what: "two VMs with bonded ports and a VLAN lose a cable; a third goes by a proxy with a password",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture uplink::",
+    },
+    Drill {
+        name: "clocks",
+        what: "of three VMs without a time server one is years ahead; it goes by the others",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture clocks::",
+    },
+    Drill {
         name: "boot",
         what: "instructions of one VM until its agent runs and until it is ready, unit by unit",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
