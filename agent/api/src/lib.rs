@@ -10,12 +10,14 @@
 //! [`ApiError`] is every refusal; [`Client`] asks over the local socket and
 //! [`Connection`] over any stream, so the daemon uses it over TLS.
 
+mod book;
 #[cfg(feature = "bundle")]
 mod bundle;
 mod client;
 pub mod cluster;
 mod error;
 mod hardware;
+mod logs;
 mod merge;
 mod network;
 mod node;
@@ -33,11 +35,13 @@ mod status;
 mod support;
 mod words;
 
+pub use book::{book, page_of};
 #[cfg(feature = "bundle")]
 pub use bundle::bundle_name;
-pub use client::{Client, ClientError, Connection, Dial};
+pub use client::{Client, ClientError, Connection, Dial, Lines};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
+pub use logs::{LOGS_FOLLOWED, LogLine, LogLines, LogUnits, LogsRequest, MAX_LOG_LINES};
 pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
 pub use network::{
     LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,

@@ -17,6 +17,7 @@ mod observed;
 mod pair;
 mod phase;
 mod phases;
+mod plain;
 mod plan;
 mod quorum;
 mod revocation;
