@@ -15,8 +15,6 @@ pub(super) struct Card {
     pub(super) is_virtual: bool,
     /// It is for one box by itself.
     pub(super) is_solo: bool,
-    /// It runs containers.
-    pub(super) has_swarm: bool,
     /// How many recipes it extends.
     parents: usize,
     /// What it takes,
@@ -59,16 +57,15 @@ fn card(composed: &Composed) -> Card {
     .collect();
     let runs = if runs.is_empty() { "nothing but the agent".to_owned() } else { runs.join(", ") };
     let disk = recipe.disk.smallest().div_ceil(1_000_000_000);
-    let mut needs = format!("disk {disk} GB, memory {} GB or more", memory());
-    needs.extend(recipe.budget.root.map(|root| format!(", system {root} at most")));
+    let needs = format!("disk {disk} GB, memory {} GB or more", memory());
     let mut runs = format!("runs {runs}");
     let stacks: Vec<_> = composed.stacks.iter().map(|stack| stack.name.as_str()).collect();
     if !stacks.is_empty() {
         runs.push_str(&format!("; stacks: {}", stacks.join(", ")));
     }
     let (name, description) = (composed.name.clone(), recipe.description.clone());
-    let (parents, has_swarm) = (composed.parents.len(), agent.swarm.enabled);
-    Card { name, description, is_virtual, is_solo, has_swarm, parents, needs, runs }
+    let parents = composed.parents.len();
+    Card { name, description, is_virtual, is_solo, parents, needs, runs }
 }
 
 /// Gigabytes of memory that boxes of every profile were seen to do with, before anybody's

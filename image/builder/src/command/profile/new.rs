@@ -3,7 +3,7 @@
 use super::beside;
 use crate::context::Context;
 use ashlar_build::Project;
-use ashlar_recipe::{RecipeError, compose};
+use ashlar_recipe::compose;
 use ashlar_site::is_name;
 use ashlar_site::whole_file::{Existing, write_whole};
 use miette::{IntoDiagnostic, miette};
@@ -110,12 +110,17 @@ pub(crate) fn check(project: &Project, extends: &str, more: &More) -> miette::Re
     let name = "x-that-is-tried";
     let text = recipe("", extends, more, &theirs)?;
     std::fs::write(theirs.join(format!("{name}.toml")), text).into_diagnostic()?;
-    // It is about a place that nobody knows.
-    let known = |error: RecipeError| {
+    compose(&theirs, name).map(drop).map_err(|error| {
         let said = error.to_string().replace(&theirs.display().to_string(), "recipes");
-        miette!("{said}")
-    };
-    compose(&theirs, name).map(drop).map_err(known)
+        miette!("{}", without_line(&said, &format!("recipes/{name}.toml")))
+    })
+}
+
+/// What is wrong, without where it stands in a file that is not kept.
+fn without_line<'a>(said: &'a str, file: &str) -> &'a str {
+    let rest = said.strip_prefix(file).and_then(|rest| rest.strip_prefix(':'));
+    let rest = rest.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':'));
+    rest.map_or(said, str::trim_start)
 }
 
 /// A file as a recipe in this folder names it: wherever the project is moved to, if it
@@ -248,8 +253,8 @@ mod tests {
             ),
             ("swarm", More { stacks: vec![], hardware: vec!["none".into()] }, "none"),
         ] {
-            let error = format!("{:?}", check(&project, extends, &more).unwrap_err());
-            assert!(error.contains(wanted), "{error}");
+            let error = check(&project, extends, &more).unwrap_err().to_string();
+            assert!(error.contains(wanted) && !error.contains("tried"), "{error}");
         }
     }
 
