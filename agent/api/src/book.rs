@@ -26,12 +26,13 @@ mod tests {
         let debian = "ID=debian\nHOME_URL=\"https://www.debian.org/\"\n";
         assert_eq!(book(debian), None);
         let of = |line: &str| book(&format!("{debian}{line}\n"));
-        let there = Some("https://docs.example.org/".to_owned());
+        let address = "https://docs.example.org/";
+        let there = Some(address.to_owned());
         assert_eq!(of("DOCUMENTATION_URL=\"https://docs.example.org\""), there);
         assert_eq!(of("DOCUMENTATION_URL=https://docs.example.org/"), there);
         assert_eq!(of("DOCUMENTATION_URL=/usr/share/doc"), None);
         assert_eq!(of("DOCUMENTATION_URL=\"https://a b\u{1b}[2J\""), None);
-        let page = page_of(&there.unwrap(), "box-lost");
+        let page = page_of(address, "box-lost");
         assert_eq!(page, "https://docs.example.org/reference/alerts.html#box-lost");
     }
 }
