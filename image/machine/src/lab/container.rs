@@ -30,6 +30,9 @@ pub(super) struct Boot<'a> {
 /// How systemd-nspawn says that its container wants to boot again.
 const REBOOT: u8 = 133;
 
+/// For its init to answer, on a machine that others starve: 30 s were not enough.
+const START: Duration = Duration::from_secs(120);
+
 /// Starts the container. Gives the process of its keeper, which runs
 /// systemd-nspawn, again whenever the container reboots.
 pub(super) fn boot(boot: &Boot<'_>) -> Result<Process> {
@@ -72,7 +75,7 @@ pub(super) fn boot(boot: &Boot<'_>) -> Result<Process> {
 /// Waits until the container has an init, or nspawn has said why not.
 fn started(mut child: Child, boot: &Boot<'_>) -> Result<Process> {
     let pid = i32::try_from(child.id()).unwrap_or_default();
-    let deadline = Deadline::within(Duration::from_secs(30));
+    let deadline = Deadline::within(START);
     let said = || fs::read_to_string(boot.log).unwrap_or_default();
     let found = deadline.poll(Duration::from_millis(50), || {
         if let Some(status) = child.try_wait().doing("starting", boot.machine)? {
@@ -84,6 +87,12 @@ fn started(mut child: Child, boot: &Boot<'_>) -> Result<Process> {
         }
         Ok(Process::of(pid).filter(|keeper| init(keeper).is_some()))
     })?;
+    if found.is_none()
+        && let Some(keeper) = Process::of(pid)
+    {
+        // Nobody would know of it any more, and so nobody would end it.
+        kill(boot.machine, &keeper)?;
+    }
     // It outlives us; but while we live, its end must not leave a zombie that
     // nobody takes.
     std::thread::spawn(move || child.wait());
