@@ -10,6 +10,7 @@
 //! [`ApiError`] is every refusal; [`Client`] asks over the local socket and
 //! [`Connection`] over any stream, so the daemon uses it over TLS.
 
+mod alone;
 #[cfg(feature = "bundle")]
 mod bundle;
 mod client;
@@ -33,6 +34,7 @@ mod status;
 mod support;
 mod words;
 
+pub use alone::{AloneAnswer, AloneRequest};
 #[cfg(feature = "bundle")]
 pub use bundle::bundle_name;
 pub use client::{Client, ClientError, Connection, Dial};
@@ -59,9 +61,9 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, BoxCas, BoxKeys, Cas, ClusterId, Decision, Identity, KeyPrint, MemberStatus, Merging,
-    NetworkChange, NodeId, Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget,
-    Severity, Succession, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
+    Alert, BoxCas, BoxKeys, Cas, ClusterId, Decision, GoingAlone, Identity, KeyPrint, LeftBehind,
+    MemberStatus, Merging, NetworkChange, NodeId, Part, Phase, RingKeys, Rotation, RotationStage,
+    RotationTarget, Severity, Succession, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

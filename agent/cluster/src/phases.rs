@@ -180,6 +180,16 @@ fn storage_lacks(s: &Situation<'_>) -> String {
         };
         return format!("volume {name} is stopped: {next}");
     }
+    if let Some(other) = s.went_on_without_this() {
+        return format!(
+            "{name} is not mounted here: {other} went on without this box, as a person said; it \
+             begins anew as another box"
+        );
+    }
+    if let Some(other) = s.looks_for().filter(|_| !s.yields()) {
+        let other = s.name_at(other);
+        return format!("{name} is not mounted yet: looking for {other}, which may have gone on");
+    }
     if s.yields() {
         return format!("{name} is not mounted here: waiting for {}", s.who_goes_on());
     }

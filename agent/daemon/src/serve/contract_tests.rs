@@ -216,6 +216,7 @@ fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
         (route::RING_SITE, json!({})),
         (route::PKI, json!({"dry_run": true})),
         (route::MERGE, json!({"into": "c0ffee", "site": null, "partial": false, "dry_run": true})),
+        (route::ALONE, json!({"typed": null, "dry_run": true})),
         (route::REVOKED, json!({})),
         (route::REVOKED, json!({"list": list})),
     ]
@@ -229,8 +230,8 @@ fn the_table_of_what_people_may_ask_is_the_published_one() {
 }
 
 /// Nothing decides about these where there is no cluster.
-const OF_A_CLUSTER: [&str; 5] =
-    [route::NODE, route::PKI, route::RING, route::RING_SITE, route::MERGE];
+const OF_A_CLUSTER: [&str; 6] =
+    [route::NODE, route::PKI, route::RING, route::RING_SITE, route::MERGE, route::ALONE];
 
 #[test]
 fn whoever_may_ask_is_answered_as_published_and_the_others_are_refused() {
