@@ -71,9 +71,11 @@ impl Volume {
 #[must_use]
 pub fn keeps_seat(observed: &Observed, wanted: &Wanted) -> Keeping {
     let s = Situation::new(observed, wanted);
-    let Some((me, _)) = s.certified().filter(|_| wanted.swarm && wanted.storage) else {
+    if !wanted.swarm || !wanted.storage || observed.membership.is_none() {
         return Keeping::Nothing;
-    };
+    }
+    // A certificate that has ended is renewed, and what is kept is of use then.
+    let Some((me, _)) = s.certified() else { return Keeping::AsItIs };
     // It is about to be sat down on.
     if observed.left_behind.is_some() {
         return Keeping::AsItIs;

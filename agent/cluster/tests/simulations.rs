@@ -151,7 +151,7 @@ fn what_would_let_an_old_copy_go_on_or_a_copy_that_is_behind_is_found() {
     for (fault, words) in [
         (Fault::EverybodyIsLetIn, "mixes its old copy"),
         (Fault::BehindGoesOn, "given up while 0 of 1"),
-        (Fault::NobodyIsLookedFor, "did not look for the other one"),
+        (Fault::NobodyIsLookedFor, "goes on with its old copy"),
         (Fault::SeatStays, "kept where nobody needs it"),
     ] {
         let find = |seed| Scenario::GoesOnAlone.play_with(fault, 2, seed).err();

@@ -71,7 +71,7 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
         next.boxes.insert(id, KnownBox { name, address, lost_since: None, remove });
     }
     if let (Some(left), Some(now)) = (&s.observed.left_behind, s.observed.clock.unix)
-        && !s.volume().is_some_and(|v| v.bricks.iter().any(|b| b.address == left.address))
+        && s.volume().is_some_and(|v| v.bricks.iter().all(|b| b.address != left.address))
     {
         next.boxes.remove(&left.id);
         next.retired.entry(left.id.clone()).or_insert_with(|| left.retired(now));
