@@ -276,6 +276,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":5}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":6}"#)), Record::Unreadable(_)));
     }
 }

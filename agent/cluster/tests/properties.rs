@@ -178,6 +178,7 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             told_leaving: false,
             manager_less_ms: None,
             of_people: None,
+            misplaced: false,
         },
     )
 }
