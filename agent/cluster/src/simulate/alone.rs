@@ -80,7 +80,7 @@ impl Simulation {
         let now = EPOCH + self.now / 1000;
         let pair = &self.nodes[node].disk.pair;
         if let Some(seen) = both_seen(observed, &self.settings.wanted) {
-            let old = |had: &BothSeen| had.whole != seen.whole || now - had.at >= OLD;
+            let old = |had: &BothSeen| had.whole != seen.whole || seen.at.abs_diff(had.at) >= OLD;
             if pair.seen.as_ref().is_none_or(old) {
                 self.nodes[node].disk.pair.seen = Some(seen);
             }
