@@ -25,6 +25,15 @@ fn a_person_elsewhere_finds_a_box_and_is_shown_what_it_shows() -> Result<()> {
             let said = desk.ashlarctl(&words)?;
             ensure!(said.succeeded(), "{said}");
         }
+        // The real journal, of the box that is named.
+        let lines = desk.ashlarctl(&[
+            &"--site", &anna, &"--node", &name, &"logs", &"-n", &"3", &"--agent", &"--json",
+        ])?;
+        ensure!(lines.succeeded() && lines.stdout().lines().count() == 3, "{lines}");
+        for line in lines.stdout().lines() {
+            let line: serde_json::Value = serde_json::from_str(line)?;
+            ensure!(line["_HOSTNAME"] == *name && line["__CURSOR"].is_string(), "{line}");
+        }
         Ok(())
     })
 }
@@ -42,6 +51,7 @@ fn who_may_look_may_change_nothing() -> Result<()> {
         ensure!(shown.succeeded(), "{shown}");
         types(vec![&"power", &"reboot", &"--yes"])?.refuses_with(&["view"])?;
         types(vec![&"ring", &"rotate", &"--yes"])?.refuses_with(&["view"])?;
+        types(vec![&"logs"])?.refuses_with(&["view"])?;
         ensure!(node.boot_id()? == boot, "it restarted");
         Ok(())
     })

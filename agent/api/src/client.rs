@@ -1,10 +1,13 @@
 //! Asking: HTTP/1.1 over the local socket, or over any stream that is already
 //! open and authenticated.
 
+mod lines;
+
 use crate::{ApiError, Event, LOCAL_SOCKET, MAX_RESPONSE, Refusal, Status, route};
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
+
+pub use lines::Lines;
 
 /// How long one request may take unless [`Connection::deadline`] says
 /// otherwise. The agent answers from memory; whatever takes longer is stuck.
@@ -267,6 +272,30 @@ impl Connection {
         Ok(std::mem::take(&mut *answer))
     }
 
+    /// `GET path`, whose answer comes line by line for as long as there is something to
+    /// tell: nothing else is asked over this connection. The deadline is that of each
+    /// line.
+    ///
+    /// # Errors
+    /// As [`Connection::get`].
+    pub async fn lines(mut self, path: &str) -> Result<Lines, ClientError> {
+        let request = request(Method::GET, path, JSON, Bytes::new())?;
+        let patience = self.deadline;
+        let begun = async {
+            let response = self.send(path, request).await?;
+            if response.status().is_success() {
+                return Ok(response.into_body());
+            }
+            let status = response.status();
+            let body = self.whole(path, response).await?;
+            Err(refused(path, status, &body))
+        };
+        let begun = tokio::time::timeout(patience, begun).await;
+        let late = || ClientError::Late { path: path.into(), after: patience };
+        let body = begun.map_err(|_| late())??;
+        Ok(Lines::new(self, path, body))
+    }
+
     async fn exchange(
         &mut self,
         method: Method,
@@ -274,13 +303,7 @@ impl Connection {
         media_type: &str,
         body: Bytes,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "ashlar")
-            .header(header::CONTENT_TYPE, media_type)
-            .body(Full::new(body))
-            .map_err(|e| ClientError::Request { path: path.into(), source: e.into() })?;
+        let request = request(method, path, media_type, body)?;
         let after = self.deadline;
         tokio::time::timeout(after, self.answer(path, request))
             .await
@@ -292,31 +315,63 @@ impl Connection {
         path: &str,
         request: Request<Full<Bytes>>,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        let response = self.send(path, request).await?;
+        let status = response.status();
+        let body = self.whole(path, response).await?;
+        if status.is_success() { Ok(body) } else { Err(refused(path, status, &body)) }
+    }
+
+    async fn send(
+        &mut self,
+        path: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
         let broken = |source| ClientError::Broken { path: path.into(), source };
         self.sender.ready().await.map_err(broken)?;
-        let response = self.sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
+        self.sender.send_request(request).await.map_err(broken)
+    }
+
+    async fn whole(
+        &self,
+        path: &str,
+        response: Response<Incoming>,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let body = Limited::new(response.into_body(), self.longest).collect().await;
         // An answer may be a secret: it is wiped from this buffer. Copies that
         // hyper keeps while reading are out of reach.
-        let body = match body {
-            Ok(body) => Zeroizing::new(Vec::from(body.to_bytes())),
+        match body {
+            Ok(body) => Ok(Zeroizing::new(Vec::from(body.to_bytes()))),
             Err(e) if e.is::<LengthLimitError>() => {
-                return Err(ClientError::TooLong { path: path.into(), longest: self.longest });
+                Err(ClientError::TooLong { path: path.into(), longest: self.longest })
             }
             Err(e) => match e.downcast::<hyper::Error>() {
-                Ok(source) => return Err(broken(*source)),
-                Err(source) => return Err(ClientError::Request { path: path.into(), source }),
+                Ok(source) => Err(ClientError::Broken { path: path.into(), source: *source }),
+                Err(source) => Err(ClientError::Request { path: path.into(), source }),
             },
-        };
-        if status.is_success() {
-            return Ok(body);
         }
-        // A refusal that is not ours (a proxy, a router's 404) is shown as is.
-        Err(ClientError::Refused(serde_json::from_slice(&body).unwrap_or_else(|_| {
-            ApiError::new(Refusal::Unknown, format!("{path}: answered with HTTP {status}"))
-        })))
     }
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    media_type: &str,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, ClientError> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "ashlar")
+        .header(header::CONTENT_TYPE, media_type)
+        .body(Full::new(body))
+        .map_err(|e| ClientError::Request { path: path.into(), source: e.into() })
+}
+
+/// A refusal that is not ours (a proxy, a router's 404) is shown as is.
+fn refused(path: &str, status: http::StatusCode, body: &[u8]) -> ClientError {
+    ClientError::Refused(serde_json::from_slice(body).unwrap_or_else(|_| {
+        ApiError::new(Refusal::Unknown, format!("{path}: answered with HTTP {status}"))
+    }))
 }
 
 fn parse<A: DeserializeOwned>(path: &str, answer: &[u8]) -> Result<A, ClientError> {

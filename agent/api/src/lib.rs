@@ -11,12 +11,14 @@
 //! [`Connection`] over any stream, so the daemon uses it over TLS.
 
 mod alone;
+mod book;
 #[cfg(feature = "bundle")]
 mod bundle;
 mod client;
 pub mod cluster;
 mod error;
 mod hardware;
+mod logs;
 mod merge;
 mod network;
 mod node;
@@ -35,11 +37,13 @@ mod support;
 mod words;
 
 pub use alone::{AloneAnswer, AloneRequest};
+pub use book::{book, page_of};
 #[cfg(feature = "bundle")]
 pub use bundle::bundle_name;
-pub use client::{Client, ClientError, Connection, Dial};
+pub use client::{Client, ClientError, Connection, Dial, Lines};
 pub use error::{ApiError, Refusal};
 pub use hardware::{Drive, Hardware};
+pub use logs::{LOGS_FOLLOWED, LogLine, LogLines, LogUnits, LogsRequest, MAX_LOG_LINES};
 pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
 pub use network::{
     LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,

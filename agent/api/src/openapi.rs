@@ -2,12 +2,12 @@
 //! from the types that travel: `docs/reference/openapi.json`.
 
 use crate::{
-    AloneAnswer, AloneRequest, ApiError, Event, Hardware, IntroductionAnswer, MergeAnswer,
-    MergeRequest, Network, NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest, PkiAnswer,
-    PkiRequest, PkiStatus, PowerAnswer, PowerRequest, Refusal, RejoinAnswer, RejoinRequest,
-    ResetAnswer, ResetRequest, RevokedAnswer, RevokedRequest, RingAnswer, RingRequest,
-    RingSiteAnswer, RingSiteRequest, SiteResetAnswer, SiteResetRequest, Status, StickAnswer,
-    StickRequest, Support, route,
+    AloneAnswer, AloneRequest, ApiError, Event, Hardware, IntroductionAnswer, LogLine, LogsRequest,
+    MergeAnswer, MergeRequest, Network, NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest,
+    PkiAnswer, PkiRequest, PkiStatus, PowerAnswer, PowerRequest, Refusal, RejoinAnswer,
+    RejoinRequest, ResetAnswer, ResetRequest, RevokedAnswer, RevokedRequest, RingAnswer,
+    RingRequest, RingSiteAnswer, RingSiteRequest, SiteResetAnswer, SiteResetRequest, Status,
+    StickAnswer, StickRequest, Support, route,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -27,6 +27,9 @@ pub struct Operation {
     pub role: &'static str,
     /// Who may ask on the local socket; nobody, where it is not there.
     pub here: Option<&'static str>,
+    /// The answer is a stream of these, one a line, and no single one.
+    pub streams: bool,
+    query: Option<fn() -> Schema>,
     request: Option<Body>,
     answer: Body,
 }
@@ -46,7 +49,26 @@ const fn get<A: JsonSchema>(
     here: Option<&'static str>,
     about: &'static str,
 ) -> Operation {
-    Operation { method: "GET", path, about, role, here, request: None, answer: of::<A> }
+    let answer: Body = of::<A>;
+    let (streams, query, request) = (false, None, None);
+    Operation { method: "GET", path, about, role, here, streams, query, request, answer }
+}
+
+/// With these parameters in the query, and lines for an answer.
+const fn lines<Q: JsonSchema, A: JsonSchema>(
+    path: &'static str,
+    role: &'static str,
+    here: Option<&'static str>,
+    about: &'static str,
+) -> Operation {
+    let query: Option<fn() -> Schema> = Some(parameters_of::<Q>);
+    Operation { streams: true, query, ..get::<A>(path, role, here, about) }
+}
+
+fn parameters_of<Q: JsonSchema>() -> Schema {
+    let inline = |s: &mut SchemaSettings| s.inline_subschemas = true;
+    let settings = SchemaSettings::draft2020_12().for_deserialize().with(inline);
+    settings.into_generator().into_root_schema_for::<Q>()
 }
 
 const fn post<Q: JsonSchema, A: JsonSchema>(
@@ -55,7 +77,8 @@ const fn post<Q: JsonSchema, A: JsonSchema>(
     about: &'static str,
 ) -> Operation {
     let (request, answer): (Option<Body>, Body) = (Some(of::<Q>), of::<A>);
-    Operation { method: "POST", path, about, role: "admin", here, request, answer }
+    let (streams, query) = (false, None);
+    Operation { method: "POST", path, about, role: "admin", here, streams, query, request, answer }
 }
 
 /// All that may be asked.
@@ -80,6 +103,12 @@ pub const OPERATIONS: &[Operation] = &[
         "view",
         GROUP,
         "The cluster's CA, who holds its key, and whose certificate ends when.",
+    ),
+    lines::<LogsRequest, LogLine>(
+        route::LOGS,
+        "admin",
+        ROOT,
+        "What the agent and the daemons that it runs wrote to the journal, a line each.",
     ),
     get::<Support>(
         route::SUPPORT,
@@ -176,14 +205,27 @@ fn content(schema: &Schema) -> Value {
     json!({ "application/json": { "schema": schema } })
 }
 
+/// What may stand in the query.
+fn parameters(query: &Schema) -> Value {
+    let properties = query.get("properties").and_then(Value::as_object);
+    let parameter = |(name, schema): (&String, &Value)| {
+        json!({ "name": name, "in": "query", "required": false, "schema": schema,
+            "description": schema["description"] })
+    };
+    properties.into_iter().flatten().map(parameter).collect()
+}
+
 impl Operation {
     fn describe(&self, answers: &mut SchemaGenerator, requests: &mut SchemaGenerator) -> Value {
         let mut responses = Map::new();
         let answer = (self.answer)(answers);
-        responses.insert(
-            "200".into(),
-            json!({ "description": "The answer.", "content": content(&answer) }),
-        );
+        let told = if self.streams {
+            let content = json!({ route::LOGS_TYPE: { "schema": &answer } });
+            json!({ "description": "Of these one a line, as they come.", "content": content })
+        } else {
+            json!({ "description": "The answer.", "content": content(&answer) })
+        };
+        responses.insert("200".into(), told);
         let error = of::<ApiError>(answers);
         responses.insert(
             "default".into(),
@@ -195,6 +237,9 @@ impl Operation {
             "x-here": self.here,
             "responses": responses,
         });
+        if let Some(query) = self.query {
+            said["parameters"] = parameters(&query());
+        }
         if let Some(request) = self.request {
             said["requestBody"] =
                 json!({ "required": true, "content": content(&request(requests)) });

@@ -266,6 +266,8 @@ pub(crate) mod tests {
             stacks: Vec::new(),
             disks: Vec::new(),
             doing: Vec::new(),
+            exactly: Vec::new(),
+            book: None,
             trouble: None,
             alerts: Vec::new(),
             waits: Vec::new(),

@@ -83,6 +83,13 @@ pub const HISTORY: &str = "/v1/history";
 /// before anything else in a session.
 pub const INTRODUCTION: &str = "/v1/introduction";
 
+/// `GET` with the query that [`LogsRequest`](crate::LogsRequest) says → a stream of
+/// [`LogLine`](crate::LogLine), one a line. On the local socket root only.
+pub const LOGS: &str = "/v1/logs";
+
+/// What such a stream is.
+pub const LOGS_TYPE: &str = "application/x-ndjson";
+
 /// `GET` → [`Support`](crate::Support). On the local socket root only.
 pub const SUPPORT: &str = "/v1/support";
 

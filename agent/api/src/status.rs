@@ -34,8 +34,15 @@ pub struct Status {
     /// Partitions that can run full.
     #[serde(default)]
     pub disks: Vec<DiskView>,
-    /// What the agent is about to do or doing, in words; empty when settled.
+    /// Where this image's book is on the web: [`page_of`](crate::page_of) an alert is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book: Option<String>,
+    /// What the agent is about to do or doing, in plain words; empty when settled.
     pub doing: Vec<String>,
+    /// The same one by one in the planner's exact words, as the history and the journal
+    /// have them; empty if an older agent told only those.
+    #[serde(default)]
+    pub exactly: Vec<String>,
     /// The last error of a step, if the step has not succeeded since.
     pub trouble: Option<String>,
     /// What a person should know, the worst first.

@@ -4,14 +4,15 @@
 mod clocks;
 
 use crate::meeting::Meeting;
-use crate::plan::{leaves_at, may_create};
+use crate::plan::{leaves_at, may_create, spare_for};
 use crate::situation::Situation;
 use crate::{
-    MemberStatus, NetworkChange, Observed, Part, Rebalance, Record, Roster, Step, SwarmLocal,
-    Tenure, Violation, Volume, Wanted,
+    Brick, MemberStatus, NetworkChange, Observed, Part, Rebalance, Record, RetiredBox, Roster,
+    Step, SwarmLocal, Tenure, Violation, Volume, Wanted,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// How bad it is; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -394,7 +395,16 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         let cure = "switch that box on: if a second box fails meanwhile, writes stop";
         found.warning("witness-away", &subject, words, cure);
     }
-    for brick in volume.full().filter(|b| volume.started && !b.online) {
+    let kept = without_a_place(s, volume);
+    for (brick, lost) in &kept {
+        let words = format!(
+            "{lost} lost its place, and no other box is there for the copy of {name} on {brick}"
+        );
+        let cure = "switch a further box on: it takes that place by itself, and copies the files";
+        found.warning("copy-without-place", &brick.to_string(), words, cure);
+    }
+    let there = |b: &&Brick| !kept.iter().any(|(brick, _)| *brick == b.address);
+    for brick in volume.full().filter(|b| volume.started && !b.online).filter(there) {
         let subject = brick.address.to_string();
         let words = format!("the copy of {name} on {subject} is out of reach");
         let cure = "switch that box on; a brick that died on a running box is started again";
@@ -414,6 +424,21 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         let cure = "leave the boxes on until it is done";
         found.notice("healing", name, words, cure);
     }
+}
+
+/// The bricks of boxes that lost their place, with the names of these, for which there is
+/// no other box: of several sets none is given up. Managers know of them.
+fn without_a_place<'a>(s: &Situation<'a>, volume: &Volume) -> Vec<(IpAddr, &'a str)> {
+    let (Some(storage), Some(intent)) = (&s.observed.storage, s.observed.intent()) else {
+        return Vec::new();
+    };
+    let waits = |gone: &&RetiredBox| {
+        volume.bricks.iter().any(|b| b.address == gone.address)
+            && !s.live_kin().any(|m| m.address == gone.address)
+            && spare_for(s, storage, volume, gone.address).is_none()
+    };
+    let retired = intent.retired.values().filter(|_| !volume.is_one_set()).filter(waits);
+    retired.map(|gone| (gone.address, gone.name.as_str())).collect()
 }
 
 fn spreading(volume: &Volume, name: &str, found: &mut Found) {
@@ -458,6 +483,17 @@ fn swarm(s: &Situation<'_>, found: &mut Found) {
             found.critical("swarm-without-managers", "swarm", words, cure);
         }
         _ => {}
+    }
+    let struck = s.observed.intent().into_iter().flat_map(|intent| intent.retired.values());
+    for gone in struck.filter(|gone| gone.revoked) {
+        if swarm.nodes.iter().any(|n| n.leader && n.name == gone.name) {
+            let words = format!(
+                "{} was struck off and leads the Swarm: nothing of the cluster is changed",
+                gone.name
+            );
+            let cure = "pull its cable: another box leads within seconds";
+            found.critical("swarm-led-from-outside", &gone.name, words, cure);
+        }
     }
     for stack in &swarm.stacks {
         if stack.running < stack.desired {

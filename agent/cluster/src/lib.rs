@@ -18,6 +18,7 @@ mod observed;
 mod pair;
 mod phase;
 mod phases;
+mod plain;
 mod plan;
 mod quorum;
 mod revocation;

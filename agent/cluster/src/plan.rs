@@ -23,6 +23,7 @@ pub use removal::gives_up_copies;
 pub(crate) use removal::{leaves_at, spare_for};
 pub(crate) use storage::{awaited, may_create, unhealthy};
 
+use crate::roster::is_retired;
 use crate::situation::Situation;
 use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, Wait, Wanted};
 
@@ -106,6 +107,7 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     rotation::plan(&situation, &mut plan);
     succession::plan(&situation, &mut plan);
+    without_a_place(&situation, &mut plan);
     unreadable(observed, &mut plan);
     fenced(observed, &mut plan);
     plan
@@ -148,6 +150,20 @@ fn unreadable(observed: &Observed, plan: &mut Plan) {
         plan.steps.retain(|planned| planned.step.scope() == Scope::Node);
         let until = format!("this release can read the cluster's record: {why}");
         plan.waits.push(waits("every change of the cluster", until, "only-by-a-record-it-reads"));
+    }
+}
+
+/// A box that lost its place may come to lead before it hears of that, or runs on though it
+/// did: it reads the record as any leader does, and would move its own copy for ever.
+fn without_a_place(s: &Situation<'_>, plan: &mut Plan) {
+    let own = s.observed.identity.as_ref().map(|me| &me.id);
+    if !own.is_some_and(|id| is_retired(s.observed, id)) {
+        return;
+    }
+    plan.steps.retain(|planned| planned.step.scope() == Scope::Node);
+    if s.authority() {
+        let until = "another box leads: this one lost its place";
+        plan.waits.push(waits("every change of the cluster", until, "lead-only-with-a-place"));
     }
 }
 

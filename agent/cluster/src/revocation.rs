@@ -103,7 +103,9 @@ fn storage(s: &Situation<'_>, name: &str, address: IpAddr) -> (Vec<String>, usiz
         if let Some(to) = to {
             lines.push(format!("{} takes the place of its brick", to.name));
         } else if !volume.is_one_set() {
-            lines.push("its brick waits for another box in its place: switch one on".into());
+            let waits = "its brick waits for another box in its place: switch one on; if it still \
+                         runs in the cluster's network, the others write to it until then";
+            lines.push(waits.into());
         } else if !brick.arbiter {
             left = copies.saturating_sub(1);
             lines.push(format!("there is no box for another copy: {left} of {copies} go on"));

@@ -235,6 +235,13 @@ golden! {
         });
     a_spare_takes_the_place_of_one_in_its_own_set: but(two_sets(1, 7), |o| retire(o, 5));
     of_two_sets_without_a_spare_a_lost_box_keeps_its_place: but(two_sets(1, 6), |o| lose_for(o, 5, 80));
+    of_two_sets_without_a_spare_one_that_is_struck_off_keeps_its_brick_and_says_what_ends_that:
+        but(two_sets(1, 6), |o| {
+            revoke(o, 5);
+            lose(o, 5);
+            volume_of(o).bricks[4].online = false;
+        });
+    of_two_sets_a_spare_takes_the_place_of_one_that_is_struck_off: but(two_sets(1, 7), |o| revoke(o, 5));
     a_copy_that_lags_in_another_set_holds_nothing_up:
         but(two_sets(1, 7), |o| {
             retire(o, 5);
@@ -270,6 +277,8 @@ golden! {
         });
     a_box_that_is_taken_out_is_emptied_first: leaving(1, 4, 3);
     a_box_that_is_struck_off_is_cleared_away_though_it_is_on: revoked(1, 4, 3);
+    a_box_that_was_struck_off_and_leads_changes_nothing: revoked(1, 3, 1);
+    who_manages_says_that_one_that_was_struck_off_leads: revoked(2, 3, 1);
     a_box_that_is_struck_off_is_served_by_nobody_who_hears_of_it:
         but(revoked(2, 4, 3), |o| o.pki.struck_off.clear());
     a_month_after_one_was_struck_off_the_volume_serves_every_box:

@@ -104,6 +104,11 @@ fn a_box_that_is_struck_off_is_shut_out_whether_it_obeys_or_not() {
 }
 
 #[test]
+fn one_of_two_sets_that_is_struck_off_is_served_by_nobody_and_a_further_box_takes_its_place() {
+    play(Scenario::Revoked, &[(5, 20), (6, 60), (7, 20)]);
+}
+
+#[test]
 fn a_cluster_grows_by_sets_of_three_though_power_is_cut_meanwhile() {
     play(Scenario::Grows, &[(2, 20), (3, 20), (4, 20), (6, 100), (7, 40), (9, 40)]);
 }

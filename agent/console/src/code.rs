@@ -1,6 +1,6 @@
 //! The address of an alert's page in the book, for the camera of a telephone.
 
-use ashlar_api::Alert;
+use ashlar_api::{Alert, page_of};
 use qrcode::{Color as Module, EcLevel, QrCode};
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
@@ -14,19 +14,10 @@ pub(crate) fn pages(book: &str, alerts: &[Alert]) -> Vec<(String, String)> {
     let mut pages: Vec<(String, String)> = Vec::new();
     for Alert { id, .. } in alerts {
         if pages.iter().all(|(known, _)| known != id) {
-            pages.push((id.clone(), format!("{book}reference/alerts.html#{id}")));
+            pages.push((id.clone(), page_of(book, id)));
         }
     }
     pages
-}
-
-/// Where the book is, by the image's `os-release`. The home page that stands there is
-/// Debian's, and has no page about an alert.
-pub(crate) fn book(os_release: &str) -> Option<String> {
-    let line = os_release.lines().find_map(|line| line.strip_prefix("DOCUMENTATION_URL="))?;
-    let url = line.trim().trim_matches(['"', '\'']).trim_end_matches('/');
-    let is_address = url.starts_with("https://") || url.starts_with("http://");
-    (is_address && url.chars().all(|c| c.is_ascii_graphic())).then(|| format!("{url}/"))
 }
 
 /// The code, two of its rows in a line: what is light is drawn, on black. None where it
@@ -103,18 +94,5 @@ mod tests {
         assert_eq!(lines(address, 30, 60), None);
         assert_eq!(lines(address, 76, 12), None);
         assert_eq!(lines(&"x".repeat(5000), 500, 500), None, "no code is so long");
-    }
-
-    #[test]
-    fn the_book_is_where_the_image_says_and_nowhere_else() {
-        let debian = "ID=debian\nHOME_URL=\"https://www.debian.org/\"\n";
-        assert_eq!(book(debian), None);
-        let of = |line: &str| book(&format!("{debian}{line}\n"));
-        let there = Some("https://docs.example.org/".to_owned());
-        assert_eq!(of("DOCUMENTATION_URL=\"https://docs.example.org\""), there);
-        assert_eq!(of("DOCUMENTATION_URL=https://docs.example.org/"), there);
-        assert_eq!(of("DOCUMENTATION_URL="), None);
-        assert_eq!(of("DOCUMENTATION_URL=\"man:ashlarctl\""), None);
-        assert_eq!(of("DOCUMENTATION_URL=\"https://a b\u{1b}[2J\""), None);
     }
 }

@@ -106,7 +106,7 @@ fn main() -> Result<ExitCode> {
 
 /// Where the book is, if the image says it.
 fn book(cli: &Cli) -> Option<String> {
-    code::book(&std::fs::read_to_string(&cli.os_release).ok()?)
+    ashlar_api::book(&std::fs::read_to_string(&cli.os_release).ok()?)
 }
 
 /// The time of day.

@@ -49,7 +49,11 @@ pub(crate) fn joining() -> Status {
     status.members.clear();
     status.stacks.clear();
     status.disks.clear();
-    status.doing = vec!["start the ring".into(), "join it".into(), "set tags".into()];
+    status.doing = vec![
+        "starting to listen for the other boxes".into(),
+        "calling the other boxes".into(),
+        "telling the other boxes how this one stands".into(),
+    ];
     status.trouble = Some(
         "the ring does not start: the keyring at /var/lib/ashlar/ring/keyring.json holds no key \
          of 32 bytes; import the site again"

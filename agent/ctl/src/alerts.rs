@@ -1,14 +1,16 @@
 //! Alerts as a person reads them.
 
 use crate::style::{bad, faint, plain, waiting};
-use ashlar_api::{Alert, Severity, Status, duration};
+use ashlar_api::{Alert, Severity, Status, duration, page_of};
 
-/// Two lines an alert, the worst first: what is wrong, and what to do.
+/// Two lines an alert, the worst first: what is wrong, and what to do; and a third with
+/// its page in the book, if the image says where that is.
 pub(crate) fn lines(status: &Status) -> String {
-    status.alerts.iter().map(|alert| line(alert, status.now_ms)).collect()
+    let book = status.book.as_deref();
+    status.alerts.iter().map(|alert| line(alert, book, status.now_ms)).collect()
 }
 
-fn line(alert: &Alert, now_ms: u64) -> String {
+fn line(alert: &Alert, book: Option<&str>, now_ms: u64) -> String {
     let words = plain(&alert.words);
     let marked = match alert.severity {
         Severity::Critical => bad(&format!("✘ {words}")),
@@ -17,5 +19,7 @@ fn line(alert: &Alert, now_ms: u64) -> String {
     };
     let long = now_ms.saturating_sub(alert.since_ms);
     let cure = format!("  for {}: {}", duration(long), plain(&alert.cure));
-    format!("{marked}\n{}\n", faint(&cure))
+    let page = book.map(|book| plain(&format!("  {}", page_of(book, &alert.id))));
+    let page = page.map(|page| format!("{}\n", faint(&page))).unwrap_or_default();
+    format!("{marked}\n{}\n{page}", faint(&cure))
 }

@@ -49,7 +49,8 @@ Examples:
   ashlarctl logs -f                   what the agent and its daemons write
   ashlarctl reset factory --dry-run   what a factory reset would take away
   ashlarctl --site shop status        the same from a workstation, with a pass
-  ashlarctl --site shop --node 192.168.1.20 power reboot";
+  ashlarctl --site shop --node 192.168.1.20 power reboot
+  ashlarctl --site shop --node 192.168.1.20 logs -f";
 
 /// The verbs, in the order in which a person meets them. What they say of themselves
 /// stands at their options: a line here would hide it.
@@ -89,6 +90,7 @@ impl Command {
             | Self::Network(_)
             | Self::Hardware(_)
             | Self::Cluster(_)
+            | Self::Logs(_)
             | Self::Support(_) => true,
             Self::Check(args) => args.is_of_one_box(),
             Self::Node(args) => args.is_of_one_box(),
@@ -115,11 +117,16 @@ impl Command {
             Self::Support(args) => on_runtime(support::run(client, args)),
             Self::Admin(args) => on_runtime(admin::run(client, args)),
             Self::Reset(args) => on_runtime(reset::run(client, args)),
-            Self::AwaitPhase(_) | Self::Logs(_) if client.is_elsewhere() => {
+            Self::Logs(args) => {
+                if !client.is_elsewhere() {
+                    logs::here(args)?;
+                }
+                on_runtime(logs::told(client, args))
+            }
+            Self::AwaitPhase(_) if client.is_elsewhere() => {
                 anyhow::bail!("this is for the box itself, and not there from elsewhere")
             }
             Self::AwaitPhase(args) => await_phase::run(args),
-            Self::Logs(args) => logs::run(args),
             Self::Completions(args) => completions::run(args, &mut Cli::command()),
             Self::Man(args) => man::run(args, Cli::command()),
         }

@@ -4,9 +4,9 @@
 use crate::cli::Cli;
 use crate::command::{check, status, support, why};
 use ashlar_api::{
-    AloneAnswer, Event, Hardware, MemberView, MergeAnswer, Network, NetworkAnswer, NodeAnswer,
-    PkiAnswer, PkiStatus, PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer, RingAnswer,
-    SiteResetAnswer, Status,
+    AloneAnswer, Event, Hardware, LogLine, MemberView, MergeAnswer, Network, NetworkAnswer,
+    NodeAnswer, PkiAnswer, PkiStatus, PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer,
+    RingAnswer, SiteResetAnswer, Status,
 };
 use clap::CommandFactory;
 use schemars::generate::SchemaSettings;
@@ -63,10 +63,13 @@ fn watched(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [status, silence], "description": "One a line, for each change." })
 }
 
-fn journal(_: &mut SchemaGenerator) -> Schema {
+/// As `journalctl` prints it, or as the agent of a box elsewhere tells it.
+fn journal(generator: &mut SchemaGenerator) -> Schema {
+    let (told, whole) = (of::<LogLine>(generator), json_schema!({ "type": "object" }));
     json_schema!({
-        "type": "object",
-        "description": "One a line, with the fields of the journal as `journalctl` prints them.",
+        "anyOf": [told, whole],
+        "description": "One a line: of a box elsewhere a `LogLine`; on the box all the fields of \
+            the journal, as `journalctl` prints them.",
     })
 }
 

@@ -91,6 +91,7 @@ impl Shop {
     fn ctl(&self, args: &[&str]) -> (i32, String, String) {
         let mut command = Command::cargo_bin("ashlarctl").unwrap();
         command.env("XDG_CONFIG_HOME", self.dir.path()).current_dir(self.dir.path());
+        command.env("TZ", "UTC");
         let output = command.args(["--site", "shop"]).args(args).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
@@ -113,7 +114,23 @@ fn serve(
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
         let length = length.map_or(0, |length| length.parse().unwrap());
         std::io::copy(&mut stream.by_ref().take(length), &mut std::io::sink()).ok()?;
-        let answer = match head.first()?.split(' ').nth(1)? {
+        let asked = head.first()?.split(' ').nth(1)?;
+        let (path, query) = asked.split_once('?').unwrap_or((asked, ""));
+        let answer = match path {
+            "/v1/logs" => {
+                // Each as it comes, and no length before them.
+                let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+                stream.get_mut().write_all(head.as_bytes()).ok()?;
+                for line in journal(query) {
+                    let line = line.to_string() + "\n";
+                    let chunk = format!("{:x}\r\n{line}\r\n", line.len());
+                    stream.get_mut().write_all(chunk.as_bytes()).ok()?;
+                    stream.get_mut().flush().ok()?;
+                }
+                stream.get_mut().write_all(b"0\r\n\r\n").ok()?;
+                stream.get_mut().flush().ok()?;
+                continue;
+            }
             "/v1/introduction" => json!({ "proofs": [BASE64_STANDARD.encode(&proof)] }),
             "/v1/revoked" => {
                 json!({ "number": 7, "revoked": 1, "told": 2, "untold": ["ashlar-3"] })
@@ -127,6 +144,23 @@ fn serve(
         stream.get_mut().write_all((head + &body).as_bytes()).ok()?;
         stream.get_mut().flush().ok()?;
     }
+}
+
+/// Three lines; after each of them those that come later.
+fn journal(query: &str) -> Vec<Value> {
+    let line = |n: i64, priority: &str, message: String| {
+        let at = (1_764_187_200_000_000 + n).to_string();
+        json!({"__CURSOR": format!("s={n}"), "__REALTIME_TIMESTAMP": at,
+               "_HOSTNAME": "ashlar-1a2b", "SYSLOG_IDENTIFIER": "ashlar-agent", "_PID": "812",
+               "PRIORITY": priority, "MESSAGE": message})
+    };
+    let after = query.split("after=s=").nth(1).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);
+    let all = [
+        line(1, "6", query.split("&after").next().unwrap_or_default().into()),
+        line(2, "3", "no brick\nruns\u{1b}".into()),
+        line(after.max(2) + 3 - i64::from(after == 0) * 2, "6", "later".into()),
+    ];
+    all.into_iter().skip(if after == 0 { 0 } else { 2 }).collect()
 }
 
 fn status() -> Value {
@@ -179,7 +213,52 @@ fn what_is_about_one_box_wants_its_name_or_address() {
     let (code, out, err) = shop.ctl(&["--node", &shop.address, "support", "bundle"]);
     assert!(code == 0 && out.starts_with("ashlar-1a2b-20"), "{out}{err}");
     let (code, _, err) = shop.ctl(&["logs"]);
-    assert!(code == 1 && err.contains("for the box itself"), "{err}");
+    assert!(code == 1 && err.contains("--node"), "{err}");
+}
+
+#[test]
+fn the_journal_of_a_box_is_told_to_who_is_elsewhere() {
+    let ca = ca();
+    let shop = Shop::with(&ca, None, RING_KEY, &ca);
+    let (code, out, err) = shop.ctl(&["--node", &shop.address, "logs", "-n", "3", "--agent"]);
+    assert_eq!(code, 0, "{err}");
+    let head = |n: u8| format!("Nov 26 20:00:00.00000{n} ashlar-1a2b ashlar-agent[812]: ");
+    let margin = " ".repeat(head(2).len());
+    let query = "lines=3&units=agent&all_boots=false&follow=false";
+    let wanted = format!(
+        "{}{query}\n{}no brick\n{margin}runs\u{fffd}\n{}later\n",
+        head(1),
+        head(2),
+        head(3)
+    );
+    assert_eq!(out, wanted);
+    let (_, out, _) = shop.ctl(&["--node", &shop.address, "logs", "--json", "-n", "all"]);
+    let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!(first["MESSAGE"], "lines=10000&units=all&all_boots=false&follow=false");
+    assert_eq!(first["_HOSTNAME"], "ashlar-1a2b");
+    let (code, _, err) = shop.ctl(&["--node", &shop.address, "logs", "-n", "many"]);
+    assert!(code == 1 && err.contains("expected a number up to 10000, or `all`"), "{err}");
+}
+
+#[test]
+fn whoever_follows_a_journal_from_elsewhere_is_told_what_comes_after_an_answer_ended() {
+    let ca = ca();
+    let shop = Shop::with(&ca, None, RING_KEY, &ca);
+    let mut follow = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ashlarctl"))
+        .current_dir(shop.dir.path())
+        .env("XDG_CONFIG_HOME", shop.dir.path())
+        .args(["--site", "shop", "--node", &shop.address, "logs", "-f", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let cursor = |line: String| -> Value {
+        serde_json::from_str::<Value>(&line).unwrap()["__CURSOR"].clone()
+    };
+    let told: Vec<_> = lines.take(5).map(|line| cursor(line.unwrap())).collect();
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    assert_eq!(told, ["s=1", "s=2", "s=3", "s=6", "s=9"]);
 }
 
 #[test]

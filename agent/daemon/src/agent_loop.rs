@@ -334,7 +334,8 @@ where
             |state| format!("{}: {}", state.phase, state.detail),
         ));
         let mut status = self.facts.status(observed, &self.node.wanted, self.phases.view(&now));
-        status.doing = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
+        status.doing = plan.steps.iter().map(|planned| planned.step.plain()).collect();
+        status.exactly = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
         status.waits.clone_from(&plan.waits);
         status.trouble = self.backoff.trouble();
         status.alerts = self.alerts(observed);
@@ -385,7 +386,7 @@ mod tests {
         let mut node = fake.node(root, loopback(last));
         node.patience = |_| Duration::from_millis(50);
         let node = Rc::new(node);
-        let release = Release { profile: "test".into(), version: "1".into() };
+        let release = Release { profile: "test".into(), version: "1".into(), book: None };
         let facts = Facts { release, site: None, boot: BootTimes::default() };
         let (status, seen) = watch::channel(facts.blank());
         let wake = Arc::new(Notify::new());

@@ -36,7 +36,7 @@ pub(crate) fn site(rest: &str) -> Site {
 
 /// The status of a node of the site `shop` that has observed nothing.
 pub(crate) fn blank() -> Status {
-    let release = Release { profile: "test".into(), version: "1".into() };
+    let release = Release { profile: "test".into(), version: "1".into(), book: None };
     Facts { release, site: Some("shop".into()), boot: BootTimes::default() }.blank()
 }
 

@@ -61,7 +61,8 @@ fn house(number: u8) -> House {
     let site = site(&ca);
     site.save(&paths.site()).unwrap();
     let admission = Arc::new(Admission::open(&paths, &site).unwrap().unwrap());
-    let release = crate::release::Release { profile: "test".into(), version: "1".into() };
+    let release =
+        crate::release::Release { profile: "test".into(), version: "1".into(), book: None };
     let blank = Facts { release, site: None, boot: BootTimes::default() }.blank();
     let local = LocalApi {
         status: watch::channel(blank).1,

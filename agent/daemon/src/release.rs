@@ -16,15 +16,21 @@ pub(crate) struct Release {
     pub(crate) profile: String,
     /// The image's version.
     pub(crate) version: String,
+    /// Where its book is on the web, if its recipe says so.
+    #[serde(skip)]
+    pub(crate) book: Option<String>,
 }
 
 impl Release {
     /// Reads it; an agent outside an image says so instead of failing.
     pub(crate) fn load(paths: &Paths) -> Result<Self> {
-        Ok(crate::state::read_json(&paths.release())?.unwrap_or_else(|| Self {
+        let release = crate::state::read_json(&paths.release())?.unwrap_or_else(|| Self {
             profile: "none".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-        }))
+            book: None,
+        });
+        let about = fs::read_to_string(paths.os_release()).unwrap_or_default();
+        Ok(Self { book: ashlar_api::book(&about), ..release })
     }
 }
 

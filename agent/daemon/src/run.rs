@@ -80,7 +80,7 @@ async fn live(paths: &Paths) -> Result<()> {
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));
-    let Release { profile, version } = &facts.release;
+    let Release { profile, version, .. } = &facts.release;
     tracing::info!(profile, version, "hello from the agent of {profile} {version}");
     health::ready();
 

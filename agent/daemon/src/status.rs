@@ -24,6 +24,7 @@ impl Facts {
         Status {
             release: self.release.version.clone(),
             profile: self.release.profile.clone(),
+            book: self.release.book.clone(),
             site: self.site.clone(),
             identity: None,
             cluster: None,
@@ -35,6 +36,7 @@ impl Facts {
             stacks: Vec::new(),
             disks: Vec::new(),
             doing: Vec::new(),
+            exactly: Vec::new(),
             trouble: None,
             alerts: Vec::new(),
             waits: Vec::new(),

@@ -13,11 +13,13 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// How often a box whose disk is missing, or whose stick is still in, is looked at.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How long it may show nothing new while it works.
+const SILENT: Duration = Duration::from_secs(1);
 /// How long a failure stays on the screen of a box that nobody stands at.
 const FAILED: Duration = Duration::from_secs(60);
 
@@ -186,7 +188,7 @@ struct Progress<'a> {
     consoles: RefCell<&'a mut Consoles>,
     stage: Cell<Option<(Stage, u64)>>,
     done: Cell<u64>,
-    shown: Cell<u64>,
+    shown: Cell<(u64, Instant)>,
 }
 
 impl<'a> Progress<'a> {
@@ -195,15 +197,14 @@ impl<'a> Progress<'a> {
             consoles: RefCell::new(consoles),
             stage: Cell::new(None),
             done: Cell::new(0),
-            shown: Cell::new(0),
+            shown: Cell::new((0, Instant::now())),
         }
     }
 
     fn show(&self, percent: u64) {
         let Some((stage, bytes)) = self.stage.get() else { return };
-        self.shown.set(percent);
-        let megabytes = bytes / 1_000_000;
-        let text = format!("{}: {percent} % of {megabytes} MB", words::stage(stage));
+        self.shown.set((percent, Instant::now()));
+        let text = words::progress(stage, percent, self.done.get(), bytes);
         self.consoles.borrow_mut().progress(&text);
     }
 }
@@ -219,7 +220,8 @@ impl Events for Progress<'_> {
         self.done.set(self.done.get() + bytes);
         let Some((_, all)) = self.stage.get() else { return };
         let percent = (self.done.get() * 100 / all.max(1)).min(100);
-        if percent >= self.shown.get() + 2 {
+        let (shown, at) = self.shown.get();
+        if percent >= shown + 2 || at.elapsed() >= SILENT {
             self.show(percent);
         }
     }

@@ -95,9 +95,21 @@ pub(crate) fn named<'a>(refusal: &Refusal<'a>, answer: &str) -> Option<&'a Disk>
 pub(crate) fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Examine => "Reading the stick",
+        Stage::Empty => "Emptying the disk",
         Stage::Write => "Writing",
         Stage::Verify => "Reading back",
     }
+}
+
+/// How far it is: of a large disk two percent take long, so that all of it is told.
+pub(crate) fn progress(of: Stage, percent: u64, done: u64, bytes: u64) -> String {
+    let what = stage(of);
+    if bytes < 10_000_000_000 {
+        return format!("{what}: {percent} % of {} MB", bytes / 1_000_000);
+    }
+    let done = if percent == 100 { bytes } else { done };
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    format!("{what}: {percent} %, {:.1} of {:.1} GB", gigabytes(done), gigabytes(bytes))
 }
 
 /// A failure with what to do.
@@ -114,4 +126,19 @@ pub(crate) fn failure(failure: &Failure) -> String {
 pub(crate) fn error(error: &FlashError) -> String {
     let help = error.help().map(|help| format!("\n{help}")).unwrap_or_default();
     format!("{error}{help}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_disk_shows_more_than_percents_as_it_is_emptied() {
+        let said = |percent, done| progress(Stage::Empty, percent, done, 4_000_787_030_016);
+        assert_eq!(said(0, 1_073_741_824), "Emptying the disk: 0 %, 1.1 of 4000.8 GB");
+        assert_eq!(said(0, 2_147_483_648), "Emptying the disk: 0 %, 2.1 of 4000.8 GB");
+        assert_eq!(said(100, 0), "Emptying the disk: 100 %, 4000.8 of 4000.8 GB");
+        let said = progress(Stage::Write, 12, 0, 812_000_000);
+        assert_eq!(said, "Writing: 12 % of 812 MB");
+    }
 }

@@ -21,6 +21,7 @@ use crate::medium::Medium;
 use crate::{CHUNK, FlashError, Job, Patch, SECTOR, Stage};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Zeros that are written behind the last data of a partition.
@@ -30,6 +31,12 @@ const MARGIN: u64 = 4 << 20;
 const SETTLE: u64 = 16 << 20;
 /// Into how many parts the unused rest of a disk is divided by marks.
 const MARKS: u64 = 8;
+/// In pieces of this a disk is emptied of which nothing is known, or which is slow,
+const SLOW_PIECE: u64 = 64 << 20;
+/// and up to this one that is done with a piece
+const QUICK_PIECE: u64 = 16 << 30;
+/// within this.
+const QUICK: Duration = Duration::from_millis(250);
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,12 +164,30 @@ impl Run<'_> {
             self.medium.write_at(at, &zeros).doing("wiping", self.disk)?;
         }
         self.medium.sync().doing("wiping", self.disk)?;
-        let mut at = CHUNK;
+        self.empty(CHUNK, end)
+    }
+
+    /// Tells the disk that nothing on it is needed: some do that at once, others take
+    /// minutes, which whoever waits must see. One that cannot need not.
+    fn empty(&mut self, from: u64, end: u64) -> Result<(), FlashError> {
+        let (mut at, mut piece) = (from, SLOW_PIECE);
         while at < end {
             self.job.check()?;
-            let length = (end - at).min(1 << 30);
-            self.medium.discard(at, length);
+            let length = (end - at).min(piece);
+            let began = Instant::now();
+            if !self.medium.discard(at, length) {
+                break;
+            }
+            if at == from {
+                self.job.events.begin(Stage::Empty, end - from);
+            }
+            self.job.events.advance(length);
             at += length;
+            let quick = began.elapsed() < QUICK;
+            piece = if quick { (piece * 2).min(QUICK_PIECE) } else { SLOW_PIECE };
+        }
+        if at > from {
+            self.job.events.end();
         }
         Ok(())
     }

@@ -65,6 +65,8 @@ pub enum Stage {
     /// The image is compared with its checksum, and unpacked once to see that it
     /// is whole.
     Examine,
+    /// The disk is told to forget what is on it.
+    Empty,
     /// The image is written.
     Write,
     /// What was written is read back.

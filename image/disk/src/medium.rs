@@ -24,8 +24,9 @@ pub trait Medium {
     /// Asks the medium to make a range zeros by itself; false where it cannot,
     /// and only sending the zeros helps.
     fn zeroed(&self, at: u64, length: u64) -> bool;
-    /// Tells the medium that nothing in a range is needed any more.
-    fn discard(&self, at: u64, length: u64);
+    /// Tells the medium that nothing in a range is needed any more; false where it
+    /// cannot, which does no harm.
+    fn discard(&self, at: u64, length: u64) -> bool;
     /// Waits until all is on the medium, and forgets what is cached of it.
     ///
     /// # Errors

@@ -148,9 +148,8 @@ impl Medium for Target {
         fallocate(&self.file, flags, at, length).is_ok()
     }
 
-    fn discard(&self, at: u64, length: u64) {
-        // What a disk cannot, it need not.
-        let _ = block_device::discard(&self.file, at, length);
+    fn discard(&self, at: u64, length: u64) -> bool {
+        block_device::discard(&self.file, at, length).is_ok()
     }
 
     fn settle(&self) -> IoResult<()> {

@@ -219,7 +219,9 @@ impl Simulation {
             Step::RestartEngine => self.restart(node, Daemon::Engine),
             Step::DropSwarmEntry { id, revoked, .. } => {
                 let raft = self.leads(node)?;
-                let up = |n: &usize| format!("seat-{n}") == *id && self.nodes[*n].engine();
+                let up = |n: &usize| {
+                    format!("seat-{n}") == *id && self.nodes[*n].engine() && self.reach(node, *n)
+                };
                 if !revoked && self.rafts[raft].seats.keys().any(up) {
                     return Err("it is up");
                 }

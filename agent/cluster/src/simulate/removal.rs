@@ -93,7 +93,7 @@ impl Simulation {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let new = *self.givers(node, pool, &[to])?.first().ok_or("nobody takes it")?;
         let old = self.at_address(from)?;
-        self.give_up(pool, old, Some(new))?;
+        self.give_up(node, pool, old, Some(new))?;
         let boot = self.nodes[new].boots;
         self.after(self.settings.heal, Event::Healed { pool, node: new, boot });
         Ok(())
@@ -102,11 +102,13 @@ impl Simulation {
     pub(super) fn drop_brick(&mut self, node: usize, brick: IpAddr) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let old = self.at_address(brick)?;
-        self.give_up(pool, old, None)
+        self.give_up(node, pool, old, None)
     }
 
-    fn give_up(&mut self, pool: usize, old: usize, new: Option<usize>) -> Effect {
-        let online = self.online(pool);
+    fn give_up(&mut self, node: usize, pool: usize, old: usize, new: Option<usize>) -> Effect {
+        // What runs is what this node's daemon hears of.
+        let online: Vec<_> =
+            self.online(pool).into_iter().filter(|b| self.reach(node, *b)).collect();
         let volume = self.pools[pool].volume.as_mut().ok_or("there is no volume")?;
         let at = volume.nodes.iter().position(|n| *n == old).ok_or("it has no brick")?;
         if new.is_some_and(|new| volume.nodes.contains(&new)) {

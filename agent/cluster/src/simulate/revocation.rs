@@ -2,14 +2,17 @@
 //! and the Swarm, whether it obeys or not.
 
 use super::scenario::{DEADLINE, all_ready};
+use super::world::{Bricks, Pool};
 use super::{Random, Simulation};
 use crate::Decision;
+use std::collections::BTreeSet;
 
 /// All are ready, then a person strikes one off.
 pub(super) fn script(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> Result<(), String> {
     let (spared, off, deaf) = (dice.permille(500), dice.permille(400), dice.permille(500));
     let boxes = all_ready(sim, nodes, spared, dice)?;
     let struck = dice.one_of(boxes);
+    let lacks_a_spare = sim.lacks_a_spare();
     sim.until(DEADLINE, |sim| sim.leader().is_some())?;
     if sim.leader() == Some(struck) {
         let refused = sim.ask(struck, Decision::Revoke);
@@ -30,8 +33,23 @@ pub(super) fn script(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> R
         sim.power_off(other);
         sim.power_on_at(other, sim.now + dice.between(2_000, 60_000));
     }
+    if lacks_a_spare {
+        // Of two sets none is given up: its brick keeps its place until there is a box for it.
+        sim.until(DEADLINE, |sim| sim.is_served_by_nobody(struck) || sim.leader() == Some(struck))?;
+        sim.hold(dice.between(0, 120_000), &[])?;
+        let fresh = boxes;
+        sim.gone.remove(&fresh);
+        sim.power_on_at(fresh, sim.now);
+    }
     if !off && deaf {
-        sim.until(DEADLINE, |sim| sim.is_shut_out(struck))?;
+        let leads = |sim: &Simulation| sim.leader() == Some(struck);
+        sim.until(DEADLINE, |sim| sim.is_shut_out(struck) || leads(sim))?;
+        if leads(sim) {
+            // Nobody takes that from it but a person who pulls its cable.
+            sim.part([struck].into());
+            sim.until(DEADLINE, |sim| sim.is_shut_out(struck))?;
+            sim.part([].into());
+        }
         sim.deaf.clear();
     } else if off {
         sim.settle(DEADLINE)?;
@@ -42,21 +60,30 @@ pub(super) fn script(sim: &mut Simulation, nodes: usize, dice: &mut Random) -> R
 }
 
 impl Simulation {
-    /// Whether nothing is left of it in the storage and the Swarm, and the volume serves
-    /// the others only.
+    /// Whether the Swarm does not know it, and every volume lists the others by name.
+    fn is_served_by_nobody(&self, struck: usize) -> bool {
+        let name = &self.nodes[struck].name;
+        let listed = |admits: &Option<BTreeSet<String>>| {
+            admits.as_ref().is_none_or(|names| names.contains(name))
+        };
+        !self.rafts.iter().any(|raft| raft.seats.contains_key(&struck))
+            && !self
+                .pools_beside(struck)
+                .any(|pool| pool.volume.as_ref().is_some_and(|volume| listed(&volume.admits)))
+    }
+
+    /// Whether besides nothing is left of it in the storage.
     fn is_shut_out(&self, struck: usize) -> bool {
-        let (name, others) = (&self.nodes[struck].name, |n: &usize| *n != struck);
-        let seat = self.rafts.iter().any(|raft| raft.seats.contains_key(&struck));
-        let here: Vec<_> = (0..self.nodes.len()).filter(others).collect();
-        let pools = here.iter().filter_map(|n| self.nodes[*n].disk.pool.map(|p| &self.pools[p]));
-        !seat
-            && pools.into_iter().all(|pool| {
-                let volume = pool.volume.as_ref();
-                let served = volume.is_some_and(|v| {
-                    v.nodes.contains(&struck)
-                        || v.admits.as_ref().is_none_or(|names| names.contains(name))
-                });
-                !served && !pool.members.contains_key(&struck)
+        let gives = |volume: &Bricks| volume.nodes.contains(&struck);
+        self.is_served_by_nobody(struck)
+            && !self.pools_beside(struck).any(|pool| {
+                pool.members.contains_key(&struck) || pool.volume.as_ref().is_some_and(gives)
             })
+    }
+
+    /// The pools of the other boxes.
+    fn pools_beside(&self, struck: usize) -> impl Iterator<Item = &Pool> {
+        let others = (0..self.nodes.len()).filter(move |n| *n != struck);
+        others.filter_map(|n| self.nodes[n].disk.pool.map(|pool| &self.pools[pool]))
     }
 }

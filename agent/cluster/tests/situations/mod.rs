@@ -264,13 +264,16 @@ pub fn gone(n: u8) -> RetiredBox {
 
 /// A person struck node `n` off, which is on and does not care.
 pub fn revoked(me: u8, of: u8, n: u8) -> Observed {
-    but(settled(me, of), |o| {
-        let intent = intent_of(o);
-        intent.boxes.remove(&id(n));
-        let gone = RetiredBox { removed: true, revoked: true, ..gone(n) };
-        intent.retired.insert(id(n), gone);
-        o.pki.struck_off.insert(id(n));
-    })
+    but(settled(me, of), |o| revoke(o, n))
+}
+
+/// Node `n` was struck off just now.
+pub fn revoke(observed: &mut Observed, n: u8) {
+    let intent = intent_of(observed);
+    intent.boxes.remove(&id(n));
+    let gone = RetiredBox { removed: true, revoked: true, ..gone(n) };
+    intent.retired.insert(id(n), gone);
+    observed.pki.struck_off.insert(id(n));
 }
 
 /// Node `n` lost its place two minutes ago.

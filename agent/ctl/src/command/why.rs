@@ -36,7 +36,7 @@ pub(crate) struct Reasons<'a> {
     ready: bool,
     /// Those that do not.
     phases: Vec<&'a PhaseStatus>,
-    /// What the agent is doing, in words.
+    /// What the agent is doing, in the planner's exact words.
     doing: &'a [String],
     /// What is wanted and not done yet, and what holds it back.
     waits: &'a [Wait],
@@ -48,11 +48,16 @@ fn json(status: &Status) -> Result<String> {
     let why = Reasons {
         ready: status.ready,
         phases: status.phases.iter().filter(|p| !p.holds).collect(),
-        doing: &status.doing,
+        doing: doing(status),
         waits: &status.waits,
         alerts: &status.alerts,
     };
     facts::line(&why)
+}
+
+/// In exact words, where the agent tells them beside the plain ones.
+fn doing(status: &Status) -> &[String] {
+    if status.exactly.is_empty() { &status.doing } else { &status.exactly }
 }
 
 fn sentences(status: &Status) -> Result<String, std::fmt::Error> {
@@ -61,7 +66,7 @@ fn sentences(status: &Status) -> Result<String, std::fmt::Error> {
     for phase in open {
         writeln!(out, "{} {}", heading(phase.phase.as_str()), plain(&phase.detail))?;
     }
-    for doing in &status.doing {
+    for doing in doing(status) {
         writeln!(out, "{} {}", heading("doing"), plain(doing))?;
     }
     for wait in &status.waits {

@@ -41,6 +41,7 @@ impl Agent {
                     "GET /v1/history ",
                     "GET /v1/network ",
                     "GET /v1/hardware ",
+                    "GET /v1/logs?",
                     "GET /v1/support ",
                     "GET /v1/pki ",
                     "POST /v1/pki ",
@@ -111,7 +112,8 @@ fn ready() -> Value {
         "storage": {"volume": "clusterfs", "replicas": 3, "bricks_online": 3, "bricks": 3,
                     "tls": true, "mounted": true, "pending_heals": 0},
         "swarm": {"local": "active", "manager": true, "leader": true, "nodes_up": 3, "nodes": 3},
-        "doing": [], "trouble": null, "boot": {"userspace": 1.0, "agent": 1.5},
+        "doing": [], "exactly": [], "trouble": null,
+        "boot": {"userspace": 1.0, "agent": 1.5},
         "stacks": [], "disks": [],
         "alerts": [], "waits": [], "parts": [], "now_ms": 90_000,
     })

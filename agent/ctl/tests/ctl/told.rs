@@ -1,8 +1,20 @@
 //! What a box is asked for: reasons, history, journals, ports, hardware, certificates.
 
-use super::{Agent, ctl, in_trouble, ready, succession};
+use super::{Agent, ctl, in_trouble, joining, ready, succession};
 use serde_json::{Value, json};
 use std::io::Read;
+
+#[test]
+fn why_has_the_planner_s_exact_words_and_status_the_plain_ones() {
+    let mut status = joining();
+    status["doing"] = json!(["calling the other boxes"]);
+    status["exactly"] = json!(["join the ring at 10.83.0.2"]);
+    let (_, out, _) = Agent::saying([status.clone()]).ctl(&["why"]);
+    assert!(out.contains("doing     join the ring at 10.83.0.2"), "{out}");
+    assert!(!out.contains("calling"), "{out}");
+    let (_, out, _) = Agent::saying([status]).ctl(&["status"]);
+    assert!(out.contains("doing     calling the other boxes"), "{out}");
+}
 
 #[test]
 fn why_says_what_holds_a_node_back() {
@@ -28,6 +40,15 @@ fn why_says_what_holds_a_node_back() {
     assert_eq!(why["waits"], in_trouble()["waits"]);
     let (code, out, _) = Agent::saying([ready()]).ctl(&["why"]);
     assert_eq!((code, out.as_str()), (0, "ready; nothing is to be done\n"));
+}
+
+#[test]
+fn an_alert_has_its_page_in_the_book_where_the_image_says_where_that_is() {
+    let mut status = in_trouble();
+    status["book"] = json!("https://docs.example.org/");
+    let (_, out, _) = Agent::saying([status]).ctl(&["why"]);
+    let page = "  https://docs.example.org/reference/alerts.html#volume-read-only\n";
+    assert!(out.contains(&format!("switch the missing boxes on\n{page}")), "{out}");
 }
 
 #[test]
@@ -73,6 +94,23 @@ fn logs_are_journalctl_s_own() {
         "--lines=100 --output=json --unit=ashlar-* --unit=glusterd.service \
          --unit=srv-cluster.mount --unit=docker.service --unit=containerd.service\n"
     );
+}
+
+#[test]
+fn where_there_is_no_journalctl_the_agent_tells_the_journal() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let line = json!({"__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1764187200000000",
+                      "SYSLOG_IDENTIFIER": "ashlar-agent", "MESSAGE": "it runs"});
+    let agent = Agent::saying([line]);
+    let output = ctl()
+        .env("PATH", nowhere.path())
+        .env("TZ", "UTC")
+        .env("ASHLAR_SOCKET", agent.socket())
+        .args(["logs"])
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(out, "Nov 26 20:00:00.000000  ashlar-agent: it runs\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is answered is what `docs/reference/openapi.json` says, whoever asks for
 //! whatever: every route, over a real stream, with right, wrong and hostile requests.
 
+use super::contract::{Answer, Contract};
 use super::local::{LocalApi, router};
 use super::people::ROUTES;
 use super::power::Leave;
@@ -9,20 +10,18 @@ use crate::paths::Paths;
 use crate::people::Admission;
 use crate::presence::{Peer, Presence};
 use crate::state;
-use ashlar_api::openapi::{OPERATIONS, document};
+use ashlar_api::openapi::OPERATIONS;
 use ashlar_api::{MAX_REQUEST, route};
 use ashlar_pki::people::PeopleCa;
 use ashlar_site::{PeopleRules, RingKey, Site};
 use axum::extract::connect_info::ConnectInfo;
 use axum::{Extension, Router};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use boon::{Compiler, SchemaIndex, Schemas};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -84,13 +83,6 @@ fn house() -> House {
     House { _root: root, paths, router: router(api, leave), runtime, ca }
 }
 
-/// What came back.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    body: String,
-}
-
 impl House {
     /// Sends these bytes as this peer, and nothing after them if it says so; reads until
     /// the box hangs up.
@@ -123,70 +115,11 @@ impl House {
             body.len()
         );
         let answer = self.send(peer, &[head.as_bytes(), body].concat(), false);
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Answer { status: status.unwrap_or_default(), body: body.to_owned() }
+        Answer::read(&String::from_utf8(answer).unwrap())
     }
 }
 
 const JSON: &str = "content-type: application/json\r\n";
-
-/// The schema of each answer, and of a refusal.
-struct Contract {
-    document: Value,
-    schemas: Schemas,
-    answers: BTreeMap<(&'static str, &'static str), SchemaIndex>,
-    refusal: SchemaIndex,
-}
-
-impl Contract {
-    fn read() -> Self {
-        let (document, mut schemas) = (document(), Schemas::new());
-        let mut compiler = Compiler::new();
-        compiler.add_resource("https://box/openapi.json", document.clone()).unwrap();
-        let mut at = |place: &str| {
-            let place = format!("https://box/openapi.json#{place}");
-            compiler.compile(&place, &mut schemas).unwrap()
-        };
-        let answers = OPERATIONS.iter().map(|operation| {
-            let path = operation.path.replace('/', "~1");
-            let method = operation.method.to_lowercase();
-            let place =
-                format!("/paths/{path}/{method}/responses/200/content/application~1json/schema");
-            ((operation.method, operation.path), at(&place))
-        });
-        let answers = answers.collect();
-        let refusal = at("/components/schemas/ApiError");
-        Self { document, schemas, answers, refusal }
-    }
-
-    /// The answer is one that is published for this request; says whether it is one
-    /// that was asked for.
-    fn holds(&self, method: &str, path: &str, answer: &Answer) -> Result<bool, String> {
-        let Answer { status, body } = answer;
-        if *status == 500 {
-            return Err("a fault of the box".into());
-        }
-        if method == "HEAD" {
-            return Ok(*status == 200);
-        }
-        let said: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        if *status == 200 {
-            let asked = self.answers.iter().find(|((m, p), _)| (*m, *p) == (method, path));
-            let (_, schema) = asked.ok_or("answers what nobody may ask")?;
-            self.schemas.validate(&said, *schema).map_err(|error| format!("{error:#}"))?;
-            return Ok(true);
-        }
-        self.schemas.validate(&said, self.refusal).map_err(|error| format!("{error:#}"))?;
-        let refusal = said["refusal"].as_str().unwrap_or_default();
-        let wanted = &self.document["x-refusals"][refusal];
-        if *wanted != *status {
-            return Err(format!("{refusal} goes with {wanted}"));
-        }
-        Ok(false)
-    }
-}
 
 /// Right requests of each address that takes one.
 fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
@@ -229,9 +162,17 @@ fn the_table_of_what_people_may_ask_is_the_published_one() {
     assert_eq!(told, table);
 }
 
-/// Nothing decides about these where there is no cluster.
-const OF_A_CLUSTER: [&str; 6] =
-    [route::NODE, route::PKI, route::RING, route::RING_SITE, route::MERGE, route::ALONE];
+/// Nothing decides about these where there is no cluster, and tells of this one where
+/// there is no journal.
+const OF_A_CLUSTER: [&str; 7] = [
+    route::NODE,
+    route::PKI,
+    route::RING,
+    route::RING_SITE,
+    route::MERGE,
+    route::ALONE,
+    route::LOGS,
+];
 
 #[test]
 fn whoever_may_ask_is_answered_as_published_and_the_others_are_refused() {

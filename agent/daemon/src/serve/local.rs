@@ -5,7 +5,7 @@ use super::alone;
 use super::power::{self, Leave};
 use super::revoked::{self, People};
 use super::said::OF_ONE_IMAGE;
-use super::{Decider, merging, network, node, pki, reset, ring, site_reset, support};
+use super::{Decider, logs, merging, network, node, pki, reset, ring, site_reset, support};
 use crate::inventory;
 use crate::ledger;
 use crate::network_change;
@@ -95,6 +95,7 @@ pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
         .merge(pki::router(decider.clone()))
         .merge(ring::router(decider.clone()))
         .merge(node::router(decider, paths.clone()))
+        .merge(logs::router(paths.clone()))
         .merge(support::router(status.clone(), paths.clone(), presence.clone(), onto::by_systemd()))
         .merge(network::router(changes, paths.clone(), presence.clone()))
         .merge(power::router(status.clone(), presence.clone(), leave))

@@ -4,11 +4,14 @@
 mod alone;
 mod cluster;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod contract_tests;
 mod doors;
 mod handlers;
 mod listen;
 mod local;
+mod logs;
 mod merging;
 mod network;
 mod node;

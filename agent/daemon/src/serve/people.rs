@@ -34,6 +34,7 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::NETWORK, Role::View),
     ("GET", route::HARDWARE, Role::View),
     ("GET", route::PKI, Role::View),
+    ("GET", route::LOGS, Role::Admin),
     ("GET", route::SUPPORT, Role::Admin),
     ("POST", route::SUPPORT_STICK, Role::Admin),
     ("POST", route::NETWORK, Role::Admin),

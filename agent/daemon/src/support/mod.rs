@@ -2,6 +2,7 @@
 //! is in it. What holds one is not taken; what might quote one, a journal or an error,
 //! goes through [`Secrets`].
 
+pub(crate) mod journal;
 pub(crate) mod onto;
 mod secrets;
 pub(crate) mod sticks;

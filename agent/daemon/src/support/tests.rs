@@ -101,7 +101,8 @@ fn careless(paths: &Paths) -> (String, Vec<String>) {
 }
 
 fn blank() -> Status {
-    let release = crate::release::Release { profile: "test".into(), version: "1".into() };
+    let release =
+        crate::release::Release { profile: "test".into(), version: "1".into(), book: None };
     let boot = ashlar_api::BootTimes::default();
     crate::status::Facts { release, site: None, boot }.blank()
 }

@@ -287,6 +287,7 @@ impl Events for Progress<'_> {
     fn begin(&self, stage: Stage, bytes: u64) {
         let words = match stage {
             Stage::Examine => "looking through the image",
+            Stage::Empty => "emptying the disk",
             Stage::Write => "writing",
             Stage::Verify => "reading back",
         };

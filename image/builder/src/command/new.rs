@@ -4,10 +4,12 @@ mod answers;
 mod cards;
 mod questions;
 
-use crate::command::site;
+use crate::command::{profile, site};
 use crate::context::Context;
+use crate::output::Output;
 use answers::Answers;
 use ashlar_build::Project;
+use ashlar_site::Site;
 use cards::Card;
 use miette::{IntoDiagnostic, miette};
 use questions::Question;
@@ -35,6 +37,8 @@ use std::process::ExitCode;
 ///   network = "10.83.0.0/16"
 ///   dhcp = true
 ///   ssh-keys = ["admin.pub"]
+///   stacks = ["till.yml"]
+///   hardware = ["wifi"]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -49,8 +53,10 @@ pub(crate) struct Args {
 pub(crate) struct NewSite<'a> {
     /// The site.
     site: &'a str,
-    /// The profile that was chosen.
+    /// The profile to build: the one that was chosen, or one of its own that extends it.
     profile: &'a str,
+    /// The recipe that was made, if it is one of its own.
+    recipe: Option<PathBuf>,
     /// What to keep a copy of.
     back_up: Vec<PathBuf>,
     /// The commands that come next.
@@ -80,7 +86,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             }
         }
     };
-    let made = site::create(&answers.site(), false, &project, &context.output)?;
+    let (recipe, made) = make(&answers, &project, &context.output)?;
     // Its object would be a second one.
     if !context.output.is_json() {
         site::show(&made, &site::place(&project, &made.name), &context.output)?;
@@ -92,11 +98,34 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let commands: Vec<_> = steps.iter().flat_map(|step| step.commands.clone()).collect();
     context.output.json(&NewSite {
         site: &answers.site,
-        profile: &answers.profile,
+        profile: answers.built(),
+        recipe,
         back_up: site::back_up(&site::place(&project, &answers.site)),
         commands,
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The recipe, if one is wanted, and the site: both or none.
+fn make(
+    answers: &Answers,
+    project: &Project,
+    output: &Output,
+) -> miette::Result<(Option<PathBuf>, Site)> {
+    let Answers { site, profile, more, .. } = answers;
+    let recipe = match more.is_empty() {
+        true => None,
+        false => Some(profile::new::begin(project, site, profile, None, more)?),
+    };
+    match site::create(&answers.site(), false, project, output) {
+        Ok(made) => Ok((recipe, made)),
+        Err(error) => {
+            if let Some(recipe) = &recipe {
+                let _ = std::fs::remove_file(recipe);
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Asks until a person has said yes; nothing if they said no, or left.
@@ -120,7 +149,9 @@ fn ask(
         }
         match line.trim() {
             "<" => at = at.saturating_sub(1),
-            "?" => writeln!(screen, "{}", question.explained()).into_diagnostic()?,
+            "?" => {
+                writeln!(screen, "{}", question.explained(cards, project)).into_diagnostic()?;
+            }
             "" if *question == Question::Sure => {
                 writeln!(screen, "Please type yes or no.").into_diagnostic()?;
             }
@@ -149,15 +180,19 @@ impl Step {
 }
 
 fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
-    let Answers { profile, site, boxes, .. } = answers;
+    let Answers { site, boxes, .. } = answers;
+    let profile = answers.built();
     let step = |why: &str, commands: &[String]| Step { why: why.into(), commands: commands.into() };
-    let again = step("The same without questions:", &[answers.command()]);
+    let again = step("The same without questions:", &answers.commands());
+    let lock = (!answers.more.is_empty()).then(|| {
+        step("Write down which packages your profile takes:", &[format!("ashlar lock {profile}")])
+    });
     let pin = step(
         "For a PIN on the boxes' own screens, put what this prints into the site's file:",
         &["ashlar site pin".into()],
     );
     let build = step("Build the image:", &[format!("ashlar build --profile {profile}")]);
-    let is_virtual = cards.iter().any(|card| card.name == *profile && card.is_virtual);
+    let is_virtual = cards.iter().any(|card| card.name == answers.profile && card.is_virtual);
     let run = if is_virtual {
         let count = boxes.unwrap_or(1);
         step(
@@ -171,7 +206,7 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
             &[format!("sudo ashlar flash /dev/sdX --site {site} --profile {profile}")],
         )
     };
-    vec![again, pin, build, run]
+    [Some(again), Some(pin), lock, Some(build), Some(run)].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

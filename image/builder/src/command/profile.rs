@@ -49,6 +49,7 @@ enum Verb {
     ///
     ///   ashlar profile new till
     ///   ashlar profile new kiosk --extends gpu --description "Screens in the window"
+    ///   ashlar profile new shop --stack till.yml --hardware wifi
     #[command(verbatim_doc_comment)]
     New {
         /// Its name: small letters, digits and dashes.
@@ -59,6 +60,8 @@ enum Verb {
         /// One line that says what its boxes are for.
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
+        #[command(flatten)]
+        more: new::More,
     },
     /// Say whether profiles can be built: the recipe, all that it names, and its lock.
     ///
@@ -91,8 +94,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     match &args.verb {
         None | Some(Verb::List) => list::run(context),
         Some(Verb::Show { name }) => show::run(name, context),
-        Some(Verb::New { name, extends, description }) => {
-            new::run(name, extends, description.as_deref(), context)
+        Some(Verb::New { name, extends, description, more }) => {
+            new::run(name, extends, description.as_deref(), more, context)
         }
         Some(Verb::Check { names }) => check::run(names, context),
         Some(Verb::Diff { one, other }) => diff::run(one, other, context),

@@ -1,8 +1,8 @@
 //! What is on a disk afterwards.
 
-use crate::medium::{Disk, quiet};
+use crate::medium::{Disk, Watcher, quiet};
 use crate::small_image::{self, LENGTH, SITE};
-use ashlar_disk::{FlashError, Image, SumsFile, Table};
+use ashlar_disk::{FlashError, Image, Job, Stage, Start, SumsFile, Table};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,33 @@ fn a_disk_holds_the_image_the_site_and_nothing_of_before() {
         let end = disk.bytes(SIZE - (1 << 20), (1 << 20) - 33 * 512);
         assert!(end.iter().all(|byte| *byte == 0), "old tables at the end are gone");
     }
+}
+
+#[test]
+fn a_large_disk_is_seen_to_be_emptied_and_one_that_cannot_is_not_said_to_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = small_image::write(directory.path(), "6.12.1-amd64");
+    let image = Image::open(&path).unwrap();
+    let size = 40 << 30;
+    let seen = |discards| {
+        let disk = Disk { discards, ..Disk::empty(size) };
+        let watcher = Watcher::default();
+        let job = Job { events: &watcher, cancelled: &|| false };
+        disk.watched(&image, SITE, Start::Run, job).unwrap();
+        (disk.discarded.take(), watcher.0.take())
+    };
+    let (discarded, stages) = seen(true);
+    let (stage, all, told) = &stages[0];
+    assert_eq!((*stage, *all), (Stage::Empty, size - (2 << 20)));
+    assert_eq!(told.iter().sum::<u64>(), *all, "what is told adds up");
+    let lengths: Vec<_> = discarded.iter().map(|(_, length)| *length).collect();
+    assert_eq!(*told, lengths, "it is told piece by piece");
+    assert_eq!((discarded[0], lengths.len() > 5), ((1 << 20, 64 << 20), true));
+    for pair in discarded.windows(2) {
+        assert_eq!(pair[0].0 + pair[0].1, pair[1].0, "nothing is left out");
+    }
+    assert_eq!(stages[1].0, Stage::Write);
+    assert_eq!(seen(false).1[0].0, Stage::Write);
 }
 
 #[test]

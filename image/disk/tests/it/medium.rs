@@ -18,6 +18,10 @@ pub(crate) struct Disk {
     pub(crate) real: u64,
     /// It makes zeros by itself.
     pub(crate) zeroes: bool,
+    /// It can forget what is on it.
+    pub(crate) discards: bool,
+    /// What it was told to forget, in order.
+    pub(crate) discarded: RefCell<Vec<(u64, u64)>>,
     /// It is pulled after so many writes.
     pub(crate) pulled_after: Cell<Option<usize>>,
     /// It loses what is written to this byte.
@@ -51,6 +55,8 @@ impl Disk {
             size,
             real: size,
             zeroes: false,
+            discards: false,
+            discarded: RefCell::default(),
             pulled_after: Cell::new(None),
             loses: Cell::new(None),
             sequence: Cell::new(7),
@@ -80,11 +86,21 @@ impl Disk {
         start: Start,
         cancelled: &dyn Fn() -> bool,
     ) -> std::result::Result<Written, Failure> {
+        self.watched(image, site, start, quiet(cancelled))
+    }
+
+    /// The same, before somebody who watches.
+    pub(crate) fn watched(
+        &self,
+        image: &Image,
+        site: &str,
+        start: Start,
+        job: Job<'_>,
+    ) -> std::result::Result<Written, Failure> {
         let examined = image.examine(None, quiet(&|| false)).unwrap();
         let mut patch = Patch::for_disk(image, self.size, site.as_bytes()).unwrap();
         patch.start(image, &examined, start).unwrap();
-        let path = Path::new("/dev/test");
-        flash(image, patch, self, path, examined.data, Some(7), quiet(cancelled))
+        flash(image, patch, self, Path::new("/dev/test"), examined.data, Some(7), job)
     }
 
     pub(crate) fn bytes(&self, at: u64, length: usize) -> Vec<u8> {
@@ -97,6 +113,22 @@ impl Disk {
 /// A job that nobody watches.
 pub(crate) fn quiet(cancelled: &dyn Fn() -> bool) -> Job<'_> {
     Job { events: &Nobody, cancelled }
+}
+
+/// Notes each stage: which, how much of it there is to do, and how much was told.
+#[derive(Default)]
+pub(crate) struct Watcher(pub(crate) RefCell<Vec<(Stage, u64, Vec<u64>)>>);
+
+impl Events for Watcher {
+    fn begin(&self, stage: Stage, bytes: u64) {
+        self.0.borrow_mut().push((stage, bytes, Vec::new()));
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.borrow_mut().last_mut().unwrap().2.push(bytes);
+    }
+
+    fn end(&self) {}
 }
 
 struct Nobody;
@@ -145,7 +177,12 @@ impl Medium for Disk {
         self.zeroes
     }
 
-    fn discard(&self, _: u64, _: u64) {}
+    fn discard(&self, at: u64, length: u64) -> bool {
+        if self.discards {
+            self.discarded.borrow_mut().push((at, length));
+        }
+        self.discards
+    }
 
     fn settle(&self) -> Result<()> {
         self.sync()

@@ -44,9 +44,6 @@ impl Daemon {
     const ALL: [Self; 5] =
         [Self::Brick, Self::Glusterd, Self::SelfHeal, Self::Dockerd, Self::Agent];
 
-    /// Those that may hang: nobody sees that of a brick or a self-heal daemon.
-    const HANG: [Self; 3] = [Self::Glusterd, Self::Dockerd, Self::Agent];
-
     /// Shell that prints its process, if it runs.
     pub(crate) const fn process(self) -> &'static str {
         match self {
@@ -147,7 +144,7 @@ impl Iterator for Schedule {
             "cable" => Drill::Cable { node, seconds },
             "reboot" => Drill::Reboot { node },
             "daemon" => Drill::Daemon { node, daemon: *Daemon::ALL.choose(random)? },
-            "hang" => Drill::Hang { node, daemon: *Daemon::HANG.choose(random)? },
+            "hang" => Drill::Hang { node, daemon: *Daemon::ALL.choose(random)? },
             "fill" => {
                 let all = random.random_bool(0.5);
                 Drill::Fill {

@@ -66,8 +66,9 @@ impl Area {
             "another-cluster" | "copied-node" | "member-lost" | "box-lost" | "not-alone" => {
                 Self::Ring
             }
-            "copy-offline" | "healing" | "self-heal-off" | "spread-failed" | "spreading"
-            | "storage-state-lost" | "volume-read-only" | "witness-away" => Self::Storage,
+            "copy-offline" | "copy-without-place" | "healing" | "self-heal-off"
+            | "spread-failed" | "spreading" | "storage-state-lost" | "volume-read-only"
+            | "witness-away" => Self::Storage,
             "disk-filling" | "disk-full" => Self::Disk,
             "network-tried" | "network-undone" => Self::Network,
             id if id.starts_with("swarm-") || id.starts_with("stack-") => Self::Swarm,

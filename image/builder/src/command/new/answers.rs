@@ -2,6 +2,7 @@
 
 use super::cards::Card;
 use super::questions::Question;
+use crate::command::profile::new::More;
 use crate::command::site;
 use ashlar_build::Project;
 use ashlar_site::{NetworkPlan, quoted};
@@ -21,6 +22,8 @@ pub(super) struct Answers {
     pub(super) dhcp: bool,
     /// Files with public keys.
     pub(super) ssh_keys: Vec<PathBuf>,
+    /// What makes the profile one of their own.
+    pub(super) more: More,
 }
 
 /// The same in a file.
@@ -34,6 +37,10 @@ struct File {
     dhcp: Option<bool>,
     #[serde(default)]
     ssh_keys: Vec<String>,
+    #[serde(default)]
+    stacks: Vec<String>,
+    #[serde(default)]
+    hardware: Vec<String>,
 }
 
 impl Answers {
@@ -47,6 +54,7 @@ impl Answers {
             network: network.cluster,
             dhcp: network.dhcp,
             ssh_keys: Vec::new(),
+            more: More::default(),
         }
     }
 
@@ -61,6 +69,26 @@ impl Answers {
             join: Vec::new(),
             no_dhcp: !self.dhcp,
         }
+    }
+
+    /// The profile that is built: their own, called like the site, if it has something of
+    /// its own.
+    pub(super) fn built(&self) -> &str {
+        if self.more.is_empty() { &self.profile } else { &self.site }
+    }
+
+    /// The commands that do the same.
+    pub(super) fn commands(&self) -> Vec<String> {
+        let mut commands = Vec::new();
+        if !self.more.is_empty() {
+            let mut words = vec![format!("ashlar profile new {}", self.site)];
+            words.push(format!("--extends {}", self.profile));
+            words.extend(self.more.stacks.iter().map(|file| format!("--stack {}", quoted(file))));
+            words.extend(self.more.hardware.iter().map(|list| format!("--hardware {list}")));
+            commands.push(words.join(" "));
+        }
+        commands.push(self.command());
+        commands
     }
 
     /// The command that makes the same site.
@@ -86,7 +114,7 @@ pub(super) fn read(file: &Path, cards: &[Card], project: &Project) -> miette::Re
     let told: File = toml::from_str(&text)
         .map_err(|error| miette!("{}: {}", file.display(), error.to_string().trim_end()))?;
     let mut answers = Answers::first(cards);
-    let keys = (!told.ssh_keys.is_empty()).then(|| told.ssh_keys.join(" "));
+    let words = |words: Vec<String>| (!words.is_empty()).then(|| words.join(" "));
     let solo = cards.iter().any(|card| card.is_solo && Some(&card.name) == told.profile.as_ref());
     let unsaid = if solo { "1" } else { "unknown" };
     let boxes = told.boxes.map_or(unsaid.to_owned(), |boxes| boxes.to_string());
@@ -97,7 +125,9 @@ pub(super) fn read(file: &Path, cards: &[Card], project: &Project) -> miette::Re
         ("boxes", Question::Boxes, Some(boxes)),
         ("network", Question::Network, told.network),
         ("dhcp", Question::Dhcp, dhcp),
-        ("ssh-keys", Question::Keys, keys),
+        ("ssh-keys", Question::Keys, words(told.ssh_keys)),
+        ("stacks", Question::Stacks, words(told.stacks)),
+        ("hardware", Question::Hardware, words(told.hardware)),
     ] {
         let Some(text) = text else { continue };
         question

@@ -1,8 +1,10 @@
 //! What can be chosen, as a person weighs it: all of it from the recipes.
 
 use ashlar_build::Project;
+use ashlar_machine::{Backend, Spec};
 use ashlar_recipe::{Composed, compose, recipes};
 use ashlar_site::StorageDriver;
+use std::path::PathBuf;
 
 /// One profile.
 #[derive(Clone, Debug)]
@@ -15,8 +17,10 @@ pub(super) struct Card {
     pub(super) is_solo: bool,
     /// How many recipes it extends.
     parents: usize,
-    /// What runs on it, and what it takes.
-    facts: Vec<String>,
+    /// What it takes,
+    needs: String,
+    /// and what runs on it.
+    runs: String,
 }
 
 /// Every profile that can be composed: those for real machines first, of these those
@@ -52,29 +56,50 @@ fn card(composed: &Composed) -> Card {
     .filter_map(|(there, words)| there.then_some(words))
     .collect();
     let runs = if runs.is_empty() { "nothing but the agent".to_owned() } else { runs.join(", ") };
-    let whole = recipe.disk.smallest().div_ceil(1_000_000_000);
-    let mut facts = vec![
-        format!("for {}", if is_virtual { "virtual machines" } else { "real machines" }),
-        format!("runs {runs}"),
-        format!("disk of {whole} GB or more"),
-    ];
-    facts.extend(recipe.budget.root.map(|root| format!("system of at most {root}")));
+    let disk = recipe.disk.smallest().div_ceil(1_000_000_000);
+    let needs = format!("disk {disk} GB, memory {} GB or more", memory());
+    let mut runs = format!("runs {runs}");
     let stacks: Vec<_> = composed.stacks.iter().map(|stack| stack.name.as_str()).collect();
     if !stacks.is_empty() {
-        facts.push(format!("stacks: {}", stacks.join(", ")));
+        runs.push_str(&format!("; stacks: {}", stacks.join(", ")));
     }
-    let description = recipe.description.clone();
-    let (name, parents) = (composed.name.clone(), composed.parents.len());
-    Card { name, description, is_virtual, is_solo, parents, facts }
+    let (name, description) = (composed.name.clone(), recipe.description.clone());
+    let parents = composed.parents.len();
+    Card { name, description, is_virtual, is_solo, parents, needs, runs }
 }
 
+/// Gigabytes of memory that boxes of every profile were seen to do with, before anybody's
+/// services: those of the tests.
+fn memory() -> u64 {
+    let machine = Spec::new(Backend::Vm, "any", PathBuf::new());
+    let bytes = u64::from(machine.memory_mib) << 20;
+    bytes.div_ceil(1_000_000_000)
+}
+
+/// Those that there is room for on a small screen, and the names of the others: what runs
+/// in virtual machines only is for whoever asks.
+pub(super) fn shown(cards: &[Card]) -> (String, Vec<&str>) {
+    let real = cards.iter().filter(|card| !card.is_virtual).count();
+    let shown = if real == 0 { cards.len() } else { real }.min(ROOM);
+    let numbered = (1..).zip(cards).take(shown);
+    let text = numbered.map(|(number, card)| card.text(number)).collect();
+    (text, cards.iter().skip(shown).map(|card| card.name.as_str()).collect())
+}
+
+/// All the others.
+pub(super) fn others(cards: &[Card]) -> String {
+    let shown = cards.len() - shown(cards).1.len();
+    (1..).zip(cards).skip(shown).map(|(number, card)| card.text(number)).collect()
+}
+
+/// So many cards stand on a screen of 24 lines, with the question below them.
+const ROOM: usize = 6;
+
 impl Card {
-    /// A few lines within 80 cells.
-    pub(super) fn text(&self, number: usize) -> String {
-        let mut text = format!("{number:2}  {}\n", self.name);
-        for fact in std::iter::once(&self.description).chain(&self.facts) {
-            text.push_str(&format!("      {fact}\n"));
-        }
-        text
+    /// Three lines within 80 cells.
+    fn text(&self, number: usize) -> String {
+        let Self { name, description, needs, runs, .. } = self;
+        let place = if self.is_virtual { "virtual machines" } else { "real machines" };
+        format!("{number:2}  {name}: {place}, {needs}\n      {description}\n      {runs}\n")
     }
 }

@@ -1,7 +1,8 @@
 //! The questions, in the order in which they are asked.
 
 use super::answers::Answers;
-use super::cards::Card;
+use super::cards::{self, Card};
+use crate::command::profile::new::{self, More};
 use crate::command::site;
 use ashlar_build::Project;
 use ashlar_site::{NetworkPlan, Site, SiteOptions};
@@ -16,6 +17,8 @@ pub(super) enum Question {
     Network,
     Dhcp,
     Keys,
+    Stacks,
+    Hardware,
     Sure,
 }
 
@@ -26,8 +29,17 @@ pub(super) struct Said {
 }
 
 impl Question {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Profile, Self::Site, Self::Boxes, Self::Network, Self::Dhcp, Self::Keys, Self::Sure];
+    pub(super) const ALL: [Self; 9] = [
+        Self::Profile,
+        Self::Site,
+        Self::Boxes,
+        Self::Network,
+        Self::Dhcp,
+        Self::Keys,
+        Self::Stacks,
+        Self::Hardware,
+        Self::Sure,
+    ];
 
     /// The question, with what Enter answers.
     pub(super) fn said(self, answers: &Answers, cards: &[Card]) -> Said {
@@ -37,8 +49,10 @@ impl Question {
         };
         match self {
             Self::Profile => {
-                let numbers = 1..;
-                let before = numbers.zip(cards).map(|(number, card)| card.text(number)).collect();
+                let (mut before, others) = cards::shown(cards);
+                if !others.is_empty() {
+                    before.push_str(&format!("Also: {} (`?` shows them)\n", others.join(", ")));
+                }
                 Said {
                     before,
                     ..ask("What are the boxes for? A number or a name", &answers.profile)
@@ -56,25 +70,48 @@ impl Question {
                 let now = if answers.dhcp { "yes" } else { "no" };
                 ask("Do the boxes get an address for the way out by DHCP?", now)
             }
-            Self::Keys => {
-                let files = answers.ssh_keys.iter().map(|file| file.display().to_string());
-                let now = files.collect::<Vec<_>>().join(" ");
-                let now = if now.is_empty() { "none".into() } else { now };
-                ask("Files with the public SSH keys of the admins, or none", &now)
+            Self::Keys => ask(
+                "Files with the public SSH keys of the admins, or none",
+                &files(&answers.ssh_keys),
+            ),
+            Self::Stacks => {
+                let now = files(&answers.more.stacks);
+                ask("Compose files that the boxes run from the beginning, or none", &now)
+            }
+            Self::Hardware => {
+                let now = answers.more.hardware.join(" ");
+                let now = if now.is_empty() { "none" } else { &now };
+                ask("Hardware lists for what these machines have besides, or none", now)
             }
             Self::Sure => Said {
-                before: format!("This makes the site, by\n  {}\n", answers.command()),
+                before: format!("This makes the site, by\n  {}\n", answers.commands().join("\n  ")),
                 prompt: "Make it? yes or no:".into(),
             },
         }
     }
 
     /// For whoever types `?`.
-    pub(super) const fn explained(self) -> &'static str {
-        match self {
+    pub(super) fn explained(self, cards: &[Card], project: &Project) -> String {
+        let words = match self {
             Self::Profile => {
-                "A profile says what an image is made of. Boxes of one cluster have the same one.\n\
-                 `ashlar profile show NAME` prints all of it."
+                return format!(
+                    "{}A profile says what an image is made of. Boxes of one cluster have the \
+                     same one.\n`ashlar profile show NAME` prints all of it.",
+                    cards::others(cards)
+                );
+            }
+            Self::Hardware => {
+                return format!(
+                    "What a machine has that the image does not drive. On such a machine\n\
+                     `ashlar scan --write recipes/hardware/till.txt` makes a list. There are:\n\
+                     {}.",
+                    lists(project).join(", ")
+                );
+            }
+            Self::Stacks => {
+                "Each is a Compose file, and becomes a stack of its name on the cluster. Its\n\
+                 images come from their registry. The profile is then one of your own, called\n\
+                 like the site."
             }
             Self::Site => {
                 "A site is one customer's cluster. Its boxes find each other by this name, and it\n\
@@ -94,7 +131,8 @@ impl Question {
                  stays off. Several files stand one after the other, with spaces between."
             }
             Self::Sure => "Nothing has been made so far. `<` leads back to every answer.",
-        }
+        };
+        words.to_owned()
     }
 
     /// Takes an answer, or says what is wrong with it: in the words with which a
@@ -166,7 +204,20 @@ impl Question {
                 }
                 answers.ssh_keys = files;
             }
-            Self::Sure if matches!(text, "yes" | "y") => {}
+            Self::Stacks | Self::Hardware => {
+                let words = text.split_whitespace().filter(|_| text != "none");
+                let mut more = answers.more.clone();
+                match self {
+                    Self::Stacks => more.stacks = words.map(at_home).collect(),
+                    _ => more.hardware = words.map(str::to_owned).collect(),
+                }
+                own(&more, answers, project)?;
+                answers.more = more;
+            }
+            Self::Sure if matches!(text, "yes" | "y") => {
+                // The site or the profile may be another by now.
+                own(&answers.more, answers, project)?;
+            }
             Self::Sure => return Err("Please type yes or no.".into()),
         }
         Ok(())
@@ -176,6 +227,39 @@ impl Question {
 /// What a site says of a name and these options.
 fn check(name: &str, options: SiteOptions) -> Result<(), String> {
     Site::generate(name, options).map(drop).map_err(|error| error.to_string())
+}
+
+/// Whether the profile that is chosen can be extended by that, under the site's name.
+fn own(more: &More, answers: &Answers, project: &Project) -> Result<(), String> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    new::check(project, &answers.profile, more).map_err(|error| error.to_string())?;
+    let path = project.recipes().join(format!("{}.toml", answers.site));
+    if path.exists() {
+        let site = &answers.site;
+        return Err(format!(
+            "recipes/{site}.toml exists already: add it there, or call the site otherwise (`<`)"
+        ));
+    }
+    Ok(())
+}
+
+/// As they are typed.
+fn files(files: &[PathBuf]) -> String {
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    if files.is_empty() { "none".into() } else { files.join(" ") }
+}
+
+/// The hardware lists that there are.
+fn lists(project: &Project) -> Vec<String> {
+    let entries = std::fs::read_dir(project.recipes().join("hardware"));
+    let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let lists = paths.filter(|path| path.extension().is_some_and(|end| end == "txt"));
+    let mut names: Vec<_> =
+        lists.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
 }
 
 /// `~/` as a shell reads it.
