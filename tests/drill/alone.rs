@@ -61,6 +61,12 @@ fn of_two_boxes_the_second_goes_on_alone_when_a_person_says_so() -> Result<()> {
         Ok(other.try_sh(&word)?.success().then_some(()))
     })?;
     let said = Instant::now();
+    // Ready is taken back only a while after something is gone.
+    fleet.until("it leads alone", PATIENCE, || {
+        let status = other.status()?;
+        let leads = |detail: &str| detail.starts_with("leader, ");
+        Ok(status.phases.iter().any(|p| leads(&p.detail)).then_some(()))
+    })?;
     fleet.until_ready(std::slice::from_ref(other), PATIENCE)?;
     println!("ready {:.1} s after the word", said.elapsed().as_secs_f64());
     let receipts = "cd /srv/cluster/receipts && ls | wc -l && cat * | sort -n | tail -n 1";

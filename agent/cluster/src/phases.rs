@@ -260,6 +260,11 @@ fn swarm(s: &Situation<'_>) -> Stand {
             silence(s, Part::Engine, "waiting for the container engine to answer")
         });
     };
+    if let Some(left) = &s.observed.left_behind
+        && !(swarm.manager && swarm.leader && !swarm.misplaced)
+    {
+        return no(format!("going on without {}: taking its part of the Swarm over", left.name));
+    }
     match swarm.local {
         SwarmLocal::Active => active(s, swarm),
         SwarmLocal::Pending => no("joining the Swarm"),

@@ -159,6 +159,7 @@ mod tests {
             keeps: None,
             yields: None,
             hand: None,
+            left: None,
         }
     }
 

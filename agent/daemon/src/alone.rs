@@ -203,11 +203,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::loopback;
 
     fn left() -> LeftBehind {
         let id = NodeId("ab".into());
-        LeftBehind { id, name: "ashlar-ab".into(), address: loopback(7) }
+        LeftBehind { id, name: "ashlar-ab".into(), address: IpAddr::from([127, 0, 0, 7]) }
     }
 
     #[test]
