@@ -1,5 +1,6 @@
 //! What `just drill` runs on clusters of its own: too long for every day.
 
+mod alone;
 mod boot;
 mod bytes;
 mod clocks;

@@ -1,7 +1,7 @@
 //! Something to run on a Swarm that has no registry: one static program, packed
 //! as a container image and loaded on every node.
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Node};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
@@ -17,10 +17,18 @@ const SOURCE: &str = "fn main() { loop { std::thread::park() } }\n";
 /// # Errors
 /// When it cannot be compiled or loaded.
 pub fn load(fleet: &Fleet) -> Result<()> {
+    load_on(&fleet.all())
+}
+
+/// Loads it on these.
+///
+/// # Errors
+/// When it cannot be compiled or loaded.
+pub fn load_on(nodes: &[Node<'_>]) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let tar = pack(directory.path())?;
     let import = format!(r#"docker import --change 'ENTRYPOINT ["/workload"]' - {IMAGE}"#);
-    for node in fleet.nodes() {
+    for node in nodes {
         if !node.try_sh(&format!("docker image inspect {IMAGE}"))?.success() {
             node.sh_with(&import, &tar)?;
         }

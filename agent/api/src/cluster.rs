@@ -126,6 +126,37 @@ pub struct CopiesAnswer {
     pub lacking: BTreeSet<IpAddr>,
 }
 
+/// Body of [`SEAT`](crate::route::SEAT).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatRequest {
+    /// A piece of a file, from that byte on; without it the list of files is asked for.
+    pub piece: Option<(String, u64)>,
+}
+
+/// A file of what the Swarm's manager knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatFile {
+    /// Below the engine's directory of the Swarm.
+    pub path: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// How much of it there is before the zeros at its end.
+    pub used: u64,
+    /// When it was last written to, in seconds and nanoseconds.
+    pub changed: (i64, i64),
+}
+
+/// The files, or a piece of one.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatAnswer {
+    /// All of them, if they were asked for.
+    pub files: Vec<SeatFile>,
+    /// The piece.
+    pub piece: Option<Secret>,
+}
+
 /// Body of [`SWARM_STANDING`](crate::route::SWARM_STANDING): workers are not
 /// told what the managers hold of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 //! [`ApiError`] is every refusal; [`Client`] asks over the local socket and
 //! [`Connection`] over any stream, so the daemon uses it over TLS.
 
+mod alone;
 mod book;
 #[cfg(feature = "bundle")]
 mod bundle;
@@ -35,6 +36,7 @@ mod status;
 mod support;
 mod words;
 
+pub use alone::{AloneAnswer, AloneRequest};
 pub use book::{book, page_of};
 #[cfg(feature = "bundle")]
 pub use bundle::bundle_name;
@@ -63,9 +65,9 @@ pub use words::{bytes, duration};
 // The words of `Status` that belong to the planner, so that ctl and console
 // need no other crate.
 pub use ashlar_cluster::{
-    Alert, BoxCas, BoxKeys, Cas, ClusterId, Decision, Identity, KeyPrint, MemberStatus, Merging,
-    NetworkChange, NodeId, Part, Phase, RingKeys, Rotation, RotationStage, RotationTarget,
-    Severity, Succession, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
+    Alert, BoxCas, BoxKeys, Cas, ClusterId, Decision, GoingAlone, Identity, KeyPrint, LeftBehind,
+    MemberStatus, Merging, NetworkChange, NodeId, Part, Phase, RingKeys, Rotation, RotationStage,
+    RotationTarget, Severity, Succession, SwarmLocal, SwarmRole, TakeOut, Tenure, Wait,
 };
 
 /// Where the daemon listens for this node's own tools.

@@ -2,12 +2,12 @@
 //! from the types that travel: `docs/reference/openapi.json`.
 
 use crate::{
-    ApiError, Event, Hardware, IntroductionAnswer, LogLine, LogsRequest, MergeAnswer, MergeRequest,
-    Network, NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest, PkiAnswer, PkiRequest,
-    PkiStatus, PowerAnswer, PowerRequest, Refusal, RejoinAnswer, RejoinRequest, ResetAnswer,
-    ResetRequest, RevokedAnswer, RevokedRequest, RingAnswer, RingRequest, RingSiteAnswer,
-    RingSiteRequest, SiteResetAnswer, SiteResetRequest, Status, StickAnswer, StickRequest, Support,
-    route,
+    AloneAnswer, AloneRequest, ApiError, Event, Hardware, IntroductionAnswer, LogLine, LogsRequest,
+    MergeAnswer, MergeRequest, Network, NetworkAnswer, NetworkRequest, NodeAnswer, NodeRequest,
+    PkiAnswer, PkiRequest, PkiStatus, PowerAnswer, PowerRequest, Refusal, RejoinAnswer,
+    RejoinRequest, ResetAnswer, ResetRequest, RevokedAnswer, RevokedRequest, RingAnswer,
+    RingRequest, RingSiteAnswer, RingSiteRequest, SiteResetAnswer, SiteResetRequest, Status,
+    StickAnswer, StickRequest, Support, route,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -176,6 +176,11 @@ pub const OPERATIONS: &[Operation] = &[
         route::MERGE,
         Some(NOTHING_DONE),
         "Lets this box's cluster dissolve into another one, or says what would be lost.",
+    ),
+    post::<AloneRequest, AloneAnswer>(
+        route::ALONE,
+        Some(NOTHING_DONE),
+        "Lets this box, the second of two, go on without the first, or says what would change.",
     ),
 ];
 

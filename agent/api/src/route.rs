@@ -48,6 +48,10 @@ pub const NODE: &str = "/v1/node";
 /// local socket root only, unless it is a dry run.
 pub const MERGE: &str = "/v1/merge";
 
+/// `POST` [`AloneRequest`](crate::AloneRequest) → [`AloneAnswer`](crate::AloneAnswer). On the
+/// local socket root only, unless it is a dry run.
+pub const ALONE: &str = "/v1/alone";
+
 /// `POST` [`BoxMergeRequest`](crate::BoxMergeRequest) →
 /// [`BoxMergeAnswer`](crate::BoxMergeAnswer). Cluster listener, with a node certificate of
 /// a live member.
@@ -147,6 +151,11 @@ pub const LOOK: &str = "/v1/look";
 /// [`CopiesAnswer`](crate::cluster::CopiesAnswer). Cluster listener, with a node
 /// certificate.
 pub const COPIES: &str = "/v1/copies";
+
+/// `POST` [`SeatRequest`](crate::cluster::SeatRequest) →
+/// [`SeatAnswer`](crate::cluster::SeatAnswer). Cluster listener, with the node certificate of
+/// the second of two boxes.
+pub const SEAT: &str = "/v1/swarm/seat";
 
 /// `POST` [`SwarmStandingRequest`](crate::cluster::SwarmStandingRequest) →
 /// [`SwarmStandingAnswer`](crate::cluster::SwarmStandingAnswer). Cluster

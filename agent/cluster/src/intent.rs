@@ -12,7 +12,10 @@ pub const INTENT_LABEL: &str = "ashlar.intent";
 
 /// The newest version of the record that this release reads. It reads those before as
 /// well: what they do not say was not so.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
+
+/// The version of a record in which nobody went on alone.
+const FOURTH: u32 = 4;
 
 /// The version of a record in which nobody asked for another CA.
 const THIRD: u32 = 3;
@@ -76,6 +79,10 @@ pub struct RetiredBox {
     /// It showed the CA's key when it was struck off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ca_key: bool,
+    /// The other one of two went on without it, because a person said that it was gone
+    /// for good: should it come back, nothing may be served to what it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_behind: bool,
 }
 
 impl RetiredBox {
@@ -83,10 +90,10 @@ impl RetiredBox {
     /// seconds: the life of one, and a day for clocks.
     pub const OUTLIVED: u64 = 31 * 86_400;
 
-    /// Whether at `now` a certificate may hold of a box that was struck off.
+    /// Whether at `now` a certificate may hold of a box that was struck off, or left behind.
     #[must_use]
     pub const fn is_to_be_shut_out(&self, now: u64) -> bool {
-        self.revoked && now.saturating_sub(self.at) < Self::OUTLIVED
+        (self.revoked || self.left_behind) && now.saturating_sub(self.at) < Self::OUTLIVED
     }
 }
 
@@ -116,8 +123,10 @@ impl Intent {
     /// Never: every record is JSON.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
         let new = self.ring.is_some() || self.retired.values().any(|gone| gone.revoked);
+        let alone = self.retired.values().any(|gone| gone.left_behind);
         let version = match (&self.ca, new) {
-            (Some(_), _) => VERSION,
+            _ if alone => VERSION,
+            (Some(_), _) => FOURTH,
             (None, true) => THIRD,
             (None, false) => BEFORE,
         };
@@ -189,12 +198,19 @@ mod tests {
         let gone = |n: u8, removed, revoked| {
             let (name, at) = (format!("ashlar-{n}"), 1_790_000_000);
             let (address, ca_key) = (address(n), revoked);
-            let gone = RetiredBox { name, address, at, removed, revoked, ca_key };
+            let left_behind = n == 6;
+            let gone = RetiredBox { name, address, at, removed, revoked, ca_key, left_behind };
             (NodeId(format!("{n}aaa")), gone)
         };
         Intent {
             boxes: [known(1, None, false), known(2, Some(1_790_000_100), true)].into(),
-            retired: [gone(7, true, true), gone(8, true, false), gone(9, false, false)].into(),
+            retired: [
+                gone(6, false, false),
+                gone(7, true, true),
+                gone(8, true, false),
+                gone(9, false, false),
+            ]
+            .into(),
             ring: Some(Rotation {
                 number: 2,
                 key: KeyPrint("00112233445566ff".into()),
@@ -215,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_record_is_written_as_the_golden_file_has_it() {
-        let golden = include_str!("../tests/golden/intent-4.json");
+        let golden = include_str!("../tests/golden/intent-5.json");
         let compact: serde_json::Value = serde_json::from_str(golden).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&example().encode().unwrap()).unwrap();
@@ -225,8 +241,14 @@ mod tests {
 
     #[test]
     fn records_of_the_releases_before_are_read() {
+        let fourth = include_str!("../tests/golden/intent-4.json");
+        let mut intent = example();
+        intent.retired.retain(|_, gone| !gone.left_behind);
+        assert_eq!(Intent::decode(fourth).as_ref(), Ok(&intent));
+        let written: serde_json::Value = serde_json::from_str(&intent.encode().unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(fourth).unwrap());
         let third = include_str!("../tests/golden/intent-3.json");
-        let mut intent = Intent { ca: None, ..example() };
+        intent.ca = None;
         assert_eq!(Intent::decode(third).as_ref(), Ok(&intent));
         let written: serde_json::Value = serde_json::from_str(&intent.encode().unwrap()).unwrap();
         assert_eq!(written, serde_json::from_str::<serde_json::Value>(third).unwrap());
@@ -244,8 +266,8 @@ mod tests {
 
     #[test]
     fn a_record_of_a_newer_release_is_refused_and_not_guessed_at() {
-        let newer = r#"{"version":5,"boxes":{},"rollout":"x"}"#;
-        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(5)));
+        let newer = r#"{"version":6,"boxes":{},"rollout":"x"}"#;
+        assert_eq!(Intent::decode(newer), Err(Unreadable::Version(6)));
         for broken in ["", "{}", "[]", r#"{"version":1,"boxes":3}"#, r#"{"version":1,"more":1}"#] {
             assert!(matches!(Intent::decode(broken), Err(Unreadable::Broken(_))), "{broken}");
         }
@@ -254,6 +276,6 @@ mod tests {
     #[test]
     fn a_swarm_without_a_record_has_an_empty_one() {
         assert_eq!(Record::of_label(None), Record::Known(Intent::default()));
-        assert!(matches!(Record::of_label(Some(r#"{"version":5}"#)), Record::Unreadable(_)));
+        assert!(matches!(Record::of_label(Some(r#"{"version":6}"#)), Record::Unreadable(_)));
     }
 }

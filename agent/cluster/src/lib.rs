@@ -8,6 +8,7 @@
 //! for). It opens no socket, reads no clock and draws no random number.
 
 mod alerts;
+mod alone;
 mod clock;
 mod intent;
 mod lint;
@@ -38,6 +39,7 @@ mod witness;
 mod words;
 
 pub use alerts::*;
+pub use alone::*;
 pub use clock::*;
 pub use intent::*;
 pub use lint::{RULES, Rule, Violation, judge, lawful, lint};

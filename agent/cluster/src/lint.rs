@@ -8,6 +8,7 @@
 //! judged again, on fresh facts, just before it acts ([`judge`]). To add a
 //! rule, write a function and a line in [`RULES`].
 
+mod alone;
 mod founding;
 mod general;
 mod growth;
@@ -213,6 +214,18 @@ pub const RULES: &[Rule] = &[
         invariant: 8,
         says: "while the second of two copies decides only its box mounts the volume, whoever handed over not before a later turn, and no copy is added or given up",
         check: pair::one_of_two_serves,
+    },
+    Rule {
+        name: "alone-only-by-a-person-s-word",
+        invariant: 8,
+        says: "of two boxes the second goes on alone only if a person said so, the first is not seen, and what is here is whole; it leads the Swarm only when the volume is its own",
+        check: alone::by_a_persons_word,
+    },
+    Rule {
+        name: "yield-to-who-went-on",
+        invariant: 8,
+        says: "the first of two mounts the volume only after it looked for the second, and never while that one shows that it went on without it",
+        check: alone::yield_to_who_went_on,
     },
     Rule {
         name: "no-start-before-options",
@@ -494,6 +507,18 @@ impl<'a> Case<'a> {
 
     fn leaves(&self, name: &str) -> bool {
         self.leaving().any(|known| known.name == name)
+    }
+
+    /// The box without which this cluster went on, while a certificate of it may hold.
+    fn left(&self) -> Option<crate::NodeId> {
+        if let Some(word) = &self.o.left_behind {
+            return Some(word.id.clone());
+        }
+        let now = self.o.clock.unix.unwrap_or(0);
+        let retired = self.intent().into_iter().flat_map(|intent| &intent.retired);
+        let held = crate::RetiredBox::OUTLIVED;
+        let left = retired.filter(|(_, g)| g.left_behind && now.saturating_sub(g.at) < held);
+        left.max_by_key(|(_, gone)| gone.at).map(|(id, _)| id.clone())
     }
 
     fn certified(&self) -> bool {

@@ -5,8 +5,8 @@
 //! silent, and since when, stands in [`Observed::looks`].
 
 use crate::{
-    Cas, Clock, Intent, Keeps, KeyPrint, Look, Part, Rebalance, Record, RingKeys, Succession,
-    SwarmRole, ToldRotation, Yielding,
+    BothSeen, Cas, Clock, Intent, Keeps, KeyPrint, LeftBehind, Look, Part, Rebalance, Record,
+    RingKeys, Succession, SwarmRole, ToldRotation, Yielding,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +78,21 @@ pub struct Observed {
     /// as its own disk says: it has that right again from a later one on.
     #[serde(default)]
     pub handed_over: Option<u32>,
+    /// A person standing at this box said that the other one of two is gone for good: this
+    /// one goes on without it. It stands until the cluster's record says so.
+    #[serde(default)]
+    pub left_behind: Option<LeftBehind>,
+    /// It was said since this box was switched on. One of before counts only for what was
+    /// begun: the other one may have been there in the meantime, and gone on.
+    #[serde(default)]
+    pub said_since_boot: bool,
+    /// How the two copies stood when both were last in sight.
+    #[serde(default)]
+    pub both_seen: Option<BothSeen>,
+    /// When what the Swarm's manager knows was last copied here, in seconds of the wall
+    /// clock; `None` if there is no such copy.
+    #[serde(default)]
+    pub seat: Option<u64>,
 }
 
 impl Observed {
@@ -246,6 +261,9 @@ pub struct RingMember {
     /// Tag `hand`: that the right of two to go on alone shall change hands.
     #[serde(default)]
     pub hand: Option<Hand>,
+    /// Tag `left`: its cluster went on without this box, which must not go on beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<NodeId>,
 }
 
 /// What a box of two shows of the right to go on alone.
@@ -450,6 +468,10 @@ pub struct Swarm {
     /// looked: only a manager that sees another cluster does.
     #[serde(default)]
     pub of_people: Option<Vec<String>>,
+    /// This node manages, and Raft knows it by another address than its own: it sat down on
+    /// the seat of another box.
+    #[serde(default)]
+    pub misplaced: bool,
 }
 
 /// A stack that the agent deployed, as its services tell it.

@@ -50,7 +50,9 @@ impl Situation<'_> {
     pub(crate) fn yields(&self) -> bool {
         let here = self.observed.identity.as_ref().map(|me| me.address);
         let decides = self.volume().filter(|v| v.is_handed_over()).and_then(Volume::decides);
-        self.observed.waits_for_its_turn() || decides.is_some_and(|b| Some(b.address) != here)
+        self.observed.waits_for_its_turn()
+            || self.went_on_without_this().is_some()
+            || decides.is_some_and(|b| Some(b.address) != here)
     }
 
     /// Whether the box at this address is being switched off in order.
@@ -86,7 +88,7 @@ impl Situation<'_> {
     }
 
     /// What the box at this address is called.
-    fn name_at(&self, address: IpAddr) -> String {
+    pub(crate) fn name_at(&self, address: IpAddr) -> String {
         let kin = || self.kin().map(|m| (m.address, &m.name));
         let here = self.observed.identity.iter().map(|me| (me.address, &me.name));
         let mut all = here.chain(kin());

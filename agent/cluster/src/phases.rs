@@ -180,6 +180,16 @@ fn storage_lacks(s: &Situation<'_>) -> String {
         };
         return format!("volume {name} is stopped: {next}");
     }
+    if let Some(other) = s.went_on_without_this() {
+        return format!(
+            "{name} is not mounted here: {other} went on without this box, as a person said; it \
+             begins anew as another box"
+        );
+    }
+    if let Some(other) = s.looks_for().filter(|_| !s.yields()) {
+        let other = s.name_at(other);
+        return format!("{name} is not mounted yet: looking for {other}, which may have gone on");
+    }
     if s.yields() {
         return format!("{name} is not mounted here: waiting for {}", s.who_goes_on());
     }
@@ -250,6 +260,11 @@ fn swarm(s: &Situation<'_>) -> Stand {
             silence(s, Part::Engine, "waiting for the container engine to answer")
         });
     };
+    if let Some(left) = &s.observed.left_behind
+        && !(swarm.manager && swarm.leader && !swarm.misplaced)
+    {
+        return no(format!("going on without {}: taking its part of the Swarm over", left.name));
+    }
     match swarm.local {
         SwarmLocal::Active => active(s, swarm),
         SwarmLocal::Pending => no("joining the Swarm"),

@@ -68,6 +68,11 @@ impl Step {
             Self::StartAnew => "beginning anew as a fresh box; its old files are kept aside",
             Self::Yield { .. } => "getting ready to go over to the site's other cluster",
             Self::StandFast => "staying a cluster of its own",
+            Self::LeadAlone => "taking over to say where containers run",
+            Self::ForgetWord => "striking out that the other box is gone for good",
+            Self::GoOnAlone { without } => {
+                return format!("going on without the box at {without}");
+            }
             Self::Dissolve { .. } => {
                 "going over to the site's other cluster; the old files are kept aside"
             }
@@ -154,6 +159,7 @@ mod tests {
             keeps: None,
             yields: None,
             hand: None,
+            left: None,
         }
     }
 
@@ -225,6 +231,9 @@ mod tests {
             Step::StartAnew,
             Step::Yield { into: cluster.clone() },
             Step::StandFast,
+            Step::LeadAlone,
+            Step::ForgetWord,
+            Step::GoOnAlone { without: address },
             Step::Dissolve { into: cluster },
             Step::StayOut,
             Step::DeployStack { name: "till".into() },

@@ -3,6 +3,7 @@
 //! Each phase plans for itself and only what its own observation allows, so a
 //! phase that waits does not hold up the upkeep of another.
 
+mod alone;
 mod growth;
 mod joining;
 mod leaving;
@@ -98,7 +99,9 @@ pub fn plan(observed: &Observed, wanted: &Wanted) -> Plan {
     }
     storage::plan(&situation, &mut plan);
     swarm::plan(&situation, &mut plan);
+    alone::plan(&situation, &mut plan);
     removal::plan(&situation, &mut plan);
+    alone::leads_no_more(&situation, &mut plan);
     if meeting::plan(&situation, &mut plan) {
         return plan;
     }

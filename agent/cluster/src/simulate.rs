@@ -8,6 +8,7 @@
 //! a regression test.
 
 mod act;
+mod alone;
 mod check;
 mod clocks;
 mod gossip;
@@ -156,6 +157,8 @@ pub(crate) struct Simulation {
     seen: check::Seen,
     /// Since when a node that must stay ready is not.
     unready: BTreeMap<usize, u64>,
+    /// Since when nobody is parted from the others.
+    mended: u64,
     report: Report,
     transcript: bool,
     broken: Option<String>,
@@ -186,6 +189,7 @@ impl Simulation {
             left_behind: BTreeSet::new(),
             seen: check::Seen::default(),
             unready: BTreeMap::new(),
+            mended: 0,
             report: Report::default(),
             transcript,
             broken: None,
@@ -408,6 +412,7 @@ impl Simulation {
         }
         let phases = phases(&observed, &self.settings.wanted);
         let ready = phases.last().is_some_and(|p| p.holds);
+        self.keep_for_alone(node, &observed);
         self.stays_ready(node, ready);
         self.honest(node, &observed);
         self.one_authority(node, &plan);

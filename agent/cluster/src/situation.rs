@@ -226,6 +226,7 @@ impl<'a> Situation<'a> {
         self.volume().is_some_and(|v| v.started)
             && (self.own_brick().is_some() || self.is_client())
             && !self.yields()
+            && self.looks_for().is_none()
     }
 
     /// Whether the storage phase holds, or is not wanted.

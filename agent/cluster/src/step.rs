@@ -267,6 +267,19 @@ pub enum Step {
         /// The [`crate::Volume::turn`] afterwards, which is odd.
         turn: u32,
     },
+    /// Go on without the other one of two, of which a person said that it is gone for good:
+    /// serve nobody but this box, then give that one's copy up and strike it off the pool,
+    /// all by the storage daemon here. Nobody leads who could.
+    GoOnAlone {
+        /// The other box's address.
+        without: IpAddr,
+    },
+    /// Take the seat of the Swarm's manager that is gone, from the copy that is kept here,
+    /// and be known in Raft by the own address.
+    LeadAlone,
+    /// Strike out what a person said of the other one of two: it is done, or that one is
+    /// there after all.
+    ForgetWord,
     /// Take the right to go on alone from the second of two copies, and only then give
     /// it back to the first (leader only).
     HandBack {
@@ -444,6 +457,7 @@ impl Step {
             | Self::StrikeOff { .. }
             | Self::Yield { .. }
             | Self::StandFast
+            | Self::ForgetWord
             | Self::TrustCa { .. }
             | Self::FetchNextCaKey { .. }
             | Self::SignByCa { .. }
@@ -465,6 +479,7 @@ impl Step {
             | Self::TuneVolume
             | Self::HandOver { .. }
             | Self::HandBack { .. }
+            | Self::GoOnAlone { .. }
             | Self::StartVolume
             | Self::MountVolume
             | Self::Remount
@@ -472,6 +487,7 @@ impl Step {
             Self::Start { daemon: Daemon::Engine }
             | Self::Restart { daemon: Daemon::Engine }
             | Self::InitSwarm
+            | Self::LeadAlone
             | Self::RecordSwarm
             | Self::JoinSwarm { .. }
             | Self::LeaveSwarm
@@ -541,6 +557,9 @@ impl Step {
             | Self::StandFast
             | Self::Dissolve { .. }
             | Self::HandOver { .. }
+            | Self::GoOnAlone { .. }
+            | Self::LeadAlone
+            | Self::ForgetWord
             | Self::MountVolume
             | Self::Remount
             | Self::TrimLogs
@@ -555,7 +574,7 @@ impl Step {
     /// the cluster must still lead it then.
     #[must_use]
     pub const fn rests_on(&self) -> &'static [Part] {
-        if matches!(self, Self::HandOver { .. }) {
+        if matches!(self, Self::HandOver { .. } | Self::LeadAlone | Self::ForgetWord) {
             return &[Part::Ring, Part::Storage, Part::Engine];
         }
         if matches!(self, Self::Yield { .. } | Self::Dissolve { .. }) {
@@ -583,6 +602,7 @@ impl Step {
             Self::Restart { .. }
                 | Self::RestartEngine
                 | Self::LeaveSwarm
+                | Self::LeadAlone
                 | Self::Remount
                 | Self::Rebalance { .. }
                 | Self::TrimLogs

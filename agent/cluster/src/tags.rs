@@ -36,6 +36,9 @@ pub struct Tags {
     /// Tag `hand`: `over` if it is being switched off, `back` if it handed over and
     /// asks to have its turn again.
     pub hand: Option<Hand>,
+    /// Tag `left`: the box without which its cluster went on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<NodeId>,
 }
 
 impl Tags {
@@ -84,6 +87,7 @@ impl Tags {
             } else {
                 observed.waits_for_its_turn().then_some(Hand::Back)
             },
+            left: membership.and_then(|_| observed.left()),
         })
     }
 
@@ -108,6 +112,7 @@ impl Tags {
         put("keeps", self.keeps.map(|keeps| keeps.to_string()).as_deref());
         put("yields", self.yields.as_ref().map(|c| c.0.as_str()));
         put("hand", self.hand.map(Hand::as_str));
+        put("left", self.left.as_ref().map(|id| id.0.as_str()));
         map
     }
 
@@ -136,6 +141,7 @@ impl Tags {
                 Some("back") => Some(Hand::Back),
                 _ => None,
             },
+            left: get("left").map(|id| NodeId(id.to_owned())),
         })
     }
 }

@@ -299,6 +299,7 @@ mod tests {
             keeps: None,
             yields: None,
             hand: None,
+            left: None,
         }
     }
 

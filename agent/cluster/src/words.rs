@@ -75,6 +75,11 @@ impl Display for Step {
             }
             Self::TuneVolume => f.write_str("set the volume's options"),
             Self::HandOver { to, .. } => write!(f, "stop to work here, and hand over to {to}"),
+            Self::GoOnAlone { without } => {
+                write!(f, "go on with the copy here, without {without}")
+            }
+            Self::LeadAlone => f.write_str("lead the Swarm here, from the seat that is kept"),
+            Self::ForgetWord => f.write_str("strike out that the other box is gone for good"),
             Self::HandBack { .. } => f.write_str("give the first of two copies its turn back"),
             Self::StartVolume => f.write_str("start the volume with all its parts"),
             Self::MountVolume => f.write_str("mount the volume"),

@@ -544,6 +544,21 @@ golden! {
             o.goes_down = true;
             o.ring.as_mut().unwrap().members[0].hand = Some(Hand::Over);
         });
+    the_second_of_two_goes_on_alone_when_a_person_says_so: told_alone();
+    the_second_of_two_leads_alone_when_the_volume_is_its_own:
+        but(told_alone(), |o| {
+            *volume_of(o) = volume(&[2]);
+            o.storage.as_mut().unwrap().peers.clear();
+        });
+    the_second_of_two_forgets_what_a_person_said_before_it_lost_power:
+        but(told_alone(), |o| o.said_since_boot = false);
+    the_first_of_two_looks_for_the_second_before_it_goes_on: looks_for_the_second();
+    the_first_of_two_yields_to_the_second_that_went_on_without_it:
+        but(looks_for_the_second(), |o| {
+            let members = &mut o.ring.as_mut().unwrap().members;
+            members[1].status = MemberStatus::Alive;
+            members[1].left = members[0].id.clone();
+        });
     the_second_of_two_goes_on_when_the_first_handed_over:
         without_the_first(handed_over(2));
     the_first_of_two_is_not_served_before_the_second_is_seen:

@@ -140,6 +140,7 @@ fn tags(n: u8) -> Tags {
         keeps: None,
         yields: None,
         hand: None,
+        left: None,
     }
 }
 
@@ -340,6 +341,33 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("one-of-two-serves", handed_over(1), Step::MountVolume).also(|o| o.handed_over = None),
         ("one-of-two-serves", handed_over(1), Step::MountVolume).also(|o| volume_of(o).turn = 0),
         ("one-of-two-serves", handed_over(2), add(3, &[3])),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| o.left_behind = None),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| o.said_since_boot = false),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| o.both_seen.as_mut().unwrap().whole = false),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| o.ring.as_mut().unwrap().members[0].status = MemberStatus::Alive),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| o.storage.as_mut().unwrap().peers[0].connected = true),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| volume_of(o).bricks.reverse()),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(1))
+            .also(|o| volume_of(o).turn = 1),
+        ("alone-only-by-a-person-s-word", told_alone(), go_on_alone(2)),
+        ("alone-only-by-a-person-s-word", told_alone(), Step::LeadAlone),
+        ("alone-only-by-a-person-s-word", told_alone(), Step::LeadAlone).also(|o| {
+            *volume_of(o) = volume(&[2]);
+            o.seat = None;
+        }),
+        ("alone-only-by-a-person-s-word", told_alone(), Step::ForgetWord),
+        ("yield-to-who-went-on", looks_for_the_second(), Step::MountVolume),
+        ("yield-to-who-went-on", looks_for_the_second(), Step::MountVolume).also(|o| {
+            let members = &mut o.ring.as_mut().unwrap().members;
+            members[1].status = MemberStatus::Alive;
+            members[1].left = members[0].id.clone();
+        }),
         ("witness-beside-two", beside(&[1]), arbiter(3)),
         ("witness-beside-two", witnessed(1), arbiter(3)),
         ("witness-beside-two", beside(&[1, 2]), arbiter(3))
@@ -1005,6 +1033,10 @@ fn every_rule_refuses_what_it_is_there_to_refuse() {
             "{step} should break {rule}, breaks {broken:?}: {observed:#?}"
         );
     }
+}
+
+fn go_on_alone(n: u8) -> Step {
+    Step::GoOnAlone { without: address(n) }
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn member() -> impl Strategy<Value = RingMember> {
         keeps: None,
         yields: None,
         hand: None,
+        left: None,
     })
 }
 
@@ -177,6 +178,7 @@ fn swarm() -> impl Strategy<Value = Swarm> {
             told_leaving: false,
             manager_less_ms: None,
             of_people: None,
+            misplaced: false,
         },
     )
 }
@@ -651,18 +653,19 @@ proptest! {
         node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
         storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
         witness in any::<bool>(), hand in of(hand()), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
+        left in of("[0-9a-f]{1,32}"),
     ) {
         let (cluster, yields) = (cluster.map(ClusterId), yields.map(ClusterId));
         let id = NodeId(node);
-        let (keys, cas) = (None, None);
+        let (keys, cas, left) = (None, None, left.map(NodeId));
         let tags =
-            Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, cas, keeps, yields };
+            Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, cas, keeps, yields, left };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 
     #[test]
     fn whatever_the_ring_carries_can_be_read(
-        map in btree_map("(id|cluster|storage|ca|swarm|data|hand|keeps|yields|.*)", ".*", 0..8),
+        map in btree_map("(id|cluster|storage|ca|swarm|data|hand|keeps|yields|left|.*)", ".*", 0..8),
     ) {
         if let Some(tags) = Tags::from_map(&map) {
             prop_assert!(!tags.id.0.is_empty());

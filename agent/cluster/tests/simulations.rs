@@ -147,6 +147,25 @@ fn of_two_boxes_one_that_is_switched_off_hands_over_and_yields_when_it_is_back()
 }
 
 #[test]
+fn of_two_boxes_the_second_goes_on_alone_when_a_person_says_so_and_the_first_yields() {
+    play(Scenario::GoesOnAlone, &[(2, 600)]);
+}
+
+#[test]
+fn what_would_let_an_old_copy_go_on_or_a_copy_that_is_behind_is_found() {
+    for (fault, words) in [
+        (Fault::EverybodyIsLetIn, "mixes its old copy"),
+        (Fault::BehindGoesOn, "given up while 0 of 1"),
+        (Fault::NobodyIsLookedFor, "goes on with its old copy"),
+        (Fault::SeatStays, "kept where nobody needs it"),
+    ] {
+        let find = |seed| Scenario::GoesOnAlone.play_with(fault, 2, seed).err();
+        let found: Vec<_> = (0..300).filter_map(find).collect();
+        assert!(found.iter().any(|why| why.contains(words)), "{fault:?}: {found:?}");
+    }
+}
+
+#[test]
 fn a_hand_over_that_is_noted_last_is_found() {
     let find = |seed| Scenario::HandOver.play_with(Fault::NotedLast, 2, seed).err();
     let found: Vec<_> = (0..400).filter_map(find).collect();

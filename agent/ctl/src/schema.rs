@@ -4,9 +4,9 @@
 use crate::cli::Cli;
 use crate::command::{check, status, support, why};
 use ashlar_api::{
-    Event, Hardware, LogLine, MemberView, MergeAnswer, Network, NetworkAnswer, NodeAnswer,
-    PkiAnswer, PkiStatus, PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer, RingAnswer,
-    SiteResetAnswer, Status,
+    AloneAnswer, Event, Hardware, LogLine, MemberView, MergeAnswer, Network, NetworkAnswer,
+    NodeAnswer, PkiAnswer, PkiStatus, PowerAnswer, RejoinAnswer, ResetAnswer, RevokedAnswer,
+    RingAnswer, SiteResetAnswer, Status,
 };
 use clap::CommandFactory;
 use schemars::generate::SchemaSettings;
@@ -41,6 +41,7 @@ const VERBS: &[(&str, Printed)] = &[
     ("ring status", of::<RingAnswer>),
     ("ring rotate", of::<RingAnswer>),
     ("cluster merge", of::<MergeAnswer>),
+    ("cluster go-on-alone", of::<AloneAnswer>),
     ("support bundle", of::<support::Bundle<'_>>),
     ("admin revoke", of::<RevokedAnswer>),
     ("reset workloads", of::<ResetAnswer>),

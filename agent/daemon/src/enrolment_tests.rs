@@ -113,6 +113,7 @@ impl Founder {
                 keeps: None,
                 yields: None,
                 hand: None,
+                left: None,
             });
         });
     }

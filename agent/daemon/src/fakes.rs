@@ -371,6 +371,11 @@ impl Storage for Fake {
         Ok(())
     }
 
+    async fn go_on_alone(&self, name: &str, _: IpAddr, without: IpAddr) -> Result<()> {
+        self.call(format!("serve only {name}, without {without}"));
+        Ok(())
+    }
+
     async fn hand_back(&self, turn: u32) -> Result<()> {
         self.call(format!("hand back, turn {turn}"));
         Ok(())
@@ -421,6 +426,17 @@ impl Swarm for Fake {
             nodes: vec![node],
             ..ashlar_cluster::Swarm::default()
         };
+        Ok(())
+    }
+
+    async fn force_new(&self, _: IpAddr) -> Result<()> {
+        self.call("force a new swarm");
+        Ok(())
+    }
+
+    async fn correct_address(&self, own: IpAddr) -> Result<()> {
+        self.call(format!("manage the swarm as {own}"));
+        self.world().swarm.misplaced = false;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod act;
 mod agent_loop;
+mod alone;
 mod backoff;
 mod clock;
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) twin: Cell<bool>,
     /// This box is being switched off or restarted in order.
     pub(crate) goes_down: Cell<bool>,
+    /// When it was last looked after what this box keeps to go on alone.
+    pub(crate) kept_for_alone: Cell<Option<u64>>,
     /// What the Swarm's managers hold of this node.
     pub(crate) standing: RefCell<Standing>,
     /// What others said about places in this cluster.
@@ -135,6 +137,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             carrier: RefCell::default(),
             twin: Cell::default(),
             goes_down: Cell::default(),
+            kept_for_alone: Cell::default(),
             standing: RefCell::default(),
             told: RefCell::default(),
             sight: RefCell::default(),
@@ -182,6 +185,7 @@ mod tests {
             keeps: None,
             yields: None,
             hand: None,
+            left: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! time of its own, and what the last look brought is kept with its age: a part
 //! that hangs holds up no other, and why it is silent is known.
 
+use crate::alone;
 use crate::clock::{self, since_boot_ms};
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
@@ -11,7 +12,7 @@ use crate::paths::Paths;
 use crate::ring::Ring;
 use crate::state;
 use crate::storage::Storage;
-use crate::swarm::Swarm;
+use crate::swarm::{Swarm, seat};
 use crate::yielding;
 use anyhow::{Context, Result};
 use ashlar_cluster::{
@@ -146,6 +147,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                     Err(why) => Err((why, false)),
                 };
                 self.sight.borrow_mut().engine.note(answer, since_boot_ms());
+                self.keep_for_alone().await;
             }
         }
     }
@@ -160,9 +162,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Some(_) if self.wanted.ring => self.trust()?.observe()?,
             _ => ashlar_cluster::Pki::default(),
         };
-        let (lost, handed_over) = match identity::load(&self.paths)? {
-            Some(me) => (self.lost_place(&me.id)?, self.gave_away(&me.id)?),
-            None => (None, None),
+        let own = identity::load(&self.paths)?.map(|me| me.id);
+        let (lost, handed_over, word, both_seen) = match &own {
+            Some(id) => (
+                self.lost_place(id)?,
+                self.gave_away(id)?,
+                alone::word(&self.paths, id)?,
+                alone::seen(&self.paths, id)?,
+            ),
+            None => (None, None, None, None),
         };
         // One box by itself carries all there is.
         let witness = self.wanted.storage
@@ -198,6 +206,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             clock,
             goes_down: self.goes_down.get(),
             handed_over,
+            said_since_boot: word.as_ref().is_some_and(|word| word.said_since_boot),
+            left_behind: word.map(|word| word.left),
+            both_seen,
+            seat: seat::kept_at(&self.paths),
         })
     }
 

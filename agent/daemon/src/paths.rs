@@ -231,6 +231,26 @@ impl Paths {
         self.state().join("handed-over.json")
     }
 
+    /// The copy of what the Swarm's manager knows.
+    pub(crate) fn seat(&self) -> PathBuf {
+        self.state().join("seat")
+    }
+
+    /// A person's word that the other box of two is gone for good,
+    pub(crate) fn left_behind(&self) -> PathBuf {
+        self.state().join("left-behind.json")
+    }
+
+    /// and how both copies stood when they were last in sight.
+    pub(crate) fn both_seen(&self) -> PathBuf {
+        self.state().join("both-seen.json")
+    }
+
+    /// What the kernel calls this boot.
+    pub(crate) fn boot_id(&self) -> PathBuf {
+        self.root.join("proc/sys/kernel/random/boot_id")
+    }
+
     /// Containers, images and local volumes,
     pub(crate) fn engine(&self) -> PathBuf {
         self.data().join("docker")

@@ -2,6 +2,7 @@
 //! known of the others' copies before one is given up, and what a node does that
 //! hears that it has its place no more.
 
+use crate::alone;
 use crate::host::{Host, UnitState};
 use crate::identity;
 use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
@@ -171,6 +172,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         state::remove(&self.paths.ring().join("snapshot"))?;
         state::remove(&self.paths.shown_certificate())?;
         state::remove_dir(&self.paths.pki())?;
+        alone::forget(&self.paths)?;
         if removed {
             let out = Out { version: VERSION, id: id.clone() };
             state::write_json(&self.paths.out(), &out, 0o600)?;

@@ -174,6 +174,7 @@ mod tests {
             keeps: None,
             yields: None,
             hand: None,
+            left: None,
         };
         let listed = |status| {
             let ring = vec![member("a", MemberStatus::Alive), member("b", status)];

@@ -24,6 +24,7 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
     must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
     must(tags.cas == own.and(c.o.pki.cas.clone()), "the CAs that it trusts are others")?;
+    must(tags.left == own.and_then(|_| c.left()), "without whom it went on is not so")?;
     must(
         (tags.hand == Some(Hand::Over)) == (c.o.goes_down && own.is_some()),
         "how it goes on is not so",
@@ -54,6 +55,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StrikeOff { .. }
         | Step::StandFast
         | Step::AdoptRingKey => Ok(()),
+        Step::GoOnAlone { .. } => ring().and(storage()),
+        Step::LeadAlone | Step::ForgetWord => ring().and(storage()),
         Step::RenewCertificate { via } if via.is_empty() => Ok(()),
         Step::Yield { .. } | Step::Dissolve { .. } => ring(),
         Step::SetClock { .. }

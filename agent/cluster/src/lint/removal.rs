@@ -39,8 +39,21 @@ pub(super) fn retire_only_the_lost(step: &Step, c: &Case<'_>) -> Verdict {
     if let Some(id) = intent.retired.keys().find(|id| struck(intent, *id) != struck(now, *id)) {
         return Err(format!("no person asked that of {id}"));
     }
+    let left =
+        |i: &Intent, id: &NodeId| i.retired.get(id).is_some_and(|g: &RetiredBox| g.left_behind);
+    let word = c.o.left_behind.as_ref();
+    let said = |id: &NodeId| word.is_some_and(|word| word.id == *id);
+    let others = |id: &&NodeId| left(intent, *id) != left(now, *id) && !said(id);
+    if let Some(id) = intent.retired.keys().find(others) {
+        return Err(format!("no person said that of {id}"));
+    }
     let added = intent.retired.iter().filter(|(id, _)| !now.retired.contains_key(*id));
     for (id, gone) in added {
+        if gone.left_behind {
+            // It may be back: its copy counts no more, and it must hear so.
+            must(!gives_brick(c, gone.address), format!("{}'s copy counts still", gone.name))?;
+            continue;
+        }
         let known = now.boxes.get(id);
         let known = known.ok_or_else(|| format!("{} never had a place", gone.name))?;
         must(known.remove == gone.removed, format!("who ended {}'s place is not so", gone.name))?;
@@ -67,7 +80,7 @@ pub(super) fn take_out_only_the_emptied(step: &Step, c: &Case<'_>) -> Verdict {
         must(known.remove == asked, format!("no person asked that of {}", known.name))?;
     }
     for (id, gone) in intent.retired.iter().filter(|(id, _)| now.boxes.contains_key(*id)) {
-        if !alive(c, id, &gone.name) {
+        if !alive(c, id, &gone.name) || gone.left_behind {
             continue;
         }
         must(now.boxes.get(id).is_some_and(|known| known.remove), "no person asked for it")?;

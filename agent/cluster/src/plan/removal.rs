@@ -70,6 +70,12 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
         let remove = intent.boxes.get(&id).is_some_and(|known| known.remove);
         next.boxes.insert(id, KnownBox { name, address, lost_since: None, remove });
     }
+    if let (Some(left), Some(now)) = (&s.observed.left_behind, s.observed.clock.unix)
+        && s.volume().is_some_and(|v| v.bricks.iter().all(|b| b.address != left.address))
+    {
+        next.boxes.remove(&left.id);
+        next.retired.entry(left.id.clone()).or_insert_with(|| left.retired(now));
+    }
     for (id, known) in intent.boxes.iter().filter(|(_, known)| known.remove) {
         let alive = |m: &RingMember| m.id.as_ref() == Some(id);
         let Some(now) = s.observed.clock.unix.filter(|_| s.live().any(alive)) else { continue };
@@ -83,7 +89,8 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
     }
     for (id, known) in &intent.boxes {
         let here = s.observed.identity.as_ref().is_some_and(|me| me.id == *id);
-        if !here && !s.live().any(|m| m.id.as_ref() == Some(id)) {
+        let left = next.retired.get(id).is_some_and(|gone| gone.left_behind);
+        if !here && !left && !s.live().any(|m| m.id.as_ref() == Some(id)) {
             lost(s, id, known, &mut next, plan);
         }
     }
@@ -126,7 +133,15 @@ fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, pla
 fn retire(id: &NodeId, known: &KnownBox, now: u64, next: &mut Intent) {
     let KnownBox { name, address, remove: removed, .. } = known.clone();
     next.boxes.remove(id);
-    let gone = RetiredBox { name, address, at: now, removed, revoked: false, ca_key: false };
+    let gone = RetiredBox {
+        name,
+        address,
+        at: now,
+        removed,
+        revoked: false,
+        ca_key: false,
+        left_behind: false,
+    };
     next.retired.insert(id.clone(), gone);
 }
 
@@ -356,6 +371,7 @@ fn news(before: &Intent, after: &Intent) -> String {
     for (id, gone) in &after.retired {
         if !before.retired.contains_key(id) {
             let why = match (gone.removed, before.boxes.get(id).and_then(|b| b.lost_since)) {
+                _ if gone.left_behind => "is gone for good, as a person said,",
                 (true, None) => "was emptied",
                 (true, Some(_)) => "is to be taken out and was lost",
                 (false, _) => "was lost for the grace time",

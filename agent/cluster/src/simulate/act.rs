@@ -1,7 +1,7 @@
 //! What steps do to the model, and how they go wrong.
 
 use super::world::{Bricks, Raft};
-use super::{Event, Fault, Simulation, pair};
+use super::{Event, Fault, Simulation, alone, pair};
 use crate::{ClusterId, Daemon, Membership, Planned, Step, SwarmRole, judge};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -202,6 +202,9 @@ impl Simulation {
             }
             Step::HandOver { turn, .. } => self.hand_over(node, *turn, pair::Reach::All),
             Step::HandBack { turn } => self.hand_back(node, *turn, false),
+            Step::GoOnAlone { without } => self.go_on_alone(node, *without, alone::Reach::All),
+            Step::LeadAlone => self.lead_alone(node),
+            Step::ForgetWord => self.forget_word(node),
             Step::MountVolume | Step::Remount => self.mount(node),
             Step::InitSwarm => self.init(node, false),
             Step::RecordSwarm => self.record(node),
@@ -282,6 +285,11 @@ impl Simulation {
                 self.hand_over(node, *turn, half)
             }
             Step::HandBack { turn } => self.hand_back(node, *turn, true),
+            Step::GoOnAlone { without } => {
+                use alone::Reach::{Admitted, Dropped};
+                let half = [Admitted, Dropped][self.random.one_of(2)];
+                self.go_on_alone(node, *without, half)
+            }
             // The others happen or do not happen.
             _ if self.random.permille(500) => self.apply(node, step),
             _ => Err("by chance"),
@@ -301,7 +309,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn restart(&mut self, node: usize, daemon: Daemon) -> Effect {
+    pub(super) fn restart(&mut self, node: usize, daemon: Daemon) -> Effect {
         if let Some(run) = &mut self.nodes[node].run {
             run.hung.remove(&daemon);
             run.starting.remove(&daemon);
@@ -480,9 +488,12 @@ impl Simulation {
 
     fn mount(&mut self, node: usize) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
-        if !self.online(pool).iter().any(|n| self.reach(node, *n)) {
+        let volume = self.volume_at(node).ok_or("there is no volume")?;
+        let answers = |n: &usize| self.nodes[*n].serves() && self.reach(node, *n);
+        if !volume.started || !volume.nodes.iter().any(answers) {
             return Err("no brick answers");
         }
+        self.old_copy_yields(node);
         if let Some(run) = &mut self.nodes[node].run {
             run.mounted = true;
         }
@@ -515,6 +526,8 @@ impl Simulation {
             emptied: std::collections::BTreeSet::new(),
             voting: std::collections::BTreeSet::new(),
             kept: false,
+            forsaken: false,
+            misplaced: None,
         });
         if half { Ok(()) } else { self.record(node) }
     }
@@ -587,6 +600,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::TrustOnlyCa { .. }
         | Step::Yield { .. }
         | Step::StandFast
+        | Step::ForgetWord
         | Step::AdoptRingKey => (5, 50),
         Step::Start { .. } | Step::Restart { .. } | Step::JoinRing { .. } => (50, 500),
         Step::Found | Step::Enrol { .. } | Step::RenewCertificate { .. } => (100, 2_000),
@@ -608,6 +622,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::Remount => (300, 3_000),
         Step::CreateVolume { .. }
         | Step::HandOver { .. }
+        | Step::GoOnAlone { .. }
         | Step::AddBricks { .. }
         | Step::AddArbiter { .. }
         | Step::AddSet { .. }
@@ -617,6 +632,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::DetachPeer { .. }
         | Step::StartVolume => (500, 5_000),
         Step::InitSwarm
+        | Step::LeadAlone
         | Step::StartAnew
         | Step::StayOut
         | Step::Dissolve { .. }

@@ -26,7 +26,8 @@ impl Simulation {
             .memberships()
             .and_then(|()| self.volumes())
             .and_then(|()| self.swarms())
-            .and_then(|()| self.mounts());
+            .and_then(|()| self.mounts())
+            .and_then(|()| self.check_old_copies());
         if let Err(what) = wrong {
             self.breaks(what);
         }
@@ -87,7 +88,7 @@ impl Simulation {
 
     fn swarms(&self) -> Result<(), String> {
         let mut clusters = BTreeSet::new();
-        for raft in &self.rafts {
+        for raft in self.rafts.iter().filter(|raft| !raft.forsaken) {
             if !clusters.insert(&raft.cluster) {
                 return Err("one cluster has two Swarms".into());
             }
@@ -122,6 +123,7 @@ impl Simulation {
         let rival = (0..self.nodes.len()).find(|other| {
             *other != node
                 && self.nodes[*other].run.is_some()
+                && !self.parted_for_good(node, *other)
                 && cluster(*other) == cluster(node)
                 && cluster_wide(&plan(&self.observe(*other), &self.settings.wanted))
         });
@@ -180,6 +182,9 @@ impl Simulation {
 
     /// Whether this node can write to the volume.
     pub(super) fn writes(&self, node: usize) -> bool {
+        if self.nodes[node].disk.pair.stale.is_some() {
+            return self.mounted(node);
+        }
         let Some(pool) = self.nodes[node].disk.pool else { return false };
         let reached: Vec<_> =
             self.online(pool).into_iter().filter(|b| self.reach(node, *b)).collect();
@@ -234,6 +239,7 @@ impl Simulation {
         let nodes = self.nodes.len() - self.gone.len();
         let wanted = &self.settings.wanted;
         self.cluster().ok_or("the nodes are not of one cluster")?;
+        self.check_seats()?;
         self.check_keys()?;
         self.check_cas()?;
         if self.settings.clears {
@@ -304,6 +310,9 @@ impl Simulation {
             let whole = |w: &crate::StackFile| raft.stacks.get(&w.name) == Some(&true);
             if !wanted.stacks.iter().all(whole) || raft.stacks.len() != wanted.stacks.len() {
                 return Err(format!("stacks {:?} run", raft.stacks));
+            }
+            if raft.misplaced.is_some() {
+                return Err("Raft knows a manager by another one's address".into());
             }
             if !raft.ghosts.is_empty() {
                 return Err("the Swarm lists entries of nobody".into());

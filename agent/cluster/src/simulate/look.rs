@@ -55,6 +55,10 @@ impl Simulation {
             yields: disk.yields.clone(),
             goes_down: node.run.as_ref().is_some_and(|run| run.goes_down.is_some()),
             handed_over: disk.handed_over,
+            left_behind: disk.pair.word.as_ref().map(|(left, _)| left.clone()),
+            said_since_boot: disk.pair.word.as_ref().is_some_and(|(_, boot)| *boot == node.boots),
+            both_seen: self.both_seen(n),
+            seat: disk.pair.seat.as_ref().map(super::alone::Seat::at),
         }
     }
 
@@ -62,6 +66,11 @@ impl Simulation {
     fn carrier_ms(&self, n: usize) -> Option<u64> {
         let looks_since = self.nodes[n].run.as_ref()?.looks_since.unwrap_or(self.now);
         let since = self.nodes[n].cable_since.filter(|since| *since <= self.now)?;
+        if self.settings.fault == Some(Fault::NobodyIsLookedFor)
+            && self.nodes[n].disk.pair.stale.is_some()
+        {
+            return Some(u64::from(u32::MAX));
+        }
         Some(self.now - since.max(looks_since))
     }
 
@@ -86,7 +95,11 @@ impl Simulation {
         let mut members = vec![self.member(n, MemberStatus::Alive, &view.tags)];
         members
             .extend(view.others.iter().map(|(o, (status, tags))| self.member(*o, *status, tags)));
-        let (quiet_ms, outdated) = (self.now - view.changed_at, self.is_outdated(n));
+        let quiet_ms = self.now - view.changed_at;
+        let hasty = self.settings.fault == Some(Fault::NobodyIsLookedFor)
+            && self.nodes[n].disk.pair.stale.is_some();
+        let quiet_ms = if hasty { u64::from(u32::MAX) } else { quiet_ms };
+        let outdated = self.is_outdated(n);
         Some(Ring { members, quiet_ms, outdated })
     }
 
@@ -106,17 +119,31 @@ impl Simulation {
             keeps: tags.keeps,
             yields: tags.yields.clone(),
             hand: tags.hand,
+            left: tags.left.clone(),
         }
     }
 
     fn observe_storage(&self, n: usize) -> Option<Storage> {
-        let pool_id = self.nodes[n].disk.pool.filter(|_| self.nodes[n].stores())?;
+        let node = &self.nodes[n];
+        let pool_id = node.disk.pool.filter(|_| node.stores())?;
         let pool = &self.pools[pool_id];
         let peer = |(m, in_cluster): (&usize, &bool)| Peer {
             address: self.nodes[*m].born.address,
             connected: self.nodes[*m].stores() && self.reach(n, *m),
             in_cluster: *in_cluster,
         };
+        if let Some(stale) = node.disk.pair.stale.as_deref() {
+            let others = stale.nodes.iter().filter(|m| **m != n);
+            let peer = |m: &usize| Peer {
+                address: self.nodes[*m].born.address,
+                connected: false,
+                in_cluster: true,
+            };
+            return Some(Storage {
+                peers: others.map(peer).collect(),
+                volume: Some(self.alone_in_it(n, self.observe_volume(n, stale))),
+            });
+        }
         Some(Storage {
             peers: pool.members.iter().filter(|(m, _)| **m != n).map(peer).collect(),
             volume: pool.volume.as_ref().map(|v| self.observe_volume(n, v)),
@@ -179,13 +206,16 @@ impl Simulation {
 
     /// Mounted, and enough bricks run for it to answer.
     pub(super) fn mounted(&self, n: usize) -> bool {
-        let Some(pool) = self.nodes[n].disk.pool else { return false };
-        let online: Vec<_> = self.online(pool).into_iter().filter(|b| self.reach(n, *b)).collect();
+        let volume = self.volume_at(n);
+        let stale = self.nodes[n].disk.pair.stale.is_some();
+        let serves =
+            |b: &usize| self.nodes[*b].serves() && self.reach(n, *b) && (!stale || *b == n);
+        let started = volume.into_iter().filter(|v| v.started);
+        let online: Vec<_> = started.flat_map(|v| &v.nodes).copied().filter(serves).collect();
         let answers = |set: &[usize]| {
             let online = set.iter().filter(|b| online.contains(b)).count();
             online >= if set.len() > 2 { 2 } else { 1 }
         };
-        let volume = self.pools[pool].volume.as_ref();
         let name = &self.nodes[n].name;
         let let_in = |v: &Bricks| v.admits.as_ref().is_none_or(|names| names.contains(name));
         volume.is_some_and(|v| let_in(v) && !v.nodes.is_empty() && v.sets().all(answers))
@@ -275,6 +305,7 @@ impl Simulation {
             told_leaving: false,
             manager_less_ms: None,
             of_people: self.of_people(n),
+            misplaced: raft.misplaced == Some(n),
             told_retired: if self.told(raft_id, n) && !manager {
                 self.retired_by(raft_id)
             } else {

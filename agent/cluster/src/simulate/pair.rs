@@ -61,7 +61,8 @@ impl Simulation {
     pub(super) fn clients(&self, pool: usize, side: bool) -> Vec<usize> {
         let mounts = |n: &usize| {
             let node = &self.nodes[*n];
-            node.disk.pool == Some(pool) && node.run.as_ref().is_some_and(|run| run.mounted)
+            let knows = node.disk.pool == Some(pool) && node.disk.pair.stale.is_none();
+            knows && node.run.as_ref().is_some_and(|run| run.mounted)
         };
         let all = 0..self.nodes.len();
         all.filter(mounts).filter(|n| self.apart.contains(n) == side).collect()
@@ -71,6 +72,7 @@ impl Simulation {
     pub(super) fn agree_on_terms(&mut self, pool: usize) {
         let stores: Vec<_> = (0..self.nodes.len())
             .filter(|n| self.nodes[*n].disk.pool == Some(pool) && self.nodes[*n].stores())
+            .filter(|n| self.nodes[*n].disk.pair.stale.is_none())
             .collect();
         for &node in &stores {
             let seen = stores.iter().copied().filter(|n| self.reach(node, *n));

@@ -48,6 +48,14 @@ pub enum Fault {
     NotedLast,
     /// The second of two loses its right only after the first has it again.
     TakenLast,
+    /// Whoever goes on alone serves everybody who has a certificate.
+    EverybodyIsLetIn,
+    /// A copy that is known to be behind goes on alone.
+    BehindGoesOn,
+    /// What the Swarm knows stays where it is not needed any more.
+    SeatStays,
+    /// The first of two looks for nobody before it goes on.
+    NobodyIsLookedFor,
 }
 
 impl Simulation {
@@ -249,7 +257,8 @@ impl Simulation {
 
     /// Who leads the Swarm.
     pub(crate) fn leader(&self) -> Option<usize> {
-        self.rafts.first().and_then(|raft| raft.leader).filter(|n| self.quorate(0, *n))
+        let at = self.rafts.iter().position(|raft| !raft.forsaken)?;
+        self.rafts[at].leader.filter(|n| self.quorate(at, *n))
     }
 
     /// Whether the record says that it lost its place.
@@ -298,7 +307,7 @@ impl Simulation {
     pub(super) fn check_cleared(&self) -> Result<(), String> {
         let here: BTreeSet<_> = (0..self.nodes.len()).filter(|n| !self.gone.contains(n)).collect();
         let name = |n: &usize| &self.nodes[*n].name;
-        for raft in &self.rafts {
+        for raft in self.rafts.iter().filter(|raft| !raft.forsaken) {
             let seats: BTreeSet<_> = raft.seats.keys().copied().collect();
             if seats != here {
                 return Err(format!(

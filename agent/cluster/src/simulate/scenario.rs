@@ -80,6 +80,10 @@ pub enum Scenario {
     /// Of two without a witness one is switched off in order, and comes back; in half of
     /// the runs power is cut, steps fail and the cable is pulled meanwhile.
     HandOver,
+    /// The first of two without a witness dies for good, and a person says so at the other
+    /// one, which goes on; steps fail and power is cut meanwhile. The first comes back all the
+    /// same, and a fresh box takes its place.
+    GoesOnAlone,
     /// The clocks of fewer than half are years off, each time these are switched on; where
     /// a time server answers one or some, more may be. They power on in any order, then all
     /// are rebooted; steps fail.
@@ -124,6 +128,7 @@ impl Scenario {
         ("ca", Self::Ca),
         ("meet", Self::Meet),
         ("hand-over", Self::HandOver),
+        ("goes-on-alone", Self::GoesOnAlone),
         ("clocks", Self::Clocks),
         ("late-cables", Self::LateCables),
         ("founder-gone", Self::FounderGone),
@@ -147,6 +152,7 @@ impl Scenario {
             | Self::WitnessTakenOut
             | Self::WitnessGrows
             | Self::HandOver
+            | Self::GoesOnAlone
             | Self::Meet => 2,
             _ => 1,
         }
@@ -319,6 +325,18 @@ impl Scenario {
                     ..calm
                 }
             }
+            // Besides, the fresh box, and the dead one's second life.
+            Self::GoesOnAlone => {
+                let rough = u32::from(dice.permille(600));
+                Settings {
+                    nodes: nodes + 2,
+                    failures: 50 * u64::from(rough),
+                    cuts: 30,
+                    most_cuts: 2 * rough,
+                    clears: true,
+                    ..calm
+                }
+            }
             // The last one is switched on when another is dead.
             Self::DiesForGood => Settings { nodes: nodes + 1, ..calm },
             Self::AnyBootOrder => Settings { failures: 50, ..calm },
@@ -366,6 +384,7 @@ impl Scenario {
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::HandOver => return super::pair::hand_over(sim, nodes, dice),
+            Self::GoesOnAlone => return super::alone::goes_on_alone(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 impl Simulation {
     /// Whether no brick lacks anything.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         let volumes = self.pools.iter().filter_map(|pool| pool.volume.as_ref());
         volumes.into_iter().all(|volume| volume.lacks.values().all(BTreeSet::is_empty))
     }

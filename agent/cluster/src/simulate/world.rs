@@ -1,7 +1,7 @@
 //! What the world consists of: disks that outlast a power cut, memory that
 //! does not, and what the nodes have in common.
 
-use super::{Event, Random, Simulation, pair, rotation, sets, succession};
+use super::{Event, Random, Simulation, alone, pair, rotation, sets, succession};
 use crate::{
     ClusterId, Daemon, Identity, Intent, MemberStatus, Membership, NodeId, Planned, Step,
     SwarmRole, Tags, Yielding,
@@ -51,6 +51,8 @@ pub(super) struct Disk {
     pub(super) noted: bool,
     /// The turn that it gave away.
     pub(super) handed_over: Option<u32>,
+    /// What it keeps to go on alone, and what it is left with.
+    pub(super) pair: alone::Pair,
     /// Steps begun since the founding or enrolling began.
     pub(super) steps: u32,
 }
@@ -106,7 +108,7 @@ pub(super) struct Pool {
     pub(super) kept: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Bricks {
     pub(super) nodes: Vec<usize>,
     /// Which of them is a witness's: it knows what was written and has none of it.
@@ -195,6 +197,10 @@ pub(super) struct Raft {
     pub(super) voting: BTreeSet<usize>,
     /// It runs a person's service.
     pub(super) kept: bool,
+    /// The cluster went on without those who have it.
+    pub(super) forsaken: bool,
+    /// Who sits on another one's seat, and is known by that one's address.
+    pub(super) misplaced: Option<usize>,
 }
 
 impl Node {
@@ -265,6 +271,7 @@ impl Simulation {
     pub(super) fn part(&mut self, apart: BTreeSet<usize>) {
         self.say(None, || if apart.is_empty() { "mended" } else { "parted" }.into());
         self.apart = apart;
+        self.mended = self.now;
         for a in 0..self.nodes.len() {
             for b in 0..self.nodes.len() {
                 if a != b && self.reach(a, b) {

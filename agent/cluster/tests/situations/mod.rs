@@ -3,10 +3,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Hand, Identity, Intent, Keeps, KnownBox, Look,
-    MemberStatus, Membership, NodeId, Observed, OtherClock, Part, Peer, Pki, Place, Rebalance,
-    Record, RetiredBox, Ring, RingMember, Silent, Stack, StackFile, Storage, Swarm, SwarmLocal,
-    SwarmNode, SwarmRole, Volume, Wanted, Yielding,
+    Availability, BothSeen, Brick, Clock, ClusterId, Hand, Identity, Intent, Keeps, KnownBox,
+    LeftBehind, Look, MemberStatus, Membership, NodeId, Observed, OtherClock, Part, Peer, Pki,
+    Place, Rebalance, Record, RetiredBox, Ring, RingMember, Silent, Stack, StackFile, Storage,
+    Swarm, SwarmLocal, SwarmNode, SwarmRole, Volume, Wanted, Yielding,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -50,6 +50,7 @@ pub fn member(n: u8) -> RingMember {
         keeps: None,
         yields: None,
         hand: None,
+        left: None,
     }
 }
 
@@ -173,6 +174,7 @@ pub fn settled(n: u8, of: u8) -> Observed {
             told_leaving: false,
             manager_less_ms: None,
             of_people: None,
+            misplaced: false,
         }),
         ..new_node(n, members)
     }
@@ -249,7 +251,15 @@ pub fn lose_for(observed: &mut Observed, n: u8, hours: u64) {
 /// What the record says of node `n`, which lost its place two minutes ago.
 pub fn gone(n: u8) -> RetiredBox {
     let (name, address, at) = (name(n), address(n), NOW - 120);
-    RetiredBox { name, address, at, removed: false, revoked: false, ca_key: false }
+    RetiredBox {
+        name,
+        address,
+        at,
+        removed: false,
+        revoked: false,
+        ca_key: false,
+        left_behind: false,
+    }
 }
 
 /// A person struck node `n` off, which is on and does not care.
@@ -427,5 +437,40 @@ pub fn handed_over(n: u8) -> Observed {
         if n == 1 {
             (o.mounted, o.handed_over) = (false, Some(1));
         }
+    })
+}
+
+/// The second of two, of which the first does not answer any more.
+pub fn second_waits() -> Observed {
+    but(settled(2, 2), |o| {
+        let dead = &mut o.ring.as_mut().unwrap().members[0];
+        dead.status = MemberStatus::Failed;
+        o.storage.as_mut().unwrap().peers[0].connected = false;
+        volume_of(o).bricks[0].online = false;
+        volume_of(o).pending_heals = None;
+        let other = LeftBehind { id: id(1), name: name(1), address: address(1) };
+        o.both_seen = Some(BothSeen { other, at: NOW - 40, whole: true });
+        o.seat = Some(NOW - 60);
+    })
+}
+
+/// The same, and a person said that the first is gone for good.
+pub fn told_alone() -> Observed {
+    but(second_waits(), |o| {
+        o.left_behind = o.both_seen.as_ref().map(|seen| seen.other.clone());
+        o.said_since_boot = true;
+    })
+}
+
+/// The first of two that was just switched on, and sees nobody yet.
+pub fn looks_for_the_second() -> Observed {
+    but(settled(1, 2), |o| {
+        let ring = o.ring.as_mut().unwrap();
+        ring.members[1].status = MemberStatus::Failed;
+        ring.quiet_ms = 2_000;
+        o.storage.as_mut().unwrap().peers[0].connected = false;
+        volume_of(o).bricks[1].online = false;
+        volume_of(o).pending_heals = None;
+        (o.mounted, o.swarm) = (false, None);
     })
 }

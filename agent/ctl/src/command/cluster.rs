@@ -1,12 +1,12 @@
-//! `ashlarctl cluster merge`.
+//! `ashlarctl cluster`: two clusters that become one, and one box of two that goes on alone.
 
 use super::facts;
 use crate::ask;
 use anyhow::{Result, bail};
-use ashlar_api::{Client, MergeAnswer, MergeRequest};
+use ashlar_api::{AloneRequest, Client, MergeAnswer, MergeRequest};
 use std::process::ExitCode;
 
-/// Let two clusters of one site become one
+/// Let two clusters of one site become one, or one box of two go on alone
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -29,6 +29,35 @@ Examples:
   ashlarctl cluster merge --into 4f0c21aa               after typing the site's name
   ashlarctl cluster merge --into 4f0c21aa --name shop && ashlarctl wait")]
     Merge(Merge),
+    /// Let this box, the second of two, go on although the first is gone for good
+    ///
+    /// Of two boxes without a witness the first goes on by itself when the second is gone; the
+    /// second waits for the first. Say this at the second when the first will never come back:
+    /// it says what it has and of when, and asks for the first one's name. Then the volume can
+    /// be written here and the Swarm is led here, with services, configs and secrets. Never
+    /// switch the first on again without its cable, or while this box is off: it would go on
+    /// with its old copy. With its cable it sets that aside and joins as a new box; any fresh
+    /// box of the site takes its place.
+    #[command(after_help = "\
+Examples:
+  ashlarctl cluster go-on-alone --dry-run               what would change, or why not
+  ashlarctl cluster go-on-alone                         after typing the first one's name
+  ashlarctl cluster go-on-alone --name ashlar-4f0c21aa && ashlarctl wait")]
+    GoOnAlone(GoOnAlone),
+}
+
+/// `ashlarctl cluster go-on-alone`.
+#[derive(Debug, clap::Args)]
+struct GoOnAlone {
+    /// The name of the box that is gone for good, instead of being asked for it.
+    #[arg(long, value_name = "BOX")]
+    name: Option<String>,
+    /// Say what would change, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// One JSON object, and nothing else; needs --name or --dry-run.
+    #[arg(long)]
+    json: bool,
 }
 
 /// `ashlarctl cluster merge`.
@@ -52,7 +81,40 @@ struct Merge {
 }
 
 pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
-    let Verb::Merge(options) = &args.verb;
+    match &args.verb {
+        Verb::Merge(options) => merge(client, options).await,
+        Verb::GoOnAlone(options) => go_on_alone(client, options).await,
+    }
+}
+
+async fn go_on_alone(client: &Client, options: &GoOnAlone) -> Result<ExitCode> {
+    let mut request = AloneRequest { typed: options.name.clone(), dry_run: true };
+    let mut answer = client.alone(&request).await?;
+    if !options.json {
+        answer.target.lines.iter().for_each(|line| println!("{line}"));
+    }
+    let asks_only = options.dry_run || answer.target.refused.is_some();
+    if !asks_only {
+        if request.typed.is_none() {
+            let what = "Type the name of the box that is gone for good";
+            request.typed = Some(ask::line(what, "--name with its name")?);
+        }
+        request.dry_run = false;
+        answer = client.alone(&request).await?;
+    }
+    if options.json {
+        print!("{}", facts::line(&answer)?);
+    }
+    if let Some(why) = &answer.target.refused {
+        bail!("{why}");
+    }
+    if answer.begun && !options.json {
+        println!("It goes on: `ashlarctl wait` ends when it is ready.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn merge(client: &Client, options: &Merge) -> Result<ExitCode> {
     let mut request = MergeRequest {
         into: options.into.clone(),
         site: options.name.clone(),

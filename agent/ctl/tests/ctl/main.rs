@@ -48,6 +48,7 @@ impl Agent {
                     "GET /v1/ring ",
                     "POST /v1/ring ",
                     "POST /v1/merge ",
+                    "POST /v1/alone ",
                     "POST /v1/node ",
                     "POST /v1/power ",
                     "POST /v1/network ",

@@ -101,7 +101,10 @@ fn what_every_verb_prints_for_programs_is_as_published() {
         "boxes": [], "begun": false});
     let bundle = bundle.to_str().unwrap();
     let (machine, ports) = (hardware.clone(), network.clone());
-    let asked: [(&str, &[&str], Value); 34] = [
+    let left = json!({"id": "1a2b", "name": "ashlar-1a2b", "address": "10.83.0.2"});
+    let alone = json!({"target": {"without": left, "lines": ["it loses its place"],
+        "refused": null}, "begun": false});
+    let asked: [(&str, &[&str], Value); 35] = [
         ("status", &[], ready()),
         ("status", &[], joining()),
         ("status", &[], in_trouble()),
@@ -130,6 +133,7 @@ fn what_every_verb_prints_for_programs_is_as_published() {
         ("ring status", &[], ring.clone()),
         ("ring rotate", &["--dry-run"], ring),
         ("cluster merge", &["--into", "decade", "--dry-run"], merging),
+        ("cluster go-on-alone", &["--dry-run"], alone),
         ("support bundle", &["--to", bundle], support),
         ("admin revoke", &[&list], revoked),
         ("reset workloads", &["--dry-run"], lost.clone()),

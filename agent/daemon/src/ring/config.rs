@@ -111,6 +111,7 @@ mod tests {
             keeps: None,
             yields: None,
             hand: None,
+            left: None,
         };
         fs::create_dir_all(paths.run()).unwrap();
         agent_config(paths, &with, &tags, &Announcements::default()).unwrap()

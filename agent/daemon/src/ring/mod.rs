@@ -72,6 +72,7 @@ impl From<Member> for RingMember {
             keeps: tags.as_ref().and_then(|t| t.keeps),
             yields: tags.as_ref().and_then(|t| t.yields.clone()),
             hand: tags.as_ref().and_then(|t| t.hand),
+            left: tags.as_ref().and_then(|t| t.left.clone()),
             cluster: tags.and_then(|t| t.cluster),
         }
     }

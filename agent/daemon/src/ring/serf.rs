@@ -271,6 +271,7 @@ mod tests {
                 keeps: None,
                 yields: None,
                 hand: None,
+                left: None,
             };
             let wake = Arc::new(Notify::new());
             let ring = Serf::new(&paths, wake.clone());

@@ -149,6 +149,7 @@ fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
         (route::RING_SITE, json!({})),
         (route::PKI, json!({"dry_run": true})),
         (route::MERGE, json!({"into": "c0ffee", "site": null, "partial": false, "dry_run": true})),
+        (route::ALONE, json!({"typed": null, "dry_run": true})),
         (route::REVOKED, json!({})),
         (route::REVOKED, json!({"list": list})),
     ]
@@ -163,8 +164,15 @@ fn the_table_of_what_people_may_ask_is_the_published_one() {
 
 /// Nothing decides about these where there is no cluster, and tells of this one where
 /// there is no journal.
-const OF_A_CLUSTER: [&str; 6] =
-    [route::NODE, route::PKI, route::RING, route::RING_SITE, route::MERGE, route::LOGS];
+const OF_A_CLUSTER: [&str; 7] = [
+    route::NODE,
+    route::PKI,
+    route::RING,
+    route::RING_SITE,
+    route::MERGE,
+    route::ALONE,
+    route::LOGS,
+];
 
 #[test]
 fn whoever_may_ask_is_answered_as_published_and_the_others_are_refused() {

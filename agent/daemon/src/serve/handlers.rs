@@ -5,19 +5,20 @@ use super::cluster::ClusterApi;
 use super::local::refuse;
 use super::revoked::taken;
 use super::{merging, site_reset};
+use crate::swarm::seat;
 use crate::trust::print;
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SuccessorRequest,
-    SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SeatRequest,
+    SuccessorRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
     ApiError, BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, Decision, MAX_REQUEST, NodeRequest,
     PkiRequest, Refusal, RevokedRequest, RingRequest, RingVerb, Secret, route,
 };
 use ashlar_cluster::{
-    Caller, ClusterId, NodeId, NotServed, RingMember, current_succession, may_be_served, may_enrol,
-    may_have_ring_key, may_hold_ca_key, may_pass_on,
+    Caller, ClusterId, NodeId, NotServed, RingMember, current_succession, gives_seat,
+    may_be_served, may_enrol, may_have_ring_key, may_hold_ca_key, may_pass_on,
 };
 use ashlar_pki::enrolment::{Challenged, Channel, Hello, Member, Proof};
 use ashlar_pki::{ClusterCa, NodeSubject};
@@ -206,6 +207,7 @@ pub(super) fn router(session: Arc<Session>) -> Router {
         .route(route::PLACES, post(places))
         .route(route::LOOK, post(look))
         .route(route::COPIES, post(copies))
+        .route(route::SEAT, post(seat))
         .route(route::NODE, post(node))
         .route(route::RING, post(ring))
         .route(route::RING_KEY, post(ring_key))
@@ -436,6 +438,22 @@ async fn revoked(State(session): Asked, body: Bytes) -> Answer {
     session.member(may_be_served)?;
     let request: RevokedRequest = json(&body)?;
     Ok(Json(taken(session.api.people.as_deref(), &request)?).into_response())
+}
+
+/// What the Swarm knows, secrets and all: to the second of two boxes, and nobody else.
+async fn seat(State(session): Asked, body: Bytes) -> Answer {
+    let subject = session.member(may_be_served)?;
+    let request: SeatRequest = json(&body)?;
+    let decider = &session.api.decider;
+    let seen = decider.seen.borrow().clone();
+    if !gives_seat(&seen, &decider.wanted, subject.address()) {
+        let words = "this box keeps no seat for that one";
+        return Err(ApiError::new(Refusal::AskAnother, words).into());
+    }
+    let paths = decider.paths.clone();
+    let given = tokio::task::spawn_blocking(move || seat::give(&paths, &request));
+    let given = given.await.map_err(internal)?;
+    Ok(Json(given.map_err(|error| internal(format!("{error:#}")))?).into_response())
 }
 
 async fn copies(State(session): Asked, body: Bytes) -> Answer {

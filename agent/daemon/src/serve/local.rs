@@ -1,6 +1,7 @@
 //! The API for this node's own tools, over a Unix socket whose file permissions
 //! say who may ask.
 
+use super::alone;
 use super::power::{self, Leave};
 use super::revoked::{self, People};
 use super::said::OF_ONE_IMAGE;
@@ -89,6 +90,7 @@ pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
         .with_state(status.clone())
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
         .merge(merging::router(decider.clone()))
+        .merge(alone::router(decider.clone()))
         .merge(revoked::router(people, decider.clone()))
         .merge(pki::router(decider.clone()))
         .merge(ring::router(decider.clone()))

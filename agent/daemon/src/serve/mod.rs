@@ -1,6 +1,7 @@
 //! The agent's three listeners: one for this node's own tools, one for other agents,
 //! one for people from elsewhere.
 
+mod alone;
 mod cluster;
 #[cfg(test)]
 mod contract;

@@ -49,6 +49,7 @@ pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("POST", route::PKI, Role::Admin),
     ("POST", route::REVOKED, Role::Admin),
     ("POST", route::MERGE, Role::Admin),
+    ("POST", route::ALONE, Role::Admin),
 ];
 
 /// How long a session may last.

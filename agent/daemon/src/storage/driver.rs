@@ -50,6 +50,10 @@ impl Storage for Driver {
         ask!(self, prepare())
     }
 
+    async fn go_on_alone(&self, name: &str, own: IpAddr, without: IpAddr) -> Result<()> {
+        ask!(self, go_on_alone(name, own, without))
+    }
+
     async fn bricks_answer(&self) -> Result<()> {
         ask!(self, bricks_answer())
     }

@@ -492,6 +492,27 @@ impl Storage for Gluster {
         self.set([(TURN, turn.to_string().as_str())]).await
     }
 
+    async fn go_on_alone(&self, name: &str, own: IpAddr, without: IpAddr) -> Result<()> {
+        let (info, volume, _) = self.info().await?;
+        let names = info.brick_names(&self.volume);
+        if let Some(gone) = names.get(&without) {
+            let peers = must(&["peer", "status"], READ).await?.peers();
+            let back = peers.iter().any(|p| p.address == without && p.connected);
+            anyhow::ensure!(!back, "the storage of {without} answers");
+            let two = volume.bricks.len() == 2 && volume.arbiter().is_none();
+            anyhow::ensure!(two && names.contains_key(&own), "there are not two copies");
+            let runs = self.ask_processes().await?.bricks;
+            anyhow::ensure!(runs.contains(&own), "the copy here does not run");
+            // Before this copy is written: an old one must never mix with it.
+            self.set([(ADMITS, name)]).await?;
+            let args = ["volume", "remove-brick", &self.volume, "replica", "1", gone, "force"];
+            must(&args, CHANGE).await?;
+            self.heals.expire();
+        }
+        self.processes.expire();
+        self.detach(without).await
+    }
+
     async fn tune(&self) -> Result<()> {
         let (_, volume, options) = self.info().await?;
         let wanted = [TLS, COMMON, volume.who_writes()].concat();

@@ -135,6 +135,10 @@ impl Storage for Local {
         bail!("the storage of this profile has one copy")
     }
 
+    async fn go_on_alone(&self, _: &str, _: IpAddr, _: IpAddr) -> Result<()> {
+        bail!("there is no other copy")
+    }
+
     async fn hand_back(&self, turn: u32) -> Result<()> {
         self.hand_over(turn).await
     }

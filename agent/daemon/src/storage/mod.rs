@@ -71,6 +71,9 @@ pub(crate) trait Storage {
     async fn hand_over(&self, turn: u32) -> Result<()>;
     /// Takes that right from the second of two copies, and then gives the first its turn.
     async fn hand_back(&self, turn: u32) -> Result<()>;
+    /// Goes on with the copy at `own` alone, whose box is called `name`: serves nobody else,
+    /// gives the copy of the other box up and strikes that off the pool. Looks again first.
+    async fn go_on_alone(&self, name: &str, own: IpAddr, without: IpAddr) -> Result<()>;
     /// Sets the volume's options.
     async fn tune(&self) -> Result<()>;
     /// Starts the volume, and any brick of it that does not run.

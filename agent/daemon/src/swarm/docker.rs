@@ -1,7 +1,8 @@
 //! [`Swarm`] by Docker: its API on the Unix socket, and its command for what
 //! the API does not have (stacks live in the client).
 
-use super::nodes::{LEAVING_LABEL, WITNESS_LABEL, is_manager, leads, node};
+use super::nodes::{LEAVING_LABEL, WITNESS_LABEL, is_manager, leads, misplaced, node};
+use super::own_address;
 use super::seats::Seats;
 use super::stacks;
 use super::{Invitation, SWARM_PORT, Swarm};
@@ -176,6 +177,9 @@ impl Swarm for Engine {
         match docker.list_nodes(None::<ListNodesOptions>).await {
             Ok(nodes) => {
                 seen.leader = leads(&nodes, swarm.node_id.as_deref());
+                let own = crate::identity::load(&self.paths)?.map(|me| me.address);
+                seen.misplaced =
+                    own.is_some_and(|own| misplaced(&nodes, swarm.node_id.as_deref(), own));
                 seen.nodes = nodes.into_iter().filter_map(node).collect();
             }
             Err(error) => tracing::debug!("the Swarm has no quorum: {error}"),
@@ -216,6 +220,23 @@ impl Swarm for Engine {
         let docker = self.docker(CHANGE).await?;
         docker.init_swarm(request).await.context("the engine does not start a Swarm")?;
         Ok(())
+    }
+
+    async fn force_new(&self, own: IpAddr) -> Result<()> {
+        let request = SwarmInitRequest {
+            listen_addr: Some(format!("{own}:{SWARM_PORT}")),
+            advertise_addr: Some(own.to_string()),
+            data_path_addr: Some(own.to_string()),
+            force_new_cluster: Some(true),
+            ..SwarmInitRequest::default()
+        };
+        let docker = self.docker(CHANGE).await?;
+        docker.init_swarm(request).await.context("the engine does not go on alone")?;
+        Ok(())
+    }
+
+    async fn correct_address(&self, own: IpAddr) -> Result<()> {
+        own_address::correct(&self.paths, own).await
     }
 
     async fn join(&self, own: IpAddr, invitation: &Invitation) -> Result<()> {

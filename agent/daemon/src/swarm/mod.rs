@@ -2,6 +2,8 @@
 
 mod docker;
 mod nodes;
+mod own_address;
+pub(crate) mod seat;
 mod seats;
 mod stacks;
 mod standing;
@@ -30,6 +32,10 @@ pub(crate) trait Swarm {
     async fn observe(&self) -> Result<ashlar_cluster::Swarm>;
     /// Starts a Swarm with this node as its first manager.
     async fn init(&self, own: IpAddr) -> Result<()>;
+    /// Goes on with this node as the only manager of its Swarm, whoever else managed it.
+    async fn force_new(&self, own: IpAddr) -> Result<()>;
+    /// Lets this manager, which sits on another one's seat, be known by its own address.
+    async fn correct_address(&self, own: IpAddr) -> Result<()>;
     /// Joins a Swarm.
     async fn join(&self, own: IpAddr, invitation: &Invitation) -> Result<()>;
     /// Leaves whatever Swarm the engine is in or on its way into.

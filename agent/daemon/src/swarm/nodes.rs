@@ -2,6 +2,7 @@
 
 use ashlar_cluster::{Availability, SwarmNode};
 use bollard::models::{Node, NodeSpecAvailabilityEnum, NodeSpecRoleEnum, NodeState, Reachability};
+use std::net::{IpAddr, SocketAddr};
 
 /// A node from which the agent took the tasks carries this label.
 pub(super) const LEAVING_LABEL: &str = "ashlar.leaving";
@@ -20,6 +21,14 @@ pub(super) fn is_manager(node: &Node) -> bool {
 pub(super) fn leads(nodes: &[Node], own: Option<&str>) -> bool {
     let leads = |n: &Node| n.manager_status.as_ref().is_some_and(|m| m.leader == Some(true));
     own.is_some() && nodes.iter().any(|n| n.id.as_deref() == own && leads(n))
+}
+
+/// Whether Raft knows the manager of that id by another address than this one.
+pub(super) fn misplaced(nodes: &[Node], own: Option<&str>, address: IpAddr) -> bool {
+    let entry = nodes.iter().find(|n| own.is_some() && n.id.as_deref() == own);
+    let known = entry.and_then(|n| n.manager_status.as_ref()?.addr.as_deref());
+    let known = known.and_then(|known| known.parse::<SocketAddr>().ok());
+    known.is_some_and(|known| known.ip() != address)
 }
 
 /// Whether it is given tasks; our own label tells our order from a person's.

@@ -12,8 +12,8 @@ use crate::storage::copies;
 use anyhow::{Context, Result, anyhow, bail};
 use ashlar_api::cluster::{
     CaKeyAnswer, CaKeyRequest, CertificateAnswer, CertificateRequest, CopiesAnswer, CopiesRequest,
-    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SuccessorRequest,
-    SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
+    Look, PlacesAnswer, PlacesRequest, RingKeyAnswer, RingKeyRequest, SeatAnswer, SeatRequest,
+    SuccessorRequest, SwarmJoinAnswer, SwarmJoinRequest, SwarmStandingAnswer, SwarmStandingRequest,
 };
 use ashlar_api::{
     BoxMergeAnswer, BoxMergeRequest, BoxResetRequest, ResetAnswer, RevokedAnswer, RevokedRequest,
@@ -182,6 +182,15 @@ impl Trust {
     /// The certificate that a member shows.
     pub(crate) async fn shown_by(&self, member: IpAddr) -> Result<NodeCertificate> {
         self.caller()?.shown_by(member).await
+    }
+
+    /// A part of what this manager of the Swarm knows.
+    pub(crate) async fn seat_of(
+        &self,
+        member: IpAddr,
+        request: &SeatRequest,
+    ) -> Result<SeatAnswer> {
+        self.caller()?.post(member, route::SEAT, request).await
     }
 
     /// Whose copies lack something that the one of this member has.

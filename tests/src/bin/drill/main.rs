@@ -77,6 +77,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture witness::",
     },
     Drill {
+        name: "alone",
+        what: "two lab nodes: the first dies for good, and a person tells the second to go on",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture alone::",
+    },
+    Drill {
         name: "two",
         what: "two lab nodes: one is switched off in order, the other one goes on, and hands back",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
