@@ -34,7 +34,7 @@ pub struct Status {
     /// Partitions that can run full.
     #[serde(default)]
     pub disks: Vec<DiskView>,
-    /// Where this image's book is on the web: [`page_of`](crate::page_of) an alert is in it.
+    /// Where this image's book is on the web: the page of an alert is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub book: Option<String>,
     /// What the agent is about to do or doing, in plain words; empty when settled.

@@ -479,7 +479,8 @@ fn swarm(s: &Situation<'_>, found: &mut Found) {
             } else {
                 format!("{}: nothing new is scheduled", s.unscheduled())
             };
-            let cure = "switch the missing boxes on; an engine that hangs is started anew";
+            let cure = "switch the missing boxes on; an engine that hangs is started anew; of two \
+                boxes one goes on when the other is gone for good: `ashlarctl cluster go-on-alone`";
             found.critical("swarm-without-managers", "swarm", words, cure);
         }
         _ => {}
