@@ -43,7 +43,7 @@ pub(super) fn retire_only_the_lost(step: &Step, c: &Case<'_>) -> Verdict {
         |i: &Intent, id: &NodeId| i.retired.get(id).is_some_and(|g: &RetiredBox| g.left_behind);
     let word = c.o.left_behind.as_ref();
     let said = |id: &NodeId| word.is_some_and(|word| word.id == *id);
-    let others = |id: &&NodeId| left(intent, *id) != left(now, *id) && !said(id);
+    let others = |id: &&NodeId| left(intent, id) != left(now, id) && !said(id);
     if let Some(id) = intent.retired.keys().find(others) {
         return Err(format!("no person said that of {id}"));
     }
