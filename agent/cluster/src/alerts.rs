@@ -433,7 +433,7 @@ fn without_a_place<'a>(s: &Situation<'a>, volume: &Volume) -> Vec<(IpAddr, &'a s
         return Vec::new();
     };
     let waits = |gone: &&RetiredBox| {
-        volume.bricks.iter().any(|b| b.address == gone.address)
+        volume.has_brick_of(gone.address)
             && !s.live_kin().any(|m| m.address == gone.address)
             && spare_for(s, storage, volume, gone.address).is_none()
     };

@@ -256,15 +256,8 @@ fn lines(s: &Situation<'_>, seen: &BothSeen) -> Vec<String> {
 impl LeftBehind {
     /// As the cluster's record keeps it.
     pub(crate) fn retired(&self, at: u64) -> RetiredBox {
-        RetiredBox {
-            name: self.name.clone(),
-            address: self.address,
-            at,
-            removed: false,
-            revoked: false,
-            ca_key: false,
-            left_behind: true,
-        }
+        let lost = RetiredBox::lost(self.name.clone(), self.address, at);
+        RetiredBox { left_behind: true, ..lost }
     }
 }
 

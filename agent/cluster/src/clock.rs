@@ -68,13 +68,18 @@ impl Clock {
         self.before_build || !self.outvoted_by().is_empty()
     }
 
+    /// Whether a clock is believed that a time server set, or did not: one that nobody set
+    /// may be one of many that start at the same wrong time.
+    fn votes(&self) -> impl Fn(bool) -> bool + use<> {
+        let set = self.synchronised || self.others.iter().any(|other| other.synchronised);
+        move |synchronised| synchronised || !set
+    }
+
     /// Others that are believed before this clock, and show another time; none if it is
     /// believed itself, or if nobody can tell.
     #[must_use]
     pub fn outvoted_by(&self) -> Vec<&OtherClock> {
-        // A clock that nobody set may be one of many that start at the same wrong time.
-        let set = self.synchronised || self.others.iter().any(|other| other.synchronised);
-        let votes = |synchronised: bool| synchronised || !set;
+        let votes = self.votes();
         let others = self.others.iter().filter(|other| votes(other.synchronised));
         let (differ, agree): (Vec<_>, Vec<_>) = others.partition(|other| other.differs());
         let agree = agree.len() + usize::from(votes(self.synchronised));
@@ -89,10 +94,10 @@ impl Clock {
         if self.synchronised {
             return None;
         }
-        let set = self.others.iter().any(|other| other.synchronised);
-        let believed = self.others.iter().filter(|other| other.synchronised || !set);
+        let votes = self.votes();
+        let believed = self.others.iter().filter(|other| votes(other.synchronised));
         let mut aheads: Vec<i64> = believed.map(|other| other.ahead_s).collect();
-        aheads.extend((!set).then_some(0));
+        aheads.extend(votes(self.synchronised).then_some(0));
         // If more than half are within reach of one, that one is in the middle.
         aheads.sort_unstable();
         let middle = *aheads.get(aheads.len() / 2)?;

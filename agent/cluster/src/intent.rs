@@ -90,6 +90,13 @@ impl RetiredBox {
     /// seconds: the life of one, and a day for clocks.
     pub const OUTLIVED: u64 = 31 * 86_400;
 
+    /// A box that lost its place at that time because nobody saw it any more.
+    #[must_use]
+    pub const fn lost(name: String, address: IpAddr, at: u64) -> Self {
+        let (removed, revoked, ca_key, left_behind) = (false, false, false, false);
+        Self { name, address, at, removed, revoked, ca_key, left_behind }
+    }
+
     /// Whether at `now` a certificate may hold of a box that was struck off, or left behind.
     #[must_use]
     pub const fn is_to_be_shut_out(&self, now: u64) -> bool {

@@ -33,8 +33,8 @@ pub(crate) fn decide(s: &Situation<'_>, intent: &Intent, name: &str) -> (TakeOut
     let ca_key = s.members().any(|m| m.ca_key && m.id.as_ref() == Some(id));
     let mut next = intent.clone();
     next.boxes.remove(id);
-    let (removed, revoked, left_behind, name_of) = (true, true, false, name.into());
-    let gone = RetiredBox { name: name_of, address, at, removed, revoked, ca_key, left_behind };
+    let lost = RetiredBox::lost(name.into(), address, at);
+    let gone = RetiredBox { removed: true, revoked: true, ca_key, ..lost };
     next.retired.insert(id.clone(), gone);
     let (storage, copies) = storage(s, name, address);
     let mut lines = vec![format!(

@@ -92,7 +92,7 @@ impl Roster {
                 address,
                 tenure,
                 pooled: peers.any(|p| p.address == address),
-                brick: volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == address)),
+                brick: volume.is_some_and(|v| v.has_brick_of(address)),
                 seats: seats
                     .filter(|n: &&SwarmNode| n.name == *name)
                     .map(|n| n.id.clone())

@@ -47,6 +47,12 @@ impl Volume {
         self.sets().find(|set| set.iter().any(|b| b.address == address)).unwrap_or_default()
     }
 
+    /// Whether the box at this address gives a brick.
+    #[must_use]
+    pub fn has_brick_of(&self, address: IpAddr) -> bool {
+        self.bricks.iter().any(|b| b.address == address)
+    }
+
     /// Whether every file is in the set that it belongs in.
     #[must_use]
     pub fn is_spread(&self) -> bool {

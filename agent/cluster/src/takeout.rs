@@ -102,7 +102,7 @@ fn removal(s: &Situation<'_>, intent: &Intent, id: &NodeId, known: &KnownBox) ->
         let arbiter = volume.arbiter().is_some_and(|b| b.address == known.address);
         let volume_name = &s.wanted.volume;
         let to = observed.storage.as_ref().and_then(|st| spare_for(s, st, volume, known.address));
-        let holds = volume.bricks.iter().any(|b| b.address == known.address);
+        let holds = volume.has_brick_of(known.address);
         let name_at = |address| {
             let at = s.live().find(|m| m.address == address).map(|m| m.name.as_str());
             at.unwrap_or("another box").to_owned()
@@ -193,7 +193,7 @@ fn bears(s: &Situation<'_>, intent: &Intent, known: &KnownBox) -> Result<(), Str
         let down = down.address;
         return Err(format!("the copy on {down} is out of reach: mend that first"));
     }
-    let holds = volume.bricks.iter().any(|b| b.address == known.address);
+    let holds = volume.has_brick_of(known.address);
     let spare = spare_for(s, storage, volume, known.address);
     if holds && !volume.is_one_set() && spare.is_none() {
         return Err(format!(

@@ -191,7 +191,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     pub(crate) async fn forget_word(&self, observed: &Observed) -> Result<()> {
         let volume = observed.storage.as_ref().and_then(|storage| storage.volume.as_ref());
         if let (Some(left), Some(volume)) = (&observed.left_behind, volume)
-            && volume.bricks.iter().any(|b| b.address == left.address)
+            && volume.has_brick_of(left.address)
             && volume.admits.is_some()
         {
             self.effects.storage.admit(None).await?;

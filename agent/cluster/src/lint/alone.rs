@@ -14,7 +14,7 @@ pub(super) fn by_a_persons_word(step: &Step, c: &Case<'_>) -> Verdict {
     let seen = c.members().iter().any(|m| alive(&m));
     let storage = c.o.storage.as_ref();
     let volume = c.volume();
-    let brick = volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == word.address));
+    let brick = volume.is_some_and(|v| v.has_brick_of(word.address));
     match step {
         Step::GoOnAlone { without } => {
             must(*without == word.address && Some(*without) != own, "it is about another box")?;

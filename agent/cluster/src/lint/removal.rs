@@ -114,7 +114,7 @@ fn nothing_to_heal(c: &Case<'_>) -> Verdict {
 }
 
 fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
-    c.volume().is_some_and(|v| v.bricks.iter().any(|b| b.address == address))
+    c.volume().is_some_and(|v| v.has_brick_of(address))
 }
 
 /// The bricks that hold the same files as the one at this address.

@@ -3,7 +3,7 @@
 
 use super::{because, waits};
 use crate::situation::Situation;
-use crate::{LeftBehind, Plan, Scope, Step};
+use crate::{Plan, Scope, Step};
 
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some(left) = s.observed.left_behind.as_ref().filter(|_| s.certified().is_some()) else {
@@ -26,7 +26,7 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
         let until = "the storage daemon answers";
         return plan.waits.push(waits("to go on alone", until, rule));
     };
-    let brick = storage.volume.as_ref().is_some_and(|v| has(v, left));
+    let brick = storage.volume.as_ref().is_some_and(|v| v.has_brick_of(left.address));
     if brick && s.live().any(|m| m.id.as_ref() == Some(&left.id)) {
         return forget(plan, format!("{} is there after all, and nothing was done yet", left.name));
     }
@@ -60,9 +60,4 @@ pub(super) fn leads_no_more(s: &Situation<'_>, plan: &mut Plan) {
         let until = format!("{other} says so over TLS, and this box begins anew");
         plan.waits.push(waits("to yield", until, "yield-to-who-went-on"));
     }
-}
-
-/// Whether the volume has a brick of that box.
-fn has(volume: &crate::Volume, left: &LeftBehind) -> bool {
-    volume.bricks.iter().any(|b| b.address == left.address)
 }

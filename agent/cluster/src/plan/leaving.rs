@@ -36,7 +36,7 @@ fn copy(s: &Situation<'_>, known: &KnownBox, plan: &mut Plan) {
     let Some(storage) = s.observed.storage.as_ref().filter(|_| s.wanted.storage) else { return };
     let Some(volume) = &storage.volume else { return };
     let arbiter = volume.arbiter().is_some_and(|b| b.address == known.address);
-    if !volume.bricks.iter().any(|b| b.address == known.address) {
+    if !volume.has_brick_of(known.address) {
         return;
     }
     let able = match unhealthy(volume) {
@@ -74,7 +74,7 @@ pub(super) fn emptied(s: &Situation<'_>, id: &NodeId, known: &KnownBox) -> Resul
     let name = &known.name;
     if s.wanted.storage {
         let volume = s.volume().ok_or("the volume is known")?;
-        if volume.bricks.iter().any(|b| b.address == known.address) {
+        if volume.has_brick_of(known.address) {
             return Err("its copy is elsewhere".into());
         }
         if let Some(until) = unhealthy(volume) {

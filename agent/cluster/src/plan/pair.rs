@@ -54,8 +54,8 @@ fn successor(s: &Situation<'_>) -> Option<Result<IpAddr, String>> {
         return Some(Err("the storage daemon answers".into()));
     };
     let volume = storage.volume.as_ref().filter(|v| v.started)?;
-    let two = volume.bricks.len() == 2 && volume.bricks.iter().all(|b| !b.arbiter && b.online);
-    let theirs = volume.bricks.iter().any(|b| b.address == other.address);
+    let two = volume.pair().is_some_and(|(first, second)| first.online && second.online);
+    let theirs = volume.has_brick_of(other.address);
     if !two || !theirs || !s.stores(other.address) {
         return None;
     }

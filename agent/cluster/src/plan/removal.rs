@@ -71,7 +71,7 @@ fn brought_up_to_date(s: &Situation<'_>, intent: &Intent, plan: &mut Plan) -> In
         next.boxes.insert(id, KnownBox { name, address, lost_since: None, remove });
     }
     if let (Some(left), Some(now)) = (&s.observed.left_behind, s.observed.clock.unix)
-        && s.volume().is_some_and(|v| v.bricks.iter().all(|b| b.address != left.address))
+        && s.volume().is_some_and(|v| !v.has_brick_of(left.address))
     {
         next.boxes.remove(&left.id);
         next.retired.entry(left.id.clone()).or_insert_with(|| left.retired(now));
@@ -133,15 +133,7 @@ fn lost(s: &Situation<'_>, id: &NodeId, known: &KnownBox, next: &mut Intent, pla
 fn retire(id: &NodeId, known: &KnownBox, now: u64, next: &mut Intent) {
     let KnownBox { name, address, remove: removed, .. } = known.clone();
     next.boxes.remove(id);
-    let gone = RetiredBox {
-        name,
-        address,
-        at: now,
-        removed,
-        revoked: false,
-        ca_key: false,
-        left_behind: false,
-    };
+    let gone = RetiredBox { removed, ..RetiredBox::lost(name, address, now) };
     next.retired.insert(id.clone(), gone);
 }
 
@@ -182,7 +174,7 @@ pub fn gives_up_copies(observed: &Observed, wanted: &Wanted) -> bool {
         return false;
     };
     let volume = observed.storage.as_ref().and_then(|s| s.volume.as_ref());
-    let gives = |address| volume.is_some_and(|v| v.bricks.iter().any(|b| b.address == address));
+    let gives = |address| volume.is_some_and(|v| v.has_brick_of(address));
     let over =
         |known: &KnownBox| lost_ms(known, now).is_some_and(|lasted| is_over(known, lasted, wanted));
     intent.boxes.values().any(|known| over(known) && gives(known.address))

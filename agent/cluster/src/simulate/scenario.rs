@@ -589,10 +589,7 @@ pub(super) fn all_ready(
 ) -> Result<usize, String> {
     let boxes = nodes + usize::from(spared);
     sim.gone = (boxes..nodes + 2).collect();
-    for node in 0..boxes {
-        sim.power_on_at(node, dice.between(0, 2_000));
-    }
-    sim.settle(DEADLINE)?;
+    sim.form(boxes, dice)?;
     Ok(boxes)
 }
 

@@ -250,16 +250,7 @@ pub fn lose_for(observed: &mut Observed, n: u8, hours: u64) {
 
 /// What the record says of node `n`, which lost its place two minutes ago.
 pub fn gone(n: u8) -> RetiredBox {
-    let (name, address, at) = (name(n), address(n), NOW - 120);
-    RetiredBox {
-        name,
-        address,
-        at,
-        removed: false,
-        revoked: false,
-        ca_key: false,
-        left_behind: false,
-    }
+    RetiredBox::lost(name(n), address(n), NOW - 120)
 }
 
 /// A person struck node `n` off, which is on and does not care.

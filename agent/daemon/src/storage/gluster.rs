@@ -286,7 +286,7 @@ fn turn(options: &BTreeMap<String, String>) -> u32 {
 
 /// Whether the volume has a brick on each of these boxes.
 fn has_all(volume: &Volume, bricks: &[IpAddr]) -> bool {
-    bricks.iter().all(|new| volume.bricks.iter().any(|b| b.address == *new))
+    bricks.iter().all(|new| volume.has_brick_of(*new))
 }
 
 /// Whom the bricks let in, by name.
