@@ -2,7 +2,7 @@
 
 use crate::PATIENCE;
 use anyhow::{Result, ensure};
-use ashlar_tests::fleet::{Fleet, Node};
+use ashlar_tests::fleet::Fleet;
 use ashlar_tests::{site, workload};
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,8 @@ fn of_two_boxes_the_second_goes_on_alone_when_a_person_says_so() -> Result<()> {
     }
 
     workload::load_on(pair)?;
-    first.sh(
-        "printf takings | docker secret create till - && printf x | docker config create shop -",
-    )?;
-    let image = workload::IMAGE;
-    first.sh(&format!(
-        "docker service create -d --name tills --secret till --config shop {image}"
-    ))?;
-    runs(&fleet, pair)?;
+    workload::begin_tills(first)?;
+    workload::until_tills_run(&fleet, &[first, other], PATIENCE)?;
     first.sh(
         "mkdir /srv/cluster/receipts && for i in $(seq 50); do echo $i >/srv/cluster/receipts/$i \
          && sync /srv/cluster/receipts/$i; done",
@@ -73,7 +67,7 @@ fn of_two_boxes_the_second_goes_on_alone_when_a_person_says_so() -> Result<()> {
     ensure!(other.sh(receipts)? == "50\n50", "receipts are missing");
     other.sh("echo alone >/srv/cluster/alone && sync /srv/cluster/alone")?;
     other.sh("docker secret inspect till && docker config inspect shop")?;
-    runs(&fleet, std::slice::from_ref(other))?;
+    workload::until_tills_run(&fleet, &[other], PATIENCE)?;
 
     println!("a fresh box takes its place");
     fleet.start(fresh.name())?;
@@ -98,13 +92,4 @@ fn of_two_boxes_the_second_goes_on_alone_when_a_person_says_so() -> Result<()> {
         ensure!(!seat.success(), "{} keeps a seat that nobody needs", node.name());
     }
     fleet.consoles_are_clean()
-}
-
-/// Waits until the service runs on one of these boxes.
-fn runs(fleet: &Fleet, nodes: &[Node<'_>]) -> Result<()> {
-    let tasks = "docker ps --quiet --filter name=tills | grep -q .";
-    fleet.until("the service runs", PATIENCE, || {
-        let there = |node: &Node<'_>| node.try_sh(tasks).is_ok_and(|done| done.success());
-        Ok(nodes.iter().any(there).then_some(()))
-    })
 }

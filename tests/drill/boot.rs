@@ -4,7 +4,7 @@
 //! loader do before the kernel is not in them.
 
 use crate::built;
-use crate::machine::{Machine, Setup, stamped};
+use crate::machine::{Machine, Setup, drive, stamped};
 use anyhow::{Context, Result, ensure};
 use ashlar_site::Site;
 use ashlar_tests::command::workspace;
@@ -87,7 +87,7 @@ fn a_boot_takes_no_more_instructions_than_it_did() -> Result<()> {
     let agent = tells("agent", "After=sysinit.target\nBefore=ashlar-agent.service", "");
     let ready = tells("ready", "After=ashlar-agent.service", "ashlarctl wait --timeout 1400;");
     let setup = Setup {
-        drives: vec![format!("if=none,id=disk,format=raw,discard=unmap,file={}", disk.display())],
+        drives: vec![drive(&disk)],
         devices: vec![
             "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
             "virtio-net-pci,netdev=segment,romfile=".to_owned(),

@@ -3,7 +3,7 @@
 //! time that two of them show.
 
 use crate::built;
-use crate::machine::{Machine, Setup, stamped};
+use crate::machine::{Machine, Setup, drive, stamped, telling};
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
@@ -12,33 +12,28 @@ use jiff::Timestamp;
 /// What the wrong one shows.
 const AHEAD: &str = "2031-03-01T12:00:00";
 
-const TELL: &str = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
-    [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
-    StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
-    ExecStart=/bin/sh -c 'echo \"DRILL: began $$(date +%%s)\"; \
+const TELL: &str = "echo \"DRILL: began $$(date +%%s)\"; \
     ashlarctl wait --timeout 1400 && echo DRILL: ready; ashlarctl history; \
-    echo \"DRILL: ends $$(date +%%s)\"; echo DRILL: over'\n";
+    echo \"DRILL: ends $$(date +%%s)\"; echo DRILL: over";
 
 #[test]
 fn a_box_that_is_years_ahead_goes_by_the_others_and_joins_them() -> Result<()> {
     let image = built("retail")?.disk()?;
     let room = scratch("drill-clocks")?;
     let site = site::expecting(3, "clocks")?;
+    let unit = telling(TELL);
     let mut machines = Vec::new();
     for (number, clock) in [Some(AHEAD), None, None].into_iter().enumerate() {
         let place = room.path().join(format!("box{number}"));
         std::fs::create_dir(&place)?;
         let disk = stamped(&image, &site, &place)?;
         let setup = Setup {
-            drives: vec![format!(
-                "if=none,id=disk,format=raw,discard=unmap,file={}",
-                disk.display()
-            )],
+            drives: vec![drive(&disk)],
             devices: vec![
                 "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
                 format!("virtio-net-pci,netdev=segment,mac=52:54:00:0c:10:{number:02x},romfile="),
             ],
-            units: vec![("drill.service", TELL, "multi-user.target")],
+            units: vec![("drill.service", &unit, "multi-user.target")],
             clock,
             ..Setup::default()
         };

@@ -6,7 +6,7 @@
 //! site. Pictures of all of it are left in `out/drill-install`.
 
 use crate::built;
-use crate::machine::{Machine, Setup};
+use crate::machine::{Machine, Setup, telling};
 use anyhow::{Result, ensure};
 use ashlar_site::{DiskBus, InstallRules, Site};
 use ashlar_tests::command::Ashlar;
@@ -37,17 +37,14 @@ fn flash(image: &Path, site: &Path, onto: &Path, more: &[&str]) -> Result<()> {
 
 /// What the box says at the end, on its serial console. The journal would keep it
 /// from there.
-const TELL: &str = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
-    [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
-    StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
-    ExecStart=/bin/sh -c 'ashlarctl wait --answering --timeout 1400; echo DRILL: answers; \
+const TELL: &str = "ashlarctl wait --answering --timeout 1400; echo DRILL: answers; \
     ashlarctl wait --timeout 1400 && echo DRILL: ready; \
     p=$$(findmnt -no SOURCE /var); \
     echo \"DRILL: state by $$(readlink /sys/class/block/$${p##*/})\"; \
     p=$$(sed -n s/^Name=//p /run/systemd/network/20-ashlar-cluster.network); \
     echo \"DRILL: address on $$(readlink /sys/class/net/$$p/device/driver)\"; \
     echo \"DRILL: site $$(ashlarctl status --json | grep -o installing | head -n1)\"; \
-    echo DRILL: over'\n";
+    echo DRILL: over";
 
 /// A kind of box.
 struct Hardware {
@@ -115,6 +112,7 @@ impl Till {
         let devices = all
             .map(|device| format!("{device}{}", if chosen(device) { ",bootindex=0" } else { "" }))
             .collect();
+        let unit = telling(TELL);
         let setup = Setup {
             drives: self
                 .hardware
@@ -125,7 +123,7 @@ impl Till {
                 .map(drive)
                 .collect(),
             devices,
-            units: vec![("drill.service", TELL, "multi-user.target")],
+            units: vec![("drill.service", &unit, "multi-user.target")],
             ..Setup::default()
         };
         let machine = Machine::start(self.room.path(), name, &setup)?;

@@ -35,6 +35,21 @@ pub(crate) fn stamped(image: &Path, site: &Site, directory: &Path) -> Result<Pat
     Ok(disk)
 }
 
+/// A unit of the running system that says on its serial console what this script says.
+pub(crate) fn telling(script: &str) -> String {
+    format!(
+        "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
+         [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
+         StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
+         ExecStart=/bin/sh -c '{script}'\n"
+    )
+}
+
+/// The drive `disk` of a machine that has this one.
+pub(crate) fn drive(disk: &Path) -> String {
+    format!("if=none,id=disk,format=raw,discard=unmap,file={}", disk.display())
+}
+
 /// A way of a port into the drill's one segment. Two drills at a time are two shops:
 /// every first port has the same MAC address.
 pub(crate) fn segment(id: &str) -> String {

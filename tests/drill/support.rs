@@ -4,7 +4,7 @@
 
 use crate::PATIENCE;
 use crate::built;
-use crate::machine::{Machine, Setup, stamped};
+use crate::machine::{Machine, Setup, stamped, telling};
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Deadline;
 use ashlar_site::Site;
@@ -17,11 +17,8 @@ use std::time::Duration;
 const STICK: u64 = 64 << 20;
 
 /// Says when the screen can be asked, and what became of it.
-const TELL: &str = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
-    [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
-    StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
-    ExecStart=/bin/sh -c 'ashlarctl wait --timeout 1400 && echo DRILL: ready; \
-    journalctl --follow --output=cat --grep=\".tar.zst is on sd\"'\n";
+const TELL: &str = "ashlarctl wait --timeout 1400 && echo DRILL: ready; \
+    journalctl --follow --output=cat --grep=\".tar.zst is on sd\"";
 
 /// Letters that are in no name, and that a key has.
 const SHORTEST: usize = 24;
@@ -40,6 +37,7 @@ fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> 
     let drive = |id: &str| {
         format!("if=none,id={id},format=raw,file={}", place(&format!("{id}.img")).display())
     };
+    let unit = telling(TELL);
     let setup = Setup {
         drives: vec![drive("disk"), drive("stick")],
         devices: vec![
@@ -47,7 +45,7 @@ fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> 
             "usb-storage,drive=stick,removable=on".to_owned(),
             "virtio-net-pci,netdev=segment,romfile=".to_owned(),
         ],
-        units: vec![("drill.service", TELL, "multi-user.target")],
+        units: vec![("drill.service", &unit, "multi-user.target")],
         ..Setup::default()
     };
     let mut machine = Machine::start(room.path(), "support", &setup)?;

@@ -19,21 +19,15 @@ fn of_two_boxes_one_that_is_switched_off_hands_over_and_yields_when_it_is_back()
     manages(&fleet, &first)?;
 
     workload::load(&fleet)?;
-    first.sh(
-        "printf takings | docker secret create till - && printf x | docker config create shop -",
-    )?;
-    let image = workload::IMAGE;
-    first.sh(&format!(
-        "docker service create -d --name tills --secret till --config shop {image}"
-    ))?;
-    runs(&fleet, &[&first, &other])?;
+    workload::begin_tills(&first)?;
+    workload::until_tills_run(&fleet, &[&first, &other], PATIENCE)?;
 
     println!("{} is switched off in order", first.name());
     first.sh("ashlarctl power off --yes")?;
     fleet.until("it is off", PATIENCE, || Ok(first.try_sh("true").is_err().then_some(())))?;
     fleet.until("the other one is ready", PATIENCE, || Ok(other.status()?.ready.then_some(())))?;
     other.sh("echo meanwhile >/srv/cluster/meanwhile && sync -f /srv/cluster/meanwhile")?;
-    runs(&fleet, &[&other])?;
+    workload::until_tills_run(&fleet, &[&other], PATIENCE)?;
     other.sh("docker secret inspect till && docker config inspect shop")?;
 
     println!("{} loses its power, and {} comes first", other.name(), first.name());
@@ -55,7 +49,7 @@ fn of_two_boxes_one_that_is_switched_off_hands_over_and_yields_when_it_is_back()
         ensure!(node.sh("cat /srv/cluster/meanwhile")? == "meanwhile", "{}", node.name());
     }
     first.sh("docker secret inspect till && docker config inspect shop")?;
-    runs(&fleet, &[&first, &other])?;
+    workload::until_tills_run(&fleet, &[&first, &other], PATIENCE)?;
     fleet.consoles_are_clean()
 }
 
@@ -65,15 +59,5 @@ fn manages(fleet: &Fleet, node: &Node<'_>) -> Result<()> {
     fleet.until("it alone manages", PATIENCE, || {
         let name = node.hostname().context("its name")?;
         Ok((node.sh(ask)? == name).then_some(()))
-    })
-}
-
-/// Waits until the service runs on one of these boxes.
-fn runs(fleet: &Fleet, nodes: &[&Node<'_>]) -> Result<()> {
-    let tasks = "docker ps --quiet --filter name=tills | grep -q .";
-    fleet.until("the service runs", PATIENCE, || {
-        let mut there =
-            nodes.iter().map(|node| Ok::<_, anyhow::Error>(node.try_sh(tasks)?.success()));
-        Ok(there.any(|runs| runs.unwrap_or(false)).then_some(()))
     })
 }

@@ -4,14 +4,13 @@
 //! password.
 
 use crate::built;
-use crate::machine::{Machine, Setup, segment, stamped};
+use crate::machine::{Machine, Setup, drive, segment, stamped, telling};
 use anyhow::{Context, Result, ensure};
 use ashlar_site::{Bond, Proxy, SecretText, Site, SiteNode};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -28,24 +27,17 @@ fn tells(other: &str) -> String {
              echo DRILL: {other} is there {moment}; "
         )
     };
-    format!(
-        "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
-         [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
-         StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
-         ExecStart=/bin/sh -c 'ashlarctl wait --timeout 1400 && echo DRILL: ready; \
+    telling(&format!(
+        "ashlarctl wait --timeout 1400 && echo DRILL: ready; \
          echo \"DRILL: $$(ip -d link show uplink | grep -o \"802.1Q id [0-9]*\")\"; {}\
          b=/sys/class/net/bond0/bonding; was=$$(cat $$b/active_slave); \
          echo \"DRILL: $$(cat $$b/mode) by $$was\"; \
          while [ \"$$(cat $$b/active_slave)\" = \"$$was\" ]; do sleep 1; done; \
          echo DRILL: another port; {}\
-         ashlarctl wait --timeout 60 && echo DRILL: ready still'\n",
+         ashlarctl wait --timeout 60 && echo DRILL: ready still",
         asks("before"),
         asks("after")
-    )
-}
-
-fn drive(disk: &Path) -> String {
-    format!("if=none,id=disk,format=raw,discard=unmap,file={}", disk.display())
+    ))
 }
 
 #[test]
@@ -117,11 +109,10 @@ fn the_engine_asks_the_shop_s_proxy_with_its_password_for_an_image() -> Result<(
         ..Proxy::default()
     });
     let disk = stamped(&image, &site, room.path())?;
-    let unit = "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
-        [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
-        StandardOutput=tty\nTTYPath=/dev/ttyS0\n\
-        ExecStart=/bin/sh -c 'ashlarctl wait --timeout 1400 && echo DRILL: ready; \
-        docker pull registry.example/till:1; echo DRILL: over'\n";
+    let unit = telling(
+        "ashlarctl wait --timeout 1400 && echo DRILL: ready; \
+         docker pull registry.example/till:1; echo DRILL: over",
+    );
     let setup = Setup {
         drives: vec![drive(&disk)],
         networks: vec![format!(
@@ -131,7 +122,7 @@ fn the_engine_asks_the_shop_s_proxy_with_its_password_for_an_image() -> Result<(
             "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
             "virtio-net-pci,netdev=shop,romfile=".to_owned(),
         ],
-        units: vec![("drill.service", unit, "multi-user.target")],
+        units: vec![("drill.service", &unit, "multi-user.target")],
         ..Setup::default()
     };
     let (tell, told) = mpsc::channel();

@@ -5,6 +5,7 @@ use crate::fleet::{Fleet, Node};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// What the image is called on the nodes.
 pub const IMAGE: &str = "ashlar-test/workload:1";
@@ -34,6 +35,32 @@ pub fn load_on(nodes: &[Node<'_>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Begins one task of it, `tills`, with a secret and a config, at a manager.
+///
+/// # Errors
+/// When the Swarm refuses it.
+pub fn begin_tills(manager: &Node<'_>) -> Result<()> {
+    manager.sh(
+        "printf takings | docker secret create till - && printf x | docker config create shop -",
+    )?;
+    manager.sh(&format!(
+        "docker service create -d --name tills --secret till --config shop {IMAGE}"
+    ))?;
+    Ok(())
+}
+
+/// Waits until that runs on one of these.
+///
+/// # Errors
+/// When it does not in that time.
+pub fn until_tills_run(fleet: &Fleet, nodes: &[&Node<'_>], within: Duration) -> Result<()> {
+    let tasks = "docker ps --quiet --filter name=tills | grep -q .";
+    fleet.until("the service runs", within, || {
+        let there = |node: &&Node<'_>| node.try_sh(tasks).is_ok_and(|done| done.success());
+        Ok(nodes.iter().any(there).then_some(()))
+    })
 }
 
 /// A tar of a root directory with nothing but the program.
