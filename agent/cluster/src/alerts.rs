@@ -354,7 +354,7 @@ fn span(seconds: u64) -> String {
 
 fn parts(s: &Situation<'_>, found: &mut Found) {
     for part in Part::ALL {
-        if part == Part::Mount && !s.mountable() {
+        if part == Part::Clients || (part == Part::Mount && !s.mountable()) {
             continue;
         }
         if let Some(silent) = s.hangs(part) {
@@ -362,6 +362,11 @@ fn parts(s: &Situation<'_>, found: &mut Found) {
             let cure = "it is started anew when it stays silent; `ashlarctl logs` has more";
             found.warning("part-hangs", &part.to_string(), words, cure);
         }
+    }
+    if let Some(deaf) = s.hangs(Part::Clients) {
+        let words = format!("a copy answers and is not heard here: {}", deaf.why);
+        let cure = "it is connected to anew by itself; until then this box writes to the others";
+        found.warning("copy-not-heard", &s.wanted.volume, words, cure);
     }
 }
 
@@ -403,7 +408,11 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
         let cure = "switch a further box on: it takes that place by itself, and copies the files";
         found.warning("copy-without-place", &brick.to_string(), words, cure);
     }
-    let there = |b: &&Brick| !kept.iter().any(|(brick, _)| *brick == b.address);
+    // Of one that runs and is not heard here another alert tells.
+    let unheard =
+        |b: &Brick| s.hangs(Part::Clients).is_some() && volume.silent.contains(&b.address);
+    let kept = |b: &Brick| kept.iter().any(|(brick, _)| *brick == b.address);
+    let there = |b: &&Brick| !kept(b) && !unheard(b);
     for brick in volume.full().filter(|b| volume.started && !b.online).filter(there) {
         let subject = brick.address.to_string();
         let words = format!("the copy of {name} on {subject} is out of reach");

@@ -246,6 +246,12 @@ pub const RULES: &[Rule] = &[
         check: storage::tear_only_the_deaf,
     },
     Rule {
+        name: "connect-anew-only-the-deaf",
+        invariant: 3,
+        says: "connections to the copies are made anew only if one has been missing for a while to a copy that answers",
+        check: storage::connect_anew_only_the_deaf,
+    },
+    Rule {
         name: "managers-odd",
         invariant: 4,
         says: "managers grow towards an odd number within the wanted one, shrink only from above it, never by the leader, and change only while all are reachable; of two boxes the one with the first copy manages; one that is lost for the grace time is replaced while the others have a quorum; one that is taken out goes as soon as there is another",

@@ -46,6 +46,7 @@ impl Step {
             Self::StartVolume => "starting the storage that the boxes share",
             Self::MountVolume => "opening the storage that the boxes share",
             Self::Remount => "opening the shared storage anew: it hung",
+            Self::ConnectAnew => "connecting to a copy of the storage that it lost",
             Self::InitSwarm => "getting ready to run containers",
             Self::RecordSwarm => "writing down that containers may run",
             Self::JoinSwarm { role: SwarmRole::Worker, .. } => {
@@ -215,6 +216,7 @@ mod tests {
             Step::StartVolume,
             Step::MountVolume,
             Step::Remount,
+            Step::ConnectAnew,
             Step::InitSwarm,
             Step::RecordSwarm,
             Step::TrimLogs,

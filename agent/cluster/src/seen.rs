@@ -17,13 +17,16 @@ pub enum Part {
     Bricks,
     /// The mount of the cluster volume.
     Mount,
+    /// The connections of the mount and the self-heal daemon here to the bricks.
+    Clients,
     /// The container engine.
     Engine,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 5] = [Self::Ring, Self::Storage, Self::Bricks, Self::Mount, Self::Engine];
+    pub const ALL: [Self; 6] =
+        [Self::Ring, Self::Storage, Self::Bricks, Self::Mount, Self::Clients, Self::Engine];
 }
 
 impl Display for Part {
@@ -33,6 +36,7 @@ impl Display for Part {
             Self::Storage => "storage daemon",
             Self::Bricks => "brick or self-heal daemon",
             Self::Mount => "mounted volume",
+            Self::Clients => "connections to the copies",
             Self::Engine => "container engine",
         })
     }

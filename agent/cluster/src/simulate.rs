@@ -10,6 +10,7 @@
 mod act;
 mod alone;
 mod check;
+mod clients;
 mod clocks;
 mod gossip;
 mod look;

@@ -295,6 +295,9 @@ pub enum Step {
     /// Tear a mount away that is silent though the volume can be written, and
     /// mount anew.
     Remount,
+    /// Let the mount or the self-heal daemon of this node, which does not hear a brick that
+    /// answers, connect to all of them anew. Files that are open stay so.
+    ConnectAnew,
     /// Start a new Swarm on this node (founder only, once in the cluster's
     /// life), and then write [`crate::Membership::swarm`].
     InitSwarm,
@@ -483,6 +486,7 @@ impl Step {
             | Self::StartVolume
             | Self::MountVolume
             | Self::Remount
+            | Self::ConnectAnew
             | Self::TrimLogs => Phase::Storage,
             Self::Start { daemon: Daemon::Engine }
             | Self::Restart { daemon: Daemon::Engine }
@@ -562,6 +566,7 @@ impl Step {
             | Self::ForgetWord
             | Self::MountVolume
             | Self::Remount
+            | Self::ConnectAnew
             | Self::TrimLogs
             | Self::RecordSwarm
             | Self::JoinSwarm { .. }
@@ -582,6 +587,9 @@ impl Step {
         }
         if matches!(self, Self::Restart { daemon: Daemon::Bricks }) {
             return &[Part::Bricks];
+        }
+        if matches!(self, Self::ConnectAnew) {
+            return &[Part::Clients];
         }
         match (self.phase(), self.scope()) {
             (Phase::Identity | Phase::Ready, _) => &[],
@@ -604,6 +612,7 @@ impl Step {
                 | Self::LeaveSwarm
                 | Self::LeadAlone
                 | Self::Remount
+                | Self::ConnectAnew
                 | Self::Rebalance { .. }
                 | Self::TrimLogs
         )

@@ -84,6 +84,7 @@ impl Display for Step {
             Self::StartVolume => f.write_str("start the volume with all its parts"),
             Self::MountVolume => f.write_str("mount the volume"),
             Self::Remount => f.write_str("tear the silent mount away and mount the volume anew"),
+            Self::ConnectAnew => f.write_str("connect to the copies of the volume anew"),
             Self::InitSwarm => f.write_str("start the Swarm"),
             Self::RecordSwarm => f.write_str("write down that there is a Swarm"),
             Self::JoinSwarm { role, via } => {

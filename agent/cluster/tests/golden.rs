@@ -269,6 +269,16 @@ golden! {
             hangs(o, Part::Storage, 179_999);
             o.cpu_pressure = 80;
         });
+    a_box_that_does_not_hear_a_copy_that_answers_waits_a_little:
+        but(settled(2, 3), |o| {
+            silent(o, 3);
+            hangs(o, Part::Clients, 29_999);
+        });
+    a_box_that_does_not_hear_a_copy_that_answers_connects_to_all_anew:
+        but(settled(2, 3), |o| {
+            silent(o, 3);
+            hangs(o, Part::Clients, 30_000);
+        });
     a_box_whose_copy_was_given_up_works_on_without_it:
         but(settled(3, 3), |o| {
             *volume_of(o) = volume(&[1, 2]);

@@ -261,6 +261,12 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             }),
             Step::Remount,
         ),
+        ("connect-anew-only-the-deaf", settled(2, 3), Step::ConnectAnew),
+        (
+            "connect-anew-only-the-deaf",
+            but(settled(2, 3), |o| hangs(o, Part::Clients, 19_999)),
+            Step::ConnectAnew,
+        ),
         ("leave-only-a-dead-end", settled(2, 3), Step::LeaveSwarm),
         ("leave-only-a-dead-end", stuck(2, 3, 60_000), Step::LeaveSwarm),
         ("leave-only-a-dead-end", stuck(1, 1, 600_000), Step::LeaveSwarm),
@@ -1135,6 +1141,7 @@ fn the_same_steps_are_allowed_where_they_belong() {
         (but(settled(2, 3), |o| hangs(o, Part::Storage, 60_000)), restart(Daemon::Storage)),
         (but(settled(2, 3), |o| hangs(o, Part::Bricks, 60_000)), restart(Daemon::Bricks)),
         (but(settled(2, 3), |o| hangs(o, Part::Mount, 120_000)), Step::Remount),
+        (but(settled(2, 3), |o| hangs(o, Part::Clients, 20_000)), Step::ConnectAnew),
         (stuck(2, 3, 120_000), Step::LeaveSwarm),
         (
             but(settled(1, 3), |o| swarm_of(o).stacks = vec![stack("till")]),

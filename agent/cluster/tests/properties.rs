@@ -445,8 +445,13 @@ fn anything() -> impl Strategy<Value = Observed> {
     });
     let parts = (weighted(0.9, ring()), weighted(0.8, storage()), weighted(0.8, swarm()));
     let node = (prop::bool::weighted(0.97), prop::bool::weighted(0.97), any::<bool>());
-    let part =
-        prop_oneof![Just(Part::Storage), Just(Part::Bricks), Just(Part::Mount), Just(Part::Engine)];
+    let part = prop_oneof![
+        Just(Part::Storage),
+        Just(Part::Bricks),
+        Just(Part::Mount),
+        Just(Part::Clients),
+        Just(Part::Engine)
+    ];
     let hung = vec((part, prop_oneof![Just(0), Just(50_000), Just(300_000_u64)]), 0..2);
     let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
     let bad = (hung, prop::bool::weighted(0.1));
@@ -549,6 +554,7 @@ fn the_observations_reach_every_kind_of_step() {
     add-bricks
     add-set
     adopt-ring-key
+    connect-anew
     create-volume
     deploy-stack
     detach-peer

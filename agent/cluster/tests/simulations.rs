@@ -130,6 +130,13 @@ fn of_two_sets_a_spare_box_replaces_a_lost_one_and_without_one_its_place_is_kept
 }
 
 #[test]
+fn a_mount_that_would_never_hear_a_brick_again_is_found() {
+    let find = |seed| Scenario::DaemonHangs.play_with(Fault::NeverConnectsAnew, 2, seed).err();
+    let found: Vec<_> = (0..60).filter_map(find).collect();
+    assert!(!found.is_empty(), "nothing is found");
+}
+
+#[test]
 fn files_that_are_called_spread_and_are_not_are_found() {
     let find = |seed| Scenario::Grows.play_with(Fault::EveryFileMoved, 6, seed).err();
     let found: Vec<_> = (0..40).filter_map(find).collect();

@@ -76,6 +76,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             Step::StartVolume => storage.start().await,
             Step::MountVolume => self.mount().await,
             Step::Remount => self.remount().await,
+            Step::ConnectAnew => {
+                if storage.connect_anew().await? {
+                    host.hang_up(MOUNT_UNIT).await?;
+                }
+                Ok(())
+            }
             Step::InitSwarm => {
                 swarm.init(self.identity()?.address).await?;
                 self.record_swarm()

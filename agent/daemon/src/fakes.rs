@@ -160,6 +160,11 @@ impl Host for Fake {
         Ok(())
     }
 
+    async fn hang_up(&self, unit: &str) -> Result<()> {
+        self.call(format!("hang up {unit}"));
+        Ok(())
+    }
+
     async fn unit(&self, unit: &str) -> Result<UnitState> {
         let active = self.world().active.contains(unit);
         Ok(if active { UnitState::Active } else { UnitState::Inactive })
@@ -299,6 +304,16 @@ impl Storage for Fake {
     async fn kill_hung_bricks(&self) -> Result<()> {
         self.call("kill bricks");
         Ok(())
+    }
+
+    async fn clients_hear(&self) -> Result<()> {
+        self.answers(Part::Clients).await;
+        Ok(())
+    }
+
+    async fn connect_anew(&self) -> Result<bool> {
+        self.call("connect anew");
+        Ok(true)
     }
 
     async fn trim_logs(&self) -> Result<()> {

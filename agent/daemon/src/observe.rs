@@ -32,7 +32,7 @@ pub(crate) const fn patience(part: Part) -> Duration {
     match part {
         Part::Ring => Duration::from_secs(8),
         Part::Mount => Duration::from_secs(10),
-        Part::Bricks => Duration::from_secs(20),
+        Part::Bricks | Part::Clients => Duration::from_secs(20),
         Part::Engine => Duration::from_secs(30),
         Part::Storage => Duration::from_secs(60),
     }
@@ -49,6 +49,7 @@ pub(crate) struct Sight {
     bricks: Seen<()>,
     /// It answers, and whether there is a file in it, if anybody looked.
     mount: Seen<Option<bool>>,
+    clients: Seen<()>,
     engine: Seen<ashlar_cluster::Swarm>,
 }
 
@@ -63,6 +64,7 @@ impl Sight {
             Part::Storage => self.storage.at_ms,
             Part::Bricks => self.bricks.at_ms,
             Part::Mount => self.mount.at_ms,
+            Part::Clients => self.clients.at_ms,
             Part::Engine => self.engine.at_ms,
         }
     }
@@ -88,6 +90,7 @@ impl Sight {
             (Part::Storage, self.storage.look()),
             (Part::Bricks, self.bricks.look()),
             (Part::Mount, self.mount.look()),
+            (Part::Clients, self.clients.look()),
             (Part::Engine, self.engine.look()),
         ];
         looks.into_iter().filter_map(|(part, look)| Some((part, look?))).collect()
@@ -101,7 +104,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let (ring, storage, swarm) = (wanted.ring, wanted.storage, wanted.swarm);
         Part::ALL.into_iter().filter(move |part| match part {
             Part::Ring => ring,
-            Part::Storage | Part::Bricks | Part::Mount => storage,
+            Part::Storage | Part::Bricks | Part::Mount | Part::Clients => storage,
             Part::Engine => swarm,
         })
     }
@@ -139,6 +142,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
                     Mount::Silent => Err(("it is mounted and silent".into(), true)),
                 };
                 self.sight.borrow_mut().mount.note(answer, since_boot_ms());
+            }
+            Part::Clients => {
+                let answer = self.within(part, true, self.effects.storage.clients_hear()).await;
+                self.sight.borrow_mut().clients.note(answer, since_boot_ms());
             }
             Part::Engine => {
                 // Asking the socket of an engine that is stopped would start it.

@@ -92,7 +92,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::TuneVolume
         | Step::StartVolume
         | Step::MountVolume
-        | Step::Remount => storage(),
+        | Step::Remount
+        | Step::ConnectAnew => storage(),
         Step::HandOver { .. } | Step::HandBack { .. } => ring().and(storage()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm

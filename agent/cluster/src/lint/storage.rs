@@ -117,6 +117,16 @@ pub(super) fn no_mount_before_start(step: &Step, c: &Case<'_>) -> Verdict {
     must(here || whole || worked, "this node's brick is still to come")
 }
 
+pub(super) fn connect_anew_only_the_deaf(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::ConnectAnew) {
+        return Ok(());
+    }
+    let deaf = c.o.looks.get(&Part::Clients).and_then(|look| look.silent.as_ref());
+    let deaf = deaf.filter(|s| s.runs).ok_or("no copy that answers is known to be unheard")?;
+    let long = c.o.now_ms.saturating_sub(deaf.since_ms);
+    must(long >= 20_000, format!("a copy has been unheard for {} s only", long / 1000))
+}
+
 pub(super) fn tear_only_the_deaf(step: &Step, c: &Case<'_>) -> Verdict {
     if !matches!(step, Step::Remount) {
         return Ok(());

@@ -18,6 +18,10 @@ const PATIENCE: u64 = 3;
 /// longer than any stall that passes.
 const DEAF: u64 = 120_000;
 
+/// For how long a copy that answers may be unheard here, in milliseconds: ten times what
+/// a client of GlusterFS waits between two tries to reach one.
+const UNHEARD: u64 = 30_000;
+
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some((me, _)) = s.certified().filter(|_| s.wanted.storage) else { return };
     if s.observed.disks.iter().any(|d| d.name == "state" && d.used_percent >= FILLING) {
@@ -39,6 +43,22 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     }
     if s.mountable() && !s.observed.mounted {
         mount(s, plan);
+    }
+    listen(s, plan);
+}
+
+/// A client of GlusterFS over TLS that lost its brick while that hung may never try again,
+/// whatever the brick does.
+fn listen(s: &Situation<'_>, plan: &mut Plan) {
+    let Some(deaf) = s.hangs(Part::Clients) else { return };
+    let long = s.observed.now_ms.saturating_sub(deaf.since_ms);
+    if long >= UNHEARD {
+        let why = format!("a copy answers, and {}", deaf.why);
+        plan.steps.push(because(Step::ConnectAnew, why));
+    } else {
+        let until = format!("they have been missing for {} s, or are there", UNHEARD / 1000);
+        let wanted = "new connections to the copies";
+        plan.waits.push(waits(wanted, until, "connect-anew-only-the-deaf"));
     }
 }
 

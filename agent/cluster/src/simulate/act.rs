@@ -206,6 +206,10 @@ impl Simulation {
             Step::LeadAlone => self.lead_alone(node),
             Step::ForgetWord => self.forget_word(node),
             Step::MountVolume | Step::Remount => self.mount(node),
+            Step::ConnectAnew => {
+                self.connect_anew(node);
+                Ok(())
+            }
             Step::InitSwarm => self.init(node, false),
             Step::RecordSwarm => self.record(node),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, false),
@@ -319,6 +323,7 @@ impl Simulation {
                 // Somebody else starts it.
                 Daemon::Bricks => {
                     run.brick = false;
+                    self.lose_brick(node);
                     return Ok(());
                 }
                 Daemon::Engine => run.engine = false,
@@ -337,6 +342,7 @@ impl Simulation {
                 && self.reach(node, other);
             if let Some(run) = self.nodes[other].run.as_mut().filter(|run| there && !run.brick) {
                 run.brick = true;
+                self.answers_again(other);
                 let boot = self.nodes[other].boots;
                 self.after(self.settings.heal, Event::Healed { pool, node: other, boot });
             }
@@ -496,6 +502,7 @@ impl Simulation {
         self.old_copy_yields(node);
         if let Some(run) = &mut self.nodes[node].run {
             run.mounted = true;
+            run.lost_bricks.clear();
         }
         // Who mounts it writes.
         self.write(pool);
@@ -619,7 +626,8 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::TuneVolume
         | Step::HandBack { .. }
         | Step::MountVolume
-        | Step::Remount => (300, 3_000),
+        | Step::Remount
+        | Step::ConnectAnew => (300, 3_000),
         Step::CreateVolume { .. }
         | Step::HandOver { .. }
         | Step::GoOnAlone { .. }

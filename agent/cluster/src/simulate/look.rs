@@ -87,7 +87,7 @@ impl Simulation {
             let silent = Silent { since_ms: *since_ms, why: "time is up".into(), runs: true };
             (part, Look { at_ms: self.now, silent: Some(silent) })
         };
-        hung.map(look).collect()
+        hung.map(look).chain(self.look_at_clients(n)).collect()
     }
 
     fn observe_ring(&self, n: usize) -> Option<Ring> {
@@ -161,7 +161,8 @@ impl Simulation {
         let mounts = self.nodes[n].run.as_ref().is_some_and(|run| run.mounted);
         let silent = |b: usize| {
             let since = self.nodes[b].run.as_ref().and_then(|run| run.hung.get(&Daemon::Bricks));
-            mounts && runs(b) && since.is_some_and(|since| self.now - since >= GIVEN_UP)
+            let given_up = since.is_some_and(|since| self.now - since >= GIVEN_UP);
+            mounts && runs(b) && (given_up || self.has_lost(n, b))
         };
         let online = |b: usize| runs(b) && !silent(b);
         let copies = volume.nodes.len();
@@ -208,8 +209,10 @@ impl Simulation {
     pub(super) fn mounted(&self, n: usize) -> bool {
         let volume = self.volume_at(n);
         let stale = self.nodes[n].disk.pair.stale.is_some();
-        let serves =
-            |b: &usize| self.nodes[*b].serves() && self.reach(n, *b) && (!stale || *b == n);
+        let serves = |b: &usize| {
+            let heard = self.nodes[*b].serves() && self.reach(n, *b) && !self.has_lost(n, *b);
+            heard && (!stale || *b == n)
+        };
         let started = volume.into_iter().filter(|v| v.started);
         let online: Vec<_> = started.flat_map(|v| &v.nodes).copied().filter(serves).collect();
         let answers = |set: &[usize]| {

@@ -22,6 +22,8 @@ fn list(of: &mut BTreeSet<usize>, node: usize, on: bool) {
 pub enum Fault {
     /// Every copy is said to be whole, whatever it lacks.
     EveryCopyIsWhole,
+    /// A mount that lost a brick looks for it no more, whatever is done.
+    NeverConnectsAnew,
     /// Nobody tells a box that comes back that it lost its place.
     NobodyIsTold,
     /// It is said that nothing is to heal, whatever is.

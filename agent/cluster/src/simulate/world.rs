@@ -81,6 +81,9 @@ pub(super) struct Run {
     pub(super) brick: bool,
     /// Daemons that run and do not answer, and since when.
     pub(super) hung: BTreeMap<Daemon, u64>,
+    /// Bricks that its mount lost while they hung and does not look for any more, and since
+    /// when each answers again.
+    pub(super) lost_bricks: BTreeMap<usize, Option<u64>>,
     /// Since when the engine has been stuck on its way into the Swarm.
     pub(super) limbo: Option<u64>,
     /// Since when no manager has answered it.
@@ -383,6 +386,7 @@ impl Simulation {
             run.brick = true;
             run.hung.remove(&Daemon::Storage);
         }
+        self.answers_again(node);
         self.write(pool);
         let boot = self.nodes[node].boots;
         self.after(self.settings.heal, Event::Healed { pool, node, boot });

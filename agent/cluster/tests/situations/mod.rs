@@ -355,7 +355,7 @@ pub fn hangs(observed: &mut Observed, part: Part, ms: u64) {
     match part {
         Part::Ring => observed.ring = None,
         Part::Storage => observed.storage = None,
-        Part::Bricks => {}
+        Part::Bricks | Part::Clients => {}
         Part::Mount => observed.mounted = false,
         Part::Engine => observed.swarm = None,
     }

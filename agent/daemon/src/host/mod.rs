@@ -37,6 +37,8 @@ pub(crate) trait Host: Send + Sync {
     async fn kill_and_start(&self, unit: &str) -> Result<()>;
     /// Kills every process of a unit, those too that a stop of it leaves.
     async fn kill_all(&self, unit: &str) -> Result<()>;
+    /// Tells every process of a unit to read its configuration again (`SIGHUP`).
+    async fn hang_up(&self, unit: &str) -> Result<()>;
     /// What a unit does now.
     async fn unit(&self, unit: &str) -> Result<UnitState>;
     /// Whether the machine goes by that name.

@@ -17,6 +17,8 @@ const JOB_PATIENCE: Duration = Duration::from_secs(90);
 
 /// What no process can ignore.
 const SIGKILL: i32 = 9;
+/// What tells a daemon to read its configuration again.
+const SIGHUP: i32 = 1;
 
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
@@ -164,6 +166,11 @@ impl Host for Machine {
 
     async fn kill_all(&self, unit: &str) -> Result<()> {
         self.kill(unit, "all").await
+    }
+
+    async fn hang_up(&self, unit: &str) -> Result<()> {
+        let told = SystemdProxy::new(&self.bus).await?.kill_unit(unit, "all", SIGHUP).await;
+        told.with_context(|| format!("{unit} cannot be told to read its configuration again"))
     }
 
     async fn unit(&self, unit: &str) -> Result<UnitState> {

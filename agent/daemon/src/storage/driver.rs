@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// One of those that there are.
 #[derive(Debug)]
 pub(crate) enum Driver {
-    Gluster(Gluster),
+    Gluster(Box<Gluster>),
     Local(Local),
 }
 
@@ -18,7 +18,9 @@ impl Driver {
     /// The one that the recipe names.
     pub(crate) fn new(paths: &Paths, settings: &StorageSettings) -> Self {
         match settings.driver {
-            StorageDriver::Gluster => Self::Gluster(Gluster::new(paths, &settings.volume)),
+            StorageDriver::Gluster => {
+                Self::Gluster(Box::new(Gluster::new(paths, &settings.volume)))
+            }
             StorageDriver::Local => Self::Local(Local::new(paths, &settings.volume)),
         }
     }
@@ -60,6 +62,14 @@ impl Storage for Driver {
 
     async fn kill_hung_bricks(&self) -> Result<()> {
         ask!(self, kill_hung_bricks())
+    }
+
+    async fn clients_hear(&self) -> Result<()> {
+        ask!(self, clients_hear())
+    }
+
+    async fn connect_anew(&self) -> Result<bool> {
+        ask!(self, connect_anew())
     }
 
     async fn trim_logs(&self) -> Result<()> {

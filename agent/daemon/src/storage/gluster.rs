@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::cli::{CHANGE, READ, must, run};
+use super::clients::{self, Client};
 use super::copies;
 use super::directory::{self, Tried};
 use super::heals::Heals;
@@ -52,6 +53,7 @@ pub(crate) struct Gluster {
     moving: Kept<Option<Rebalance>>,
     tried: Mutex<Tried>,
     reach: Reach,
+    heard: Kept<Heard>,
 }
 
 impl Gluster {
@@ -64,6 +66,7 @@ impl Gluster {
             moving: Kept::default(),
             tried: Mutex::default(),
             reach: Reach::default(),
+            heard: Kept::default(),
         }
     }
 
@@ -135,6 +138,11 @@ impl Gluster {
             }
             Err(error) => self.known().ok_or(error),
         }
+    }
+
+    /// What the mount heard when it was last asked.
+    fn heard(&self) -> Heard {
+        self.heard.within(|_| STATUS_GONE).unwrap_or_default()
     }
 
     fn known(&self) -> Option<Processes> {
@@ -226,7 +234,9 @@ impl Gluster {
             Ok(names) => names,
             Err(error) => return tracing::debug!("which bricks answer is not known: {error:#}"),
         };
-        let silent = match self.reach.heard(&self.paths.volume(), names).await {
+        let heard = self.reach.heard(&self.paths.volume(), names).await;
+        self.heard.keep(heard.clone());
+        let silent = match heard {
             Heard::AllBut(silent) => silent,
             // Of two copies one decides; of more it is not known which are left.
             Heard::TooFew => match volume.decides() {
@@ -339,6 +349,46 @@ impl Storage for Gluster {
         }
         self.processes.expire();
         Ok(())
+    }
+
+    async fn clients_hear(&self) -> Result<()> {
+        let Some(processes) = self.known() else { return Ok(()) };
+        let deaf = clients::deaf(&processes, &self.heard()).await.unwrap_or_else(|error| {
+            tracing::debug!("whether every copy is heard is not known: {error:#}");
+            None
+        });
+        match deaf {
+            None => Ok(()),
+            Some((Client::Mount, brick)) => {
+                anyhow::bail!("the mounted volume is not connected to the one on {brick}")
+            }
+            Some((Client::Healer(_), brick)) => {
+                anyhow::bail!("the self-heal daemon is not connected to the one on {brick}")
+            }
+        }
+    }
+
+    async fn connect_anew(&self) -> Result<bool> {
+        let processes = self.ask_processes().await?;
+        match clients::deaf(&processes, &self.heard()).await? {
+            None => Ok(false),
+            // Whoever leads starts it again.
+            Some((Client::Healer(process), _)) => {
+                hung::kill(process)?;
+                self.processes.expire();
+                Ok(false)
+            }
+            Some((Client::Mount, _)) => {
+                let name = format!("trusted-{}.tcp-fuse.vol", self.volume);
+                let path = self.paths.glusterd().join("vols").join(&self.volume).join(name);
+                let old = std::fs::read_to_string(&path);
+                let old = old.with_context(|| format!("cannot read {}", path.display()))?;
+                let new = clients::renamed(&old, rand::rng().random());
+                let new = new.with_context(|| format!("{} is not understood", path.display()))?;
+                state::write(&path, new.as_bytes(), 0o600)?;
+                Ok(true)
+            }
+        }
     }
 
     async fn trim_logs(&self) -> Result<()> {

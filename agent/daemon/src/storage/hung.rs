@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -54,12 +54,16 @@ async fn ask(path: &Path, patience: Duration) -> io::Result<Option<Pid>> {
         stream => stream?,
     };
     let process = stream.peer_cred()?.pid().map(Pid::from_raw);
-    let answer = async {
-        stream.write_all(&ping()).await?;
-        stream.read_u32().await
-    };
-    // One that ends the conversation is no less alive than one that answers.
-    Ok(if timeout(patience, answer).await.is_ok() { None } else { process })
+    Ok(if timeout(patience, answers(&mut stream)).await.is_ok() { None } else { process })
+}
+
+/// Returns once somebody on the other side reads what is written. One that ends the
+/// conversation is no less alive than one that answers.
+pub(super) async fn answers(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let asked = stream.write_all(&ping()).await;
+    if asked.is_ok() {
+        drop(stream.read_u8().await);
+    }
 }
 
 /// Ends a process that hears nothing else.

@@ -71,6 +71,14 @@ impl Storage for Local {
         Ok(())
     }
 
+    async fn clients_hear(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn connect_anew(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         Ok(())
     }

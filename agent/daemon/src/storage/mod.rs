@@ -2,6 +2,7 @@
 //! of one box.
 
 mod cli;
+mod clients;
 pub(crate) mod copies;
 pub(crate) mod directory;
 mod driver;
@@ -36,6 +37,12 @@ pub(crate) trait Storage {
     async fn bricks_answer(&self) -> Result<()>;
     /// Kills those that do not.
     async fn kill_hung_bricks(&self) -> Result<()>;
+    /// Whether the mount and the self-heal daemon here are connected to every brick that
+    /// answers.
+    async fn clients_hear(&self) -> Result<()>;
+    /// Lets one that is not connect to all of them anew. Whether the mount must be told to
+    /// read its translators again for that.
+    async fn connect_anew(&self) -> Result<bool>;
     /// Cuts the daemons' logs to their last part.
     async fn trim_logs(&self) -> Result<()>;
     /// Takes a node into the pool.

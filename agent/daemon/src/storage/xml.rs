@@ -1,6 +1,7 @@
 //! What `gluster --xml` prints. Fields that nobody here reads are left out.
 
 use ashlar_cluster::{Brick, Peer, Volume};
+use nix::unistd::Pid;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -156,6 +157,11 @@ struct XmlNode {
     path: String,
     #[serde(default)]
     status: u8,
+    /// `N/A` of what does not listen or does not run.
+    #[serde(default)]
+    port: String,
+    #[serde(default)]
+    pid: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -185,6 +191,10 @@ pub(super) struct Processes {
     pub(super) bricks: Vec<IpAddr>,
     /// Where a self-heal daemon should run and does not; `None` is this node.
     pub(super) healers_down: Vec<Option<IpAddr>>,
+    /// Where the bricks that run listen.
+    pub(super) ports: BTreeMap<IpAddr, u16>,
+    /// The process of this node's self-heal daemon.
+    pub(super) healer_here: Option<Pid>,
 }
 
 impl Processes {
@@ -256,10 +266,16 @@ impl Output {
         let volumes = self.vol_status.iter().flat_map(|s| &s.volumes.volume);
         let nodes = || volumes.clone().flat_map(|v| &v.node);
         let bricks = nodes().filter(|n| n.status == 1 && n.path.starts_with('/'));
-        let healers = nodes().filter(|n| n.hostname == HEALER && n.status != 1);
+        let listens = |n: &XmlNode| Some((n.hostname.parse().ok()?, n.port.parse().ok()?));
+        let healers = nodes().filter(|n| n.hostname == HEALER);
+        let down = healers.clone().filter(|n| n.status != 1);
+        // It alone is not called by an address.
+        let mut here = healers.filter(|n| n.status == 1 && n.path.parse::<IpAddr>().is_err());
         Processes {
+            ports: bricks.clone().filter_map(listens).collect(),
             bricks: bricks.filter_map(|n| n.hostname.parse().ok()).collect(),
-            healers_down: healers.map(|n| n.path.parse().ok()).collect(),
+            healers_down: down.map(|n| n.path.parse().ok()).collect(),
+            healer_here: here.find_map(|n| n.pid.parse().ok()).map(Pid::from_raw),
         }
     }
 
