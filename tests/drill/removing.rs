@@ -7,7 +7,8 @@ use ashlar_tests::{claims, site, workload};
 use std::time::{Duration, Instant};
 
 /// The leader of four, which holds a copy and runs tasks, is taken out, kept, taken
-/// out again, switched off and on, and let in; then the cluster shrinks to two.
+/// out again, switched off and on, and let in; then the cluster shrinks to two, with a cut
+/// of power in the middle.
 #[test]
 fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<()> {
     let fleet = Fleet::off("lab-remove", 4, &site::expecting(4, "lab-remove")?)?;
@@ -89,14 +90,19 @@ fn a_box_that_is_taken_out_is_emptied_stays_out_and_is_let_in_again() -> Result<
     ensure!(now.id != was.id && now.name != was.name, "{now:?}");
     ensure!(taken.sh("sha256sum </srv/cluster/takings")? == written, "it reads what they have");
 
-    // Four, three, two.
+    // Four, three, two; the last one loses power on its way out.
     let shrunk = Instant::now();
-    for gone in [taken, left[2]] {
+    for (gone, cut) in [(taken, false), (left[2], true)] {
         let name = gone.status()?.identity.context("an identity")?.name;
         // Not while the one before is on its way.
         fleet.until("it may be asked for", PATIENCE, || {
             Ok(desk.try_sh(&format!("ashlarctl node remove {name} --yes"))?.success().then_some(()))
         })?;
+        if cut {
+            ensure!(out(&gone)?.is_none(), "it went before its power could be cut");
+            fleet.kill(gone.name())?;
+            fleet.start(gone.name())?;
+        }
         fleet.until("it is out", PATIENCE, || out(&gone))?;
     }
     fleet.until_ready(&left[..2], PATIENCE)?;

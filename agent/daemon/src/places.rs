@@ -48,6 +48,9 @@ pub(crate) struct Told {
     /// How often in a row nobody who can read the record answered.
     unheard: u32,
     asked: Option<u64>,
+    /// Somebody said that there is news. Who is asked may not know of it yet: it is asked
+    /// again soon until there is some, or until then.
+    news_until: Option<u64>,
     /// How often those were asked who are not seen.
     turn: usize,
 }
@@ -72,7 +75,11 @@ impl Told {
             };
             ids.into_iter().filter(believed).cloned().map(NodeId).collect::<Vec<_>>()
         };
+        let known = self.retired.len();
         self.retired.extend(agreed(|said| &said.retired));
+        if self.retired.len() > known {
+            self.news_until = None;
+        }
         self.removed.extend(agreed(|said| &said.removed));
         let heard = said.iter().flatten().any(|said| said.by_record);
         self.unheard = if heard { 0 } else { self.unheard.saturating_add(1) };
@@ -102,7 +109,20 @@ impl Told {
         }
     }
 
-    /// For how many milliseconds nobody is asked again. `changes`: the ring's key does.
+    /// Somebody says that there is news.
+    fn look_now(&mut self, now_ms: u64) {
+        self.asked = None;
+        self.news_until = Some(now_ms + ASK_EVERY);
+    }
+
+    /// Whether it is time to ask. `changes`: the ring's key does.
+    fn is_due(&self, changes: bool, now_ms: u64) -> bool {
+        let expects = self.news_until.is_some_and(|until| now_ms < until);
+        let pause = self.pause(changes || expects);
+        self.asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause)
+    }
+
+    /// For how many milliseconds nobody is asked again. `changes`: there is news to hear.
     fn pause(&self, changes: bool) -> u64 {
         match self.unheard {
             _ if self.leaving || changes => ASK_SOON,
@@ -204,9 +224,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         }
         let (Ok(trust), Ok(me)) = (self.trust(), self.identity()) else { return };
         let changes = self.key_changes() || self.ca_changes();
-        let pause = self.told.borrow().pause(changes);
-        let due = self.told.borrow().asked.is_none_or(|at| now_ms.saturating_sub(at) >= pause);
-        if !(due || trust.take_news()) {
+        if trust.take_news() {
+            self.told.borrow_mut().look_now(now_ms);
+        }
+        if !self.told.borrow().is_due(changes, now_ms) {
             return;
         }
         let mut members = self.live_kin();
@@ -261,6 +282,31 @@ mod tests {
         assert_eq!((&told.retired, &told.removed), (&[NodeId("b".into())].into(), &told.retired));
         told.hear(&me, &members[1..], &[says("c", true)]);
         assert_eq!(told.retired.len(), 1, "it manages nothing");
+    }
+
+    #[test]
+    fn who_is_told_of_news_before_others_know_of_it_asks_again_soon() {
+        let (me, members) = (NodeId("a".into()), [(loopback(1), true), (loopback(2), true)]);
+        let says = |retired: &[&str]| {
+            let retired = retired.iter().map(|id| (*id).to_owned()).collect();
+            Some(PlacesAnswer { retired, by_record: true, ..PlacesAnswer::default() })
+        };
+        let mut told = Told { asked: Some(1_000), ..Told::default() };
+        assert!(!told.is_due(false, 5_000));
+        told.look_now(5_000);
+        assert!(told.is_due(false, 5_000), "at once");
+        // One of the two has not read the record yet.
+        told.asked = Some(5_000);
+        told.hear(&me, &members, &[says(&["b"]), says(&[])]);
+        assert!(told.retired.is_empty());
+        assert!(!told.is_due(false, 7_000) && told.is_due(false, 5_000 + ASK_SOON));
+        told.asked = Some(8_000);
+        told.hear(&me, &members, &[says(&["b"]), says(&["b"])]);
+        assert_eq!(told.retired.len(), 1);
+        assert!(!told.is_due(false, 8_000 + ASK_SOON), "it has heard it");
+        told.look_now(50_000);
+        told.asked = Some(50_000 + ASK_EVERY);
+        assert!(!told.is_due(false, 50_000 + ASK_EVERY + ASK_SOON), "not for ever");
     }
 
     #[test]
