@@ -8,6 +8,7 @@
 //! a regression test.
 
 mod act;
+mod admission;
 mod alone;
 mod check;
 mod clients;
@@ -22,7 +23,9 @@ mod revocation;
 mod rotation;
 mod scenario;
 mod sets;
+mod storage;
 mod succession;
+mod swarm;
 mod witness;
 mod world;
 

@@ -1,0 +1,127 @@
+//! What steps do to the storage: pools, the volume and its bricks, mounts.
+
+use super::act::Effect;
+use super::world::Bricks;
+use super::{Event, Simulation};
+use std::net::IpAddr;
+
+impl Simulation {
+    /// Every brick whose storage daemon can be reached runs again.
+    pub(super) fn revive(&mut self, node: usize) {
+        let Some(pool) = self.nodes[node].disk.pool else { return };
+        for other in 0..self.nodes.len() {
+            let there = self.nodes[other].disk.pool == Some(pool)
+                && self.nodes[other].stores()
+                && self.reach(node, other);
+            if let Some(run) = self.nodes[other].run.as_mut().filter(|run| there && !run.brick) {
+                run.brick = true;
+                self.answers_again(other);
+                let boot = self.nodes[other].boots;
+                self.after(self.settings.heal, Event::Healed { pool, node: other, boot });
+            }
+        }
+        self.write(pool);
+    }
+
+    pub(super) fn probe(&mut self, node: usize, address: IpAddr, whole: bool) -> Effect {
+        let other = self.answers(node, &[address]).next().ok_or("no answer")?;
+        if !self.nodes[other].stores() {
+            return Err("its storage daemon does not answer");
+        }
+        let (Some(mine), Some(theirs)) = (self.nodes[node].disk.pool, self.nodes[other].disk.pool)
+        else {
+            return Err("no pool");
+        };
+        if mine != theirs {
+            let strange = &self.pools[theirs];
+            if strange.members.len() > 1 || strange.volume.is_some() {
+                return Err("it belongs to another pool");
+            }
+            if whole {
+                self.nodes[other].disk.pool = Some(mine);
+            }
+        }
+        self.pools[mine].members.insert(other, whole || mine == theirs);
+        Ok(())
+    }
+
+    pub(super) fn volume(&mut self, node: usize) -> Option<&mut Bricks> {
+        let pool = self.nodes[node].disk.pool?;
+        self.pools[pool].volume.as_mut()
+    }
+
+    pub(super) fn givers(
+        &self,
+        node: usize,
+        pool: usize,
+        bricks: &[IpAddr],
+    ) -> Result<Vec<usize>, &'static str> {
+        let nodes: Vec<_> = self.answers(node, bricks).collect();
+        let fit = |n: &usize| {
+            self.nodes[*n].stores()
+                && self.nodes[*n].disk.pool == Some(pool)
+                && self.pools[pool].members.get(n) == Some(&true)
+        };
+        if nodes.len() == bricks.len() && nodes.iter().all(fit) {
+            Ok(nodes)
+        } else {
+            Err("not every node is a connected peer")
+        }
+    }
+
+    pub(super) fn create(&mut self, node: usize, bricks: &[IpAddr]) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let nodes = self.givers(node, pool, bricks)?;
+        if self.pools[pool].volume.is_some() {
+            return Err("there is a volume");
+        }
+        self.pools[pool].volume = Some(Bricks { nodes, ..Bricks::default() });
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, node: usize, bricks: &[IpAddr]) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let nodes = self.givers(node, pool, bricks)?;
+        // GlusterFS itself refuses, so that a copy that missed something and an
+        // empty one never outvote the full one.
+        let online = self.online(pool);
+        let old = self.pools[pool].volume.iter().flat_map(|v| &v.nodes);
+        if old.into_iter().any(|n| !online.contains(n) || !self.reach(node, *n)) {
+            return Err("a brick is down");
+        }
+        for new in &nodes {
+            let boot = self.nodes[*new].boots;
+            self.after(self.settings.heal, Event::Healed { pool, node: *new, boot });
+        }
+        let volume = self.volume(node).ok_or("there is no volume")?;
+        if nodes.iter().any(|n| volume.nodes.contains(n)) {
+            return Err("it gives a brick already");
+        }
+        if volume.nodes.len() + nodes.len() > 3 {
+            return Err("that is no set");
+        }
+        for new in nodes {
+            volume.lacks.insert(new, (0..volume.written).collect());
+            volume.nodes.push(new);
+        }
+        self.write(pool);
+        Ok(())
+    }
+
+    pub(super) fn mount(&mut self, node: usize) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let volume = self.volume_at(node).ok_or("there is no volume")?;
+        let answers = |n: &usize| self.nodes[*n].serves() && self.reach(node, *n);
+        if !volume.started || !volume.nodes.iter().any(answers) {
+            return Err("no brick answers");
+        }
+        self.old_copy_yields(node);
+        if let Some(run) = &mut self.nodes[node].run {
+            run.mounted = true;
+            run.lost_bricks.clear();
+        }
+        // Who mounts it writes.
+        self.write(pool);
+        Ok(())
+    }
+}
