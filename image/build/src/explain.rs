@@ -85,7 +85,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let staged = staged(sources, None)?;
     let version = version(request, &staged)?;
     let plan = Plan::new(&ALL, &staged, &version);
-    let known = |id| plan.step(id).is_some_and(|step| step.unknown.is_empty());
+    let known = |id| plan.is_known(id);
     let sandbox = ashlar_sandbox::Sandbox::host();
     let build = Build {
         plan: &plan,

@@ -85,6 +85,7 @@ mod modules;
 mod outline;
 mod pipeline;
 mod plan;
+mod prepare;
 mod programs;
 mod project;
 mod prune;

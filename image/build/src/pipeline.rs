@@ -5,13 +5,14 @@ use crate::events::Events;
 use crate::execute::{Build, Timings};
 use crate::locking::{self, Locking, Locksmith};
 use crate::plan::Plan;
+use crate::prepare::{self, Prepared, prepare};
 use crate::project::Project;
+use crate::publish;
 use crate::space::{self, Need};
 use crate::stage::{Sources, Staged, Staging};
 use crate::step::{self, ALL, DISK, StepId, Target};
 use crate::store::{Store, write_whole};
-use crate::tools::{Toolbox, ToolsLock};
-use crate::{fetch, programs, publish};
+use crate::tools::ToolsLock;
 use ashlar_recipe::{Composed, Lock};
 use bytesize::ByteSize;
 use serde::Serialize;
@@ -135,7 +136,7 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
                 break;
             }
             Err(BuildError::Damaged { name, .. }) if fresh => {
-                events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
+                prepare::damaged(&name, events);
                 let recipes = request.project.recipes();
                 lock =
                     request.locksmith(&recipes, &store, events).fetch(lock, &composed, &tools)?;
@@ -195,60 +196,6 @@ pub(crate) fn staged(
     ALL.into_iter().map(of).collect()
 }
 
-/// What a plan is made from, besides the recipe.
-struct Prepared {
-    tools: Toolbox,
-    lock: Lock,
-    programs: PathBuf,
-}
-
-/// Brings together all that a plan is made from. Compiling our programs needs
-/// the processor and the packages the network, so they go side by side.
-fn prepare(
-    request: &Request,
-    composed: &Composed,
-    store: &Store,
-    seconds: &mut BTreeMap<String, f64>,
-    events: &dyn Events,
-) -> Result<Prepared> {
-    let recipes = request.project.recipes();
-    let mut begun = Instant::now();
-    let mut lap = |name: &str| {
-        seconds.insert(name.to_owned(), begun.elapsed().as_secs_f64());
-        begun = Instant::now();
-    };
-    let tools = request.tools()?;
-    if !Toolbox::place(store, &tools).is_dir() {
-        space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
-    }
-    let tools = Toolbox::ready(store, &tools, events)?;
-    lap("tools");
-    let at = (&tools, store);
-    let (programs, lock) = std::thread::scope(|scope| {
-        let compiling = scope.spawn(|| {
-            let begun = Instant::now();
-            let from = (request.agent_dir.as_deref(), request.vendor.as_deref());
-            let programs = programs::ready(&request.project, from, at, events);
-            programs.map(|programs| (programs, begun.elapsed()))
-        });
-        let locked = || {
-            let smith = request.locksmith(&recipes, store, events);
-            let lock = smith.load_or_resolve(composed, &tools)?;
-            let bytes = fetch::missing(&lock, store).iter().map(|package| package.size).sum();
-            space::check(&[Need { place: store.root(), bytes }])?;
-            smith.fetch(lock, composed, &tools)
-        };
-        let lock = locked();
-        lap("lock");
-        let died = || BuildError::Unexpected { what: "compiling panicked".into() };
-        (compiling.join().unwrap_or_else(|_| Err(died())), lock)
-    });
-    let (lock, (programs, compiling)) = (lock?, programs?);
-    seconds.insert("compile".into(), compiling.as_secs_f64());
-    seconds.retain(|_, took| *took > 0.1);
-    Ok(Prepared { tools, lock, programs })
-}
-
 /// Where a recipe asks for a module that its kernel does not have.
 fn placed(error: BuildError, composed: &Composed) -> BuildError {
     let BuildError::NoSuchModules { names, kernel } = error else { return error };
@@ -287,8 +234,6 @@ pub(crate) fn version(request: &Request, staged: &BTreeMap<StepId, Staged>) -> R
     }
     Ok(version.clone())
 }
-
-const TOOLS_BYTES: u64 = 1_800_000_000;
 
 /// Bytes that the pending steps take at most, in the cache and in `out/`.
 pub(crate) fn room(

@@ -73,6 +73,11 @@ impl Plan {
         self.steps.get(id.as_str())
     }
 
+    /// Whether all that decides about a step is known, so that its key means something.
+    pub(crate) fn is_known(&self, id: StepId) -> bool {
+        self.step(id).is_some_and(|step| step.unknown.is_empty())
+    }
+
     /// A step's key.
     pub(crate) fn key(&self, id: StepId) -> &str {
         self.step(id).map_or("", |step| step.key.as_str())

@@ -7,8 +7,8 @@ const fn step(run: Run) -> Step {
 }
 
 /// A test program of `tests/` that uses the image of the tier `build`.
-const fn of_image(name: &'static str) -> Step {
-    Step { run: Run::Program(name, 1), env: &[("ASHLAR_BUILT", "out/retail/latest")] }
+const fn of_image(name: &'static str, at_once: usize) -> Step {
+    Step { run: Run::Program(name, at_once), env: &[("ASHLAR_BUILT", "out/retail/latest")] }
 }
 
 const fn anywhere() -> Option<&'static str> {
@@ -108,7 +108,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: None,
         minutes: 60,
         skip: anywhere,
-        steps: &[of_image("vm")],
+        steps: &[of_image("vm", 1)],
     },
     Tier {
         name: "lab",
@@ -118,7 +118,7 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: CACHE,
         minutes: 25,
         skip: lab_needs_root,
-        steps: &[of_image("lab")],
+        steps: &[of_image("lab", 1)],
     },
     Tier {
         name: "interop",
@@ -148,7 +148,8 @@ pub(crate) const TIERS: &[Tier] = &[
         holds: CACHE,
         minutes: 45,
         skip: anywhere,
-        steps: &[of_image("image")],
+        // It comes last on few cores, and nearly every test of it is one process.
+        steps: &[of_image("image", 2)],
     },
     Tier {
         name: "lint",
