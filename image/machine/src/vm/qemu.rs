@@ -10,10 +10,11 @@ pub(super) const FIRMWARE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 pub(super) const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// Said on the kernel's command line by the firmware, through the UKI's stub:
-/// consoles for a person and for the log, and patience for a slow processor.
+/// consoles for a person and for the log, and patience for a slow processor, on which a
+/// kernel that tests its timer may find none and panics. With KVM it does not test it.
 const CONSOLES: &str = "console=tty0 console=ttyS0,115200";
 const PATIENCE: &str =
-    " systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600";
+    " no_timer_check systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600";
 
 /// An argument list that grows.
 #[derive(Default)]
