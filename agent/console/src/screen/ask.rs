@@ -134,7 +134,7 @@ fn words(dialog: &Dialog, width: usize) -> Words {
                 let words = format!("That is not {what}: nothing is done.");
                 lines.extend(said(&words, Color::LightRed));
             }
-            lines.push(input(&format!("Type {what} to go on: "), typed));
+            lines.push(input(&format!("Type {what} to go on: "), typed, width));
             (action.words().into(), lines, "Enter do it   Esc back")
         }
         Dialog::Pin { deed, typed, complaint } => {
@@ -142,7 +142,7 @@ fn words(dialog: &Dialog, width: usize) -> Words {
                 .iter()
                 .flat_map(|c| said(&sentence(c), Color::LightRed))
                 .collect::<Vec<_>>();
-            lines.push(input("PIN of this site: ", &"*".repeat(typed.chars().count())));
+            lines.push(input("PIN of this site: ", &"*".repeat(typed.chars().count()), width));
             (deed.action.words().into(), lines, "Enter do it   Esc back")
         }
         Dialog::Doing(deed) => {
@@ -183,8 +183,12 @@ fn stick(volume: &StickVolume) -> String {
     plain(&format!("{label}  {}  {model}  {}", ashlar_api::bytes(volume.bytes), volume.name))
 }
 
-fn input(prompt: &str, typed: &str) -> Line<'static> {
-    Line::from(vec![prompt.to_owned().fg(Color::White), format!("{typed}_").fg(Color::LightCyan)])
+/// What is typed, its end if there is no room for all of it.
+fn input(prompt: &str, typed: &str, width: usize) -> Line<'static> {
+    let room = width.saturating_sub(prompt.chars().count() + 1);
+    let skip = typed.chars().count().saturating_sub(room);
+    let shown: String = typed.chars().skip(skip).collect();
+    Line::from(vec![prompt.to_owned().fg(Color::White), format!("{shown}_").fg(Color::LightCyan)])
 }
 
 /// The agent's words as a sentence of their own.

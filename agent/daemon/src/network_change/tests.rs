@@ -251,7 +251,7 @@ async fn a_way_out_that_a_person_types_is_asked_about_tried_and_kept_with_the_re
     let way = fixed("192.168.7.21/24");
     let asked = it.changer.take(Asked::WayOut(way.clone(), true)).await.unwrap();
     let Then::Tell(lines) = asked else { panic!("it was only asked about") };
-    assert_eq!(lines[0], format!("The way out of this box is then {way}."));
+    assert_eq!(lines[1], format!("Then it is {way}."));
     assert_eq!(stage(it.paths()), None, "nothing is done");
 
     it.ask(Asked::WayOut(way.clone(), false)).await.unwrap();

@@ -28,8 +28,8 @@ pub(super) fn with(paths: &Paths, known: &Known, way: &WayOut) -> Result<(Site, 
     };
     let new = known.with_way_out(&old, &typed).map_err(|why| anyhow!(why))?;
     let mut lines = vec![
-        format!("The way out of this box is then {way}."),
-        format!("Now it is {}.", of(&old, known)),
+        format!("The way out of this box is now {}.", of(&old, known)),
+        format!("Then it is {way}."),
         "Its address in the cluster stays.".into(),
     ];
     if !new.forgotten.is_empty() {

@@ -31,7 +31,7 @@ pub(super) fn words(question: &Question, width: usize) -> Words {
             if let Some(why) = wrong {
                 lines.extend(said(&sentence(why), Color::LightRed, width));
             }
-            lines.push(input(name(*field), typed));
+            lines.push(input(name(*field), typed, width));
             let keys =
                 if *checking { "the agent looks at it ..." } else { "Enter next   Esc back" };
             (title, lines, keys)
@@ -45,7 +45,9 @@ pub(super) fn words(question: &Question, width: usize) -> Words {
         Question::Tried { left } => {
             let lines = match left {
                 Some(seconds) => {
-                    let words = format!("The new network is tried: {seconds} s more.");
+                    let words = format!(
+                        "The new network is tried, and undone in {seconds} s if nobody answers."
+                    );
                     let mut lines = said(&words, Color::LightYellow, width);
                     lines.push(Line::default());
                     lines.extend(said(WAIT, Color::White, width));
@@ -90,11 +92,11 @@ const fn prompt(field: Field, lease: bool) -> &'static str {
              192.168.7.21/24. Its address in the cluster stays."
         }
         (Field::Gateway, _) => {
-            "The router of that network, such as 192.168.7.1. Nothing: there is no way out."
+            "The router of that network, such as 192.168.7.1. Empty: there is no way out."
         }
         (Field::Names, true) => {
-            "Name servers, with a blank between them. Nothing: those that the lease names."
+            "Name servers, with a blank between them. Empty: those that the lease names."
         }
-        (Field::Names, false) => "Name servers, with a blank between them. Nothing: none.",
+        (Field::Names, false) => "Name servers, with a blank between them. Empty: none.",
     }
 }

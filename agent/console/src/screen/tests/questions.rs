@@ -42,8 +42,8 @@ fn about_the_network() -> Vec<Dialog> {
     let names = now().names.join(" ");
     let twice = "it is in the list already";
     let lines = vec![
-        format!("The way out of this box is then {}.", now()),
-        "Now it is a lease (DHCP), the lease's name servers.".into(),
+        "The way out of this box is now a lease (DHCP), the lease's name servers.".into(),
+        format!("Then it is {}.", now()),
         "Its address in the cluster stays.".into(),
         "Beware: this box's site forgets 192.168.7.22/24 192.168.7.23/24, which other boxes have \
          in another network: they are told theirs at their own screens."
@@ -100,7 +100,7 @@ fn a_change_of_the_network_is_watched_every_second_and_its_end_is_there_to_be_re
         News::Reply(Ok(Reply::Network(answer)))
     };
     model.hear(answer(Some(NetworkChange::Trying)), now);
-    assert!(at(&model, now, 80, 25).contains("120 s more"));
+    assert!(at(&model, now, 80, 25).contains("undone in 120 s"));
     let asks = (0..=1_200).filter(|tenth| {
         let then = now + Duration::from_millis(100 * tenth);
         model.tick(then).is_some()
