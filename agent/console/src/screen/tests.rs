@@ -201,18 +201,25 @@ fn every_question_fits_the_smallest_common_screen() {
 
 /// These questions, one under the other; the page is below, and only the box of interest.
 fn boxes(dialogs: &[Dialog], width: u16, height: u16) -> String {
-    let model = told(ready(), Instant::now());
     let drawn = dialogs.iter().map(|dialog| {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let mut screen = model.screen(Instant::now(), CLOCK, None);
-        screen.dialog = Some(dialog);
-        terminal.draw(|frame| frame.render_widget(&screen, frame.area())).unwrap();
-        let text = terminal.backend().to_string();
-        let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
+        let text = asking(ready(), dialog, width, height);
+        let lines = text.lines();
         let inside = lines.skip_while(|l| !l.contains("┌")).take_while(|l| !l.contains("└"));
         inside.collect::<Vec<_>>().join("\n")
     });
     drawn.collect::<Vec<_>>().join("\n\n")
+}
+
+/// A box that asks this.
+fn asking(status: Status, dialog: &Dialog, width: u16, height: u16) -> String {
+    let model = told(status, Instant::now());
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let mut screen = model.screen(Instant::now(), CLOCK, None);
+    screen.dialog = Some(dialog);
+    terminal.draw(|frame| frame.render_widget(&screen, frame.area())).unwrap();
+    let text = terminal.backend().to_string();
+    let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -318,7 +325,9 @@ fn the_book_shows_the_screen_as_it_is() {
     let mut model = with_a_book(now);
     let home = at(&model, now, 80, 25);
     model.press(Button::Letter('c'), now);
-    let pictures = [home, at(&model, now, 80, 25)];
+    let code = at(&model, now, 80, 25);
+    let [address, tried, alone] = questions::of_the_book();
+    let pictures = [home, code, address, tried, alone];
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screen.md");
     let text = std::fs::read_to_string(path).unwrap();
     // What stands between the fences is drawn anew, the rest stays.

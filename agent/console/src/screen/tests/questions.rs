@@ -6,7 +6,7 @@ use crate::feed::Reply;
 use ashlar_api::{NetworkAnswer, NetworkChange, WayOut};
 
 /// As the agent of the second of two says it.
-pub(super) fn alone() -> Vec<String> {
+fn alone() -> Vec<String> {
     [
         "ashlar-00000002 at 10.83.12.200 is taken to be gone for good, and loses its place",
         "clusterfs goes on with the copy here; both were last seen whole 47 minutes ago, and what \
@@ -20,6 +20,8 @@ pub(super) fn alone() -> Vec<String> {
     .map(|line| format!("  - {line}"))
     .into()
 }
+
+const EXPECTED: &str = "expected an address with the length of its network: `192.168.7.21/24`";
 
 /// Every question about the network, with the longest that there is to say.
 fn about_the_network() -> Vec<Dialog> {
@@ -38,7 +40,6 @@ fn about_the_network() -> Vec<Dialog> {
         wrong: wrong.map(str::to_owned),
         checking,
     };
-    let expected = "expected an address with the length of its network: `192.168.7.21/24`";
     let names = now().names.join(" ");
     let twice = "it is in the list already";
     let lines = vec![
@@ -53,7 +54,7 @@ fn about_the_network() -> Vec<Dialog> {
     let questions = [
         Question::Way { now: WayOut::default(), undone: None, at: 0 },
         Question::Way { now: now(), undone, at: 2 },
-        value(Field::Address, now(), "192.168.178.142", Some(expected), false),
+        value(Field::Address, now(), "192.168.178.142", Some(EXPECTED), false),
         value(Field::Gateway, now(), "192.168.178.1", None, true),
         value(Field::Names, WayOut::default(), "", None, false),
         value(Field::Names, now(), &names, Some(twice), false),
@@ -74,15 +75,35 @@ fn every_question_about_the_network_on_a_large_screen() {
     insta::assert_snapshot!(boxes(&about_the_network(), 240, 67));
 }
 
-#[test]
-fn going_on_alone_on_both_screens() {
-    let question = [Dialog::Name {
+/// A wrong answer, what is tried, and going on alone, as the book shows them.
+pub(super) fn of_the_book() -> [String; 3] {
+    let address = Dialog::Network(Question::Value {
+        now: WayOut::default(),
+        way: WayOut::default(),
+        field: Field::Address,
+        typed: "192.168.7.21".into(),
+        wrong: Some(EXPECTED.into()),
+        checking: false,
+    });
+    let tried = Dialog::Network(Question::Tried { left: Some(97) });
+    let draw = |status, dialog| asking(status, &dialog, 80, 25);
+    let goes_on = going_on_alone("ashlar-0000000", false);
+    [draw(ready(), address), draw(ready(), tried), draw(troubled(), goes_on)]
+}
+
+fn going_on_alone(typed: &str, wrong: bool) -> Dialog {
+    Dialog::Name {
         action: Action::GoOnAlone,
         sentences: alone(),
         wanted: "ashlar-00000002".into(),
-        typed: "ashlar-0000".into(),
-        wrong: true,
-    }];
+        typed: typed.into(),
+        wrong,
+    }
+}
+
+#[test]
+fn going_on_alone_on_both_screens() {
+    let question = [going_on_alone("ashlar-0000", true)];
     let drawn = [boxes(&question, 80, 25), boxes(&question, 240, 67)];
     insta::assert_snapshot!(drawn.join("\n\n"));
 }
