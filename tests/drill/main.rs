@@ -5,6 +5,7 @@ mod boot;
 mod bytes;
 mod clocks;
 mod failing;
+mod fallback;
 mod formats;
 mod growing;
 mod install;

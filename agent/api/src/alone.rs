@@ -1,6 +1,6 @@
 //! `POST /v1/alone`: this box, the second of two, goes on without the first.
 
-use crate::{Client, ClientError, route};
+use crate::{Client, ClientError, Secret, route};
 use ashlar_cluster::GoingAlone;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub struct AloneRequest {
     pub typed: Option<String>,
     /// Say what would change, and do nothing.
     pub dry_run: bool,
+    /// The site's PIN, typed at the box's own screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Secret>,
 }
 
 /// The answer.
@@ -30,8 +33,8 @@ impl Client {
     /// Asks for this box to go on without the other one of two.
     ///
     /// # Errors
-    /// As [`Connection::get`](crate::Connection::get); refused to anyone but root, unless
-    /// it is only asked what would change.
+    /// As [`Connection::get`](crate::Connection::get); refused to anyone but root and whoever
+    /// stands before the box, unless it is only asked what would change.
     pub async fn alone(&self, request: &AloneRequest) -> Result<AloneAnswer, ClientError> {
         self.connect().await?.post(route::ALONE, request).await
     }

@@ -46,7 +46,7 @@ pub use hardware::{Drive, Hardware};
 pub use logs::{LOGS_FOLLOWED, LogLine, LogLines, LogUnits, LogsRequest, MAX_LOG_LINES};
 pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
 pub use network::{
-    LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb,
+    LinkAddress, LinkKind, LinkView, Network, NetworkAnswer, NetworkRequest, NetworkVerb, WayOut,
 };
 pub use node::{NodeAnswer, NodeRequest, RejoinAnswer, RejoinRequest};
 pub use people::{IntroductionAnswer, RevokedAnswer, RevokedRequest};

@@ -22,6 +22,9 @@ pub struct Network {
 pub struct NetworkRequest {
     /// What is asked for.
     pub verb: NetworkVerb,
+    /// Of a way out say what would come of it, and do nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The site's PIN, typed at the box's own screen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<Secret>,
@@ -37,6 +40,9 @@ pub enum NetworkVerb {
     /// Try the network of this site: the text of its `site.toml`. It is kept when
     /// whoever answered before answers under it, and undone otherwise.
     Set(Secret),
+    /// Try another way out of this one box, with its site as it is otherwise; kept and
+    /// undone as above.
+    WayOut(WayOut),
     /// Keep what is tried, whatever answers.
     Confirm,
     /// Take back what is tried; or end the message of a change that was undone.
@@ -49,6 +55,47 @@ pub enum NetworkVerb {
 pub struct NetworkAnswer {
     /// A change that is tried or was undone; none once it is kept.
     pub change: Option<NetworkChange>,
+    /// For how many seconds more it is tried, if nobody answers under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_s: Option<u64>,
+    /// What this box's site says of its way out; none while it has no site, and while its
+    /// agent starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_out: Option<WayOut>,
+    /// What would come of a way out that was only asked about, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}
+
+/// How one box gets out, as a person types it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WayOut {
+    /// Its address with the length of its network, `192.168.7.21/24`; none: a lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The router of that address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// Name servers, instead of those that a lease names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+impl std::fmt::Display for WayOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.address, &self.gateway) {
+            (None, _) => f.write_str("a lease (DHCP)")?,
+            (Some(address), Some(gateway)) => write!(f, "{address}, router {gateway}")?,
+            (Some(address), None) => write!(f, "{address}, no router")?,
+        }
+        if self.names.is_empty() {
+            let whose = if self.address.is_none() { "the lease's" } else { "no" };
+            return write!(f, ", {whose} name servers");
+        }
+        write!(f, ", name servers {}", self.names.join(" "))
+    }
 }
 
 /// One port.
@@ -150,6 +197,19 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_out_is_told_in_one_line() {
+        let text = |text: &str| Some(text.to_owned());
+        let lease = WayOut::default();
+        assert_eq!(lease.to_string(), "a lease (DHCP), the lease's name servers");
+        let alone = WayOut { address: text("192.168.7.21/24"), ..lease };
+        assert_eq!(alone.to_string(), "192.168.7.21/24, no router, no name servers");
+        let names = vec!["9.9.9.9".to_owned(), "1.1.1.1".to_owned()];
+        let all = WayOut { gateway: text("192.168.7.1"), names, ..alone };
+        let words = "192.168.7.21/24, router 192.168.7.1, name servers 9.9.9.9 1.1.1.1";
+        assert_eq!(all.to_string(), words);
+    }
 
     #[test]
     fn a_port_says_whether_a_cable_is_in_it() {

@@ -36,6 +36,8 @@ pub struct Operation {
 
 const GROUP: Option<&str> = Some("root, and the group of the socket");
 const NOTHING_DONE: &str = "root; the group of the socket, if nothing is to be done";
+const SCREEN_OR_NOTHING_DONE: &str =
+    "root, and the box's own screen with the site's PIN; the group, if nothing is to be done";
 const ROOT: Option<&str> = Some("root");
 const SCREEN: Option<&str> = Some("root, and the box's own screen with the site's PIN");
 
@@ -179,7 +181,7 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     post::<AloneRequest, AloneAnswer>(
         route::ALONE,
-        Some(NOTHING_DONE),
+        Some(SCREEN_OR_NOTHING_DONE),
         "Lets this box, the second of two, go on without the first, or says what would change.",
     ),
 ];

@@ -270,6 +270,7 @@ pub(crate) mod tests {
             book: None,
             trouble: None,
             alerts: Vec::new(),
+            could_go_on_without: None,
             waits: Vec::new(),
             parts: Vec::new(),
             now_ms: 0,

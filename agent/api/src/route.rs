@@ -49,7 +49,8 @@ pub const NODE: &str = "/v1/node";
 pub const MERGE: &str = "/v1/merge";
 
 /// `POST` [`AloneRequest`](crate::AloneRequest) → [`AloneAnswer`](crate::AloneAnswer). On the
-/// local socket root only, unless it is a dry run.
+/// local socket root, and the screen of the box with the site's PIN, if it has one; a dry
+/// run whoever may look.
 pub const ALONE: &str = "/v1/alone";
 
 /// `POST` [`BoxMergeRequest`](crate::BoxMergeRequest) →

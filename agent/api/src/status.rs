@@ -1,6 +1,8 @@
 //! `GET /v1/status`: where this node stands.
 
-use ashlar_cluster::{Alert, ClusterId, Identity, MemberStatus, Part, Phase, Tenure, Wait};
+use ashlar_cluster::{
+    Alert, ClusterId, Identity, LeftBehind, MemberStatus, Part, Phase, Tenure, Wait,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -48,6 +50,10 @@ pub struct Status {
     /// What a person should know, the worst first.
     #[serde(default)]
     pub alerts: Vec<Alert>,
+    /// Without whom this box, the second of two, could go on, if a person says that the
+    /// first is gone for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub could_go_on_without: Option<LeftBehind>,
     /// What is wanted and not done yet, and what holds it back.
     #[serde(default)]
     pub waits: Vec<Wait>,

@@ -1,70 +1,19 @@
 //! What the screen asks before it acts, one question after the other. Pure: keys
 //! and answers in, the next question and what to ask the agent out.
 
+mod action;
+mod network;
+
+pub(crate) use action::{Action, Deed, Given};
+pub(crate) use network::{Field, Question, Way};
+
 use crate::feed::{Ask, Refused, Reply};
 use ashlar_api::{
-    Losses, OnStick, Power, PowerRequest, Refusal, Reset, ResetRequest, Secret, SiteAfterReset,
-    StickAnswer, StickRequest, StickVolume,
+    AloneAnswer, GoingAlone, Losses, OnStick, Refusal, Secret, StickAnswer, StickVolume,
 };
 
 /// The most digits of a PIN, and letters of a name, that are taken.
 const LONGEST: usize = 64;
-
-/// What can be done, in the order of the menu.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Reboot,
-    PowerOff,
-    Support,
-    ResetAndKeep,
-    ResetAndForget,
-}
-
-impl Action {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Reboot, Self::PowerOff, Self::Support, Self::ResetAndKeep, Self::ResetAndForget];
-
-    pub(crate) const fn words(self) -> &'static str {
-        match self {
-            Self::Reboot => "restart this box",
-            Self::PowerOff => "power off",
-            Self::Support => "write what a helper needs onto a stick",
-            Self::ResetAndKeep => "factory reset, and join again as a new box of this site",
-            Self::ResetAndForget => "factory reset, and forget the site",
-        }
-    }
-
-    const fn power(self) -> Option<Power> {
-        match self {
-            Self::Reboot => Some(Power::Reboot),
-            Self::PowerOff => Some(Power::Off),
-            Self::Support | Self::ResetAndKeep | Self::ResetAndForget => None,
-        }
-    }
-
-    const fn resets(self) -> bool {
-        matches!(self, Self::ResetAndKeep | Self::ResetAndForget)
-    }
-
-    const fn site(self) -> SiteAfterReset {
-        match self {
-            Self::ResetAndKeep => SiteAfterReset::Keep,
-            _ => SiteAfterReset::Forget,
-        }
-    }
-
-    fn ask(self, dry_run: bool, name: Option<String>, pin: Option<Secret>) -> Ask {
-        match self.power() {
-            Some(power) => Ask::Power(PowerRequest { power, dry_run, pin }),
-            None if self == Self::Support => Ask::Stick(StickRequest { volume: name, pin }),
-            None => Ask::Reset(self.reset(dry_run, name, pin)),
-        }
-    }
-
-    fn reset(self, dry_run: bool, name: Option<String>, pin: Option<Secret>) -> ResetRequest {
-        ResetRequest { what: Reset::Factory, site: self.site(), dry_run, name, pin }
-    }
-}
 
 /// A key, as far as a dialog cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +29,8 @@ pub(crate) enum Key {
 /// One question.
 #[derive(Debug)]
 pub(crate) enum Dialog {
-    /// Which action?
-    Menu { at: usize },
+    /// Which action of these?
+    Menu { actions: Vec<Action>, at: usize },
     /// The agent is asked what the action would mean.
     Asking(Action),
     /// Do it, all this being so?
@@ -90,10 +39,12 @@ pub(crate) enum Dialog {
     Name { action: Action, sentences: Vec<String>, wanted: String, typed: String, wrong: bool },
     /// Which stick?
     Stick { volumes: Vec<StickVolume>, at: usize },
-    /// Type the PIN; `name` is the node's that was typed, or the chosen stick's.
-    Pin { action: Action, name: Option<String>, typed: String, complaint: Option<String> },
+    /// One of those about the network.
+    Network(Question),
+    /// Type the PIN.
+    Pin { deed: Deed, typed: String, complaint: Option<String> },
     /// The agent is at it.
-    Doing { action: Action, name: Option<String> },
+    Doing(Deed),
     /// It cannot be done, or is not: why.
     Failed(String),
     /// It is under way.
@@ -123,15 +74,15 @@ impl Next {
     }
 
     /// Does it, as far as the agent lets it: it may want a PIN.
-    fn act(action: Action, name: Option<String>, pin: Option<Secret>) -> Self {
-        let ask = action.ask(false, name.clone(), pin);
-        Self::send(Dialog::Doing { action, name }, ask)
+    fn act(deed: Deed, pin: Option<Secret>) -> Self {
+        let ask = deed.clone().ask(false, pin);
+        Self::send(Dialog::Doing(deed), ask)
     }
 }
 
 impl Dialog {
     /// The first question; a box whose agent is silent can only say so.
-    pub(crate) fn open(silent: bool) -> Self {
+    pub(crate) fn open(silent: bool, could_go_on_alone: bool) -> Self {
         if silent {
             return Self::Failed(
                 "The agent does not answer, so nothing can be done from here. Ctrl-Alt-Del \
@@ -140,14 +91,14 @@ impl Dialog {
                     .into(),
             );
         }
-        Self::Menu { at: 0 }
+        Self::Menu { actions: Action::menu(could_go_on_alone), at: 0 }
     }
 
     /// A person pressed a key.
     pub(crate) fn press(self, key: Key) -> Next {
         match (self, key) {
             // What the agent was asked to do goes on; its answer is waited for.
-            (dialog @ Self::Doing { .. }, _) => Next::show(dialog),
+            (dialog @ Self::Doing(_), _) => Next::show(dialog),
             (_, Key::Escape) | (Self::Failed(_) | Self::Begun(_) | Self::Done(_), _) => {
                 Next::default()
             }
@@ -160,9 +111,12 @@ impl Dialog {
                     _ => Next::default(),
                 }
             }
-            (Self::Menu { at }, key) => Self::choose(at, key),
+            (Self::Menu { actions, at }, key) => Self::choose(actions, at, key),
+            (Self::Network(question), key) => question.press(key),
             (Self::Stick { volumes, at }, key) => Self::choose_stick(volumes, at, key),
-            (Self::Sure { action, .. }, Key::Letter('y' | 'Y')) => Next::act(action, None, None),
+            (Self::Sure { action, .. }, Key::Letter('y' | 'Y')) => {
+                Next::act(Deed { action, given: Given::Nothing }, None)
+            }
             (Self::Sure { .. }, _) => Next::default(),
             (Self::Name { action, sentences, wanted, typed, .. }, Key::Enter) => {
                 if typed.trim() != wanted {
@@ -175,34 +129,32 @@ impl Dialog {
                         wrong: true,
                     });
                 }
-                Next::act(action, Some(wanted), None)
+                Next::act(Deed { action, given: Given::Name(wanted) }, None)
             }
             (Self::Name { action, sentences, wanted, mut typed, .. }, key) => {
                 edit(&mut typed, key);
                 Next::show(Self::Name { action, sentences, wanted, typed, wrong: false })
             }
-            (Self::Pin { action, name, typed, .. }, Key::Enter) if !typed.is_empty() => {
-                Next::act(action, name, Some(Secret::new(typed.into_bytes())))
+            (Self::Pin { deed, typed, .. }, Key::Enter) if !typed.is_empty() => {
+                Next::act(deed, Some(Secret::new(typed.into_bytes())))
             }
-            (Self::Pin { action, name, mut typed, complaint }, key) => {
+            (Self::Pin { deed, mut typed, complaint }, key) => {
                 edit(&mut typed, key);
-                Next::show(Self::Pin { action, name, typed, complaint })
+                Next::show(Self::Pin { deed, typed, complaint })
             }
         }
     }
 
-    fn choose(at: usize, key: Key) -> Next {
-        let last = Action::ALL.len() - 1;
+    fn choose(actions: Vec<Action>, at: usize, key: Key) -> Next {
         let at = match key {
             Key::Up => at.saturating_sub(1),
-            Key::Down => (at + 1).min(last),
-            Key::Enter => {
-                let action = Action::ALL[at.min(last)];
-                return Next::send(Self::Asking(action), action.ask(true, None, None));
-            }
+            Key::Down => (at + 1).min(actions.len().saturating_sub(1)),
             _ => at,
         };
-        Next::show(Self::Menu { at })
+        match actions.get(at) {
+            Some(action) if key == Key::Enter => Next::send(Self::Asking(*action), action.look()),
+            _ => Next::show(Self::Menu { actions, at }),
+        }
     }
 
     fn choose_stick(volumes: Vec<StickVolume>, at: usize, key: Key) -> Next {
@@ -213,7 +165,8 @@ impl Dialog {
         };
         match volumes.get(at) {
             Some(chosen) if key == Key::Enter => {
-                Next::act(Action::Support, Some(chosen.name.clone()), None)
+                let given = Given::Name(chosen.name.clone());
+                Next::act(Deed { action: Action::Support, given }, None)
             }
             _ => Next::show(Self::Stick { volumes, at }),
         }
@@ -233,23 +186,43 @@ impl Dialog {
             (Self::Asking(Action::Support), Ok(Reply::Stick(answer))) => {
                 Next::show(stick_question(answer))
             }
-            (Self::Doing { action: Action::Support, .. }, Ok(Reply::Stick(answer))) => {
+            (Self::Asking(Action::GoOnAlone), Ok(Reply::Alone(answer))) => {
+                Next::show(alone_question(answer.target))
+            }
+            (Self::Asking(Action::Network), Ok(Reply::Network(answer))) => {
+                Next::show(Question::first(answer))
+            }
+            (Self::Network(question), reply) => Next::show(question.hear(reply)),
+            (Self::Doing(_), Ok(Reply::Network(answer))) => Next::show(Question::stands(answer)),
+            // The agent starts anew with a network that is kept: it may have gone with the
+            // answer.
+            (Self::Doing(deed), Err(Refused { refusal: None, .. })) if deed.action.ends_a_try() => {
+                Next::show(Self::Network(Question::Tried { left: None }))
+            }
+            (
+                Self::Doing(_),
+                Ok(Reply::Alone(AloneAnswer {
+                    target: GoingAlone { refused: Some(why), .. }, ..
+                })),
+            ) => Next::show(Self::Failed(why)),
+            (Self::Doing(Deed { action: Action::Support, .. }), Ok(Reply::Stick(answer))) => {
                 Next::show(match answer.written {
                     Some(written) => Self::Done(on_stick(&written)),
                     None => Self::Failed("nothing was written".into()),
                 })
             }
-            (Self::Doing { action, .. }, Ok(reply)) if reply.begun() => {
-                Next::show(Self::Begun(match action {
+            (Self::Doing(deed), Ok(reply)) if reply.begun() => {
+                Next::show(Self::Begun(match deed.action {
                     Action::Reboot => "The box restarts now.",
                     Action::PowerOff => "The box switches itself off now.",
+                    Action::GoOnAlone => GOES_ON,
                     _ => "The box restarts now, and comes back as it was before its first boot.",
                 }))
             }
-            (Self::Doing { action, name }, Err(refused)) => match refused.refusal {
-                Some(Refusal::PinNeeded) => Next::show(Self::pin(action, name, None)),
+            (Self::Doing(deed), Err(refused)) => match refused.refusal {
+                Some(Refusal::PinNeeded) => Next::show(Self::pin(deed, None)),
                 Some(Refusal::PinWrong | Refusal::TooSoon) => {
-                    Next::show(Self::pin(action, name, Some(refused.words)))
+                    Next::show(Self::pin(deed, Some(refused.words)))
                 }
                 _ => Next::show(Self::Failed(refused.words)),
             },
@@ -259,8 +232,13 @@ impl Dialog {
         }
     }
 
-    const fn pin(action: Action, name: Option<String>, complaint: Option<String>) -> Self {
-        Self::Pin { action, name, typed: String::new(), complaint }
+    const fn pin(deed: Deed, complaint: Option<String>) -> Self {
+        Self::Pin { deed, typed: String::new(), complaint }
+    }
+
+    /// A change of the network is tried, of which nobody hears unless it is asked.
+    pub(crate) fn watches(&self) -> Option<Ask> {
+        matches!(self, Self::Network(Question::Tried { .. })).then(Question::look)
     }
 }
 
@@ -275,6 +253,25 @@ fn name_question(action: Action, losses: &Losses, own: Option<&str>) -> Dialog {
         wrong: false,
     }
 }
+
+/// At the second of two boxes: the name of the one that is gone is typed.
+fn alone_question(GoingAlone { without, lines, refused }: GoingAlone) -> Dialog {
+    match (without, refused) {
+        (_, Some(why)) => Dialog::Failed(why),
+        (None, None) => Dialog::Failed("no other box is missing".into()),
+        (Some(left), None) => Dialog::Name {
+            action: Action::GoOnAlone,
+            sentences: lines.into_iter().map(|line| format!("  - {line}")).collect(),
+            wanted: left.name,
+            typed: String::new(),
+            wrong: false,
+        },
+    }
+}
+
+/// What follows when a box goes on alone.
+const GOES_ON: &str = "This box goes on alone. It is ready in a minute or two; page 1 says what it \
+                       still does. Never switch the other box on again without its cable.";
 
 /// A box cannot ask for a stick by its colour: it says which kind it can write on.
 fn stick_question(StickAnswer { volumes, .. }: StickAnswer) -> Dialog {

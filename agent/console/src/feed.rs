@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 use ashlar_api::{
-    Client, ClientError, Hardware, Network, PowerAnswer, PowerRequest, Refusal, ResetAnswer,
-    ResetRequest, Status, StickAnswer, StickRequest,
+    AloneAnswer, AloneRequest, Client, ClientError, Hardware, Network, NetworkAnswer,
+    NetworkRequest, PowerAnswer, PowerRequest, Refusal, ResetAnswer, ResetRequest, Status,
+    StickAnswer, StickRequest,
 };
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -49,6 +50,10 @@ pub(crate) enum Reply {
     Reset(ResetAnswer),
     /// To a bundle that goes onto a stick.
     Stick(StickAnswer),
+    /// To a change of the network.
+    Network(NetworkAnswer),
+    /// To going on without the other box.
+    Alone(AloneAnswer),
 }
 
 impl Reply {
@@ -57,8 +62,9 @@ impl Reply {
         match self {
             Self::Power(answer) => answer.begun,
             Self::Reset(answer) => answer.begun,
-            // When it is answered, it is over.
-            Self::Stick(_) => false,
+            Self::Alone(answer) => answer.begun,
+            // When it is answered, it is over; or it is asked again how it stands.
+            Self::Stick(_) | Self::Network(_) => false,
         }
     }
 }
@@ -83,6 +89,10 @@ pub(crate) enum Ask {
     Reset(ResetRequest),
     /// To write a support bundle onto a stick, or to say which there are.
     Stick(StickRequest),
+    /// To change the network, or to say how a change stands.
+    Network(NetworkRequest),
+    /// To go on without the other box.
+    Alone(AloneRequest),
 }
 
 /// Both ends of the feed.
@@ -150,6 +160,13 @@ async fn answer(client: &Client, ask: Ask) -> News {
         }
         Ask::Stick(request) => {
             News::Reply(client.support_stick(&request).await.map(Reply::Stick).map_err(refused))
+        }
+        Ask::Network(request) => {
+            let answer = client.change_network(&request).await;
+            News::Reply(answer.map(Reply::Network).map_err(refused))
+        }
+        Ask::Alone(request) => {
+            News::Reply(client.alone(&request).await.map(Reply::Alone).map_err(refused))
         }
     }
 }

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(2 * 60);
 /// How often the journal is read anew while it is looked at.
 const LOGS_EVERY: Duration = Duration::from_secs(3);
 
+/// How often it is asked how a change of the network stands: as its seconds go down.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
 /// How many lines Page up and Page down turn.
 const LEAF: usize = 10;
 
@@ -35,6 +38,8 @@ pub(crate) struct Model {
     hardware: Option<Hardware>,
     logs: Option<Result<Vec<String>, String>>,
     logs_asked: Option<Instant>,
+    /// When it was last asked how a change of the network stands.
+    watched: Option<Instant>,
     healing: Option<Healing>,
     page: Page,
     scroll: Scroll,
@@ -110,6 +115,7 @@ impl Model {
             hardware: None,
             logs: None,
             logs_asked: None,
+            watched: None,
             healing: None,
             page: Page::default(),
             scroll: Scroll::default(),
@@ -133,6 +139,11 @@ impl Model {
         self.book.as_deref().map_or_else(Vec::new, |book| code::pages(book, &alerts))
     }
 
+    /// The other one of two boxes is gone, and this one can do without.
+    fn could_go_on_alone(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.could_go_on_without.is_some())
+    }
+
     /// Something came.
     pub(crate) fn hear(&mut self, news: News, now: Instant) {
         match news {
@@ -153,7 +164,12 @@ impl Model {
                 let own = self.status.as_ref().and_then(|s| s.identity.as_ref());
                 let own = own.map(|me| me.name.clone());
                 if let Some(dialog) = self.dialog.take() {
+                    let watched = dialog.watches().is_some();
                     self.dialog = dialog.hear(reply, own.as_deref()).dialog;
+                    // Whoever waited for it is to read what became of it.
+                    if watched && self.dialog.as_ref().is_some_and(|d| d.watches().is_none()) {
+                        self.awake = now;
+                    }
                 }
             }
         }
@@ -167,12 +183,18 @@ impl Model {
             self.awake = now;
         }
         self.word = Some(word);
+        let watched = self.dialog.as_ref().and_then(Dialog::watches);
         let waits = !matches!(
             self.dialog,
-            None | Some(Dialog::Doing { .. } | Dialog::Begun(_) | Dialog::Done(_))
-        );
+            None | Some(Dialog::Doing(_) | Dialog::Begun(_) | Dialog::Done(_))
+        ) && watched.is_none();
         if waits && now.duration_since(self.awake) >= PATIENCE {
             self.dialog = None;
+        }
+        let every = self.watched.is_none_or(|at| now.duration_since(at) >= WATCH_EVERY);
+        if let Some(ask) = watched.filter(|_| every) {
+            self.watched = Some(now);
+            return Some(ask);
         }
         let due = self.logs_asked.is_none_or(|at| now.duration_since(at) >= LOGS_EVERY);
         if self.page == Page::Logs && due && !self.is_dark(now) {
@@ -200,7 +222,9 @@ impl Model {
         }
         match button {
             Button::Letter('q') => return Press { quit: self.can_quit, ask: None },
-            Button::Letter('a') => self.dialog = Some(Dialog::open(self.silent.is_some())),
+            Button::Letter('a') => {
+                self.dialog = Some(Dialog::open(self.silent.is_some(), self.could_go_on_alone()))
+            }
             Button::Letter('c') => {
                 let pages = self.pages();
                 self.dialog = (!pages.is_empty()).then_some(Dialog::Code { pages, at: 0 });

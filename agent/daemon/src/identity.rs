@@ -9,7 +9,7 @@ use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result, bail};
 use ashlar_cluster::{Identity, NodeId};
-use ashlar_site::{Site, SiteNode};
+use ashlar_site::{Site, SiteNode, TypedWayOut, WithWayOut};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::cmp::Reverse;
@@ -179,6 +179,15 @@ impl Known {
         let serial = std::fs::read_to_string(paths.machine_serial()).ok();
         let macs = links.iter().flat_map(Link::macs).map(str::to_owned).collect();
         Self { macs, serial: serial.map(|serial| serial.trim().to_owned()) }
+    }
+
+    /// That site with another way out for it.
+    pub(crate) fn with_way_out(
+        &self,
+        site: &Site,
+        typed: &TypedWayOut<'_>,
+    ) -> Result<WithWayOut, String> {
+        site.with_way_out(&self.macs, self.serial.as_deref(), typed)
     }
 
     /// What the site fixes for it.

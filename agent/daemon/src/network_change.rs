@@ -4,6 +4,8 @@
 //! The site on the disk stays the old one until the new one is kept. So whatever ends
 //! this process or the box in between, the next start goes by the old one.
 
+mod way_out;
+
 use crate::host::Host;
 use crate::identity::{self, Known};
 use crate::node::{AGENT_UNIT, Node};
@@ -14,6 +16,7 @@ use crate::state::{self, Versioned};
 use crate::storage::Storage;
 use crate::swarm::Swarm;
 use anyhow::{Context, Result, bail};
+use ashlar_api::WayOut;
 use ashlar_cluster::{MemberStatus, NetworkChange, RingMember};
 use ashlar_site::Site;
 use serde::{Deserialize, Serialize};
@@ -52,14 +55,51 @@ struct Note {
 pub(crate) enum Asked {
     /// Try the network of this site.
     Set(Zeroizing<String>),
+    /// Try this site with another way out of this box; or only say what would come of it.
+    WayOut(WayOut, bool),
     /// Keep what is tried, whatever answers.
     Confirm,
     /// Go back; or hear no more of a change that was undone.
     Revert,
 }
 
-/// One request with the way back.
-pub(crate) type Request = (Asked, oneshot::Sender<Result<()>>);
+/// One request with the way back: what would come of it, if that was asked.
+pub(crate) type Request = (Asked, oneshot::Sender<Result<Vec<String>>>);
+
+/// Where changes are asked for, and what is told of them.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) asks: mpsc::Sender<Request>,
+    pub(crate) told: watch::Receiver<Told>,
+}
+
+/// What whoever asks is told of this box's network besides its ports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// What the site says of its way out.
+    pub(crate) way_out: Option<WayOut>,
+    /// When what is tried is undone, if nobody answers.
+    until: Option<Instant>,
+}
+
+impl Told {
+    /// For how many seconds more something is tried.
+    pub(crate) fn left_s(&self) -> Option<u64> {
+        let left = self.until?.saturating_duration_since(Instant::now());
+        // As a clock counts down: the last second is 1.
+        Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+    }
+}
+
+/// What becomes of a request.
+enum Then {
+    /// A new network is set up.
+    Apply,
+    /// Nothing more.
+    Nothing,
+    /// It is told.
+    Tell(Vec<String>),
+}
 
 /// Whom this box reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,19 +205,24 @@ pub(crate) struct Changer<H, R, S, W> {
     pub(crate) node: Rc<Node<H, R, S, W>>,
     pub(crate) members: watch::Receiver<Vec<RingMember>>,
     trial: Option<Trial>,
+    told: watch::Sender<Told>,
 }
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
     pub(crate) fn new(
         node: Rc<Node<H, R, S, W>>,
         members: watch::Receiver<Vec<RingMember>>,
+        told: watch::Sender<Told>,
     ) -> Self {
-        Self { node, members, trial: None }
+        Self { node, members, trial: None, told }
     }
 
     /// Serves requests for ever.
     pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut look = interval(LOOK);
+        if let Err(error) = self.tell(&self.node.site).await {
+            tracing::error!("the way out of this box is not known: {error:#}");
+        }
         loop {
             tokio::select! {
                 asked = requests.recv() => {
@@ -188,9 +233,10 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
                     }
                     // Whoever asked may be gone by now; what was asked for is done.
                     match self.take(asked).await {
+                        Ok(Then::Tell(lines)) => drop(answer.send(Ok(lines))),
                         Ok(then) => {
-                            let _ = answer.send(Ok(()));
-                            if then && let Err(error) = self.apply().await {
+                            let _ = answer.send(Ok(Vec::new()));
+                            if matches!(then, Then::Apply) && let Err(error) = self.apply().await {
                                 tracing::error!("the new network cannot be set up: {error:#}");
                             }
                         }
@@ -206,44 +252,69 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
         }
     }
 
-    /// Takes a request; says whether there is a new network to set up.
-    async fn take(&mut self, asked: Asked) -> Result<bool> {
+    /// Takes a request.
+    async fn take(&mut self, asked: Asked) -> Result<Then> {
         let paths = &self.node.paths;
         match asked {
             Asked::Set(text) => {
-                if self.trial.is_some() {
-                    bail!("another change is being tried: keep it or take it back first");
-                }
                 let site = Site::parse(&text, Path::new("the new site"))?;
-                let host = &self.node.effects.host;
-                let known = Known::here(paths, &host.links().await?);
-                if let Some(what) = immutable(&self.node.site, &site, &known) {
-                    bail!("{what}, which cannot be changed while this box has its place: reset it");
+                self.try_out(site, text).await
+            }
+            Asked::WayOut(way, dry_run) => {
+                let (site, lines) = way_out::with(paths, &self.known().await?, &way)?;
+                if dry_run {
+                    return Ok(Then::Tell(lines));
                 }
-                let before = self.reach().await;
-                state::write(&paths.network_trial(), text.as_bytes(), 0o600)?;
-                // From here on a start of the agent undoes it.
-                note(paths, NetworkChange::Trying)?;
-                tracing::warn!("a change of the network is tried");
-                self.trial = Some(Trial { site, before, since: Instant::now() });
-                Ok(true)
+                let text = site.to_toml()?;
+                self.try_out(site, text).await
             }
             Asked::Confirm => {
                 self.trial.as_ref().context("no change is being tried")?;
                 self.keep().await?;
-                Ok(false)
+                Ok(Then::Nothing)
             }
             Asked::Revert if self.trial.is_some() => {
                 self.undo("a person took it back").await?;
                 state::remove(&self.node.paths.network_change())?;
-                Ok(false)
+                Ok(Then::Nothing)
             }
             Asked::Revert => {
                 stage(paths).context("no change is being tried, and none was undone")?;
                 state::remove(&paths.network_change())?;
-                Ok(false)
+                Ok(Then::Nothing)
             }
         }
+    }
+
+    async fn try_out(&mut self, site: Site, text: Zeroizing<String>) -> Result<Then> {
+        let paths = &self.node.paths;
+        if self.trial.is_some() {
+            bail!("another change is being tried: keep it or take it back first");
+        }
+        if let Some(what) = immutable(&self.node.site, &site, &self.known().await?) {
+            bail!("{what}, which cannot be changed while this box has its place: reset it");
+        }
+        let before = self.reach().await;
+        state::write(&paths.network_trial(), text.as_bytes(), 0o600)?;
+        // From here on a start of the agent undoes it.
+        note(paths, NetworkChange::Trying)?;
+        tracing::warn!("a change of the network is tried");
+        let since = Instant::now();
+        self.trial = Some(Trial { site, before, since });
+        self.told.send_modify(|told| told.until = Some(since + PATIENCE));
+        Ok(Then::Apply)
+    }
+
+    async fn known(&self) -> Result<Known> {
+        let Node { paths, effects, .. } = &*self.node;
+        Ok(Known::here(paths, &effects.host.links().await?))
+    }
+
+    /// Tells what that site says of this box's way out, and that nothing is tried.
+    async fn tell(&self, site: &Site) -> Result<()> {
+        let way_out = Some(way_out::of(site, &self.known().await?));
+        self.told.send_replace(Told { way_out, until: None });
+        Ok(())
     }
 
     async fn apply(&self) -> Result<()> {
@@ -269,15 +340,18 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
     /// The new site takes the old one's place; what else it says is taken up by an
     /// agent that starts anew.
     async fn keep(&mut self) -> Result<()> {
-        let Node { paths, effects, .. } = &*self.node;
+        let paths = &self.node.paths;
         let path = paths.network_trial();
         let text = std::fs::read(&path).map(Zeroizing::new);
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         state::write(&paths.site(), &text, 0o600)?;
         state::remove(&paths.network_change())?;
         state::remove(&path)?;
-        self.trial = None;
         tracing::warn!("the change of the network is kept");
+        if let Some(trial) = self.trial.take() {
+            self.tell(&trial.site).await?;
+        }
+        let effects = &self.node.effects;
         effects.host.restart_if_running(AGENT_UNIT).await
     }
 
@@ -285,6 +359,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
         let Node { paths, effects, site, .. } = &*self.node;
         tracing::warn!("the change of the network is undone: {why}");
         self.trial = None;
+        self.told.send_modify(|told| told.until = None);
         note(paths, NetworkChange::Undone { why: why.to_owned() })?;
         state::remove(&paths.network_trial())?;
         site_files::apply(paths, &effects.host, site).await

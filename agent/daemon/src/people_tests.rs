@@ -1,6 +1,7 @@
 //! People from elsewhere, over real TLS on the loopback: who is let in, and to what.
 
 use crate::fakes::loopback;
+use crate::network_change::{Desk, Told};
 use crate::paths::Paths;
 use crate::people::Admission;
 use crate::presence::Presence;
@@ -69,7 +70,10 @@ fn house(number: u8) -> House {
         decider: watch::channel(None).1,
         paths: paths.clone(),
         presence: Presence::with_screen(&paths, None),
-        changes: tokio::sync::mpsc::channel(1).0,
+        changes: Desk {
+            asks: tokio::sync::mpsc::channel(1).0,
+            told: watch::channel(Told::default()).1,
+        },
         people: watch::channel(Some(admission.clone())).1,
     };
     let router = routes(local);

@@ -6,7 +6,7 @@ use crate::clock::since_boot;
 use crate::health::{self, Pulse};
 use crate::host::{Host, Machine};
 use crate::ledger::Ledger;
-use crate::network_change::{self, Changer};
+use crate::network_change::{self, Changer, Desk};
 use crate::node::{Effects, Node};
 use crate::paths::Paths;
 use crate::people::Admission;
@@ -65,14 +65,15 @@ async fn live(paths: &Paths) -> Result<()> {
     let (status, receiver) = watch::channel(facts.blank());
     let (decider, decides) = watch::channel(None);
     let presence = Presence::new(paths);
-    let (changes, changes_asked) = mpsc::channel(1);
+    let (asks, changes_asked) = mpsc::channel(1);
+    let (changes_tell, told) = watch::channel(network_change::Told::default());
     let (people, lets_in) = watch::channel(None);
     let api = LocalApi {
         status: receiver,
         decider: decides,
         paths: paths.clone(),
         presence,
-        changes,
+        changes: Desk { asks, told },
         people: lets_in,
     };
     let routes = serve::routes(api);
@@ -105,7 +106,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let (members, members_seen) = watch::channel(Vec::new());
     let (server, server_seen) = watch::channel(None);
     let node = Rc::new(Node::new(paths, site, wanted, effects));
-    let changer = Changer::new(node.clone(), members_seen.clone());
+    let changer = Changer::new(node.clone(), members_seen.clone(), changes_tell);
     tokio::task::spawn_local(changer.run(changes_asked));
     let mut agent_loop = AgentLoop {
         node,

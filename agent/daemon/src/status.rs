@@ -5,7 +5,9 @@ use ashlar_api::{
     BootTimes, DiskView, MemberView, PartView, PhaseStatus, StackView, Status, StorageView,
     SwarmView,
 };
-use ashlar_cluster::{Disk, Look, MemberStatus, Observed, Part, Roster, Stack, Tenure, Wanted};
+use ashlar_cluster::{
+    Disk, Look, MemberStatus, Observed, Part, Roster, Stack, Tenure, Wanted, going_alone,
+};
 
 /// What the loop knows besides the observation.
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl Facts {
             exactly: Vec::new(),
             trouble: None,
             alerts: Vec::new(),
+            could_go_on_without: None,
             waits: Vec::new(),
             parts: Vec::new(),
             now_ms: 0,
@@ -65,6 +68,7 @@ impl Facts {
             disks: observed.disks.iter().map(disk).collect(),
             cluster,
             parts: observed.looks.iter().map(|(part, look)| view(*part, look, observed)).collect(),
+            could_go_on_without: going_alone(observed, wanted).without,
             now_ms: observed.now_ms,
             ..self.blank()
         }

@@ -22,6 +22,7 @@ mod settings;
 mod ssh_key;
 mod text;
 mod time;
+mod way_out;
 pub mod whole_file;
 
 pub use console::{ConsoleRules, NotAPin, PinHash};
@@ -37,6 +38,7 @@ pub use secret::SecretText;
 pub use settings::{AgentSettings, RingSettings, StorageDriver, StorageSettings, SwarmSettings};
 pub use ssh_key::{NotAnSshKey, check_ssh_key};
 pub use time::TimeRules;
+pub use way_out::{TypedWayOut, WithWayOut};
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};

@@ -1,7 +1,18 @@
+mod network;
+
 use super::*;
-use ashlar_api::{Absence, PowerAnswer, ResetAnswer};
+use ashlar_api::{
+    Absence, LeftBehind, NetworkAnswer, NetworkVerb, Power, PowerAnswer, ResetAnswer,
+    SiteAfterReset, WayOut,
+};
 
 const NAME: &str = "ashlar-1a2b3c4d";
+const GONE: &str = "ashlar-00000002";
+
+/// What a menu may have, one after the other.
+fn actions() -> Vec<Action> {
+    Action::menu(true)
+}
 
 /// A site with a PIN, as its agent answers: what was asked of it, and what it did.
 #[derive(Default)]
@@ -9,6 +20,7 @@ struct Agent {
     pin: Option<&'static str>,
     unbearable: bool,
     did: Vec<Action>,
+    network: network::Box,
 }
 
 impl Agent {
@@ -17,6 +29,11 @@ impl Agent {
             Ask::Power(request) => (request.dry_run, &request.pin),
             Ask::Reset(request) => (request.dry_run, &request.pin),
             Ask::Stick(request) => (request.volume.is_none(), &request.pin),
+            Ask::Network(request) => {
+                let looks = matches!(request.verb, NetworkVerb::Look);
+                (request.dry_run || looks, &request.pin)
+            }
+            Ask::Alone(request) => (request.dry_run, &request.pin),
             Ask::Logs => panic!("no dialog asks for the journal"),
         };
         let refused =
@@ -61,9 +78,29 @@ impl Agent {
                 });
                 Reply::Stick(StickAnswer { volumes: sticks(), written })
             }
+            Ask::Network(request) => self.network(request.verb, request.dry_run)?,
+            Ask::Alone(request) => {
+                if begun {
+                    assert_eq!(request.typed.as_deref(), Some(GONE), "typed by a person");
+                    self.did.push(Action::GoOnAlone);
+                }
+                let left = LeftBehind {
+                    id: ashlar_api::NodeId("00000002".into()),
+                    name: GONE.into(),
+                    address: [10, 83, 0, 2].into(),
+                };
+                let lines = vec!["it is taken to be gone for good".into()];
+                let target = GoingAlone { without: Some(left), lines, refused: None };
+                Reply::Alone(AloneAnswer { target, begun })
+            }
             Ask::Logs => panic!("no dialog asks for the journal"),
         })
     }
+}
+
+fn is_done(seen: Option<&Dialog>) -> bool {
+    let tried = |dialog: &Dialog| dialog.watches().is_some();
+    seen.is_some_and(|seen| matches!(seen, Dialog::Begun(_) | Dialog::Done(_)) || tried(seen))
 }
 
 fn sticks() -> Vec<StickVolume> {
@@ -95,8 +132,8 @@ impl Person<'_> {
 
 /// Chooses an action in the menu.
 fn choosing(agent: &mut Agent, action: Action) -> Person<'_> {
-    let mut person = Person { agent, sees: Some(Dialog::open(false)) };
-    let at = Action::ALL.iter().position(|other| *other == action).unwrap();
+    let mut person = Person { agent, sees: Some(Dialog::open(false, true)) };
+    let at = actions().iter().position(|other| *other == action).unwrap();
     (0..at).for_each(|_| person.press(Key::Down));
     person.press(Key::Enter);
     person
@@ -107,7 +144,9 @@ fn confirming(agent: &mut Agent, action: Action) -> Person<'_> {
     let mut person = choosing(agent, action);
     match &person.sees {
         Some(Dialog::Sure { .. }) => person.press(Key::Letter('y')),
+        Some(Dialog::Name { action: Action::GoOnAlone, .. }) => person.types(GONE),
         Some(Dialog::Name { .. }) => person.types(NAME),
+        Some(Dialog::Network(_)) => network::answering(&mut person),
         Some(Dialog::Stick { .. }) => {
             person.press(Key::Down);
             person.press(Key::Down);
@@ -120,18 +159,18 @@ fn confirming(agent: &mut Agent, action: Action) -> Person<'_> {
 
 #[test]
 fn every_action_is_done_without_a_pin_where_the_site_has_none() {
-    for action in Action::ALL {
+    for action in actions() {
         let mut agent = Agent::default();
         let person = confirming(&mut agent, action);
         let seen = &person.sees;
-        assert!(matches!(seen, Some(Dialog::Begun(_) | Dialog::Done(_))), "{action:?}: {seen:?}");
+        assert!(is_done(seen.as_ref()), "{action:?}: {seen:?}");
         assert_eq!(agent.did, [action]);
     }
 }
 
 #[test]
 fn every_action_is_refused_without_the_pin_and_done_with_it() {
-    for action in Action::ALL {
+    for action in actions() {
         let mut agent = Agent { pin: Some("4711"), ..Agent::default() };
         let mut person = confirming(&mut agent, action);
         assert!(matches!(person.sees, Some(Dialog::Pin { .. })), "{action:?}: {:?}", person.sees);
@@ -145,7 +184,7 @@ fn every_action_is_refused_without_the_pin_and_done_with_it() {
         assert!(person.agent.did.is_empty());
         person.types("4711");
         let seen = &person.sees;
-        assert!(matches!(seen, Some(Dialog::Begun(_) | Dialog::Done(_))), "{action:?}: {seen:?}");
+        assert!(is_done(seen.as_ref()), "{action:?}: {seen:?}");
         assert_eq!(agent.did, [action]);
     }
 }
@@ -197,12 +236,45 @@ fn a_box_without_a_name_is_reset_by_the_word() {
     assert_eq!(wanted, "reset");
 }
 
+const fn deed(action: Action) -> Deed {
+    Deed { action, given: Given::Nothing }
+}
+
+#[test]
+fn to_go_on_alone_is_offered_to_whom_it_is_for_and_wants_the_name_of_the_box_that_is_gone() {
+    let offered = |could| {
+        let Dialog::Menu { actions, .. } = Dialog::open(false, could) else { panic!("no menu") };
+        actions.contains(&Action::GoOnAlone)
+    };
+    assert!(offered(true) && !offered(false));
+    let mut agent = Agent::default();
+    let mut person = choosing(&mut agent, Action::GoOnAlone);
+    for typed in ["", NAME, "ashlar-00000003"] {
+        person.types(typed);
+        assert!(matches!(person.sees, Some(Dialog::Name { wrong: true, .. })), "{typed}");
+    }
+    person.types(GONE);
+    assert_eq!(agent.did, [Action::GoOnAlone]);
+}
+
+#[test]
+fn a_box_that_may_not_go_on_alone_any_more_says_why() {
+    let target =
+        GoingAlone { refused: Some("the other box is seen".into()), ..GoingAlone::default() };
+    for asked in [Dialog::Asking(Action::GoOnAlone), Dialog::Doing(deed(Action::GoOnAlone))] {
+        let answer = AloneAnswer { target: target.clone(), begun: false };
+        let next = asked.hear(Ok(Reply::Alone(answer)), Some(NAME));
+        let Some(Dialog::Failed(why)) = next.dialog else { panic!("{next:?}") };
+        assert_eq!(why, "the other box is seen");
+    }
+}
+
 #[test]
 fn escape_leads_back_from_every_question_and_stops_nothing_that_is_under_way() {
     let action = Action::Reboot;
     let typed = String::new;
     for dialog in [
-        Dialog::Menu { at: 2 },
+        Dialog::Menu { actions: actions(), at: 2 },
         Dialog::Asking(action),
         Dialog::Sure { action, sentences: Vec::new() },
         Dialog::Stick { volumes: sticks(), at: 0 },
@@ -213,15 +285,16 @@ fn escape_leads_back_from_every_question_and_stops_nothing_that_is_under_way() {
             typed: typed(),
             wrong: false,
         },
-        Dialog::Pin { action, name: None, typed: typed(), complaint: None },
+        Dialog::Pin { deed: deed(action), typed: typed(), complaint: None },
+        Dialog::Network(Question::Tried { left: Some(7) }),
         Dialog::Failed("no".into()),
     ] {
         let words = format!("{dialog:?}");
         let next = dialog.press(Key::Escape);
         assert!(next.dialog.is_none() && next.ask.is_none(), "{words}");
     }
-    let next = Dialog::Doing { action, name: None }.press(Key::Escape);
-    assert!(matches!(next.dialog, Some(Dialog::Doing { .. })));
+    let next = Dialog::Doing(deed(action)).press(Key::Escape);
+    assert!(matches!(next.dialog, Some(Dialog::Doing(_))));
 }
 
 #[test]
@@ -229,12 +302,14 @@ fn an_answer_to_a_question_that_is_asked_no_more_does_nothing() {
     let reset = || Ok(Reply::Reset(ResetAnswer { losses: Losses::default(), begun: false }));
     let next = Dialog::Asking(Action::PowerOff).hear(reset(), Some(NAME));
     assert!(matches!(next.dialog, Some(Dialog::Asking(Action::PowerOff))), "{next:?}");
-    let next = Dialog::Doing { action: Action::PowerOff, name: None }.hear(reset(), Some(NAME));
-    assert!(matches!(next.dialog, Some(Dialog::Doing { .. })), "what would be is not done");
+    let next = Dialog::Doing(deed(Action::PowerOff)).hear(reset(), Some(NAME));
+    assert!(matches!(next.dialog, Some(Dialog::Doing(_))), "what would be is not done");
 }
 
 #[test]
 fn a_silent_agent_is_asked_nothing_and_the_way_round_it_is_told() {
-    let Dialog::Failed(words) = Dialog::open(true) else { panic!("a menu that leads nowhere") };
+    let Dialog::Failed(words) = Dialog::open(true, true) else {
+        panic!("a menu that leads nowhere")
+    };
     assert!(words.contains("power button"), "{words}");
 }

@@ -88,7 +88,7 @@ pub(super) fn lines(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
     lines.extend(fact("gateway", &listed(&network.gateways), Color::White, width));
     lines.extend(fact("names", &listed(&network.name_servers), Color::White, width));
     lines.push(Line::default());
-    let words = "The network is part of the site: it is changed there, and not at this screen.";
+    let words = "To change it: a, then `change the network of this box`.";
     lines.extend(faint(words, width));
     lines
 }

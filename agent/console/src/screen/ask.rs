@@ -1,5 +1,7 @@
 //! A question, in a box over the page.
 
+mod network;
+
 use crate::dialog::{Action, Dialog};
 use crate::glyphs::plain;
 use crate::wrap::wrapped;
@@ -74,27 +76,31 @@ fn framed(title: &str, lines: Vec<Line<'static>>, height: u16, area: Rect, buffe
 }
 
 /// Title, lines and keys of a question.
-fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static str) {
-    let said = |text: &str, color| -> Vec<Line<'static>> {
-        // What is in a list stays right of its dash.
-        let (mut lead, rest) = text.strip_prefix(DASH).map_or(("", text), |rest| (DASH, rest));
-        let room = width.saturating_sub(lead.len());
-        let blank = if lead.is_empty() { "" } else { "    " };
-        wrapped(rest, room)
-            .into_iter()
-            .map(|line| {
-                Line::from(format!("{}{line}", std::mem::replace(&mut lead, blank)).fg(color))
-            })
-            .collect()
-    };
-    let all = |sentences: &[String]| -> Vec<Line<'static>> {
-        let color =
-            |s: &String| if s.starts_with("Beware") { Color::LightRed } else { Color::White };
-        sentences.iter().flat_map(|sentence| said(sentence, color(sentence))).collect()
-    };
+type Words = (String, Vec<Line<'static>>, &'static str);
+
+fn said(text: &str, color: Color, width: usize) -> Vec<Line<'static>> {
+    // What is in a list stays right of its dash.
+    let (mut lead, rest) = text.strip_prefix(DASH).map_or(("", text), |rest| (DASH, rest));
+    let room = width.saturating_sub(lead.len());
+    let blank = if lead.is_empty() { "" } else { "    " };
+    wrapped(rest, room)
+        .into_iter()
+        .map(|line| Line::from(format!("{}{line}", std::mem::replace(&mut lead, blank)).fg(color)))
+        .collect()
+}
+
+fn all(sentences: &[String], width: usize) -> Vec<Line<'static>> {
+    let color = |s: &String| if s.starts_with("Beware") { Color::LightRed } else { Color::White };
+    sentences.iter().flat_map(|sentence| said(sentence, color(sentence), width)).collect()
+}
+
+fn words(dialog: &Dialog, width: usize) -> Words {
+    let said = |text: &str, color| said(text, color, width);
+    let all = |sentences: &[String]| all(sentences, width);
     match dialog {
-        Dialog::Menu { at } => {
-            let lines = Action::ALL.iter().enumerate();
+        Dialog::Network(question) => network::words(question, width),
+        Dialog::Menu { actions, at } => {
+            let lines = actions.iter().enumerate();
             let lines = lines.map(|(n, action)| chosen(n == *at, action.words(), width));
             ("what is to be done?".into(), lines.collect(), "↑ ↓ choose   Enter   Esc back")
         }
@@ -119,32 +125,34 @@ fn words(dialog: &Dialog, width: usize) -> (String, Vec<Line<'static>>, &'static
         Dialog::Name { action, sentences, wanted, typed, wrong } => {
             let mut lines = all(sentences);
             lines.push(Line::default());
-            let what = if wanted == "reset" { "`reset`" } else { "this node's name" };
+            let what = match action {
+                Action::GoOnAlone => "the name of the box that is gone",
+                _ if wanted == "reset" => "`reset`",
+                _ => "this node's name",
+            };
             if *wrong {
-                lines.extend(said(
-                    &format!("That is not {what}: nothing is reset."),
-                    Color::LightRed,
-                ));
+                let words = format!("That is not {what}: nothing is done.");
+                lines.extend(said(&words, Color::LightRed));
             }
-            lines.push(input(&format!("Type {what} to go on: "), typed));
+            lines.push(input(&format!("Type {what} to go on: "), typed, width));
             (action.words().into(), lines, "Enter do it   Esc back")
         }
-        Dialog::Pin { action, typed, complaint, .. } => {
+        Dialog::Pin { deed, typed, complaint } => {
             let mut lines = complaint
                 .iter()
                 .flat_map(|c| said(&sentence(c), Color::LightRed))
                 .collect::<Vec<_>>();
-            lines.push(input("PIN of this site: ", &"*".repeat(typed.chars().count())));
-            (action.words().into(), lines, "Enter do it   Esc back")
+            lines.push(input("PIN of this site: ", &"*".repeat(typed.chars().count()), width));
+            (deed.action.words().into(), lines, "Enter do it   Esc back")
         }
-        Dialog::Doing { action, .. } => {
-            let words = match action {
+        Dialog::Doing(deed) => {
+            let words = match deed.action {
                 Action::Support => {
                     "Collecting and writing ... This may take a minute. Leave the stick in."
                 }
                 _ => "The agent is at it ...",
             };
-            (action.words().into(), said(words, Color::White), "")
+            (deed.action.words().into(), said(words, Color::White), "")
         }
         Dialog::Failed(why) => {
             ("not done".into(), said(&sentence(why), Color::LightRed), "any key: back")
@@ -175,8 +183,12 @@ fn stick(volume: &StickVolume) -> String {
     plain(&format!("{label}  {}  {model}  {}", ashlar_api::bytes(volume.bytes), volume.name))
 }
 
-fn input(prompt: &str, typed: &str) -> Line<'static> {
-    Line::from(vec![prompt.to_owned().fg(Color::White), format!("{typed}_").fg(Color::LightCyan)])
+/// What is typed, its end if there is no room for all of it.
+fn input(prompt: &str, typed: &str, width: usize) -> Line<'static> {
+    let room = width.saturating_sub(prompt.chars().count() + 1);
+    let skip = typed.chars().count().saturating_sub(room);
+    let shown: String = typed.chars().skip(skip).collect();
+    Line::from(vec![prompt.to_owned().fg(Color::White), format!("{shown}_").fg(Color::LightCyan)])
 }
 
 /// The agent's words as a sentence of their own.

@@ -1,5 +1,7 @@
+mod questions;
+
 use super::*;
-use crate::dialog::{Dialog, Key};
+use crate::dialog::{Action, Deed, Dialog, Given, Key};
 use crate::feed::News;
 use crate::model::{Button, Model};
 use crate::samples::{alert, hardware, joining, logs, longest, network, ready, troubled};
@@ -169,13 +171,13 @@ fn every_question_fits_the_smallest_common_screen() {
         "  - its copy of the volume (clusterfs: 3 copies, 3 of 3 bricks up, TLS, mounted)".into(),
         "Beware: it may hold the last copy of its volume.".into(),
     ];
-    let action = crate::dialog::Action::ResetAndKeep;
+    let action = Action::ResetAndKeep;
     let wanted = || "ashlar-1a2b3c4d".to_owned();
     let typed = || "ashlar-1a2b".to_owned();
     let dialogs = [
-        Dialog::Menu { at: 1 },
+        Dialog::Menu { actions: Action::menu(true), at: 1 },
         Dialog::Asking(action),
-        Dialog::Sure { action: crate::dialog::Action::PowerOff, sentences: sentences.clone() },
+        Dialog::Sure { action: Action::PowerOff, sentences: sentences.clone() },
         Dialog::Name {
             action,
             sentences: sentences.clone(),
@@ -185,29 +187,39 @@ fn every_question_fits_the_smallest_common_screen() {
         },
         Dialog::Stick { volumes: sticks(), at: 1 },
         Dialog::Pin {
-            action,
-            name: None,
+            deed: Deed { action, given: Given::Nothing },
             typed: "4711".into(),
             complaint: Some("that is not the PIN; the next try is in 10 s".into()),
         },
-        Dialog::Doing { action, name: None },
-        Dialog::open(true),
+        Dialog::Doing(Deed { action, given: Given::Nothing }),
+        Dialog::open(true, false),
         Dialog::Begun("The box restarts now."),
         Dialog::Done("ashlar-1a2b3c4d-20261126T034000Z.tar.zst, 312 kB, is on sdc1.".into()),
     ];
-    let model = told(ready(), Instant::now());
+    insta::assert_snapshot!(boxes(&dialogs, 80, 25));
+}
+
+/// These questions, one under the other; the page is below, and only the box of interest.
+fn boxes(dialogs: &[Dialog], width: u16, height: u16) -> String {
     let drawn = dialogs.iter().map(|dialog| {
-        let mut terminal = Terminal::new(TestBackend::new(80, 25)).unwrap();
-        let mut screen = model.screen(Instant::now(), CLOCK, None);
-        screen.dialog = Some(dialog);
-        terminal.draw(|frame| frame.render_widget(&screen, frame.area())).unwrap();
-        let text = terminal.backend().to_string();
-        let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
-        // The page is below; only the box is of interest.
+        let text = asking(ready(), dialog, width, height);
+        let lines = text.lines();
         let inside = lines.skip_while(|l| !l.contains("┌")).take_while(|l| !l.contains("└"));
         inside.collect::<Vec<_>>().join("\n")
     });
-    insta::assert_snapshot!(drawn.collect::<Vec<_>>().join("\n\n"));
+    drawn.collect::<Vec<_>>().join("\n\n")
+}
+
+/// A box that asks this.
+fn asking(status: Status, dialog: &Dialog, width: u16, height: u16) -> String {
+    let model = told(status, Instant::now());
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let mut screen = model.screen(Instant::now(), CLOCK, None);
+    screen.dialog = Some(dialog);
+    terminal.draw(|frame| frame.render_widget(&screen, frame.area())).unwrap();
+    let text = terminal.backend().to_string();
+    let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -313,7 +325,9 @@ fn the_book_shows_the_screen_as_it_is() {
     let mut model = with_a_book(now);
     let home = at(&model, now, 80, 25);
     model.press(Button::Letter('c'), now);
-    let pictures = [home, at(&model, now, 80, 25)];
+    let code = at(&model, now, 80, 25);
+    let [address, tried, alone] = questions::of_the_book();
+    let pictures = [home, code, address, tried, alone];
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screen.md");
     let text = std::fs::read_to_string(path).unwrap();
     // What stands between the fences is drawn anew, the rest stays.
@@ -368,6 +382,6 @@ fn a_question_that_nobody_answers_is_taken_back() {
 
 #[test]
 fn a_letter_typed_into_a_question_turns_no_page() {
-    let next = Dialog::open(false).press(Key::Letter('2'));
-    assert!(matches!(next.dialog, Some(Dialog::Menu { at: 0 })), "{next:?}");
+    let next = Dialog::open(false, false).press(Key::Letter('2'));
+    assert!(matches!(next.dialog, Some(Dialog::Menu { at: 0, .. })), "{next:?}");
 }

@@ -88,7 +88,7 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
 }
 
 async fn go_on_alone(client: &Client, options: &GoOnAlone) -> Result<ExitCode> {
-    let mut request = AloneRequest { typed: options.name.clone(), dry_run: true };
+    let mut request = AloneRequest { typed: options.name.clone(), dry_run: true, pin: None };
     let mut answer = client.alone(&request).await?;
     if !options.json {
         answer.target.lines.iter().for_each(|line| println!("{line}"));

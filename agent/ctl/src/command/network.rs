@@ -61,7 +61,7 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
-    let ask = async |verb| client.change_network(&NetworkRequest { verb, pin: None }).await;
+    let ask = async |verb| client.change_network(&request(verb)).await;
     match &args.verb {
         None => show(&client.network().await?, args.facts.json, ports),
         Some(Verb::Set { file, json }) => set(client, file, *json).await,
@@ -72,6 +72,10 @@ pub(crate) async fn run(client: &Client, args: &Args) -> Result<ExitCode> {
             end(&ask(NetworkVerb::Revert).await?, options.json, "The network is as it was.")
         }
     }
+}
+
+const fn request(verb: NetworkVerb) -> NetworkRequest {
+    NetworkRequest { verb, dry_run: false, pin: None }
 }
 
 fn ports(network: &Network) -> String {
@@ -107,7 +111,7 @@ fn end(answer: &NetworkAnswer, json: bool, words: &str) -> Result<ExitCode> {
 async fn set(client: &Client, file: &Path, json: bool) -> Result<ExitCode> {
     let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let verb = NetworkVerb::Set(Secret::new(text));
-    let mut answer = client.change_network(&NetworkRequest { verb, pin: None }).await?;
+    let mut answer = client.change_network(&request(verb)).await?;
     if !json {
         println!("The new network is tried: whoever answered before has to answer again.");
         println!("`ashlarctl network confirm` keeps it all the same, `revert` takes it back.");
@@ -117,7 +121,7 @@ async fn set(client: &Client, file: &Path, json: bool) -> Result<ExitCode> {
     let mut heard = Instant::now();
     while answer.change == Some(NetworkChange::Trying) {
         tick.tick().await;
-        let look = NetworkRequest { verb: NetworkVerb::Look, pin: None };
+        let look = request(NetworkVerb::Look);
         match client.change_network(&look).await {
             Ok(now) => (answer, heard) = (now, Instant::now()),
             Err(error) if heard.elapsed() > SILENT => return Err(error.into()),
@@ -128,7 +132,7 @@ async fn set(client: &Client, file: &Path, json: bool) -> Result<ExitCode> {
         print!("{}", facts::line(&answer)?);
     }
     match answer {
-        NetworkAnswer { change: Some(NetworkChange::Undone { why }) } => {
+        NetworkAnswer { change: Some(NetworkChange::Undone { why }), .. } => {
             bail!("the new network was undone: {why}")
         }
         _ if json => {}

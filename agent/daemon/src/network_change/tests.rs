@@ -59,6 +59,7 @@ fn what_a_box_has_for_life_is_not_changed_with_its_network() {
 struct Box {
     fake: Fake,
     changer: Changer<Fake, Fake, Fake, Fake>,
+    told: watch::Receiver<Told>,
     old: String,
     _root: tempfile::TempDir,
 }
@@ -75,8 +76,9 @@ fn a_box() -> Box {
     fake.world().gateways = vec![(router, "host0".into())];
     fake.world().answering.insert(router);
     let (_, members) = watch::channel(Vec::new());
-    let changer = Changer::new(Rc::new(node), members);
-    Box { fake, changer, old, _root: root }
+    let (told, tells) = watch::channel(Told::default());
+    let changer = Changer::new(Rc::new(node), members, told);
+    Box { fake, changer, told: tells, old, _root: root }
 }
 
 impl Box {
@@ -85,7 +87,7 @@ impl Box {
     }
 
     async fn ask(&mut self, asked: Asked) -> Result<()> {
-        if self.changer.take(asked).await? {
+        if matches!(self.changer.take(asked).await?, Then::Apply) {
             self.changer.apply().await?;
         }
         Ok(())
@@ -230,4 +232,64 @@ fn what_is_noted_of_a_change_can_be_read_for_ever() {
         let written = Note { version: VERSION, stage: stage_then };
         assert_eq!(serde_json::to_string(&written).unwrap(), golden);
     }
+}
+
+fn fixed(address: &str) -> WayOut {
+    WayOut {
+        address: Some(address.into()),
+        gateway: Some("192.168.7.1".into()),
+        names: vec!["9.9.9.9".into()],
+    }
+}
+
+#[tokio::test]
+async fn a_way_out_that_a_person_types_is_asked_about_tried_and_kept_with_the_rest_of_the_site() {
+    let mut it = a_box();
+    it.changer.tell(&it.changer.node.site.clone()).await.unwrap();
+    let told = |it: &Box| it.told.borrow().clone();
+    assert_eq!(told(&it).way_out, Some(WayOut::default()));
+    let way = fixed("192.168.7.21/24");
+    let asked = it.changer.take(Asked::WayOut(way.clone(), true)).await.unwrap();
+    let Then::Tell(lines) = asked else { panic!("it was only asked about") };
+    assert_eq!(lines[1], format!("Then it is {way}."));
+    assert_eq!(stage(it.paths()), None, "nothing is done");
+
+    it.ask(Asked::WayOut(way.clone(), false)).await.unwrap();
+    assert_eq!(stage(it.paths()), Some(NetworkChange::Trying));
+    assert_eq!(told(&it).left_s(), Some(PATIENCE.as_secs()));
+    assert_eq!(told(&it).way_out, Some(WayOut::default()), "what is tried is not the site's");
+    it.ask(Asked::Confirm).await.unwrap();
+    assert_eq!((told(&it).way_out, told(&it).left_s()), (Some(way), None));
+    let (old, new) = (Site::parse(&it.old, Path::new("old")).unwrap(), it.site());
+    let new = Site::parse(&new, Path::new("new")).unwrap();
+    assert_eq!(new.ring_key, old.ring_key);
+    assert_eq!(new.network.node.len(), 1, "this box, and what is fixed for it");
+}
+
+#[tokio::test]
+async fn a_way_out_that_no_site_may_have_is_refused_in_the_site_s_words_and_not_tried() {
+    let mut it = a_box();
+    for (way, words) in [
+        (fixed("192.168.7.21"), "with the length of its network"),
+        (fixed("192.168.8.21/24"), "inside 192.168.8.0/24"),
+    ] {
+        for dry_run in [true, false] {
+            let asked = it.changer.take(Asked::WayOut(way.clone(), dry_run)).await;
+            let Err(error) = asked else { panic!("{way:?} is tried") };
+            assert!(error.to_string().contains(words), "{error:#}");
+        }
+    }
+    assert_eq!(stage(it.paths()), None);
+}
+
+#[tokio::test]
+async fn a_typed_way_out_that_cuts_the_box_off_is_put_back() {
+    let mut it = a_box();
+    it.ask(Asked::WayOut(fixed("192.168.7.21/24"), false)).await.unwrap();
+    it.fake.world().answering.clear();
+    it.after(PATIENCE).await;
+    assert_eq!(it.site(), it.old);
+    assert_eq!(it.told.borrow().left_s(), None);
+    let why = "no router answered".to_owned();
+    assert_eq!(stage(it.paths()), Some(NetworkChange::Undone { why }));
 }

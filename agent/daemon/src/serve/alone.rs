@@ -1,12 +1,12 @@
 //! `POST /v1/alone`: a person standing at the second of two boxes says that the first is gone
-//! for good, and types its name. Written down here; the loop does the rest. Nobody leads who
+//! for good, and types its name, and the site's PIN at the screen. Written down here; the loop does the rest. Nobody leads who
 //! could be asked.
 
 use super::local::refuse;
 use super::said::Said;
 use super::{Decider, node};
 use crate::alone;
-use crate::presence::Peer;
+use crate::presence::{Peer, Presence};
 use ashlar_api::{AloneAnswer, AloneRequest, ApiError, Refusal, route};
 use ashlar_cluster::{Observed, going_alone};
 use axum::extract::connect_info::ConnectInfo;
@@ -16,26 +16,37 @@ use axum::routing::post;
 use axum::{Json, Router};
 use tokio::sync::watch;
 
-pub(super) fn router(decider: watch::Receiver<Option<Decider>>) -> Router {
+type Asked = (watch::Receiver<Option<Decider>>, Presence);
+
+pub(super) fn router(decider: watch::Receiver<Option<Decider>>, presence: Presence) -> Router {
     Router::new()
         .route(route::ALONE, post(answer))
         .layer(DefaultBodyLimit::max(ashlar_api::MAX_REQUEST))
-        .with_state(decider)
+        .with_state((decider, presence))
 }
 
 async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
-    State(decider): State<watch::Receiver<Option<Decider>>>,
+    State((decider, presence)): State<Asked>,
     Said(request): Said<AloneRequest>,
 ) -> Response {
-    let may = peer.must_be_root("let a box go on without the other one");
-    if let Some(error) = may.err().filter(|_| !request.dry_run) {
-        return refuse(&error);
-    }
-    match node::decider(&decider).and_then(|decider| decider.goes_on_alone(&request)) {
+    match go_on(peer, &decider, &presence, &request).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => refuse(&error),
     }
+}
+
+async fn go_on(
+    peer: Peer,
+    decider: &watch::Receiver<Option<Decider>>,
+    presence: &Presence,
+    request: &AloneRequest,
+) -> Result<AloneAnswer, ApiError> {
+    if !request.dry_run {
+        let asker = presence.asker(peer)?;
+        presence.admit(asker, request.pin.clone()).await?;
+    }
+    node::decider(decider)?.goes_on_alone(request)
 }
 
 impl Decider {

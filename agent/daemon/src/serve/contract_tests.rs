@@ -6,6 +6,7 @@ use super::local::{LocalApi, router};
 use super::people::ROUTES;
 use super::power::Leave;
 use crate::fakes::blank;
+use crate::network_change::{Asked, Desk, Request, Told};
 use crate::paths::Paths;
 use crate::people::Admission;
 use crate::presence::{Peer, Presence};
@@ -63,11 +64,11 @@ fn house() -> House {
     state::write(&paths.history(), format!("{event}\n").as_bytes(), 0o600).unwrap();
 
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (changes, mut asked) = mpsc::channel(1);
+    let (asks, mut asked) = mpsc::channel(1);
     runtime.spawn(async move {
         while let Some((_, answer)) = asked.recv().await {
-            let answer: tokio::sync::oneshot::Sender<anyhow::Result<()>> = answer;
-            let _ = answer.send(Ok(()));
+            let (_, answer): Request = (Asked::Confirm, answer);
+            let _ = answer.send(Ok(Vec::new()));
         }
     });
     let admission = Arc::new(Admission::open(&paths, &site).unwrap().unwrap());
@@ -75,7 +76,7 @@ fn house() -> House {
         status: watch::channel(blank()).1,
         decider: watch::channel(None).1,
         presence: Presence::with_screen(&paths, Some(SCREEN)),
-        changes,
+        changes: Desk { asks, told: watch::channel(Told::default()).1 },
         people: watch::channel(Some(admission)).1,
         paths: paths.clone(),
     };
@@ -128,6 +129,8 @@ fn right(ca: &PeopleCa) -> Vec<(&'static str, Value)> {
     vec![
         (route::NETWORK, json!({"verb": "look"})),
         (route::NETWORK, json!({"verb": {"set": site}, "pin": BASE64_STANDARD.encode("1")})),
+        (route::NETWORK, json!({"verb": {"way-out": {}}, "dry_run": true})),
+        (route::NETWORK, json!({"verb": {"way-out": {"address": "192.168.7.21/24"}}})),
         (route::NETWORK, json!({"verb": "confirm"})),
         (route::NETWORK, json!({"verb": "revert"})),
         (route::SUPPORT_STICK, json!({})),

@@ -8,7 +8,7 @@ use super::said::OF_ONE_IMAGE;
 use super::{Decider, logs, merging, network, node, pki, reset, ring, site_reset, support};
 use crate::inventory;
 use crate::ledger;
-use crate::network_change;
+use crate::network_change::Desk;
 use crate::paths::Paths;
 use crate::presence::{Peer, Presence};
 use crate::support::onto;
@@ -24,7 +24,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// Opens the socket: root and the group of the process may connect.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
@@ -52,7 +52,7 @@ pub(crate) struct LocalApi {
     /// Who may act.
     pub(crate) presence: Presence,
     /// Takes changes of the network.
-    pub(crate) changes: mpsc::Sender<network_change::Request>,
+    pub(crate) changes: Desk,
     /// Whom the site lets in from elsewhere.
     pub(crate) people: People,
 }
@@ -90,7 +90,7 @@ pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
         .with_state(status.clone())
         .merge(site_reset::router(status.clone(), decider.clone(), paths.clone()))
         .merge(merging::router(decider.clone()))
-        .merge(alone::router(decider.clone()))
+        .merge(alone::router(decider.clone(), presence.clone()))
         .merge(revoked::router(people, decider.clone()))
         .merge(pki::router(decider.clone()))
         .merge(ring::router(decider.clone()))
@@ -140,17 +140,28 @@ pub(crate) fn refuse(error: &ApiError) -> Response {
 mod tests {
     use super::*;
     use crate::fakes::blank;
+    use crate::network_change::{Request, Told};
     use crate::presence::tests::{PIN, node, secret};
     use ashlar_api::{
-        Client, ClientError, Power, PowerRequest, Reset, ResetRequest, SiteAfterReset,
+        Client, ClientError, NetworkRequest, NetworkVerb, Power, PowerRequest, Reset, ResetRequest,
+        SiteAfterReset, WayOut,
     };
     use std::sync::{Arc, Mutex};
+    use tokio::sync::mpsc;
 
     fn api(paths: &Paths, screen: Option<u32>) -> LocalApi {
         let (_, status) = watch::channel(blank());
         let presence = Presence::with_screen(paths, screen);
         let (_, decider) = watch::channel(None);
-        let (changes, _) = mpsc::channel(1);
+        let (asks, mut asked) = mpsc::channel::<Request>(1);
+        let (told, changes) = watch::channel(Told::default());
+        tokio::spawn(async move {
+            while let Some((_, answer)) = asked.recv().await {
+                let _ = answer.send(Ok(Vec::new()));
+            }
+            drop(told);
+        });
+        let changes = Desk { asks, told: changes };
         let (_, people) = watch::channel(None);
         LocalApi { status, decider, paths: paths.clone(), presence, changes, people }
     }
@@ -212,6 +223,28 @@ mod tests {
         assert_eq!(*screen.left.lock().unwrap(), []);
         assert!(power(false, Some(PIN)).await.unwrap().begun);
         assert_eq!(*screen.left.lock().unwrap(), [Power::Off]);
+    }
+
+    #[tokio::test]
+    async fn the_screen_changes_the_network_with_the_pin_and_not_without() {
+        let screen = screen();
+        let change = |verb: NetworkVerb, dry_run, pin: Option<&str>| {
+            let request = NetworkRequest { verb, dry_run, pin: pin.map(secret) };
+            let client = screen.client.clone();
+            async move { client.change_network(&request).await }
+        };
+        let way = || NetworkVerb::WayOut(WayOut::default());
+        change(NetworkVerb::Look, false, None).await.unwrap();
+        change(way(), true, None).await.unwrap();
+        // Nothing but a way out is only asked about.
+        for (verb, dry_run) in
+            [(way(), false), (NetworkVerb::Confirm, true), (NetworkVerb::Revert, true)]
+        {
+            let refused = async |pin| refusal(change(verb.clone(), dry_run, pin).await);
+            assert_eq!(refused(None).await, Some(Refusal::PinNeeded), "{verb:?}");
+            assert_eq!(refused(Some("0000")).await, Some(Refusal::PinWrong), "{verb:?}");
+            assert_eq!(refused(Some(PIN)).await, None, "{verb:?}");
+        }
     }
 
     #[tokio::test]

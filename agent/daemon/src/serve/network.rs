@@ -2,7 +2,7 @@
 
 use super::local::refuse;
 use super::said::Said;
-use crate::network_change::{self, Asked, Request};
+use crate::network_change::{self, Asked, Desk, Told};
 use crate::paths::Paths;
 use crate::presence::{Peer, Presence};
 use anyhow::Result;
@@ -13,17 +13,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// Whom it reaches is looked at before a change is tried.
 const LONG: Duration = Duration::from_secs(8);
 
-type Tried = (mpsc::Sender<Request>, Paths, Presence);
+type Tried = (Desk, Paths, Presence);
 
 /// The route, with all that it needs.
-pub(super) fn router(changes: mpsc::Sender<Request>, paths: Paths, presence: Presence) -> Router {
+pub(super) fn router(changes: Desk, paths: Paths, presence: Presence) -> Router {
     Router::new()
         .route(route::NETWORK, post(answer))
         .layer(DefaultBodyLimit::max(ashlar_api::MAX_REQUEST))
@@ -36,19 +36,26 @@ async fn answer(
     Said(request): Said<NetworkRequest>,
 ) -> Response {
     match change(peer, &changes, &presence, request).await {
-        Ok(()) => Json(NetworkAnswer { change: network_change::stage(&paths) }).into_response(),
+        Ok(lines) => {
+            let change = network_change::stage(&paths);
+            let told = Told::clone(&*changes.told.borrow());
+            let left_s = told.left_s();
+            Json(NetworkAnswer { change, left_s, way_out: told.way_out, lines }).into_response()
+        }
         Err(error) => refuse(&error),
     }
 }
 
 async fn change(
     peer: Peer,
-    changes: &mpsc::Sender<Request>,
+    changes: &Desk,
     presence: &Presence,
-    NetworkRequest { verb, pin }: NetworkRequest,
-) -> Result<(), ApiError> {
+    NetworkRequest { verb, dry_run, pin }: NetworkRequest,
+) -> Result<Vec<String>, ApiError> {
+    let asks_only = dry_run && matches!(verb, NetworkVerb::WayOut(_));
     let asked = match verb {
-        NetworkVerb::Look => return Ok(()),
+        NetworkVerb::Look => return Ok(Vec::new()),
+        NetworkVerb::WayOut(way) => Asked::WayOut(way, dry_run),
         NetworkVerb::Set(text) => {
             let text = text.expose_str().map(|text| Zeroizing::new(text.to_owned()));
             let none = || ApiError::new(Refusal::BadRequest, "the new site is no text");
@@ -58,11 +65,13 @@ async fn change(
         NetworkVerb::Revert => Asked::Revert,
     };
     let asker = presence.asker(peer)?;
-    presence.admit(asker, pin).await?;
+    if !asks_only {
+        presence.admit(asker, pin).await?;
+    }
     let (answer, answered) = oneshot::channel();
     let busy = || ApiError::new(Refusal::NotReady, "this box has no network to change yet");
     let said = async {
-        changes.send((asked, answer)).await.map_err(|_| busy())?;
+        changes.asks.send((asked, answer)).await.map_err(|_| busy())?;
         answered.await.map_err(|_| busy())
     };
     let said = timeout(LONG, said).await.map_err(|_| busy())??;

@@ -137,6 +137,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture support::",
     },
     Drill {
+        name: "fallback",
+        what: "a wrong address is typed at a VM's screen: cut off, and back two minutes later",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture fallback::",
+    },
+    Drill {
         name: "uplink",
         what: "two VMs with bonded ports and a VLAN lose a cable; a third goes by a proxy with a password",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

@@ -50,7 +50,8 @@ fn card(composed: &Composed) -> Card {
     let runs: Vec<&str> = [
         (agent.ring.enabled && !is_solo, "one cluster"),
         (agent.storage.enabled, storage),
-        (agent.swarm.enabled, "containers (Docker Swarm)"),
+        // A witness is given no task.
+        (agent.swarm.enabled && !agent.storage.witness, "containers (Docker Swarm)"),
     ]
     .into_iter()
     .filter_map(|(there, words)| there.then_some(words))
@@ -92,6 +93,20 @@ pub(super) fn others(cards: &[Card]) -> String {
     (1..).zip(cards).skip(shown).map(|(number, card)| card.text(number)).collect()
 }
 
+/// So many cells there are right of a card's number.
+const WIDTH: usize = 74;
+
+/// As much of a line as there is room for: one more would push the question away.
+fn in_one_line(text: &str) -> String {
+    const MORE: &str = " ...";
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    let room: String = text.chars().take(WIDTH - MORE.len() + 1).collect();
+    let whole = room.rsplit_once(' ').map_or(room.as_str(), |(whole, _)| whole);
+    format!("{}{MORE}", whole.trim_end_matches([',', ';', ':']))
+}
+
 /// So many cards stand on a screen of 24 lines, with the question below them.
 const ROOM: usize = 6;
 
@@ -99,6 +114,7 @@ impl Card {
     /// Three lines within 80 cells.
     fn text(&self, number: usize) -> String {
         let Self { name, description, needs, runs, .. } = self;
+        let (description, runs) = (in_one_line(description), in_one_line(runs));
         let place = if self.is_virtual { "virtual machines" } else { "real machines" };
         format!("{number:2}  {name}: {place}, {needs}\n      {description}\n      {runs}\n")
     }

@@ -48,6 +48,29 @@ fn the_questions_as_they_are_asked_fit_into_80_cells_and_24_lines() {
 }
 
 #[test]
+fn every_shipped_card_stands_in_three_lines_of_80_cells_whole_and_a_longer_one_is_cut() {
+    let (dir, project) = project();
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    for name in ["gpu", "solo", "solo-metal", "witness"].map(|name| format!("{name}.toml")) {
+        let _ = std::os::unix::fs::symlink(ours.join(&name), dir.path().join("recipes").join(&name));
+    }
+    let drawn = |project| {
+        let cards = cards::all(project).unwrap();
+        let text = cards::shown(&cards).0 + &cards::others(&cards);
+        assert_eq!(text.lines().count(), 3 * cards.len(), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        text
+    };
+    let text = drawn(&project);
+    assert!(!text.contains("..."), "{text}");
+    assert!(text.contains("runs one cluster, a vote beside two boxes that carry data\n"), "{text}");
+    let own = "extends = \"minimal\"\ndescription = \"".to_owned() + &"screens ".repeat(20) + "\"\n";
+    std::fs::write(dir.path().join("recipes/kiosk.toml"), own).unwrap();
+    let text = drawn(&project);
+    assert!(text.contains("screens screens ...\n"), "{text}");
+}
+
+#[test]
 fn the_first_choice_is_the_plain_cluster_and_a_profile_for_one_box_takes_one() {
     let (dir, project) = project();
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
