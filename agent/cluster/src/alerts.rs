@@ -6,6 +6,7 @@ mod clocks;
 use crate::meeting::Meeting;
 use crate::plan::{leaves_at, may_create, spare_for};
 use crate::situation::Situation;
+use crate::span::span;
 use crate::{
     Brick, MemberStatus, NetworkChange, Observed, Part, Rebalance, Record, RetiredBox, Roster,
     Step, SwarmLocal, Tenure, Violation, Volume, Wanted,
@@ -169,13 +170,14 @@ fn network(change: &NetworkChange, found: &mut Found) {
         NetworkChange::Trying => {
             let words = "a change of the network is tried";
             let cure = "it is kept when a router and the other boxes answer as before, and undone \
-                 otherwise; `ashlarctl network confirm` keeps it all the same";
+                 otherwise; `ashlarctl network confirm`, or `k` at its screen, keeps it all the \
+                 same";
             found.notice("network-tried", "this node", words, cure);
         }
         NetworkChange::Undone { why } => {
             let words = format!("a change of the network was undone: {why}");
-            let cure = "mend the site's `[network]` and set it again; `ashlarctl network revert` \
-                 ends this message";
+            let cure = "try another one, at its screen or by `ashlarctl network set`; \
+                 `ashlarctl network revert`, or the same action at its screen, ends this message";
             found.warning("network-undone", "this node", words, cure);
         }
     }
@@ -344,14 +346,6 @@ fn lost(s: &Situation<'_>, found: &mut Found) {
 }
 
 /// Seconds in words that do not change with every second.
-fn span(seconds: u64) -> String {
-    match seconds {
-        7_200.. => format!("{} hours", seconds / 3_600),
-        120.. => format!("{} minutes", seconds / 60),
-        _ => "less than two minutes".to_owned(),
-    }
-}
-
 fn parts(s: &Situation<'_>, found: &mut Found) {
     for part in Part::ALL {
         if part == Part::Clients || (part == Part::Mount && !s.mountable()) {
@@ -489,7 +483,8 @@ fn swarm(s: &Situation<'_>, found: &mut Found) {
                 format!("{}: nothing new is scheduled", s.unscheduled())
             };
             let cure = "switch the missing boxes on; an engine that hangs is started anew; of two \
-                boxes one goes on when the other is gone for good: `ashlarctl cluster go-on-alone`";
+                boxes one goes on when the other is gone for good: `ashlarctl cluster \
+                go-on-alone`, or `a` at its screen";
             found.critical("swarm-without-managers", "swarm", words, cure);
         }
         _ => {}

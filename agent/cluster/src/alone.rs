@@ -3,6 +3,7 @@
 //! that it keeps a *seat*: a copy of what the Swarm's manager knows.
 
 use crate::situation::Situation;
+use crate::span::span;
 use crate::{Brick, KnownBox, NodeId, Observed, RetiredBox, SwarmRole, Volume, Wanted};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -220,12 +221,7 @@ fn lines(s: &Situation<'_>, seen: &BothSeen) -> Vec<String> {
     let (observed, name, volume) = (s.observed, &seen.other.name, &s.wanted.volume);
     let ago = |at: u64| {
         let now = observed.clock.unix.unwrap_or(at);
-        match now.saturating_sub(at) {
-            seconds @ 0..120 => format!("{seconds} s ago"),
-            seconds @ 120..7_200 => format!("{} minutes ago", seconds / 60),
-            seconds @ 7_200..172_800 => format!("{} hours ago", seconds / 3_600),
-            seconds => format!("{} days ago", seconds / 86_400),
-        }
+        format!("{} ago", span(now.saturating_sub(at)))
     };
     let swarm = match observed.seat {
         Some(at) => format!(

@@ -6,6 +6,7 @@
 //! equals the majority is. Who is not believed signs nothing and removes nobody, and sets
 //! its clock by the others.
 
+use crate::span::span;
 use serde::{Deserialize, Serialize};
 
 /// How far two clocks may be apart and show the same time, in seconds: more than answers
@@ -116,16 +117,10 @@ impl Clock {
     }
 }
 
-/// How far a clock is from another one that is so many seconds behind it, in words that
-/// do not change with every second: `3 days ahead of`, `2 hours behind`.
+/// How far a clock is from another one that is so many seconds behind it: `3 days ahead of`, `2 hours behind`.
 pub(crate) fn apart(ahead_s: i64) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(31_557_600, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes")];
-    let seconds = ahead_s.unsigned_abs();
-    let unit = UNITS.into_iter().find(|(unit, _)| seconds >= 2 * unit);
-    let (unit, name) = unit.unwrap_or((1, "seconds"));
     let side = if ahead_s > 0 { "ahead of" } else { "behind" };
-    format!("{} {name} {side}", seconds / unit)
+    format!("{} {side}", span(ahead_s.unsigned_abs()))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod sets;
 #[cfg(feature = "simulate")]
 pub mod simulate;
 mod situation;
+mod span;
 mod step;
 mod succession;
 mod tags;

@@ -21,10 +21,12 @@
 //!
 //! # What acts
 //!
-//! Whoever stands at the screen may restart the box, switch it off, reset it, and have
-//! what a helper needs written onto a stick: they could take it away as well. The agent decides: it knows this program by its
-//! user, asks for the site's PIN if there is one, and for the node's name before a
-//! reset. Nothing here is trusted with more.
+//! Whoever stands at the screen may restart the box, switch it off, reset it, change its
+//! way out, let it go on alone where the first of two is gone, and have what a helper
+//! needs written onto a stick: they could take it away as well. The agent decides: it
+//! knows this program by its user, asks for the site's PIN if there is one, and for a
+//! box's name before a reset and before one goes on alone. Nothing here is trusted with
+//! more.
 
 mod big;
 mod code;

@@ -2,6 +2,7 @@
 //! terminal of its own with keys, against an agent that says what a test tells it to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use ashlar_api::NetworkChange;
 use assert_cmd::cargo::cargo_bin;
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use serde_json::{Value, json};
@@ -71,12 +72,36 @@ fn answer(mut stream: std::os::unix::net::UnixStream, tell: &Sender<Value>) {
         };
         tell.send(body).unwrap();
         reply
+    } else if head.starts_with("POST /v1/network ") {
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let reply = network(&body);
+        tell.send(body).unwrap();
+        reply
     } else {
         ("404 Not Found", json!({"refusal": "not-found", "error": "no such address"}))
     };
     let text = text.to_string();
     // Whoever asked may have gone.
     let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+}
+
+/// An agent that has a lease, and takes a new way out with the PIN.
+fn network(body: &Value) -> (&'static str, Value) {
+    let refusal = |refusal, error| json!({"refusal": refusal, "error": error});
+    let stands = |change: Option<NetworkChange>| {
+        ("200 OK", json!({"change": change, "left_s": 119, "way_out": {}}))
+    };
+    let Some(way) = body["verb"].get("way-out") else { return stands(None) };
+    let whole = way["address"].as_str().is_none_or(|address| address.contains('/'));
+    match (whole, body["dry_run"].as_bool(), body.get("pin")) {
+        (false, ..) => ("400 Bad Request", refusal("bad-request", "expected an address")),
+        (true, Some(true), _) => {
+            ("200 OK", json!({"change": null, "way_out": {}, "lines": ["All this being so."]}))
+        }
+        (true, _, None) => ("401 Unauthorized", refusal("pin-needed", "this needs the PIN")),
+        (true, _, Some(pin)) if *pin == json!(base64(PIN)) => stands(Some(NetworkChange::Trying)),
+        _ => ("403 Forbidden", refusal("pin-wrong", "that is not the PIN")),
+    }
 }
 
 /// As a secret travels.
@@ -275,4 +300,38 @@ fn a_person_at_the_screen_switches_the_box_off_with_the_pin_and_not_without() {
     let typed = |pin| Some(json!(base64(pin)));
     assert_eq!(pins, [None, None, typed("0000"), typed(PIN)], "{bodies:?}");
     assert!(bodies.iter().all(|body| body["power"] == "off"), "{bodies:?}");
+}
+
+#[test]
+fn a_person_at_the_screen_mistypes_an_address_mends_it_and_has_it_tried_with_the_pin() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("agent.sock");
+    let asked = agent(&socket);
+    let mut screen = Terminal::open(socket);
+    screen.sees("site shop-42");
+    screen.types("a");
+    screen.sees("change the network");
+    screen.types("\x1b[B\x1b[B\x1b[B\r");
+    screen.sees("an address of its own");
+    screen.types("\x1b[B\r");
+    screen.sees("Address: _");
+    screen.types("192.168.7.21\r");
+    screen.sees("Expected an address");
+    screen.types("/24\r");
+    screen.sees("Router: _");
+    screen.types("192.168.7.1\r");
+    screen.sees("Name servers: _");
+    screen.types("9.9.9.9 1.1.1.1\r");
+    screen.sees("All this being so.");
+    screen.types("y");
+    screen.sees("PIN of this site");
+    screen.types("0000\r");
+    screen.sees("not the PIN");
+    screen.types(&format!("{PIN}\r"));
+    screen.sees("undone in 119 s");
+    let done = asked.try_iter().filter(|body| body["pin"] == json!(base64(PIN)));
+    let [tried] = &done.collect::<Vec<_>>()[..] else { panic!("once, with the PIN") };
+    let way = json!({"address": "192.168.7.21/24", "gateway": "192.168.7.1",
+                     "names": ["9.9.9.9", "1.1.1.1"]});
+    assert_eq!(tried["verb"]["way-out"], way);
 }

@@ -143,8 +143,8 @@ mod tests {
     use crate::network_change::{Request, Told};
     use crate::presence::tests::{PIN, node, secret};
     use ashlar_api::{
-        Client, ClientError, NetworkRequest, NetworkVerb, Power, PowerRequest, Reset, ResetRequest,
-        SiteAfterReset, WayOut,
+        AloneRequest, Client, ClientError, NetworkRequest, NetworkVerb, Power, PowerRequest, Reset,
+        ResetRequest, SiteAfterReset, WayOut,
     };
     use std::sync::{Arc, Mutex};
     use tokio::sync::mpsc;
@@ -245,6 +245,21 @@ mod tests {
             assert_eq!(refused(Some("0000")).await, Some(Refusal::PinWrong), "{verb:?}");
             assert_eq!(refused(Some(PIN)).await, None, "{verb:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_screen_lets_a_box_go_on_alone_with_the_pin_and_not_without() {
+        let screen = screen();
+        let alone = async |dry_run, pin: Option<&str>| {
+            let typed = Some("ashlar-00000002".to_owned());
+            let request = AloneRequest { typed, dry_run, pin: pin.map(secret) };
+            refusal(screen.client.alone(&request).await)
+        };
+        assert_eq!(alone(false, None).await, Some(Refusal::PinNeeded));
+        assert_eq!(alone(false, Some("0000")).await, Some(Refusal::PinWrong));
+        // It has no cluster, which it says to whoever may ask.
+        assert_eq!(alone(false, Some(PIN)).await, Some(Refusal::NotReady));
+        assert_eq!(alone(true, None).await, Some(Refusal::NotReady));
     }
 
     #[tokio::test]

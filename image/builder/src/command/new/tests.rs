@@ -52,7 +52,8 @@ fn every_shipped_card_stands_in_three_lines_of_80_cells_whole_and_a_longer_one_i
     let (dir, project) = project();
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
     for name in ["gpu", "solo", "solo-metal", "witness"].map(|name| format!("{name}.toml")) {
-        let _ = std::os::unix::fs::symlink(ours.join(&name), dir.path().join("recipes").join(&name));
+        let _ =
+            std::os::unix::fs::symlink(ours.join(&name), dir.path().join("recipes").join(&name));
     }
     let drawn = |project| {
         let cards = cards::all(project).unwrap();
@@ -64,7 +65,8 @@ fn every_shipped_card_stands_in_three_lines_of_80_cells_whole_and_a_longer_one_i
     let text = drawn(&project);
     assert!(!text.contains("..."), "{text}");
     assert!(text.contains("runs one cluster, a vote beside two boxes that carry data\n"), "{text}");
-    let own = "extends = \"minimal\"\ndescription = \"".to_owned() + &"screens ".repeat(20) + "\"\n";
+    let own =
+        "extends = \"minimal\"\ndescription = \"".to_owned() + &"screens ".repeat(20) + "\"\n";
     std::fs::write(dir.path().join("recipes/kiosk.toml"), own).unwrap();
     let text = drawn(&project);
     assert!(text.contains("screens screens ...\n"), "{text}");
