@@ -345,7 +345,6 @@ fn lost(s: &Situation<'_>, found: &mut Found) {
     }
 }
 
-/// Seconds in words that do not change with every second.
 fn parts(s: &Situation<'_>, found: &mut Found) {
     for part in Part::ALL {
         if part == Part::Clients || (part == Part::Mount && !s.mountable()) {

@@ -1,6 +1,6 @@
 //! `POST /v1/alone`: a person standing at the second of two boxes says that the first is gone
-//! for good, and types its name, and the site's PIN at the screen. Written down here; the loop does the rest. Nobody leads who
-//! could be asked.
+//! for good, and types its name, and the site's PIN at the screen. Written down here; the
+//! loop does the rest. Nobody leads who could be asked.
 
 use super::local::refuse;
 use super::said::Said;
