@@ -4,6 +4,7 @@
 mod clocks;
 
 use crate::meeting::Meeting;
+use crate::phases::full;
 use crate::plan::{leaves_at, may_create, spare_for};
 use crate::situation::Situation;
 use crate::span::span;
@@ -386,6 +387,13 @@ fn storage(s: &Situation<'_>, found: &mut Found) {
             "switch the missing boxes on"
         };
         found.critical("volume-read-only", name, words, cure);
+    }
+    let crammed = s.crammed();
+    if !crammed.is_empty() {
+        let words = format!("{name} takes no more files: {}", full(&crammed));
+        let cure = "remove files below /srv/cluster, images or volumes there: within seconds it \
+                    goes on; or take larger disks";
+        found.critical("volume-full", name, words, cure);
     }
     if let Some(witness) = volume.arbiter().filter(|b| volume.started && !b.online) {
         let subject = witness.address.to_string();

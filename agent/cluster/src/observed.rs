@@ -43,6 +43,9 @@ pub struct Observed {
     /// The partitions that can run full.
     #[serde(default)]
     pub disks: Vec<Disk>,
+    /// The data partition has no room left for files: see [`crate::takes_no_more`].
+    #[serde(default)]
+    pub full: bool,
     /// Of a hundred parts of the last minute, in how many something here waited for
     /// the processor.
     #[serde(default)]
@@ -245,6 +248,9 @@ pub struct RingMember {
     /// Tag `data`, `none`: the member votes and carries no data.
     #[serde(default)]
     pub witness: bool,
+    /// Tag `room`, `none`: its data partition has none left for files.
+    #[serde(default)]
+    pub full: bool,
     /// Tag `keys`: the ring keys that the member has, by their fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<RingKeys>,

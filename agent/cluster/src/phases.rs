@@ -137,6 +137,10 @@ fn storage(s: &Situation<'_>) -> Stand {
         return Err(storage_lacks(s));
     }
     let name = &s.wanted.volume;
+    let crammed = s.crammed();
+    if !crammed.is_empty() {
+        return no(format!("{name} takes no more files: {}", full(&crammed)));
+    }
     let bricks = || s.volume().into_iter().flat_map(Volume::full);
     let (online, all) = (bricks().filter(|b| b.online).count(), bricks().count());
     let sets = s.volume().map_or(0, |v| v.sets().count());
@@ -162,6 +166,12 @@ fn storage(s: &Situation<'_>) -> Stand {
         detail.push_str(&format!(", {pending} entries heal"));
     }
     Ok(detail)
+}
+
+/// Who has no room left for files.
+pub(crate) fn full(boxes: &[String]) -> String {
+    let verb = if boxes.len() == 1 { "has" } else { "have" };
+    format!("{} {verb} no room left", boxes.join(" and "))
 }
 
 /// What the storage phase still lacks.

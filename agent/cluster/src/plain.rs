@@ -155,6 +155,7 @@ mod tests {
             ca_key: true,
             swarm: Some(SwarmRole::Manager),
             witness: false,
+            full: false,
             keys: None,
             cas: None,
             keeps: None,

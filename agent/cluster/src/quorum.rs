@@ -20,7 +20,8 @@ pub const COMMON: Options = &[
     // also do not move to a new set, however much that is.
     ("cluster.min-free-disk", "3%"),
     // The engine keeps the Swarm's Raft beside a brick, in pieces of 64 MB. Files leave it
-    // room: a brick looks how much there is every five seconds. The default is 1 %.
+    // room: a brick looks how much there is every five seconds. The default is 1 %. It is
+    // [`RESERVE`].
     ("storage.reserve", "512MB"),
     // Nothing rotates these logs, and at INFO they grow by megabytes a day.
     ("diagnostics.brick-log-level", "WARNING"),
@@ -70,6 +71,16 @@ pub const HANDED_OVER: Options = &[
     ("cluster.quorum-count", "1"),
 ];
 
+/// What a brick leaves free beside it, in bytes.
+const RESERVE: u64 = 512 << 20;
+
+/// Whether a data partition with so many free bytes takes no more files. The directory of
+/// a box by itself leaves nobody room, and a file system wants a little for itself.
+#[must_use]
+pub const fn takes_no_more(solo: bool, free: u64) -> bool {
+    free <= if solo { 1 << 20 } else { RESERVE }
+}
+
 impl Volume {
     /// The options that say who may write, as they should be now.
     #[must_use]
@@ -82,13 +93,25 @@ impl Volume {
     /// witness may, unless that copy missed something: of that GlusterFS answers nothing.
     #[must_use]
     pub fn writable(&self) -> bool {
+        self.started && !self.missed() && !self.bricks.is_empty() && self.carried_by(|b| b.online)
+    }
+
+    /// The same of those that run and have room. A brick without takes nothing, as one that
+    /// is away: of three copies one may be full, and a set that is full is not spared by
+    /// another one, in which new files have room.
+    #[must_use]
+    pub fn has_room(&self, full: impl Fn(IpAddr) -> bool) -> bool {
+        self.carried_by(|b| b.online && !full(b.address))
+    }
+
+    /// Whether these bricks of every set may take a write by themselves.
+    fn carried_by(&self, takes: impl Fn(&Brick) -> bool) -> bool {
         let quorate = |set: &[Brick]| {
-            let online = set.iter().filter(|b| b.online).count();
-            let (twice, all) = (online * 2, set.len());
+            let (twice, all) = (set.iter().filter(|b| takes(b)).count() * 2, set.len());
             let decides = self.decides().or(set.first());
-            twice > all || (twice == all && decides.is_some_and(|b| b.online))
+            twice > all || (twice == all && decides.is_some_and(&takes))
         };
-        self.started && !self.missed() && !self.bricks.is_empty() && self.sets().all(quorate)
+        self.sets().all(quorate)
     }
 
     /// Whether everything that was ever written stays in full on every other
@@ -160,6 +183,36 @@ mod tests {
         };
         assert!(volume([false, true, true, true, true, false]).writable());
         assert!(!volume([true, true, true, true, false, false]).writable());
+    }
+
+    #[test]
+    fn one_full_brick_of_three_takes_nobody_the_room_and_two_do() {
+        let room = |online: &[bool], full: &[u8]| {
+            let address = |n: usize| IpAddr::from([10, 83, 0, u8::try_from(n).unwrap() + 1]);
+            let brick = |(n, online): (usize, &bool)| Brick {
+                address: address(n),
+                online: *online,
+                arbiter: false,
+            };
+            let bricks: Vec<_> = online.iter().enumerate().map(brick).collect();
+            let replicas = u8::try_from(bricks.len().min(3)).unwrap();
+            let volume = Volume { started: true, replicas, bricks, ..Volume::default() };
+            volume.has_room(|at| full.iter().any(|n| at == IpAddr::from([10, 83, 0, *n])))
+        };
+        assert!(room(&[true; 3], &[]) && room(&[true; 3], &[1]) && !room(&[true; 3], &[1, 3]));
+        assert!(!room(&[true, true, false], &[2]), "the only other copy is away");
+        assert!(room(&[true; 2], &[2]) && !room(&[true; 2], &[1]), "of two the first decides");
+        assert!(!room(&[true], &[1]));
+        assert!(!room(&[true; 6], &[1, 2]) && room(&[true; 6], &[1, 4]), "each set by itself");
+    }
+
+    #[test]
+    fn what_a_brick_leaves_free_is_what_it_is_told_to_leave() {
+        let told = COMMON.iter().find(|(name, _)| *name == "storage.reserve").unwrap().1;
+        let megabytes: u64 = told.strip_suffix("MB").unwrap().parse().unwrap();
+        assert_eq!(RESERVE, megabytes << 20);
+        assert!(takes_no_more(false, RESERVE) && !takes_no_more(false, RESERVE + 1));
+        assert!(!takes_no_more(true, RESERVE) && takes_no_more(true, 4096));
     }
 
     #[test]

@@ -229,7 +229,25 @@ impl<'a> Situation<'a> {
             && self.looks_for().is_none()
     }
 
-    /// Whether the storage phase holds, or is not wanted.
+    /// The boxes that give a brick and have no room left for files, by name, if their lack
+    /// of it takes it from the volume.
+    pub(crate) fn crammed(&self) -> Vec<String> {
+        if !self.observed.full && !self.live().any(|m| m.full) {
+            return Vec::new();
+        }
+        let here = self.observed.identity.as_ref().map(|me| me.address);
+        let full = |at: IpAddr| match here == Some(at) {
+            true => self.observed.full,
+            false => self.live().any(|m| m.address == at && m.full),
+        };
+        let Some(volume) = self.volume().filter(|v| v.writable() && !v.has_room(full)) else {
+            return Vec::new();
+        };
+        let of = volume.bricks.iter().map(|b| b.address).filter(|at| full(*at));
+        of.map(|at| self.name_at(at)).collect()
+    }
+
+    /// Whether the storage phase holds, room for files aside, or is not wanted.
     pub(crate) fn storage_holds(&self) -> bool {
         !self.wanted.storage
             || (self.certified().is_some()

@@ -22,6 +22,9 @@ pub struct Tags {
     pub swarm: Option<SwarmRole>,
     /// Tag `data`: `none` if it is a witness.
     pub witness: bool,
+    /// Tag `room`: `none` once its data partition takes no more files.
+    #[serde(default)]
+    pub full: bool,
     /// Tag `keys`: the ring keys that the node has, by their fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<RingKeys>,
@@ -77,6 +80,7 @@ impl Tags {
             ca_key: membership.is_some() && observed.pki.ca_key,
             swarm,
             witness: observed.witness,
+            full: observed.full,
             keys: observed.pki.ring_keys.as_ref().map(RingKeys::shown),
             cas: membership.and(observed.pki.cas.clone()),
             // Told once another cluster is in sight, by whoever knows.
@@ -105,6 +109,7 @@ impl Tags {
         put("ca", self.ca_key.then_some("key"));
         put("swarm", self.swarm.map(SwarmRole::as_str));
         put("data", self.witness.then_some("none"));
+        put("room", self.full.then_some("none"));
         put("keys", self.keys.as_ref().map(RingKeys::to_tag).as_deref());
         put("cas", self.cas.as_ref().map(Cas::to_tag).as_deref());
         let next = self.cas.as_ref().and_then(|cas| cas.next.as_ref());
@@ -132,6 +137,7 @@ impl Tags {
                 _ => None,
             },
             witness: get("data") == Some("none"),
+            full: get("room") == Some("none"),
             keys: get("keys").and_then(RingKeys::from_tag),
             cas: get("cas").and_then(|cas| Cas::from_tags(cas, get("ca-next"))),
             keeps: get("keeps").and_then(|keeps| keeps.parse().ok()),

@@ -682,6 +682,16 @@ golden! {
             let disk = |name: &str, used_percent| Disk { name: name.into(), size: 4 << 30, used_percent };
             o.disks = vec![disk("state", 95), disk("data", 85)];
         });
+    one_full_data_partition_of_three_spares_readiness:
+        but(settled(1, 3), |o| o.full = true);
+    two_full_data_partitions_of_three_end_readiness:
+        but(settled(1, 3), |o| {
+            o.full = true;
+            o.ring.as_mut().unwrap().members[2].full = true;
+        });
+    a_full_data_partition_of_the_first_of_two_ends_readiness:
+        but(settled(2, 2), |o| o.ring.as_mut().unwrap().members[0].full = true);
+    one_box_with_a_full_data_partition_is_not_ready: but(settled(1, 1), |o| o.full = true);
     a_clock_that_the_others_contradict_signs_nothing_and_says_so:
         but(settled(1, 3), |o| {
             o.clock = years_behind(&[2, 3]);

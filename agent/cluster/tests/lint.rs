@@ -137,6 +137,7 @@ fn tags(n: u8) -> Tags {
         ca_key: false,
         swarm: None,
         witness: false,
+        full: false,
         keeps: None,
         yields: None,
         hand: None,
@@ -724,6 +725,7 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             start(Daemon::Engine),
         ),
         ("tags-tell-the-truth", alone(), Step::SetTags { tags: tags(2) }),
+        ("tags-tell-the-truth", but(alone(), |o| o.full = true), Step::SetTags { tags: tags(1) }),
         (
             "tags-tell-the-truth",
             alone(),

@@ -36,7 +36,8 @@ fn status() -> impl Strategy<Value = MemberStatus> {
 fn member() -> impl Strategy<Value = RingMember> {
     let who = (1_u8..6, 1_u8..6, prop::bool::weighted(0.03), prop::bool::weighted(0.03));
     let witness = prop::bool::weighted(0.15);
-    let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()), witness);
+    let full = prop::bool::weighted(0.1);
+    let tags = (weighted(0.5, cluster()), any::<bool>(), any::<bool>(), of(role()), witness, full);
     (who, status(), tags).prop_map(|((n, other, mute, copied), status, tags)| RingMember {
         keys: None,
         cas: None,
@@ -49,6 +50,7 @@ fn member() -> impl Strategy<Value = RingMember> {
         ca_key: tags.2,
         swarm: tags.3,
         witness: tags.4,
+        full: tags.5,
         keeps: None,
         yields: None,
         hand: None,
@@ -481,6 +483,7 @@ fn anything() -> impl Strategy<Value = Observed> {
             ..Observed::default()
         };
         if fills {
+            observed.full = true;
             let name = "state".into();
             observed.disks = vec![ashlar_cluster::Disk { name, size: 1, used_percent: 85 }];
         }
@@ -658,20 +661,21 @@ proptest! {
     fn tags_survive_the_ring(
         node in "[0-9a-f]{1,32}", cluster in of("[0-9a-f]{1,32}"),
         storage_open in any::<bool>(), ca_key in any::<bool>(), swarm in of(role()),
-        witness in any::<bool>(), hand in of(hand()), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
+        witness in any::<bool>(), full in any::<bool>(), hand in of(hand()), keeps in keeps(), yields in of("[0-9a-f]{1,32}"),
         left in of("[0-9a-f]{1,32}"),
     ) {
         let (cluster, yields) = (cluster.map(ClusterId), yields.map(ClusterId));
         let id = NodeId(node);
         let (keys, cas, left) = (None, None, left.map(NodeId));
-        let tags =
-            Tags { id, cluster, storage_open, ca_key, swarm, witness, hand, keys, cas, keeps, yields, left };
+        let tags = Tags {
+            id, cluster, storage_open, ca_key, swarm, witness, full, hand, keys, cas, keeps, yields, left,
+        };
         prop_assert_eq!(Tags::from_map(&tags.to_map()), Some(tags));
     }
 
     #[test]
     fn whatever_the_ring_carries_can_be_read(
-        map in btree_map("(id|cluster|storage|ca|swarm|data|hand|keeps|yields|left|.*)", ".*", 0..8),
+        map in btree_map("(id|cluster|storage|ca|swarm|data|room|hand|keeps|yields|left|.*)", ".*", 0..8),
     ) {
         if let Some(tags) = Tags::from_map(&map) {
             prop_assert!(!tags.id.0.is_empty());

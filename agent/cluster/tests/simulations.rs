@@ -79,6 +79,17 @@ fn a_brick_that_dies_is_started_again() {
 }
 
 #[test]
+fn boxes_whose_disks_are_full_do_not_call_themselves_ready() {
+    play(Scenario::DisksFill, RUNS);
+}
+
+#[test]
+fn a_full_disk_that_nobody_tells_of_is_found() {
+    let found = finds(Scenario::DisksFill, Fault::NobodySaysFull);
+    assert!(found.iter().any(|why| why.contains("cannot write")), "{found:?}");
+}
+
+#[test]
 fn agents_that_die_go_on_where_they_stood() {
     play(Scenario::AgentDies, RUNS);
 }

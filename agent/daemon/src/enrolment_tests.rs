@@ -110,6 +110,7 @@ impl Founder {
                 ca_key: false,
                 swarm: None,
                 witness: false,
+                full: false,
                 keeps: None,
                 yields: None,
                 hand: None,

@@ -16,7 +16,7 @@ use crate::swarm::{Swarm, seat};
 use crate::yielding;
 use anyhow::{Context, Result};
 use ashlar_cluster::{
-    Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data,
+    Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data, takes_no_more,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -180,9 +180,13 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             None => (None, None, None, None),
         };
         // One box by itself carries all there is.
+        let data = data_partition(&self.paths);
+        let size = data.map(|(size, _)| size);
         let witness = self.wanted.storage
             && !self.wanted.solo
-            && carries_no_data(named || self.wanted.witness, data_partition(&self.paths));
+            && carries_no_data(named || self.wanted.witness, size);
+        let full = self.wanted.storage
+            && data.is_some_and(|(_, free)| takes_no_more(self.wanted.solo, free));
         let clock = clock::look(&self.paths, Timestamp::now(), self.effects.ring.clocks());
         if identity.is_some() && self.wanted.ring {
             self.trust()?.believe_clock(!clock.cannot_be_right());
@@ -192,6 +196,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let sight = self.sight.borrow();
         Ok(Observed {
             witness,
+            full,
             retired: lost.is_some(),
             removed: lost.is_some_and(|lost| lost.removed),
             out: identity.is_none() && self.is_out()?,
@@ -337,13 +342,15 @@ fn cpu_pressure(path: &Path) -> u8 {
     minute.map_or(0, |percent| percent.clamp(0.0, 100.0) as u8)
 }
 
-/// The size of the data partition, if there is one: what is not mounted shows the
-/// root's.
-fn data_partition(paths: &Paths) -> Option<u64> {
+/// The size of the data partition and what is free of it, in bytes, if there is one: what
+/// is not mounted shows the root's.
+fn data_partition(paths: &Paths) -> Option<(u64, u64)> {
     let (data, root) = (paths.data(), paths.data().parent()?.to_owned());
     let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
     let own = device(&data)? != device(&root)?;
-    own.then(|| disk("data", &data).map(|disk| disk.size))?
+    let found = own.then(|| nix::sys::statvfs::statvfs(&data).ok())??;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
+    Some((bytes(found.blocks()), bytes(found.blocks_free())))
 }
 
 /// Whether a directory holds anything but what GlusterFS makes in every volume.

@@ -22,6 +22,7 @@ pub(super) fn tags_tell_the_truth(step: &Step, c: &Case<'_>) -> Verdict {
     must(tags.keeps.is_none() || c.authority(), "it does not speak for its cluster")?;
     let closed = c.o.storage.is_some() && !c.certified();
     must(tags.witness == c.o.witness, "whether it carries data is not so")?;
+    must(tags.full == c.o.full, "whether it has room is not so")?;
     must(tags.keys == c.o.pki.ring_keys.as_ref().map(RingKeys::shown), "the ring keys are others")?;
     must(tags.cas == own.and(c.o.pki.cas.clone()), "the CAs that it trusts are others")?;
     must(tags.left == own.and_then(|_| c.left()), "without whom it went on is not so")?;

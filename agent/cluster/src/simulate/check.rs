@@ -186,8 +186,8 @@ impl Simulation {
             return self.mounted(node);
         }
         let Some(pool) = self.nodes[node].disk.pool else { return false };
-        let reached: Vec<_> =
-            self.online(pool).into_iter().filter(|b| self.reach(node, *b)).collect();
+        let takes = |b: &usize| self.reach(node, *b) && !self.nodes[*b].disk.full;
+        let reached: Vec<_> = self.online(pool).into_iter().filter(takes).collect();
         let either = |v: &super::world::Bricks| v.terms(node).either && !reached.is_empty();
         self.pools[pool].volume.as_ref().is_some_and(|v| v.quorum(&reached) || either(v))
     }

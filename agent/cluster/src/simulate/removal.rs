@@ -30,6 +30,8 @@ pub enum Fault {
     HealIsOver,
     /// It is said that every box has moved its part of the files, whatever is.
     EveryFileMoved,
+    /// A box without room for files does not say so.
+    NobodySaysFull,
     /// Nobody asks a witness what the copy beside it missed.
     WitnessIsNotAsked,
     /// Every box is said to have the ring's new key, whatever it has.

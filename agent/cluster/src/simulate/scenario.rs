@@ -41,6 +41,9 @@ pub enum Scenario {
     DaemonHangs,
     /// All are ready, then the process of a brick dies.
     BrickDies,
+    /// All are ready, then one data partition after the other has no room left; some lose
+    /// power meanwhile; then there is room again.
+    DisksFill,
     /// Agents die and start anew while the cluster forms and after.
     AgentDies,
     /// All are ready, then one dies for good, and a fresh box comes.
@@ -119,6 +122,7 @@ impl Scenario {
         ("parted-while-forming", Self::PartedWhileForming),
         ("daemon-hangs", Self::DaemonHangs),
         ("brick-dies", Self::BrickDies),
+        ("disks-fill", Self::DisksFill),
         ("agent-dies", Self::AgentDies),
         ("dies-for-good", Self::DiesForGood),
         ("replaced", Self::Replaced),
@@ -292,6 +296,25 @@ impl Scenario {
             Self::BrickDies => {
                 sim.kill_brick(some);
                 sim.hold(30_000, &others)?;
+            }
+            Self::DisksFill => {
+                for filled in 1..=nodes {
+                    sim.fill((some + filled) % nodes, true);
+                    // One of three copies may be full.
+                    let all: Vec<_> = (0..nodes).filter(|_| nodes > 2 && filled == 1).collect();
+                    sim.hold(dice.between(20_000, 60_000), &all)?;
+                    if dice.permille(300) {
+                        let cut = dice.one_of(nodes);
+                        sim.power_off(cut);
+                        sim.power_on_at(cut, sim.now + dice.between(2_000, 22_000));
+                    }
+                }
+                if (0..nodes).any(|node| sim.is_ready(node)) {
+                    return Err("a box is ready, and none has room".into());
+                }
+                for node in 0..nodes {
+                    sim.fill(node, false);
+                }
             }
             Self::AgentDies => {
                 sim.crash(some);

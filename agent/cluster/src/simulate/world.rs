@@ -31,6 +31,8 @@ pub(super) struct Node {
 #[derive(Default)]
 pub(super) struct Disk {
     pub(super) identity: bool,
+    /// It has no room left for files.
+    pub(super) full: bool,
     pub(super) membership: Option<Membership>,
     /// CA certificate, own certificate, CA key: of which cluster.
     pub(super) ca: Option<ClusterId>,
@@ -317,6 +319,14 @@ impl Simulation {
         self.touch();
     }
 
+    /// Its data partition runs full, or has room again.
+    pub(super) fn fill(&mut self, node: usize, full: bool) {
+        self.nodes[node].disk.full = full;
+        self.say(Some(node), || if full { "runs full" } else { "has room again" }.into());
+        self.nodes[node].disk.pool.into_iter().for_each(|pool| self.write(pool));
+        self.touch();
+    }
+
     /// The agent dies and starts anew: its steps are cut where they stand, and
     /// its part in the ring goes with it; its daemons go on.
     pub(super) fn crash(&mut self, node: usize) {
@@ -407,7 +417,8 @@ impl Simulation {
                 let write = volume.written;
                 let home = write % volume.layout.max(1);
                 let set: Vec<_> = volume.sets().nth(home).unwrap_or_default().to_vec();
-                let here: Vec<_> = set.iter().filter(|n| online.contains(n)).copied().collect();
+                let takes = |n: &&usize| online.contains(n) && !self.nodes[**n].disk.full;
+                let here: Vec<_> = set.iter().filter(takes).copied().collect();
                 if here.is_empty() || !volume.may_write(&clients, &set, &here) {
                     continue;
                 }

@@ -47,6 +47,7 @@ pub fn member(n: u8) -> RingMember {
         ca_key: false,
         swarm: None,
         witness: false,
+        full: false,
         keeps: None,
         yields: None,
         hand: None,

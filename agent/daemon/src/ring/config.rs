@@ -108,6 +108,7 @@ mod tests {
             ca_key: false,
             swarm: None,
             witness: false,
+            full: false,
             keeps: None,
             yields: None,
             hand: None,

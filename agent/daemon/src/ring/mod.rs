@@ -67,6 +67,7 @@ impl From<Member> for RingMember {
             ca_key: tags.as_ref().is_some_and(|t| t.ca_key),
             swarm: tags.as_ref().and_then(|t| t.swarm),
             witness: tags.as_ref().is_some_and(|t| t.witness),
+            full: tags.as_ref().is_some_and(|t| t.full),
             keys: tags.as_ref().and_then(|t| t.keys.clone()),
             cas: tags.as_ref().and_then(|t| t.cas.clone()),
             keeps: tags.as_ref().and_then(|t| t.keeps),

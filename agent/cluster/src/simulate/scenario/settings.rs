@@ -35,6 +35,7 @@ impl Scenario {
             | Self::CutOff
             | Self::DaemonHangs
             | Self::BrickDies
+            | Self::DisksFill
             | Self::AgentDies
             | Self::LateCables
             | Self::FounderGone => calm,
