@@ -55,12 +55,13 @@ fn a_wrong_address_typed_at_the_screen_cuts_a_box_off_for_two_minutes_and_no_lon
     let unit = tells();
     let setup = Setup {
         drives: vec![drive(&disk)],
-        networks: vec!["user,id=shop,restrict=on".to_owned()],
+        networks: vec!["user,id=shop".to_owned()],
         devices: vec![
             "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
             "virtio-net-pci,netdev=shop,romfile=".to_owned(),
         ],
         units: vec![("drill.service", &unit, "multi-user.target")],
+        apart: true,
         ..Setup::default()
     };
     let mut machine = Machine::start(room.path(), "fallback", &setup)?;

@@ -53,6 +53,7 @@ fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
         Ok(noted(writer)?.starts_with("2:").then_some(()))
     })?;
     println!("two sets {:.1} s after that", (began.elapsed() - moves).as_secs_f64());
+    writing::nothing_is_lost(writer, std::slice::from_ref(writer))?;
     fleet.until_ready(&all, PATIENCE)?;
     fleet.until("nothing is left to say", PATIENCE, || {
         // Its partitions are directories of this host's disk, of which others have a part.
@@ -60,7 +61,6 @@ fn three_boxes_become_six_and_no_acknowledged_write_is_lost() -> Result<()> {
         Ok(alerts.iter().all(|alert| alert.id == "disk-filling").then_some(()))
     })?;
 
-    writing::nothing_is_lost(writer, std::slice::from_ref(writer))?;
     writer.sh("cd /srv/cluster/kept && sha256sum --quiet --check /run/kept")?;
     ensure!(room(writer)? > before + before / 2, "there is no more room than before");
     for node in more {

@@ -65,12 +65,7 @@ fn the_ring_s_key_is_replaced_and_nobody_is_left_behind_but_the_old_site() -> Re
 
     let back = Instant::now();
     fleet.start(away.name())?;
-    // As long as somebody writes, there is always something to heal.
-    fleet.until("all are ready", PATIENCE, || {
-        let ready = |node: &Node<'_>| Ok::<_, anyhow::Error>(node.status()?.ready);
-        let all = first.iter().map(ready).collect::<Result<Vec<_>>>()?;
-        Ok(all.into_iter().all(|ready| ready).then_some(()))
-    })?;
+    writing::until_ready(&fleet, first)?;
     fleet.until("nobody lacks anything", PATIENCE, || {
         let boxes = ring(desk)?.boxes;
         Ok(boxes.iter().all(|one| one.alive && one.lacks.is_none()).then_some(()))

@@ -64,7 +64,7 @@ fn a_ca_is_replaced_under_a_writer_and_no_connection_is_dropped() -> Result<()> 
     fleet.start(all[0].name())?;
     fleet.until("it has it too", PATIENCE, || Ok((cas(&all)? == last).then_some(())))?;
     println!("taken along {:.1} s after it was switched on", back.elapsed().as_secs_f64());
-    fleet.until_ready(&all, PATIENCE)?;
+    writing::until_ready(&fleet, &all)?;
     ensure!(all[0].hostname()? == gone, "it is another box");
     writing::nothing_is_lost(&all[1], &all)?;
     fleet.consoles_are_clean()

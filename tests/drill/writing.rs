@@ -1,7 +1,8 @@
 //! Somebody who writes into the volume while something else happens.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::fleet::Node;
+use ashlar_tests::fleet::{Fleet, Node};
 use std::time::Instant;
 
 /// Writes one small file after the other, and a line of each to a file that stays open:
@@ -45,6 +46,19 @@ echo $((n-files)) $((n-lines))"#;
 /// A writer begins on this box.
 pub(crate) fn begin(node: &Node<'_>) -> Result<()> {
     node.sh(BEGIN).map(drop)
+}
+
+/// Waits until these are ready while the writer goes on: as long as somebody writes, there
+/// may always be something to heal.
+pub(crate) fn until_ready(fleet: &Fleet, nodes: &[Node<'_>]) -> Result<()> {
+    fleet.until("all are ready", PATIENCE, || {
+        for node in nodes {
+            if !node.status()?.ready {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
 }
 
 /// The writer ends, and each of these boxes reads all that was acknowledged.
