@@ -36,7 +36,7 @@ const DRILLS: &[Drill] = &[
     },
     Drill {
         name: "hung-daemons",
-        what: "of three lab nodes one's engine and storage daemon are stopped in their tracks",
+        what: "of three lab nodes one's engine and storage daemon, and each one's brick, are stopped in their tracks",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
         run: "test --locked --workspace --test drill -- --test-threads=1 lab::",
     },
