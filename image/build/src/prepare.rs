@@ -4,6 +4,7 @@
 use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::{Build, Timings};
+use crate::locking::Locksmith;
 use crate::pipeline::{Request, room, staged};
 use crate::plan::Plan;
 use crate::space::{self, Need};
@@ -15,7 +16,7 @@ use crate::{fetch, programs};
 use ashlar_recipe::{Composed, Lock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const TOOLS_BYTES: u64 = 1_800_000_000;
 
@@ -45,45 +46,38 @@ pub(crate) fn prepare(
     seconds.insert("tools".into(), begun.elapsed().as_secs_f64());
 
     let given = request.agent_dir.as_deref();
-    let known = programs::known(&request.project, given, Some(&tools), store)?;
-    let locked = || {
+    let at_hand = programs::at_hand(&request.project, given, (&tools, store))?;
+    let begun = Instant::now();
+    let mut locked = || -> Result<Lock> {
         let lock = smith.load_or_resolve(composed, &tools)?;
         let bytes = fetch::missing(&lock, store).iter().map(|package| package.size).sum();
         space::check(&[Need { place: store.root(), bytes }])?;
-        smith.fetch(lock, composed, &tools)
-    };
-    let compile = || {
-        let begun = Instant::now();
-        let from = (given, request.vendor.as_deref());
-        let programs = programs::ready(&request.project, from, (&tools, store), events)?;
-        Ok((programs, begun.elapsed()))
-    };
-    let begun = Instant::now();
-    let (programs, lock) = std::thread::scope(|scope| {
-        let compiling = known.is_none().then(|| scope.spawn(compile));
-        let lock = locked();
+        let lock = smith.fetch(lock, composed, &tools)?;
         seconds.insert("lock".into(), begun.elapsed().as_secs_f64());
-        let Some(compiling) = compiling else { return (compile(), lock) };
-        let ahead = || {
-            let at = Ahead { request, composed, store, tools: &tools, events };
-            let mut lock = lock?;
-            let mut ran = at.run(&lock);
-            if let Err(BuildError::Damaged { name, .. }) = &ran {
-                damaged(name, events);
-                lock = smith.fetch(lock, composed, &tools)?;
-                ran = at.run(&lock);
-            }
-            for (id, took) in ran? {
-                seconds.insert(id.to_string(), took.as_secs_f64());
-            }
-            Ok(lock)
-        };
-        let lock = ahead();
-        let died = || BuildError::Unexpected { what: "compiling panicked".into() };
-        (compiling.join().unwrap_or_else(|_| Err(died())), lock)
-    });
-    let (lock, (programs, compiling)) = (lock?, programs?);
-    seconds.insert("compile".into(), compiling.as_secs_f64());
+        Ok(lock)
+    };
+    let (programs, lock) = match at_hand {
+        Some(programs) => (programs, locked()?),
+        None => {
+            let compile = || -> Result<(PathBuf, Duration)> {
+                let vendor = request.vendor.as_deref();
+                let programs =
+                    programs::compile(&request.project, (&tools, store), vendor, events)?;
+                Ok((programs, begun.elapsed()))
+            };
+            let (compiled, lock) = std::thread::scope(|scope| {
+                let compiling = scope.spawn(compile);
+                let ahead = Ahead { request, composed, store, tools: &tools, events };
+                let lock = locked().and_then(|lock| ahead.run(&smith, lock));
+                let died = || BuildError::Unexpected { what: "compiling panicked".into() };
+                (compiling.join().unwrap_or_else(|_| Err(died())), lock)
+            });
+            let ((lock, ran), (programs, took)) = (lock?, compiled?);
+            seconds.extend(ran.into_iter().map(|(id, took)| (id.to_string(), took.as_secs_f64())));
+            seconds.insert("compile".into(), took.as_secs_f64());
+            (programs, lock)
+        }
+    };
     seconds.retain(|_, took| *took > 0.1);
     Ok(Prepared { tools, lock, programs })
 }
@@ -104,7 +98,18 @@ struct Ahead<'a> {
 }
 
 impl Ahead<'_> {
-    fn run(&self, lock: &Lock) -> Result<Timings> {
+    /// Runs them; a package that is damaged in the cache is fetched again, once.
+    fn run(&self, smith: &Locksmith<'_>, mut lock: Lock) -> Result<(Lock, Timings)> {
+        let mut ran = self.steps(&lock);
+        if let Err(BuildError::Damaged { name, .. }) = &ran {
+            damaged(name, self.events);
+            lock = smith.fetch(lock, self.composed, self.tools)?;
+            ran = self.steps(&lock);
+        }
+        Ok((lock, ran?))
+    }
+
+    fn steps(&self, lock: &Lock) -> Result<Timings> {
         let stage = self.store.draft("stage")?;
         let sources = Sources {
             composed: self.composed,

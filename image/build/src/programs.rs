@@ -49,17 +49,24 @@ pub fn programs(
     }
 }
 
-/// The same, with the tools at hand, and crates that `ashlar vendor` kept.
-pub(crate) fn ready(
+/// The same without compiling, for a build that uses them: nothing, if that would have to
+/// be done.
+pub(crate) fn at_hand(
     project: &Project,
-    (given, vendor): (Option<&Path>, Option<&Path>),
-    at: (&Toolbox, &Store),
-    events: &dyn Events,
-) -> Result<PathBuf> {
-    given.map_or_else(|| compile(project, at, vendor, events), as_given)
+    given: Option<&Path>,
+    (tools, store): (&Toolbox, &Store),
+) -> Result<Option<PathBuf>> {
+    if let Some(directory) = given {
+        return as_given(directory).map(Some);
+    }
+    let workshop = Workshop::with_programs(project, tools, store)?;
+    Ok(workshop.map(|workshop| {
+        store.touch(&workshop.place);
+        workshop.out()
+    }))
 }
 
-/// The same without compiling: nothing, if that would have to be done.
+/// The same, of which nothing is written down.
 pub(crate) fn known(
     project: &Project,
     given: Option<&Path>,
@@ -70,9 +77,7 @@ pub(crate) fn known(
         return as_given(directory).map(Some);
     }
     let Some(tools) = tools else { return Ok(None) };
-    let workshop = Workshop::of(project, store)?;
-    let sources = workshop.sources(tools)?;
-    Ok(workshop.compiled(&sources).then(|| workshop.out()))
+    Ok(Workshop::with_programs(project, tools, store)?.map(|workshop| workshop.out()))
 }
 
 fn as_given(directory: &Path) -> Result<PathBuf> {
@@ -130,6 +135,13 @@ impl Workshop {
         let key = digest::text(format!("{compiler}\n{}", source.display()));
         let place = store.root().join("programs").join(&key[..32]);
         Ok(Self { source, sysroot, compiler, place })
+    }
+
+    /// The one in which the programs are compiled already, if they are.
+    fn with_programs(project: &Project, tools: &Toolbox, store: &Store) -> Result<Option<Self>> {
+        let workshop = Self::of(project, store)?;
+        let sources = workshop.sources(tools)?;
+        Ok(workshop.compiled(&sources).then_some(workshop))
     }
 
     fn out(&self) -> PathBuf {
@@ -214,7 +226,8 @@ impl Workshop {
     }
 }
 
-fn compile(
+/// Compiles them, if that is to be done; with the crates that `ashlar vendor` kept.
+pub(crate) fn compile(
     project: &Project,
     (tools, store): (&Toolbox, &Store),
     vendor: Option<&Path>,
