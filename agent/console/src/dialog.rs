@@ -104,12 +104,11 @@ impl Dialog {
             }
             (dialog @ Self::Asking(_), _) => Next::show(dialog),
             (Self::Code { pages, at }, key) => {
-                let last = pages.len().saturating_sub(1);
-                match key {
-                    Key::Up => Next::show(Self::Code { pages, at: at.saturating_sub(1) }),
-                    Key::Down => Next::show(Self::Code { pages, at: (at + 1).min(last) }),
-                    _ => Next::default(),
+                if !matches!(key, Key::Up | Key::Down) {
+                    return Next::default();
                 }
+                let at = moved(at, pages.len(), key);
+                Next::show(Self::Code { pages, at })
             }
             (Self::Menu { actions, at }, key) => Self::choose(actions, at, key),
             (Self::Network(question), key) => question.press(key),
@@ -146,11 +145,7 @@ impl Dialog {
     }
 
     fn choose(actions: Vec<Action>, at: usize, key: Key) -> Next {
-        let at = match key {
-            Key::Up => at.saturating_sub(1),
-            Key::Down => (at + 1).min(actions.len().saturating_sub(1)),
-            _ => at,
-        };
+        let at = moved(at, actions.len(), key);
         match actions.get(at) {
             Some(action) if key == Key::Enter => Next::send(Self::Asking(*action), action.look()),
             _ => Next::show(Self::Menu { actions, at }),
@@ -158,11 +153,7 @@ impl Dialog {
     }
 
     fn choose_stick(volumes: Vec<StickVolume>, at: usize, key: Key) -> Next {
-        let at = match key {
-            Key::Up => at.saturating_sub(1),
-            Key::Down => (at + 1).min(volumes.len().saturating_sub(1)),
-            _ => at,
-        };
+        let at = moved(at, volumes.len(), key);
         match volumes.get(at) {
             Some(chosen) if key == Key::Enter => {
                 let given = Given::Name(chosen.name.clone());
@@ -289,6 +280,15 @@ fn stick_question(StickAnswer { volumes, .. }: StickAnswer) -> Dialog {
 fn on_stick(OnStick { volume, file, bytes }: &OnStick) -> String {
     let size = ashlar_api::bytes(*bytes);
     format!("{file}, {size}, is on {volume} and was read back. The stick can be pulled out now.")
+}
+
+/// Which of so many is chosen after that key.
+fn moved(at: usize, of: usize, key: Key) -> usize {
+    match key {
+        Key::Up => at.saturating_sub(1),
+        Key::Down => (at + 1).min(of.saturating_sub(1)),
+        _ => at,
+    }
 }
 
 fn edit(typed: &mut String, key: Key) {

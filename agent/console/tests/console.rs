@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 const PIN: &str = "4711";
 
@@ -275,14 +276,20 @@ impl Grid {
     }
 }
 
-#[test]
-fn a_person_at_the_screen_switches_the_box_off_with_the_pin_and_not_without() {
+/// A screen that shows what can be done, and what its agent is asked; with their directory.
+fn at_the_actions() -> (TempDir, Receiver<Value>, Terminal) {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("agent.sock");
     let asked = agent(&socket);
     let mut screen = Terminal::open(socket);
     screen.sees("site shop-42");
     screen.types("a");
+    (dir, asked, screen)
+}
+
+#[test]
+fn a_person_at_the_screen_switches_the_box_off_with_the_pin_and_not_without() {
+    let (_dir, asked, mut screen) = at_the_actions();
     screen.sees("factory reset");
     screen.types("\x1b[B\r");
     screen.sees("y do it");
@@ -304,12 +311,7 @@ fn a_person_at_the_screen_switches_the_box_off_with_the_pin_and_not_without() {
 
 #[test]
 fn a_person_at_the_screen_mistypes_an_address_mends_it_and_has_it_tried_with_the_pin() {
-    let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("agent.sock");
-    let asked = agent(&socket);
-    let mut screen = Terminal::open(socket);
-    screen.sees("site shop-42");
-    screen.types("a");
+    let (_dir, asked, mut screen) = at_the_actions();
     screen.sees("change the network");
     screen.types("\x1b[B\x1b[B\x1b[B\r");
     screen.sees("an address of its own");

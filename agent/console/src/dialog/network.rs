@@ -1,7 +1,7 @@
 //! The questions about this box's network. Each answer is given to the agent, which has
 //! the site, before the next one is asked.
 
-use super::{Action, Deed, Dialog, Given, Key, Next, edit};
+use super::{Action, Deed, Dialog, Given, Key, Next, edit, moved};
 use crate::feed::{Ask, Refused, Reply};
 use ashlar_api::{NetworkAnswer, NetworkChange, WayOut};
 
@@ -152,11 +152,7 @@ impl Question {
 
     fn choose(now: WayOut, undone: Option<String>, at: usize, key: Key) -> Next {
         let choices = Way::choices(undone.is_some());
-        let at = match key {
-            Key::Up => at.saturating_sub(1),
-            Key::Down => (at + 1).min(choices.len() - 1),
-            _ => at,
-        };
+        let at = moved(at, choices.len(), key);
         match choices.get(at) {
             Some(Way::Lease) if key == Key::Enter => {
                 Next::show(Self::value(now, WayOut::default(), Field::Names))
