@@ -272,7 +272,8 @@ impl Setup<'_> {
         };
         let mut all = vec![format!(
             "io.systemd.stub.kernel-cmdline-extra=console=tty0 console=ttyS0,115200 \
-             no_timer_check systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600 {}",
+             no_timer_check systemd.default_timeout_start_sec=600 \
+             systemd.default_device_timeout_sec=600 {}",
             self.command_line
         )];
         for (name, text, wanted_by) in &self.units {

@@ -135,6 +135,12 @@ pub fn going_alone(observed: &Observed, wanted: &Wanted) -> GoingAlone {
     }
 }
 
+/// Only without whom it would go on.
+#[must_use]
+pub fn could_go_on_without(observed: &Observed, wanted: &Wanted) -> Option<LeftBehind> {
+    without(&Situation::new(observed, wanted)).ok().map(|seen| seen.other.clone())
+}
+
 /// Without whom this box may go on, if a person says so.
 fn without<'a>(s: &Situation<'a>) -> Result<&'a BothSeen, String> {
     let observed = s.observed;

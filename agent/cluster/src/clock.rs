@@ -117,7 +117,8 @@ impl Clock {
     }
 }
 
-/// How far a clock is from another one that is so many seconds behind it: `3 days ahead of`, `2 hours behind`.
+/// How far a clock is from another one that is so many seconds behind it: `3 days ahead
+/// of`, `2 hours behind`.
 pub(crate) fn apart(ahead_s: i64) -> String {
     let side = if ahead_s > 0 { "ahead of" } else { "behind" };
     format!("{} {side}", span(ahead_s.unsigned_abs()))

@@ -22,7 +22,8 @@ mod swarm;
 mod witness;
 
 use crate::{
-    Intent, KnownBox, MemberStatus, Observed, Plan, RingMember, Step, SwarmLocal, Volume, Wanted,
+    Intent, KnownBox, MemberStatus, Observed, Part, Plan, RingMember, Step, SwarmLocal, Volume,
+    Wanted,
 };
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};
@@ -471,6 +472,13 @@ impl<'a> Case<'a> {
 
     fn volume(&self) -> Option<&'a Volume> {
         self.o.storage.as_ref()?.volume.as_ref()
+    }
+
+    /// For how long a part has run and not answered, in milliseconds; `None` if it is not
+    /// known to.
+    fn hung_ms(&self, part: Part) -> Option<u64> {
+        let silent = self.o.looks.get(&part)?.silent.as_ref().filter(|silent| silent.runs)?;
+        Some(self.o.now_ms.saturating_sub(silent.since_ms))
     }
 
     fn intent(&self) -> Option<&'a Intent> {

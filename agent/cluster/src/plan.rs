@@ -25,7 +25,7 @@ pub(crate) use storage::{awaited, may_create, unhealthy};
 
 use crate::roster::is_retired;
 use crate::situation::Situation;
-use crate::{Daemon, Fence, Observed, Part, Plan, Planned, Record, Scope, Step, Wait, Wanted};
+use crate::{Daemon, Fence, Observed, Plan, Planned, Record, Scope, Step, Wait, Wanted};
 
 /// How long a daemon may run and not answer, in milliseconds. Longer than any
 /// start, election or time-out on a dead peer takes.
@@ -187,13 +187,7 @@ fn waits(wanted: impl Into<String>, until: impl std::fmt::Display, rule: &str) -
 /// What is done about a daemon that does not answer: one that does not run is
 /// started; one that hangs is left some time, and then killed.
 fn rouse(s: &Situation<'_>, daemon: Daemon, plan: &mut Plan) {
-    let part = match daemon {
-        Daemon::Ring => Part::Ring,
-        Daemon::Storage => Part::Storage,
-        Daemon::Bricks => Part::Bricks,
-        Daemon::Engine => Part::Engine,
-    };
-    let Some(hung) = s.hangs(part) else {
+    let Some(hung) = s.hangs(daemon.part()) else {
         let why = format!("the {daemon} does not answer");
         return plan.steps.push(because(Step::Start { daemon }, why));
     };

@@ -3,7 +3,9 @@
 //! Tags are hints: they say whom to ask and when to wait. What they claim is
 //! proved over mutual TLS before anybody relies on it.
 
-use crate::{Cas, ClusterId, Hand, Keeps, NodeId, Observed, RingKeys, SwarmLocal, SwarmRole};
+use crate::{
+    Cas, ClusterId, Hand, Keeps, NodeId, Observed, RingKeys, RingMember, SwarmLocal, SwarmRole,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -42,6 +44,40 @@ pub struct Tags {
     /// Tag `left`: the box without which its cluster went on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<NodeId>,
+}
+
+impl RingMember {
+    /// Whether the member, which has the id of these tags, carries the rest of them.
+    pub(crate) fn shows(&self, tags: &Tags) -> bool {
+        // Each by its name: who adds a tag is told to compare it.
+        let Tags {
+            id: _,
+            cluster,
+            storage_open,
+            ca_key,
+            swarm,
+            witness,
+            full,
+            keys,
+            cas,
+            keeps,
+            yields,
+            hand,
+            left,
+        } = tags;
+        self.cluster == *cluster
+            && self.storage_open == *storage_open
+            && self.ca_key == *ca_key
+            && self.swarm == *swarm
+            && self.witness == *witness
+            && self.full == *full
+            && self.keys == *keys
+            && self.cas == *cas
+            && self.keeps == *keeps
+            && self.yields == *yields
+            && self.hand == *hand
+            && self.left == *left
+    }
 }
 
 impl Tags {

@@ -6,7 +6,7 @@ use ashlar_api::{
     SwarmView,
 };
 use ashlar_cluster::{
-    Disk, Look, MemberStatus, Observed, Part, Roster, Stack, Tenure, Wanted, going_alone,
+    Disk, Look, MemberStatus, Observed, Part, Roster, Stack, Tenure, Wanted, could_go_on_without,
 };
 
 /// What the loop knows besides the observation.
@@ -68,7 +68,7 @@ impl Facts {
             disks: observed.disks.iter().map(disk).collect(),
             cluster,
             parts: observed.looks.iter().map(|(part, look)| view(*part, look, observed)).collect(),
-            could_go_on_without: going_alone(observed, wanted).without,
+            could_go_on_without: could_go_on_without(observed, wanted),
             now_ms: observed.now_ms,
             ..self.blank()
         }

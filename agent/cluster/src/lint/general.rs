@@ -1,7 +1,7 @@
 //! Rules for every step: who may do it, and on what grounds.
 
 use super::{Case, Verdict, must};
-use crate::{Daemon, Hand, Part, Phase, RingKeys, Scope, Step, SwarmLocal, SwarmRole};
+use crate::{Daemon, Hand, Phase, RingKeys, Scope, Step, SwarmLocal, SwarmRole};
 
 pub(super) fn by_authority_only(step: &Step, c: &Case<'_>) -> Verdict {
     must(step.scope() == Scope::Node || c.authority(), "this node does not lead the cluster")
@@ -148,13 +148,7 @@ pub(super) fn nothing_unwanted(step: &Step, c: &Case<'_>) -> Verdict {
 
 pub(super) fn restart_only_the_hung(step: &Step, c: &Case<'_>) -> Verdict {
     let Step::Restart { daemon } = step else { return Ok(()) };
-    let part = match daemon {
-        Daemon::Ring => Part::Ring,
-        Daemon::Storage => Part::Storage,
-        Daemon::Bricks => Part::Bricks,
-        Daemon::Engine => Part::Engine,
-    };
-    let silent = c.o.looks.get(&part).and_then(|look| look.silent.as_ref());
+    let silent = c.o.looks.get(&daemon.part()).and_then(|look| look.silent.as_ref());
     let silent = silent.ok_or_else(|| format!("the {daemon} is not known to be silent"))?;
     must(silent.runs, format!("the {daemon} does not run"))?;
     let long = c.o.now_ms.saturating_sub(silent.since_ms);

@@ -121,9 +121,7 @@ pub(super) fn connect_anew_only_the_deaf(step: &Step, c: &Case<'_>) -> Verdict {
     if !matches!(step, Step::ConnectAnew) {
         return Ok(());
     }
-    let deaf = c.o.looks.get(&Part::Clients).and_then(|look| look.silent.as_ref());
-    let deaf = deaf.filter(|s| s.runs).ok_or("no copy that answers is known to be unheard")?;
-    let long = c.o.now_ms.saturating_sub(deaf.since_ms);
+    let long = c.hung_ms(Part::Clients).ok_or("no copy that answers is known to be unheard")?;
     must(long >= 20_000, format!("a copy has been unheard for {} s only", long / 1000))
 }
 
@@ -131,9 +129,7 @@ pub(super) fn tear_only_the_deaf(step: &Step, c: &Case<'_>) -> Verdict {
     if !matches!(step, Step::Remount) {
         return Ok(());
     }
-    let silent = c.o.looks.get(&Part::Mount).and_then(|look| look.silent.as_ref());
-    let silent = silent.filter(|s| s.runs).ok_or("the mount is not known to be silent")?;
-    let long = c.o.now_ms.saturating_sub(silent.since_ms);
+    let long = c.hung_ms(Part::Mount).ok_or("the mount is not known to be silent")?;
     must(long >= 90_000, format!("the mount has been silent for {} s only", long / 1000))?;
     let (all, online) = {
         let bricks = &volume(c)?.bricks;

@@ -17,12 +17,7 @@ pub(super) fn plan(s: &Situation<'_>, steps: &mut Vec<Planned>) {
     }
     let (Some(own), Some(tags)) = (s.own_entry(), Tags::wanted(s.observed)) else { return };
     let tags = Tags { keeps: s.shown_keeps(), ..tags };
-    let shown = (&own.cluster, own.storage_open, own.ca_key, own.swarm, own.witness, &own.keys);
-    let now = (&tags.cluster, tags.storage_open, tags.ca_key, tags.swarm, tags.witness, &tags.keys);
-    let meeting = (own.keeps, &own.yields) != (tags.keeps, &tags.yields);
-    let further =
-        (own.hand, &own.cas, &own.left, own.full) != (tags.hand, &tags.cas, &tags.left, tags.full);
-    if shown != now || meeting || further {
+    if !own.shows(&tags) {
         steps.push(because(Step::SetTags { tags }, "the others should see where this node stands"));
     }
 }

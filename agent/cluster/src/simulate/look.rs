@@ -79,14 +79,8 @@ impl Simulation {
     fn looks(&self, n: usize) -> BTreeMap<Part, Look> {
         let hung = self.nodes[n].run.iter().flat_map(|run| &run.hung);
         let look = |(daemon, since_ms): (&Daemon, &u64)| {
-            let part = match daemon {
-                Daemon::Ring => Part::Ring,
-                Daemon::Storage => Part::Storage,
-                Daemon::Bricks => Part::Bricks,
-                Daemon::Engine => Part::Engine,
-            };
             let silent = Silent { since_ms: *since_ms, why: "time is up".into(), runs: true };
-            (part, Look { at_ms: self.now, silent: Some(silent) })
+            (daemon.part(), Look { at_ms: self.now, silent: Some(silent) })
         };
         hung.map(look).chain(self.look_at_clients(n)).collect()
     }

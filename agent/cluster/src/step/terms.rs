@@ -3,6 +3,19 @@
 use super::{Daemon, Scope, Step};
 use crate::{Part, Phase};
 
+impl Daemon {
+    /// The part of a node that is looked at to know whether it answers.
+    #[must_use]
+    pub const fn part(self) -> Part {
+        match self {
+            Self::Ring => Part::Ring,
+            Self::Storage => Part::Storage,
+            Self::Bricks => Part::Bricks,
+            Self::Engine => Part::Engine,
+        }
+    }
+}
+
 impl Step {
     /// The phase that the step works towards.
     #[must_use]
