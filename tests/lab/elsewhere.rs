@@ -1,10 +1,13 @@
 //! What people may do who are not at a box: they call from another machine, with a pass.
 
-use super::THREE;
+use super::{PATIENCE, THREE};
 use anyhow::{Result, ensure};
+use ashlar_tests::command::{run, workspace};
 use ashlar_tests::desk::Desk;
+use ashlar_tests::fleet::Fleet;
 use ashlar_tests::office::Office;
 use std::ffi::OsStr;
+use std::process::Command;
 
 /// What is typed: paths and words.
 type Words<'a> = Vec<&'a dyn AsRef<OsStr>>;
@@ -93,4 +96,45 @@ fn a_flood_from_one_machine_keeps_nobody_at_another_out() -> Result<()> {
         drop(flood);
         Ok(())
     })
+}
+
+#[test]
+fn a_key_of_the_site_opens_the_verbs_over_ssh_and_no_shell() -> Result<()> {
+    let kept = tempfile::tempdir()?;
+    let pair = |name: &str| -> Result<_> {
+        let key = kept.path().join(name);
+        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key))?;
+        Ok((key.with_extension("pub"), key))
+    };
+    let ((known, key), (_, stranger)) = (pair("known")?, pair("stranger")?);
+    let file = known.display().to_string();
+    let office = Office::found("lab-ssh", &["--ssh-key", &file])?;
+    let fleet = Fleet::off("lab-ssh", 1, &office.site()?)?;
+    let node = fleet.node(1);
+    fleet.start(node.name())?;
+    fleet.until_ready(&fleet.all(), PATIENCE)?;
+    let (desk, address) = (Desk::set_up(&fleet, 1)?, node.address()?);
+
+    let shown = desk.ssh(&address, &key, &["status", "--json"])?;
+    ensure!(shown.succeeded() && shown.json()?["identity"]["name"] == *node.hostname()?, "{shown}");
+    let bare = desk.ssh(&address, &key, &[])?;
+    ensure!(bare.succeeded() && bare.stdout().contains("ready"), "{bare}");
+    for other in ["bash", "/usr/lib/openssh/sftp-server", "status; touch /run/open"] {
+        desk.ssh(&address, &key, &[other])?.refuses_with(&["gives no shell"])?;
+    }
+    desk.ssh(&address, &key, &["status", "$(touch /run/open)"])?.refuses_with(&["unexpected"])?;
+    ensure!(node.try_sh("ls /run/open")?.code != 0, "a shell read what was typed");
+    let way_on = desk.ssh(&address, &key, &["-W", "127.0.0.1:22"])?;
+    ensure!(!way_on.succeeded(), "{way_on}");
+    desk.ssh(&address, &stranger, &["status"])?.refuses_with(&["Permission denied"])?;
+
+    // What a recipe adds by the overlay `shell`.
+    let overlay = workspace().join("overlays/shell/etc/ssh/sshd_config.d/05-ashlar-shell.conf");
+    node.sh_with(
+        "cat >/etc/ssh/sshd_config.d/05-ashlar-shell.conf && systemctl restart ssh",
+        &std::fs::read(overlay)?,
+    )?;
+    let allowed = desk.ssh(&address, &key, &["echo $((6 * 7))"])?;
+    ensure!(allowed.stdout() == "42\n", "{allowed}");
+    fleet.consoles_are_clean()
 }

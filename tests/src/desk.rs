@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A workstation: a network namespace of its own, with one cable to the lab's bridge.
@@ -47,6 +48,20 @@ impl Desk {
     pub fn ashlarctl(&self, words: &[&dyn AsRef<OsStr>]) -> Result<Ran> {
         let mut command = self.command(built_with_the_tests("ashlarctl")?);
         command.args(words.iter().map(|word| word.as_ref()));
+        let line = format!("{command:?}");
+        Ok(Ran::new(line, command.output()?))
+    }
+
+    /// `ssh root@ADDRESS WORDS…` there with this key and no terminal, whatever comes of
+    /// it. Who answers is believed: no test has met that box before.
+    ///
+    /// # Errors
+    /// When there is no `ssh`.
+    pub fn ssh(&self, address: &str, key: &Path, words: &[&str]) -> Result<Ran> {
+        let mut command = self.command("ssh");
+        command.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
+        command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i"]);
+        command.arg(key).arg(format!("root@{address}")).args(words);
         let line = format!("{command:?}");
         Ok(Ran::new(line, command.output()?))
     }

@@ -61,6 +61,9 @@ pub(crate) enum Command {
     // For a unit, which is no person.
     #[command(hide = true)]
     AwaitPhase(await_phase::Args),
+    /// What sshd runs for whoever logs in: the words come from there.
+    #[command(hide = true)]
+    OverSsh,
     Members(members::Args),
     Why(why::Args),
     Check(check::Args),
@@ -127,6 +130,8 @@ impl Command {
                 anyhow::bail!("this is for the box itself, and not there from elsewhere")
             }
             Self::AwaitPhase(args) => await_phase::run(args),
+            // sshd's own words are the next ones that are parsed; twice is no verb.
+            Self::OverSsh => anyhow::bail!("this is for sshd"),
             Self::Completions(args) => completions::run(args, &mut Cli::command()),
             Self::Man(args) => man::run(args, Cli::command()),
         }

@@ -1,6 +1,7 @@
 //! Errors as a person reads them: what happened, and what to do.
 
 use crate::elsewhere::NoBox;
+use crate::over_ssh::Refused;
 use ashlar_api::{ClientError, Refusal};
 use owo_colors::{OwoColorize, Stream};
 use std::io::ErrorKind;
@@ -23,6 +24,9 @@ const OF_ONE_IMAGE: &str =
     "ashlarctl and the agent are of different releases; use those of one image";
 
 fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return Some(refused.advice());
+    }
     match error.downcast_ref::<ClientError>()? {
         ClientError::Unreachable { source, .. } => Some(match source.kind() {
             ErrorKind::PermissionDenied => "run it as root, or as a member of the group `ashlar`",

@@ -16,6 +16,7 @@ mod command;
 mod complaint;
 mod elsewhere;
 mod other_screen;
+mod over_ssh;
 #[cfg(test)]
 mod schema;
 mod style;
@@ -24,17 +25,26 @@ use clap::Parser;
 use cli::Cli;
 use std::process::ExitCode;
 
+/// What was typed means nothing; as clap has it.
+const WRONG_USAGE: u8 = 2;
+
 /// The node answers, but is not ready.
 pub(crate) const NOT_READY: u8 = 3;
 
 fn main() -> ExitCode {
-    run(Cli::parse()).unwrap_or_else(|error| {
-        if complaint::is_closed_pipe(&error) {
-            return ExitCode::SUCCESS;
-        }
-        complaint::print(&error);
-        ExitCode::FAILURE
-    })
+    over_ssh::typed(Cli::parse()).map_err(anyhow::Error::from).and_then(run).unwrap_or_else(
+        |error| {
+            if complaint::is_closed_pipe(&error) {
+                return ExitCode::SUCCESS;
+            }
+            complaint::print(&error);
+            if error.is::<over_ssh::Refused>() {
+                ExitCode::from(WRONG_USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        },
+    )
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {

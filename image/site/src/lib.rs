@@ -67,7 +67,8 @@ pub struct Site {
     /// may take it; three days unless it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u64>,
-    /// Public keys that may log in as root. Empty: SSH stays off.
+    /// Public keys that may log in as root, to the verbs of `ashlarctl`; to a shell if
+    /// the image has the overlay `shell`. Empty: SSH stays off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<String>,
     /// Addresses and how nodes get them.

@@ -86,7 +86,7 @@ pub(crate) struct New {
     /// wait, so that boxes which do not see each other then found one each.
     #[arg(long, value_name = "N")]
     pub(crate) expect: Option<u8>,
-    /// A file with public keys that may log in as root by ssh. Without any, ssh
+    /// A file with public keys that may type `ashlarctl`'s verbs by ssh. Without any, ssh
     /// stays off. May be repeated.
     #[arg(long = "ssh-key", value_name = "FILE")]
     pub(crate) ssh_keys: Vec<PathBuf>,
@@ -132,7 +132,7 @@ pub(crate) struct ShownSite<'a> {
     network: NetworkPlan,
     /// `[time]`.
     time: &'a TimeRules,
-    /// Who may log in as root by ssh.
+    /// Who may type `ashlarctl`'s verbs by ssh.
     ssh_keys: &'a [String],
 }
 
