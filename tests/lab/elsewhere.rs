@@ -41,6 +41,63 @@ fn a_person_elsewhere_finds_a_box_and_is_shown_what_it_shows() -> Result<()> {
     })
 }
 
+/// Each verb that a box answers, in a form that changes nothing.
+#[test]
+fn every_verb_ends_from_elsewhere_as_it_does_on_the_box() -> Result<()> {
+    THREE.lend(|three| {
+        let (desk, anna) = (Desk::set_up(&three.fleet, 1)?, three.office.pass("anna", &[])?);
+        let node = three.fleet.node(1);
+        let (address, other) = (node.address()?, three.fleet.node(2).hostname()?);
+        let remove = format!("node remove {other} --dry-run");
+        let typed = [
+            "status",
+            "wait",
+            "members",
+            "why",
+            "check",
+            "history",
+            "logs -n 3",
+            "network",
+            "hardware",
+            "power off --dry-run",
+            &remove,
+            "pki rotate --dry-run",
+            "ring status",
+            "ring rotate --dry-run",
+            "cluster merge --into 4f0c21aa --dry-run",
+            "support bundle --to /run/bundle-of-a-test",
+            "reset factory --dry-run",
+            "reset site --dry-run",
+            "admin revoke /dev/null",
+        ];
+        let help = desk.ashlarctl(&[&"help"])?.stdout();
+        let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let verbs = verbs.take_while(|line| !line.is_empty());
+        for verb in verbs.filter_map(|line| line.split_whitespace().next()) {
+            let of_the_tool = ["completions", "man", "help"].contains(&verb);
+            let is_tried = typed.iter().any(|words| words.split(' ').next() == Some(verb));
+            ensure!(of_the_tool || is_tried, "`{verb}` is not tried");
+        }
+        for words in typed {
+            let here = node.try_sh(&format!("ashlarctl {words}"))?;
+            let mut line: Words<'_> = vec![&"--site", &anna, &"--node", &address];
+            let parts: Vec<&str> = words.split(' ').collect();
+            line.extend(parts.iter().map(|part| part as &dyn AsRef<OsStr>));
+            let there = desk.ashlarctl(&line)?;
+            ensure!(
+                there.code() == Some(i32::from(here.code)),
+                "on the box {}: {}\n{}\n{there}",
+                here.code,
+                String::from_utf8_lossy(&here.stdout),
+                String::from_utf8_lossy(&here.stderr),
+            );
+        }
+        node.sh("rm /run/bundle-of-a-test")?;
+        std::fs::remove_file("/run/bundle-of-a-test")?;
+        Ok(())
+    })
+}
+
 #[test]
 fn who_may_look_may_change_nothing() -> Result<()> {
     THREE.lend(|three| {
@@ -80,6 +137,38 @@ fn a_pass_that_was_taken_back_or_is_of_another_site_opens_no_box() -> Result<()>
             at(&stranger)?.refuses_with(&["of another site"])?;
             let let_in = at(&anna)?;
             ensure!(let_in.succeeded(), "{let_in}");
+        }
+        Ok(())
+    })
+}
+
+/// The table of ports that the book shows.
+#[test]
+fn no_port_of_a_box_answers_that_the_book_does_not_name() -> Result<()> {
+    let book = std::fs::read_to_string(workspace().join("docs/operations.md"))?;
+    let named: Vec<(u16, bool)> = book
+        .lines()
+        .skip_while(|line| !line.starts_with("| port |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .flat_map(|line| line.split('|').nth(1).unwrap_or_default().split(','))
+        .filter_map(|port| {
+            let port = port.trim();
+            let number = port.split(' ').next()?.parse().ok()?;
+            Some((number, port.contains("and up")))
+        })
+        .collect();
+    ensure!(named.len() >= 8, "{named:?}");
+    THREE.lend(|three| {
+        let desk = Desk::set_up(&three.fleet, 1)?;
+        for node in three.fleet.nodes() {
+            let open = desk.open_ports(&node.address()?)?;
+            ensure!(open.contains(&ashlar_api::CLUSTER_PORT), "{open:?}");
+            for port in open {
+                let is_named =
+                    |(number, up): &(u16, bool)| port == *number || *up && port > *number;
+                ensure!(named.iter().any(is_named), "{}: {port} answers", node.name());
+            }
         }
         Ok(())
     })

@@ -1,8 +1,9 @@
 //! What three nodes are to each other once they are a cluster.
 
 use super::{PATIENCE, THREE};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ashlar_tests::claims;
+use ashlar_tests::command::workspace;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -70,6 +71,46 @@ fn every_phase_is_a_systemd_target() -> Result<()> {
                 node.sh(&format!("systemctl is-active ashlar-{phase}.target"))?;
             }
         }
+        Ok(())
+    })
+}
+
+/// The unit that the guide shows, on a box whose storage does not hold yet.
+#[test]
+fn a_unit_of_ones_own_starts_after_the_phase_it_names_and_outlives_the_agent() -> Result<()> {
+    let guide = std::fs::read_to_string(workspace().join("docs/guide.md"))?;
+    let unit = guide
+        .split("```ini\n")
+        .filter_map(|part| part.split_once("```"))
+        .find(|(block, _)| block.contains("After=ashlar-storage.target"))
+        .context("the guide shows no such unit")?
+        .0;
+    THREE.lend(|three| {
+        let node = three.fleet.node(3);
+        node.sh_with(
+            "cat >/run/systemd/system/till.service && systemctl daemon-reload && \
+             systemctl stop ashlar-agent && rm /run/ashlar/phase/storage && \
+             systemctl stop ashlar-storage.target && systemctl start --no-block till",
+            unit.as_bytes(),
+        )?;
+        let waits = node.sh("systemctl list-jobs --no-legend till.service")?;
+        ensure!(waits.contains("waiting"), "it does not wait: {waits:?}");
+
+        node.sh("systemctl start ashlar-agent")?;
+        let state = |of: &str| node.sh(&format!("systemctl show --value -p {of}"));
+        three.fleet.until("the till runs", PATIENCE, || {
+            Ok((state("ActiveState till")? == "active").then_some(()))
+        })?;
+        let since = |unit: &str| -> Result<u64> {
+            Ok(state(&format!("ActiveEnterTimestampMonotonic {unit}"))?.parse()?)
+        };
+        ensure!(since("ashlar-storage.target")? <= since("till")?, "it ran before its phase");
+        let run = state("InvocationID till")?;
+        node.sh("systemctl restart ashlar-agent")?;
+        three.fleet.until_ready(&three.fleet.all(), PATIENCE)?;
+        ensure!(state("InvocationID till")? == run, "it was started anew with the agent");
+        node.sh("systemctl stop till && rm /run/systemd/system/till.service")?;
+        node.sh("systemctl daemon-reload")?;
         Ok(())
     })
 }

@@ -175,6 +175,12 @@ impl Ran {
         Ok(self)
     }
 
+    /// Its exit code, if no signal ended it.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
     /// Whether it ended with 0.
     #[must_use]
     pub fn succeeded(&self) -> bool {

@@ -2,12 +2,19 @@
 
 use crate::command::{Ran, built_with_the_tests, run};
 use crate::fleet::Fleet;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sched::{CloneFlags, setns};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Within which a port on the same cable answers or refuses, on a busy machine.
+const ANSWERS: Duration = Duration::from_secs(10);
 
 /// A workstation: a network namespace of its own, with one cable to the lab's bridge.
 #[derive(Debug)]
@@ -64,6 +71,29 @@ impl Desk {
         command.arg(key).arg(format!("root@{address}")).args(words);
         let line = format!("{command:?}");
         Ok(Ran::new(line, command.output()?))
+    }
+
+    /// The TCP ports that answer there.
+    ///
+    /// # Errors
+    /// When a port neither answers nor refuses.
+    pub fn open_ports(&self, address: &str) -> Result<BTreeSet<u16>> {
+        let address: Ipv4Addr = address.parse()?;
+        let namespace = File::open(Path::new("/run/netns").join(&self.namespace))?;
+        let scan = move || -> Result<BTreeSet<u16>> {
+            // Of this thread alone, which ends with it.
+            setns(namespace, CloneFlags::CLONE_NEWNET)?;
+            let mut open = BTreeSet::new();
+            for port in 1..=u16::MAX {
+                match TcpStream::connect_timeout(&(address, port).into(), ANSWERS) {
+                    Ok(_) => _ = open.insert(port),
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+                    Err(error) => return Err(error).with_context(|| format!("port {port}")),
+                }
+            }
+            Ok(open)
+        };
+        std::thread::spawn(scan).join().map_err(|_| anyhow!("the scan panicked"))?
     }
 
     /// Opens so many connections to a port and says nothing on them, until the value

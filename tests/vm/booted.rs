@@ -3,7 +3,7 @@
 use super::THREE;
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::claims;
-use ashlar_tests::command::workspace;
+use ashlar_tests::command::{Ashlar, workspace};
 use std::time::Duration;
 
 #[test]
@@ -107,6 +107,45 @@ fn the_monitor_shows_who_the_box_is_and_that_it_is_ready() -> Result<()> {
         std::fs::write(directory.join("node1.png"), &picture)?;
         ensure!(picture.starts_with(b"\x89PNG"), "no PNG");
         ensure!(picture.len() > 6000, "{} bytes: an empty screen", picture.len());
+        Ok(())
+    })
+}
+
+/// What is pressed at a computer to find a shell behind its screen.
+#[test]
+fn no_key_leads_to_a_login_or_a_shell() -> Result<()> {
+    THREE.lend(|three| {
+        let node = three.fleet.node(2);
+        let boot = node.boot_id()?;
+        for keys in ["alt-f2", "ctrl-alt-f3", "alt-f6", "ctrl-alt-delete", "ctrl-c", "ctrl-z"] {
+            Ashlar::new([
+                "vm",
+                "press",
+                "--name",
+                three.fleet.cluster().name(),
+                node.name(),
+                keys,
+            ])?
+            .succeeds()?;
+        }
+        // A crash of the screen is another way; what comes back is the screen.
+        let screen = || node.sh("systemctl show --value -p MainPID ashlar-console");
+        let before = screen()?;
+        node.sh("systemctl kill -s KILL ashlar-console")?;
+        three.fleet.until("the screen is back", Duration::from_secs(120), || {
+            let now = screen()?;
+            Ok((now != "0" && now != before).then_some(()))
+        })?;
+        let shown = node.sh("cat /sys/class/tty/tty0/active")?;
+        ensure!(shown == "tty1", "{shown} is shown");
+        // Whoever has a terminal for its own, but for the harness's way in.
+        let who = node.sh("ps -e --no-headers -o tty=,comm= | grep -v '^?' || true")?;
+        for line in who.lines() {
+            ensure!(line.ends_with("ashlar-console"), "on a terminal: {line}");
+        }
+        let logins = node.sh("systemctl list-units --no-legend 'getty@*' 'serial-getty@*'")?;
+        ensure!(logins.is_empty(), "{logins}");
+        ensure!(node.boot_id()? == boot, "a key restarted the box");
         Ok(())
     })
 }

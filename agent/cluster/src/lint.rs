@@ -157,6 +157,12 @@ pub const RULES: &[Rule] = &[
         check: storage::add_only_when_healthy,
     },
     Rule {
+        name: "renew-only-what-others-fill",
+        invariant: 3,
+        says: "a brick that lost all that it held is given back empty only while every other one of a set of three runs and lacks nothing",
+        check: removal::renew_only_what_others_fill,
+    },
+    Rule {
         name: "sets-of-three",
         invariant: 3,
         says: "a set is added as a whole: three bricks on three boxes that have none, to a volume of three copies",

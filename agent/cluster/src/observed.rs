@@ -385,6 +385,10 @@ pub struct Volume {
     /// answer of them. To start them does nothing.
     #[serde(default)]
     pub silent: BTreeSet<IpAddr>,
+    /// This node's own brick holds nothing of the volume any more, not even the mark that
+    /// makes it one: its data partition was lost, or emptied.
+    #[serde(default)]
+    pub emptied: bool,
     /// Entries that await healing; `None` when that could not be read, or a
     /// brick could not say.
     pub pending_heals: Option<u64>,

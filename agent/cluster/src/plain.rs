@@ -96,6 +96,9 @@ impl Step {
             Self::ReplaceBrick { from, to } => {
                 return format!("moving the copy of the files from the box at {from} to {to}");
             }
+            Self::RenewBrick => {
+                return "getting the files back that this box's disk lost".to_owned();
+            }
             Self::DropBrick { brick, .. } => {
                 return format!("giving up the copy of the files on the box at {brick}");
             }
@@ -225,6 +228,7 @@ mod tests {
             Step::RestartEngine,
             Step::Record { intent: Intent::default() },
             Step::ReplaceBrick { from: address, to: address },
+            Step::RenewBrick,
             Step::DropBrick { brick: address, replicas: 2 },
             Step::AdmitToVolume { names: None },
             Step::AdmitToVolume { names: Some(BTreeSet::from([name.clone()])) },

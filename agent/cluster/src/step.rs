@@ -373,6 +373,9 @@ pub enum Step {
         /// The box that takes the copy.
         to: IpAddr,
     },
+    /// Give the volume this box's own brick back as an empty one, which the other copies
+    /// of its set fill: it lost all that it held.
+    RenewBrick,
     /// Give up the brick of a box that is retired, or on its way out, and with it one
     /// copy; of two copies and a witness the witness's brick as well. Or give up the
     /// brick of a witness, because a third copy takes its place (leader only).

@@ -51,6 +51,22 @@ fn replace(from: u8, to: u8) -> Step {
     Step::ReplaceBrick { from: address(from), to: address(to) }
 }
 
+/// The data partition of this node was lost, and the others have all that was on it.
+fn emptied(n: u8, of: u8) -> Observed {
+    but(settled(n, of), |o| {
+        let own = address(n);
+        let volume = volume_of(o);
+        (volume.emptied, volume.behind, volume.pending_heals) = (true, Some([].into()), None);
+        volume.bricks.iter_mut().filter(|b| b.address == own).for_each(|b| b.online = false);
+    })
+}
+
+#[test]
+fn an_emptied_brick_is_given_back_while_the_others_of_three_are_whole() {
+    let broken = rules_broken(Step::RenewBrick, &emptied(1, 3), &Wanted::default());
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
 /// The fourth was struck off, and the box in its place has its address.
 fn given_on() -> Observed {
     but(revoked(1, 4, 4), |o| {
@@ -446,6 +462,18 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             but(settled(1, 3), |o| (o.retired, o.removed) = (true, true)),
             Step::StartAnew,
         ),
+        ("renew-only-what-others-fill", settled(1, 3), Step::RenewBrick),
+        ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
+            .also(|o| volume_of(o).emptied = false),
+        ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
+            .also(|o| volume_of(o).bricks[0].online = true),
+        ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
+            .also(|o| volume_of(o).bricks[2].online = false),
+        ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
+            .also(|o| volume_of(o).behind = None),
+        ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
+            .also(|o| volume_of(o).behind = Some([address(2)].into())),
+        ("renew-only-what-others-fill", emptied(1, 2), Step::RenewBrick),
         ("bricks-only-on-open-peers", leaving(1, 4, 4), replace(3, 4)),
         ("give-up-only-what-is-whole-elsewhere", leaving(1, 4, 3), replace(2, 4)),
         (

@@ -79,6 +79,17 @@ fn a_brick_that_dies_is_started_again() {
 }
 
 #[test]
+fn a_box_that_lost_its_data_partition_is_given_its_files_back() {
+    play(Scenario::DataLost, RUNS);
+}
+
+#[test]
+fn an_emptied_brick_that_is_given_back_beside_a_copy_that_lacks_something_is_found() {
+    let found = finds(Scenario::DataLost, Fault::EveryCopyIsWhole);
+    assert!(found.iter().any(|why| why.contains("unknown to the bricks")), "{found:?}");
+}
+
+#[test]
 fn boxes_whose_disks_are_full_do_not_call_themselves_ready() {
     play(Scenario::DisksFill, RUNS);
 }

@@ -92,15 +92,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         Ok(state::read_json::<Out>(&self.paths.out())?.is_some())
     }
 
-    /// Adds to what the storage daemon says which copies lack something, when one
-    /// of them is to be given up, or goes on alone beside a witness: nobody asks before.
+    /// Adds to what the storage daemon says which copies lack something, when one of them
+    /// is to be given up, lost all that it held, or goes on alone beside a witness: nobody
+    /// asks before.
     pub(crate) async fn note_copies(&self, storage: &mut ashlar_cluster::Storage) {
         let Some(volume) = &mut storage.volume else { return };
         if volume.bricks.iter().all(|b| b.online) {
             return;
         }
         let given_up = self.observed().await.is_ok_and(|o| gives_up_copies(&o, &self.wanted));
-        if given_up || volume.lone().is_some() {
+        if given_up || volume.emptied || volume.lone().is_some() {
             volume.behind = self.behind(volume).await;
         }
     }

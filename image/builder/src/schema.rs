@@ -50,6 +50,7 @@ const VERBS: &[(&str, Printed)] = &[
     ("vm restore", done),
     ("vm exec", of::<machines::Executed<'_>>),
     ("vm screenshot", done),
+    ("vm press", done),
     ("vm snapshot", done),
     ("vm rewind", done),
     ("lab up", of::<ClusterView>),

@@ -24,6 +24,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "vm cut",
             "vm restore",
             "vm exec",
+            "vm press",
             "vm screenshot",
             "vm snapshot",
             "vm rewind",

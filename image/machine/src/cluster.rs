@@ -213,6 +213,15 @@ impl Cluster {
         self.vm().screenshot(node)
     }
 
+    /// Presses keys at a VM's keyboard, by the names that QEMU has for them
+    /// (`QKeyCode`): `down`, `ret`, `alt-f2`.
+    pub fn press(&self, node: &str, keys: &[String]) -> Result<()> {
+        self.only_vm("press", "keyboard")?;
+        let node = self.node(node)?;
+        self.on(node)?;
+        self.vm().press(node, keys)
+    }
+
     /// Saves VMs (all, if none is named) with disks and memory, at one moment.
     pub fn snapshot(&self, nodes: &[String], tag: &str) -> Result<()> {
         self.only_vm("snapshot", "saved memory")?;

@@ -94,7 +94,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::StartVolume
         | Step::MountVolume
         | Step::Remount
-        | Step::ConnectAnew => storage(),
+        | Step::ConnectAnew
+        | Step::RenewBrick => storage(),
         Step::HandOver { .. } | Step::HandBack { .. } => ring().and(storage()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm

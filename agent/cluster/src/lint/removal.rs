@@ -141,6 +141,21 @@ fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
     }
 }
 
+pub(super) fn renew_only_what_others_fill(step: &Step, c: &Case<'_>) -> Verdict {
+    if !matches!(step, Step::RenewBrick) {
+        return Ok(());
+    }
+    let own = c.o.identity.as_ref().map(|me| me.address).ok_or("this node is nobody")?;
+    let volume = c.volume().ok_or("no volume is known")?;
+    must(volume.emptied, "this node's brick is not known to be empty")?;
+    must(gives_brick(c, own), "this node gives no brick")?;
+    let set = set_at(volume, own);
+    must(set.iter().all(|b| b.address != own || !b.online), "this node's brick runs")?;
+    // Of two the empty one could be whom the other waits for.
+    must(set.len() > 2, "the volume has no two other bricks for these files")?;
+    whole_without(c, own)
+}
+
 pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) -> Verdict {
     let (from, to) = match step {
         Step::ReplaceBrick { from, to } => (*from, Some(*to)),

@@ -41,10 +41,35 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
             Some(volume) => upkeep(s, volume, storage, plan),
         }
     }
+    if let Some(volume) = storage.volume.as_ref().filter(|v| v.emptied && v.started) {
+        renew(me, volume, plan);
+    }
     if s.mountable() && !s.observed.mounted {
         mount(s, plan);
     }
     listen(s, plan);
+}
+
+/// GlusterFS does not start a brick whose directory lost its mark, lest the mount point of
+/// a disk that is missing be taken for an empty copy.
+fn renew(me: &Identity, volume: &Volume, plan: &mut Plan) {
+    let set = volume.set_of(me.address);
+    if !set.iter().any(|b| b.address == me.address && !b.online) {
+        return;
+    }
+    let others = || set.iter().filter(|b| b.address != me.address);
+    let whole = |b: &Brick| volume.behind.as_ref().is_some_and(|all| !all.contains(&b.address));
+    if set.len() > 2 && others().all(|b| b.online && whole(b)) {
+        let why = "this node's brick lost all that it held, and the others have it";
+        plan.steps.push(because(Step::RenewBrick, why));
+    } else {
+        let until = match set.len() {
+            ..=2 => "a person says what becomes of it: one other copy is all there is",
+            _ => "the other bricks of its set run and lack nothing",
+        };
+        let wanted = "this node's emptied brick";
+        plan.waits.push(waits(wanted, until, "renew-only-what-others-fill"));
+    }
 }
 
 /// A client of GlusterFS over TLS that lost its brick while that hung may never try again,

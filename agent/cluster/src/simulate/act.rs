@@ -235,6 +235,7 @@ impl Simulation {
             }
             Step::Record { intent } => self.write_record(node, intent, None),
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
+            Step::RenewBrick => self.renew_brick(node),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
             Step::DetachPeer { address } => self.detach(node, *address),
             Step::AdmitToVolume { names } => {
@@ -378,6 +379,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::AddSet { .. }
         | Step::Rebalance { .. }
         | Step::ReplaceBrick { .. }
+        | Step::RenewBrick
         | Step::DropBrick { .. }
         | Step::DetachPeer { .. }
         | Step::StartVolume => (500, 5_000),

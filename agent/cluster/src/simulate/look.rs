@@ -151,7 +151,7 @@ impl Simulation {
         // that serves; a mount gives it up after a while.
         let runs = |b: usize| {
             let node = &self.nodes[b];
-            let brick = node.run.as_ref().is_some_and(|run| run.brick);
+            let brick = node.run.as_ref().is_some_and(|run| run.brick) && !node.disk.emptied;
             volume.started && node.stores() && brick && self.reach(n, b)
         };
         let mounts = self.nodes[n].run.as_ref().is_some_and(|run| run.mounted);
@@ -186,6 +186,7 @@ impl Simulation {
                 .filter(|b| silent(**b))
                 .map(|b| self.nodes[*b].born.address)
                 .collect(),
+            emptied: self.nodes[n].disk.emptied,
             // A brick that is away cannot say.
             pending_heals: (copies > 1
                 && volume.started

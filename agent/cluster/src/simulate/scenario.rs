@@ -41,6 +41,9 @@ pub enum Scenario {
     DaemonHangs,
     /// All are ready, then the process of a brick dies.
     BrickDies,
+    /// All are ready, then one loses power, and its data partition with all that was on it;
+    /// another one may be cut off shortly before or after.
+    DataLost,
     /// All are ready, then one data partition after the other has no room left; some lose
     /// power meanwhile; then there is room again.
     DisksFill,
@@ -122,6 +125,7 @@ impl Scenario {
         ("parted-while-forming", Self::PartedWhileForming),
         ("daemon-hangs", Self::DaemonHangs),
         ("brick-dies", Self::BrickDies),
+        ("data-lost", Self::DataLost),
         ("disks-fill", Self::DisksFill),
         ("agent-dies", Self::AgentDies),
         ("dies-for-good", Self::DiesForGood),
@@ -296,6 +300,28 @@ impl Scenario {
             Self::BrickDies => {
                 sim.kill_brick(some);
                 sim.hold(30_000, &others)?;
+            }
+            Self::DataLost => {
+                // Of two copies a person says what becomes of the other one.
+                if nodes < 3 {
+                    return Ok(());
+                }
+                let other = (some + 1) % nodes;
+                let (before, after) = (dice.permille(300), dice.permille(300));
+                if before {
+                    sim.power_off(other);
+                    sim.hold(dice.between(5_000, 60_000), &[])?;
+                    sim.power_on_at(other, sim.now);
+                }
+                sim.power_off(some);
+                sim.lose_data(some);
+                sim.power_on_at(some, sim.now + dice.between(2_000, 30_000));
+                if after {
+                    let later = (some + 1 + dice.one_of(2)) % nodes;
+                    sim.hold(dice.between(2_000, 60_000), &[])?;
+                    sim.power_off(later);
+                    sim.power_on_at(later, sim.now + dice.between(2_000, 60_000));
+                }
             }
             Self::DisksFill => {
                 for filled in 1..=nodes {

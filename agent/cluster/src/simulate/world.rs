@@ -33,6 +33,8 @@ pub(super) struct Disk {
     pub(super) identity: bool,
     /// It has no room left for files.
     pub(super) full: bool,
+    /// Its brick holds nothing of the volume.
+    pub(super) emptied: bool,
     pub(super) membership: Option<Membership>,
     /// CA certificate, own certificate, CA key: of which cluster.
     pub(super) ca: Option<ClusterId>,
@@ -244,7 +246,8 @@ impl Node {
     }
 
     pub(super) fn serves(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.brick) && !self.hangs(Daemon::Bricks)
+        let runs = self.run.as_ref().is_some_and(|run| run.brick) && !self.disk.emptied;
+        runs && !self.hangs(Daemon::Bricks)
     }
 }
 

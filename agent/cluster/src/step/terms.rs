@@ -59,6 +59,7 @@ impl Step {
             | Self::Rebalance { .. }
             | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
+            | Self::RenewBrick
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
             | Self::AdmitToVolume { .. }
@@ -147,6 +148,7 @@ impl Step {
             | Self::GoOnAlone { .. }
             | Self::LeadAlone
             | Self::ForgetWord
+            | Self::RenewBrick
             | Self::MountVolume
             | Self::Remount
             | Self::ConnectAnew

@@ -125,6 +125,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
             .iter()
             .map(|n| Brick { address: address(*n), online: true, arbiter: false })
             .collect(),
+        emptied: false,
         pending_heals: (copies > 1).then_some(0),
         healers_down: Vec::new(),
         behind: None,

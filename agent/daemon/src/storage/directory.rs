@@ -111,6 +111,23 @@ pub(crate) fn clear_beside(volume: &Path, brick: Option<&Path>, id: &NodeId) -> 
     Ok(())
 }
 
+/// Whether a brick holds nothing of its volume any more: what every brick has from its
+/// first start on is not there. Where the volume's directory is missing too, so is the
+/// disk, and nothing is known.
+pub(super) fn is_emptied(volume: &Path, brick: &Path) -> bool {
+    let kept = fs::symlink_metadata(brick.join(".glusterfs"));
+    volume.is_dir() && kept.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Makes an empty directory of a brick that [is emptied](is_emptied). What somebody put
+/// there meanwhile is set aside.
+pub(super) fn make_empty(volume: &Path, brick: &Path, id: &NodeId) -> Result<()> {
+    if !remove_hollow(brick)? {
+        set_aside(volume, brick, id)?;
+    }
+    fs::create_dir(brick).with_context(|| format!("cannot make {}", brick.display()))
+}
+
 /// Sets a brick aside: it stays on the disk, under the name of who this node was.
 pub(crate) fn set_aside(volume: &Path, brick: &Path, id: &NodeId) -> Result<()> {
     let free = |number: u32| {
@@ -217,6 +234,24 @@ mod tests {
     fn write(path: PathBuf) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "takings").unwrap();
+    }
+
+    #[test]
+    fn a_brick_is_emptied_that_lost_its_own_directory_on_a_disk_that_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let (volume, brick) = (root.path().join("clusterfs"), root.path().join("clusterfs/brick"));
+        assert!(!is_emptied(&volume, &brick), "the disk is missing");
+        fs::create_dir_all(brick.join(".glusterfs")).unwrap();
+        assert!(!is_emptied(&volume, &brick));
+        fs::remove_dir(brick.join(".glusterfs")).unwrap();
+        assert!(is_emptied(&volume, &brick));
+        write(brick.join("till"));
+        make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();
+        assert!(is_emptied(&volume, &brick) && fs::read_dir(&brick).unwrap().next().is_none());
+        assert!(volume.join("set-aside-ab/till").exists(), "a file was lost");
+        fs::remove_dir(&brick).unwrap();
+        make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();
+        assert!(brick.is_dir());
     }
 
     #[test]

@@ -108,6 +108,10 @@ impl Storage for Driver {
         ask!(self, replace(from, to))
     }
 
+    async fn renew(&self) -> Result<()> {
+        ask!(self, renew())
+    }
+
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {
         ask!(self, drop_brick(brick, replicas))
     }

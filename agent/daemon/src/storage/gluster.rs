@@ -17,7 +17,7 @@ use super::xml::{Output, Processes};
 use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ashlar_cluster::{Brick, COMMON, HANDED_OVER, Rebalance, TLS, Volume, copies};
 use look::{has, turn};
 use rand::Rng;
@@ -317,6 +317,23 @@ impl Storage for Gluster {
         let arbiter = now.iter().any(|b| b.arbiter && b.address == from);
         let new = self.fresh(to, if arbiter { "witness" } else { "brick" });
         let args = ["volume", "replace-brick", &self.volume, old, &new, "commit", "force"];
+        must(&args, CHANGE).await?;
+        self.heal().await;
+        Ok(())
+    }
+
+    async fn renew(&self) -> Result<()> {
+        let own = crate::identity::load(&self.paths)?.context("this node is nobody")?;
+        let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
+        let brick = brick.context("this node gives no brick")?;
+        let volume = self.directory();
+        ensure!(directory::is_emptied(&volume, &brick), "{} is a brick", brick.display());
+        let (_, names) = self.can_spare(own.address).await?;
+        let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
+        directory::make_empty(&volume, &brick, &own.id)?;
+        // Its marks are written by the second one, and by nothing that was cut before.
+        must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
+        let args = ["volume", "reset-brick", &self.volume, name, name, "commit", "force"];
         must(&args, CHANGE).await?;
         self.heal().await;
         Ok(())

@@ -53,6 +53,7 @@ impl Storage for Local {
             tls: true,
             tuned: true,
             bricks: vec![Brick { address, online: true, arbiter: false }],
+            emptied: false,
             pending_heals: Some(0),
             ..Volume::default()
         });
@@ -117,6 +118,10 @@ impl Storage for Local {
 
     async fn replace(&self, _: IpAddr, to: IpAddr) -> Result<()> {
         alone(to)
+    }
+
+    async fn renew(&self) -> Result<()> {
+        bail!("one box by itself has no other copy to fill its own from")
     }
 
     async fn drop_brick(&self, brick: IpAddr, _: u8) -> Result<()> {

@@ -62,6 +62,9 @@ pub(crate) trait Storage {
     /// Gives the place of a brick that is gone to another node, and starts to
     /// copy. Looks again first: every other brick must run.
     async fn replace(&self, from: IpAddr, to: IpAddr) -> Result<()>;
+    /// Gives this node's own brick back as an empty one, which the others of its set
+    /// fill. Looks again first: it must have lost all that it held, and they must run.
+    async fn renew(&self) -> Result<()>;
     /// Gives up a brick that is gone, and one copy; with the last copy but one a
     /// witness's brick as well. Looks again first, alike.
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()>;

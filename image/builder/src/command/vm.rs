@@ -41,6 +41,20 @@ enum VmVerb {
         /// The file.
         file: PathBuf,
     },
+    /// Press keys at a node's keyboard, one after the other.
+    ///
+    ///   ashlar vm press node1 2             the screen's second page
+    ///   ashlar vm press node1 a down ret    its actions, and the second of them
+    ///   ashlar vm press node1 ctrl-alt-delete
+    #[command(verbatim_doc_comment)]
+    Press {
+        #[command(flatten)]
+        node: OneNode,
+        /// Letters, digits, and names as QEMU has them: `ret`, `esc`, `down`, `f2`; with
+        /// `-` between those that are held together.
+        #[arg(required = true)]
+        keys: Vec<String>,
+    },
     /// Save nodes with disk and memory, all at one moment.
     ///
     ///   ashlar vm snapshot before-update
@@ -79,6 +93,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
                 .into_diagnostic()
                 .wrap_err_with(|| format!("{} cannot be written", file.display()))?;
             done(context, &format!("{} has the screen of {}", file.display(), node.node))
+        }
+        VmVerb::Press { node, keys } => {
+            node.cluster.find(Backend::Vm)?.press(&node.node, keys)?;
+            done(context, &format!("pressed at {}: {}", node.node, keys.join(" ")))
         }
         VmVerb::Snapshot(moment) => {
             let cluster = moment.cluster.find(Backend::Vm)?;

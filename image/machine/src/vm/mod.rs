@@ -149,6 +149,18 @@ impl Vm<'_> {
             })
     }
 
+    /// Presses keys at a node's keyboard, one after the other; each may be several that
+    /// are held together.
+    pub(crate) fn press(&self, node: &NodeRecord, keys: &[String]) -> Result<()> {
+        let mut qmp = self.qmp(node)?;
+        for chord in keys {
+            let chord: Vec<_> =
+                chord.split('-').map(|key| json!({ "type": "qcode", "data": key })).collect();
+            qmp.execute("send-key", json!({ "keys": chord }))?;
+        }
+        Ok(())
+    }
+
     /// Saves these nodes, disks and memory, at one moment.
     pub(crate) fn snapshot(&self, nodes: &[&NodeRecord], tag: &str) -> Result<()> {
         self.while_stopped(nodes, &format!("savevm {tag}"))

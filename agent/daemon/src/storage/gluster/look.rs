@@ -2,6 +2,7 @@
 
 use super::super::cli::{READ, must, run};
 use super::super::copies;
+use super::super::directory;
 use super::super::reach::Heard;
 use super::super::spread::{self, Noted};
 use super::super::xml::Processes;
@@ -116,6 +117,13 @@ impl Gluster {
         }
     }
 
+    /// Whether this box's own brick lost all that it held. What cannot be read is not
+    /// known to be lost.
+    fn is_emptied(&self, own: IpAddr) -> bool {
+        let brick = copies::own_brick(&self.paths, &self.volume, own);
+        brick.ok().flatten().is_some_and(|b| directory::is_emptied(&self.directory(), &b))
+    }
+
     pub(super) async fn volume(&self, own: Option<IpAddr>) -> Result<Option<Volume>> {
         let info = run(&["volume", "info", &self.volume], READ).await?;
         if info.op_ret != 0 && info.op_errno != NO_SUCH_VOLUME {
@@ -126,6 +134,7 @@ impl Gluster {
         volume.spread = noted.sets;
         volume.admits = admitted(&options);
         volume.turn = turn(&options);
+        volume.emptied = own.is_some_and(|own| self.is_emptied(own));
         volume.tls = has(&options, TLS);
         volume.tuned = has(&options, COMMON) && has(&options, volume.who_writes());
         if volume.started {
