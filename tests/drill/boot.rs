@@ -4,10 +4,10 @@
 //! loader do before the kernel is not in them.
 
 use crate::built;
-use crate::machine::{Machine, Setup, drive, stamped};
 use anyhow::{Context, Result, ensure};
 use ashlar_site::Site;
 use ashlar_tests::command::workspace;
+use ashlar_tests::machine::{Machine, Setup, drive, stamped};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 

@@ -3,8 +3,8 @@
 //! time that two of them show.
 
 use crate::built;
-use crate::machine::{Machine, Setup, drive, stamped, telling};
 use anyhow::{Context, Result, ensure};
+use ashlar_tests::machine::{Machine, Setup, drive, stamped, telling};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 use jiff::Timestamp;

@@ -3,8 +3,8 @@
 //! restarts after five minutes. The picture is left in `out/drill-failing`.
 
 use crate::built;
-use crate::machine::{Machine, Setup};
 use anyhow::{Result, ensure};
+use ashlar_tests::machine::{Machine, Setup};
 use ashlar_tests::project::scratch;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ fn a_boot_that_fails_says_why_takes_no_key_and_tries_again_after_five_minutes() 
     // What waited for the disk may give up later than what waited for its partitions.
     machine.until(Some("lacks this release's root"))?;
     machine.until(Some("ashlar-disk.service  "))?;
-    machine.picture("failing", "failed.png")?;
+    machine.picture("drill-failing", "failed.png")?;
     machine.press(&["ret", "l", "s", "ret"])?;
     machine.until(None)?;
     let after = shown.elapsed();

@@ -3,9 +3,9 @@
 //! minutes later without a keystroke. Pictures are left in `out/drill-fallback`.
 
 use crate::built;
-use crate::machine::{Machine, Setup, drive, stamped, telling};
 use anyhow::{Result, ensure};
 use ashlar_site::{PinHash, Site};
+use ashlar_tests::machine::{Machine, Setup, drive, stamped, telling};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 
@@ -67,7 +67,7 @@ fn a_wrong_address_typed_at_the_screen_cuts_a_box_off_for_two_minutes_and_no_lon
     let mut machine = Machine::start(room.path(), "fallback", &setup)?;
     machine.until(Some("DRILL: out before"))?;
     ensure!(machine.said().contains("DRILL: ready"), "it was not ready:\n{}", machine.said());
-    machine.picture("fallback", "0-before.png")?;
+    machine.picture("drill-fallback", "0-before.png")?;
 
     let mut stage = Stage { machine: &mut machine, shown: 0 };
     stage.press(&["a"])?;
@@ -81,11 +81,11 @@ fn a_wrong_address_typed_at_the_screen_cuts_a_box_off_for_two_minutes_and_no_lon
     stage.press(&["y"])?;
     stage.types(PIN)?;
     machine.until(Some("DRILL: during: "))?;
-    machine.picture("fallback", "10-during.png")?;
+    machine.picture("drill-fallback", "10-during.png")?;
     machine.until(Some("DRILL: shows was undone"))?;
-    machine.picture("fallback", "11-undone.png")?;
+    machine.picture("drill-fallback", "11-undone.png")?;
     machine.until(Some("DRILL: ready still"))?;
-    machine.picture_after(&["ret"], "fallback", "12-after.png")?;
+    machine.picture_after(&["ret"], "drill-fallback", "12-after.png")?;
 
     let said = machine.said();
     let during = said.lines().find(|line| line.contains("DRILL: during: ")).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Stage<'_> {
         let words = SHOWN[self.shown];
         self.shown += 1;
         self.machine.until(Some(&format!("DRILL: shows {words}.")))?;
-        self.machine.picture("fallback", &format!("{}.png", self.shown))
+        self.machine.picture("drill-fallback", &format!("{}.png", self.shown))
     }
 
     fn types(&mut self, text: &str) -> Result<()> {

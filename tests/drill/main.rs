@@ -10,7 +10,6 @@ mod formats;
 mod growing;
 mod install;
 mod lab;
-mod machine;
 mod meeting;
 mod profiles;
 mod removing;

@@ -3,8 +3,8 @@
 //! picture is left in `out/drill-stick`.
 
 use crate::built;
-use crate::machine::{Machine, Setup};
 use anyhow::{Result, ensure};
+use ashlar_tests::machine::{Machine, Setup};
 use ashlar_tests::project::scratch;
 use std::fs::File;
 
@@ -33,7 +33,7 @@ fn a_reset_chosen_on_a_stick_that_no_box_ran_from_says_so_and_ends_when_it_is_pu
     let mut machine = Machine::start(room.path(), "stick", &setup)?;
     machine.until(Some("holds nothing of its own to reset"))?;
     machine.until(Some("switches itself off in 10 minutes"))?;
-    machine.picture("stick", "nothing.png")?;
+    machine.picture("drill-stick", "nothing.png")?;
     machine.pull("stick")?;
     machine.until(None)?;
     let said = machine.said();

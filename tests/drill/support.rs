@@ -4,10 +4,10 @@
 
 use crate::PATIENCE;
 use crate::built;
-use crate::machine::{Machine, Setup, stamped, telling};
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Deadline;
 use ashlar_site::Site;
+use ashlar_tests::machine::{Machine, Setup, stamped, telling};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 use std::fs::File;
@@ -50,11 +50,11 @@ fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> 
     };
     let mut machine = Machine::start(room.path(), "support", &setup)?;
     machine.until(Some("DRILL: ready"))?;
-    machine.picture("support", "before.png")?;
-    machine.picture_after(&["a"], "support", "actions.png")?;
+    machine.picture("drill-support", "before.png")?;
+    machine.picture_after(&["a"], "drill-support", "actions.png")?;
     // After restart and power off.
-    machine.picture_after(&["down", "down"], "support", "chosen.png")?;
-    machine.picture_after(&["ret"], "support", "which.png")?;
+    machine.picture_after(&["down", "down"], "drill-support", "chosen.png")?;
+    machine.picture_after(&["ret"], "drill-support", "which.png")?;
     // A key that is pressed while the agent is asked counts for nothing.
     let written = Deadline::within(PATIENCE).poll(Duration::from_secs(5), || -> Result<_> {
         let written = machine.said().contains(".tar.zst is on sd");
@@ -64,7 +64,7 @@ fn a_box_writes_what_a_helper_needs_onto_a_stick_and_no_secret_of_its_site() -> 
         Ok(written.then_some(()))
     })?;
     written.with_context(|| format!("nothing was written:\n{}", machine.said()))?;
-    machine.picture("support", "written.png")?;
+    machine.picture("drill-support", "written.png")?;
     drop(machine);
 
     let stick = fatfs::FileSystem::new(File::open(place("stick.img"))?, fatfs::FsOptions::new())?;

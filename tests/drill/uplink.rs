@@ -4,9 +4,9 @@
 //! password.
 
 use crate::built;
-use crate::machine::{Machine, Setup, drive, segment, stamped, telling};
 use anyhow::{Context, Result, ensure};
 use ashlar_site::{Bond, Proxy, SecretText, Site, SiteNode};
+use ashlar_tests::machine::{Machine, Setup, drive, segment, stamped, telling};
 use ashlar_tests::project::scratch;
 use ashlar_tests::site;
 use std::io::{BufRead, BufReader, Write};

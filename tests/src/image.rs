@@ -1,4 +1,4 @@
-//! The retail image that all tiers share.
+//! The images that tiers share.
 
 use crate::command::{Ashlar, workspace};
 use anyhow::{Context, Result, bail, ensure};
@@ -22,21 +22,34 @@ impl Built {
     /// When it cannot be built.
     pub fn retail() -> Result<&'static Self> {
         static RETAIL: OnceLock<Built> = OnceLock::new();
-        if let Some(built) = RETAIL.get() {
+        Self::once(&RETAIL, "retail", "ASHLAR_BUILT")
+    }
+
+    /// The same of the smallest image for real machines, and of the tier `metal`.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn metal() -> Result<&'static Self> {
+        static METAL: OnceLock<Built> = OnceLock::new();
+        Self::once(&METAL, "minimal-metal", "ASHLAR_BUILT_METAL")
+    }
+
+    fn once(kept: &'static OnceLock<Self>, profile: &str, variable: &str) -> Result<&'static Self> {
+        if let Some(built) = kept.get() {
             return Ok(built);
         }
         // Tiers run side by side, and the builder lets one in at a time.
-        let built = if let Some(left) = std::env::var_os("ASHLAR_BUILT") {
+        let built = if let Some(left) = std::env::var_os(variable) {
             let directory = workspace().join(left);
             let directory = directory
                 .canonicalize()
                 .with_context(|| format!("no image in {}", directory.display()))?;
             Self::at(directory)
         } else {
-            let words = ["build", "--profile", "retail", "--locked", "--json"];
+            let words = ["build", "--profile", profile, "--locked", "--json"];
             Self::from_json(Ashlar::new(words)?.succeeds()?.json()?)?
         };
-        Ok(RETAIL.get_or_init(|| built))
+        Ok(kept.get_or_init(|| built))
     }
 
     /// From what `ashlar build --json` says.

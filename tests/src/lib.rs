@@ -5,7 +5,8 @@
 //! [`fleet`] runs nodes of it, in VMs or in the lab, and waits for what they
 //! do; [`console`] looks through what they said while booting. [`site`] makes
 //! secrets for them and [`workload`] something to run on them; an [`office`] is where
-//! their keys are kept, and a [`desk`] a machine beside them. [`ring`] runs
+//! their keys are kept, and a [`desk`] a machine beside them. A [`machine`] is one VM of a
+//! test's own, and a [`till`] one that a stick installs. [`ring`] runs
 //! rings of our Serf agent and HashiCorp's, without any image. A test that can
 //! prove nothing on this host says so with [`skipped`].
 //!
@@ -21,6 +22,7 @@ pub mod desk;
 mod docs;
 pub mod fleet;
 pub mod image;
+pub mod machine;
 mod node;
 pub mod office;
 pub mod person;
@@ -30,6 +32,7 @@ pub mod session;
 pub mod shared;
 pub mod site;
 mod skip;
+pub mod till;
 pub mod workload;
 
 pub use skip::skipped;

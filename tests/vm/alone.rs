@@ -6,7 +6,8 @@ use ashlar_machine::Backend;
 use ashlar_tests::command::{Ashlar, workspace};
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::image::Built;
-use ashlar_tests::site;
+use ashlar_tests::till::{Hardware, NVME, Till};
+use ashlar_tests::{site, skipped};
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 
@@ -42,5 +43,19 @@ fn a_flipped_byte_in_the_root_is_refused_visibly() -> Result<()> {
     let text = console();
     ensure!(!text.contains("Press Enter"), "a shell is offered:\n{text}");
     ensure!(!text.contains("Ashlar agent"), "the agent was started all the same:\n{text}");
+    Ok(())
+}
+
+/// The way of a box that nobody stands at, on one kind of hardware; others have a drill.
+#[test]
+fn a_stick_installs_a_box_over_another_site_s_disk_and_stays_in() -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return skipped("a_stick_installs_a_box", "loop devices need root");
+    }
+    // A box of the minimal profile has no ring, and so no address in it.
+    let hardware = Hardware { driver: None, ..NVME };
+    let till = Till::of(&Built::metal()?.disk()?, hardware, "screenshots")?;
+    till.install()?;
+    println!("it is {}", till.becomes_ready()?);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The recipes that the documents show.
 
-use ashlar_recipe::compose;
+use ashlar_recipe::{Composed, compose, recipes};
 use std::path::{Path, PathBuf};
 
 fn workspace() -> PathBuf {
@@ -44,22 +44,39 @@ fn every_recipe_that_the_guide_to_recipes_shows_can_be_pasted() {
     assert!(blocks.len() >= 3, "{} blocks", blocks.len());
     for block in blocks {
         let project = project();
-        let recipes = project.path().join("recipes");
+        let folder = project.path().join("recipes");
         // A block may name its own file in its first line.
         let named = block.lines().next().and_then(|line| line.strip_prefix("# recipes/machines/"));
         if let Some(file) = named {
-            std::fs::write(recipes.join("machines").join(file), block).unwrap();
+            std::fs::write(folder.join("machines").join(file), block).unwrap();
             let machine = file.trim_end_matches(".toml");
-            let pasted = format!("extends = 'retail'\nmachine = '{machine}'\n");
-            std::fs::write(recipes.join("pasted.toml"), pasted).unwrap();
+            let pasted = format!("extends = 'retail-metal'\nmachine = '{machine}'\n");
+            std::fs::write(folder.join("pasted.toml"), pasted).unwrap();
         } else if block.starts_with("# recipes/archives.toml\n") {
-            std::fs::write(recipes.join("archives.toml"), block).unwrap();
-            std::fs::write(recipes.join("vendor.asc"), include_str!("../golden/vendor.asc"))
+            std::fs::write(folder.join("archives.toml"), block).unwrap();
+            std::fs::write(folder.join("vendor.asc"), include_str!("../golden/vendor.asc"))
                 .unwrap();
-            std::fs::write(recipes.join("pasted.toml"), "repositories = ['vendor']\n").unwrap();
+            std::fs::write(folder.join("pasted.toml"), "repositories = ['vendor']\n").unwrap();
         } else {
-            std::fs::write(recipes.join("pasted.toml"), block).unwrap();
+            std::fs::write(folder.join("pasted.toml"), block).unwrap();
         }
-        compose(&recipes, "pasted").unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let pasted = compose(&folder, "pasted").unwrap_or_else(|error| panic!("{error}\n{block}"));
+        let name = larger_budget_of(&folder, &pasted);
+        assert!(name.is_none(), "a smaller root than {}'s\n{block}", name.unwrap_or_default());
     }
+}
+
+/// The shipped profile for real machines whose packages are all in this one as well, and
+/// whose budget for them is larger.
+fn larger_budget_of(folder: &Path, pasted: &Composed) -> Option<String> {
+    let root = pasted.recipe.budget.root?;
+    if pasted.recipe.machine.as_deref() == Some("vm") {
+        return None;
+    }
+    recipes(folder).unwrap().into_iter().filter(|name| *name != "pasted").find(|name| {
+        let shipped = compose(folder, name).unwrap();
+        shipped.recipe.machine.as_deref() == Some("metal")
+            && shipped.packages().iter().all(|package| pasted.packages().contains(package))
+            && shipped.recipe.budget.root.is_some_and(|budget| root < budget)
+    })
 }

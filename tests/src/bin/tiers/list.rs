@@ -6,9 +6,15 @@ const fn step(run: Run) -> Step {
     Step { run, env: &[] }
 }
 
-/// A test program of `tests/` that uses the image of the tier `build`.
+/// A test program of `tests/` that uses the images of the tiers `build` and `metal`.
 const fn of_image(name: &'static str, at_once: usize) -> Step {
-    Step { run: Run::Program(name, at_once), env: &[("ASHLAR_BUILT", "out/retail/latest")] }
+    Step {
+        run: Run::Program(name, at_once),
+        env: &[
+            ("ASHLAR_BUILT", "out/retail/latest"),
+            ("ASHLAR_BUILT_METAL", "out/minimal-metal/latest"),
+        ],
+    }
 }
 
 const fn anywhere() -> Option<&'static str> {
@@ -101,9 +107,23 @@ pub(crate) const TIERS: &[Tier] = &[
         ],
     },
     Tier {
+        // Above the lab, which holds the cache as well and leaves its place to `interop`
+        // meanwhile.
+        name: "metal",
+        what: "the smallest image for real machines, which a stick installs in `vm`",
+        needs: &["build"],
+        pace: Pace::Filling,
+        holds: CACHE,
+        minutes: 25,
+        skip: anywhere,
+        steps: &[step(Run::Check(
+            "cargo run --release --locked --quiet --bin ashlar -- build --profile minimal-metal --locked --target raw",
+        ))],
+    },
+    Tier {
         name: "vm",
-        what: "the image in QEMU: firmware, boot, verity, first boot, cluster, reboot",
-        needs: &["compile", "build"],
+        what: "the images in QEMU: a stick that installs, firmware, verity, cluster, reboot",
+        needs: &["compile", "build", "metal"],
         pace: Pace::Alone,
         holds: None,
         minutes: 60,

@@ -15,6 +15,8 @@ pub(super) struct Card {
     pub(super) is_virtual: bool,
     /// It is for one box by itself.
     pub(super) is_solo: bool,
+    /// It runs nothing but the agent: a base to extend.
+    is_base: bool,
     /// How many recipes it extends.
     parents: usize,
     /// What it takes,
@@ -23,13 +25,15 @@ pub(super) struct Card {
     runs: String,
 }
 
-/// Every profile that can be composed: those for real machines first, of these those
-/// for several boxes, of these the plainest.
+/// Every profile that can be composed: those first that do something on real machines,
+/// of these those for several boxes, of these the plainest.
 pub(super) fn all(project: &Project) -> miette::Result<Vec<Card>> {
     let folder = project.recipes();
     let composed = recipes(&folder)?.into_iter().filter_map(|name| compose(&folder, &name).ok());
     let mut cards: Vec<Card> = composed.map(|composed| card(&composed)).collect();
-    let place = |card: &Card| (card.is_virtual, card.is_solo, card.parents, card.name.clone());
+    let place = |card: &Card| {
+        (card.is_aside(), card.is_virtual, card.is_solo, card.parents, card.name.clone())
+    };
     cards.sort_by_key(place);
     if cards.is_empty() {
         return Err(miette::miette!("no recipe in {} can be used", folder.display()));
@@ -56,7 +60,8 @@ fn card(composed: &Composed) -> Card {
     .into_iter()
     .filter_map(|(there, words)| there.then_some(words))
     .collect();
-    let runs = if runs.is_empty() { "nothing but the agent".to_owned() } else { runs.join(", ") };
+    let is_base = runs.is_empty();
+    let runs = if is_base { "nothing but the agent".to_owned() } else { runs.join(", ") };
     let disk = recipe.disk.smallest().div_ceil(1_000_000_000);
     let needs = format!("disk {disk} GB, memory {} GB or more", memory());
     let mut runs = format!("runs {runs}");
@@ -66,7 +71,7 @@ fn card(composed: &Composed) -> Card {
     }
     let (name, description) = (composed.name.clone(), recipe.description.clone());
     let parents = composed.parents.len();
-    Card { name, description, is_virtual, is_solo, parents, needs, runs }
+    Card { name, description, is_virtual, is_solo, is_base, parents, needs, runs }
 }
 
 /// Gigabytes of memory that boxes of every profile were seen to do with, before anybody's
@@ -78,10 +83,10 @@ fn memory() -> u64 {
 }
 
 /// Those that there is room for on a small screen, and the names of the others: what runs
-/// in virtual machines only is for whoever asks.
+/// in virtual machines only, or is a base, is for whoever asks.
 pub(super) fn shown(cards: &[Card]) -> (String, Vec<&str>) {
-    let real = cards.iter().filter(|card| !card.is_virtual).count();
-    let shown = if real == 0 { cards.len() } else { real }.min(ROOM);
+    let first = cards.iter().filter(|card| !card.is_aside()).count();
+    let shown = if first == 0 { cards.len() } else { first }.min(ROOM);
     let numbered = (1..).zip(cards).take(shown);
     let text = numbered.map(|(number, card)| card.text(number)).collect();
     (text, cards.iter().skip(shown).map(|card| card.name.as_str()).collect())
@@ -111,6 +116,11 @@ fn in_one_line(text: &str) -> String {
 const ROOM: usize = 6;
 
 impl Card {
+    /// It is no first choice for boxes.
+    const fn is_aside(&self) -> bool {
+        self.is_virtual || self.is_base
+    }
+
     /// Three lines within 80 cells.
     fn text(&self, number: usize) -> String {
         let Self { name, description, needs, runs, .. } = self;

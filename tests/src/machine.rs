@@ -1,11 +1,11 @@
-//! One machine that is put together by hand: firmware, disks and ports of a drill's
+//! One machine that is put together by hand: firmware, disks and ports of a test's
 //! own, a screen to look at and a keyboard to type on.
 
+use crate::command::{Ashlar, workspace};
+use crate::project::tools_root;
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::{Deadline, Tools};
 use ashlar_site::Site;
-use ashlar_tests::command::{Ashlar, workspace};
-use ashlar_tests::project::tools_root;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -26,7 +26,10 @@ const BLANK: usize = 3500;
 const DISK: u64 = 16 << 30;
 
 /// A box's disk, `disk.img` in `directory`: an image with a site in it.
-pub(crate) fn stamped(image: &Path, site: &Site, directory: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn stamped(image: &Path, site: &Site, directory: &Path) -> Result<PathBuf> {
     let (text, disk) = (directory.join("site.toml"), directory.join("disk.img"));
     site.save(&text)?;
     let stamp = Ashlar::new(["stamp"])?.arg(image).arg("--site").arg(&text);
@@ -36,7 +39,8 @@ pub(crate) fn stamped(image: &Path, site: &Site, directory: &Path) -> Result<Pat
 }
 
 /// A unit of the running system that says on its serial console what this script says.
-pub(crate) fn telling(script: &str) -> String {
+#[must_use]
+pub fn telling(script: &str) -> String {
     format!(
         "[Unit]\nConditionPathExists=!/etc/initrd-release\n\
          [Service]\nType=oneshot\nTimeoutStartSec=infinity\n\
@@ -46,44 +50,47 @@ pub(crate) fn telling(script: &str) -> String {
 }
 
 /// The drive `disk` of a machine that has this one.
-pub(crate) fn drive(disk: &Path) -> String {
+#[must_use]
+pub fn drive(disk: &Path) -> String {
     format!("if=none,id=disk,format=raw,discard=unmap,file={}", disk.display())
 }
 
 /// A way of a port into the drill's one segment. Two drills at a time are two shops:
 /// every first port has the same MAC address.
-pub(crate) fn segment(id: &str) -> String {
+#[must_use]
+pub fn segment(id: &str) -> String {
     let port = 20_000 + std::process::id() % 40_000;
     format!("socket,id={id},mcast=230.0.0.1:{port},localaddr=127.0.0.1")
 }
 
 /// What is put together.
 #[derive(Debug, Default)]
-pub(crate) struct Setup<'a> {
+pub struct Setup<'a> {
     /// `-drive` options besides the firmware's.
-    pub(crate) drives: Vec<String>,
+    pub drives: Vec<String>,
     /// `-netdev` options besides `segment`.
-    pub(crate) networks: Vec<String>,
+    pub networks: Vec<String>,
     /// `-device` options besides what every machine has.
-    pub(crate) devices: Vec<String>,
+    pub devices: Vec<String>,
     /// What else its drives need, to read.
-    pub(crate) shown: Vec<&'a Path>,
+    pub shown: Vec<&'a Path>,
     /// More units for its systemd: name, text, and what wants it.
-    pub(crate) units: Vec<(&'a str, &'a str, &'a str)>,
+    pub units: Vec<(&'a str, &'a str, &'a str)>,
     /// More words for its kernel.
-    pub(crate) command_line: &'a str,
+    pub command_line: &'a str,
     /// What its clock shows when it is switched on, if that is not the time.
-    pub(crate) clock: Option<&'a str>,
+    pub clock: Option<&'a str>,
     /// One processor whose clock counts instructions: a nanosecond each, and none
     /// while it waits.
-    pub(crate) counted: bool,
+    pub counted: bool,
     /// In a network of its own, in which QEMU's router leads nowhere: one that is asked for
     /// to reach nobody names no router to who asks for a lease.
-    pub(crate) apart: bool,
+    pub apart: bool,
 }
 
 /// It, while it runs.
-pub(crate) struct Machine {
+#[derive(Debug)]
+pub struct Machine {
     directory: PathBuf,
     child: Child,
     log: PathBuf,
@@ -92,7 +99,10 @@ pub(crate) struct Machine {
 impl Machine {
     /// Presses the power button. Firmware variables are `vars.fd` in `directory`,
     /// copied there if they are not; the serial console's log is `<name>.log`.
-    pub(crate) fn start(directory: &Path, name: &str, setup: &Setup<'_>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When QEMU cannot be started.
+    pub fn start(directory: &Path, name: &str, setup: &Setup<'_>) -> Result<Self> {
         let place = |file: &str| directory.join(file).display().to_string();
         let root = tools_root()?;
         if !directory.join("vars.fd").exists() {
@@ -144,13 +154,17 @@ impl Machine {
     }
 
     /// What its serial console said so far.
-    pub(crate) fn said(&self) -> String {
+    #[must_use]
+    pub fn said(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Waits for words on the serial console, or with none until it switches itself
     /// off or on.
-    pub(crate) fn until(&mut self, words: Option<&str>) -> Result<()> {
+    ///
+    /// # Errors
+    /// When they do not come in time, or it goes off before.
+    pub fn until(&mut self, words: Option<&str>) -> Result<()> {
         let deadline = Deadline::within(PATIENCE);
         let child = &mut self.child;
         let log = self.log.clone();
@@ -167,14 +181,20 @@ impl Machine {
         found.with_context(|| format!("no {words:?} in time:\n{}", self.said()))
     }
 
-    /// What the screen shows, for a person to look at: `out/drill-<drill>/<name>`.
-    pub(crate) fn picture(&self, drill: &str, name: &str) -> Result<()> {
+    /// What the screen shows, for a person to look at: `out/<folder>/<name>`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn picture(&self, folder: &str, name: &str) -> Result<()> {
         let bytes = self.screen(|_| true)?;
-        Self::keep(drill, name, &bytes)
+        Self::keep(folder, name, &bytes)
     }
 
     /// The same after keys, once the screen has answered them and is drawn to its end.
-    pub(crate) fn picture_after(&self, keys: &[&str], drill: &str, name: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the screen stays as it is.
+    pub fn picture_after(&self, keys: &[&str], folder: &str, name: &str) -> Result<()> {
         let before = self.screen(|_| true)?;
         self.press(keys)?;
         let mut last = Vec::new();
@@ -183,11 +203,11 @@ impl Machine {
             last = now.to_vec();
             drawn
         })?;
-        Self::keep(drill, name, &bytes)
+        Self::keep(folder, name, &bytes)
     }
 
-    fn keep(drill: &str, name: &str, picture: &[u8]) -> Result<()> {
-        let to = workspace().join(format!("out/drill-{drill}"));
+    fn keep(folder: &str, name: &str, picture: &[u8]) -> Result<()> {
+        let to = workspace().join("out").join(folder);
         std::fs::create_dir_all(&to)?;
         std::fs::write(to.join(name), picture)?;
         Ok(())
@@ -208,7 +228,10 @@ impl Machine {
     }
 
     /// What a person types: names of keys as QEMU has them.
-    pub(crate) fn press(&self, keys: &[&str]) -> Result<()> {
+    ///
+    /// # Errors
+    /// When QEMU does not take them.
+    pub fn press(&self, keys: &[&str]) -> Result<()> {
         for key in keys {
             let key = json!({ "type": "qcode", "data": key });
             self.qmp("send-key", json!({ "keys": [key] }))?;
@@ -217,7 +240,10 @@ impl Machine {
     }
 
     /// Pulls the cable of a port, by the name of its device.
-    pub(crate) fn unplug(&self, port: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it has no such port.
+    pub fn unplug(&self, port: &str) -> Result<()> {
         let socket = self.directory.join("qmp.sock");
         let deadline = Deadline::within(Duration::from_secs(30));
         let listens = || -> Result<Option<()>> { Ok(socket.exists().then_some(())) };
@@ -226,7 +252,10 @@ impl Machine {
     }
 
     /// Pulls a device out of its slot.
-    pub(crate) fn pull(&self, device: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it has no such device.
+    pub fn pull(&self, device: &str) -> Result<()> {
         self.qmp("device_del", json!({ "id": device }))
     }
 

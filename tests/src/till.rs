@@ -1,0 +1,198 @@
+//! A box with an installer's stick of one site in a USB port, whose own disk holds
+//! another site's system.
+
+use crate::command::{Ashlar, run};
+use crate::console;
+use crate::machine::{Machine, Setup, telling};
+use crate::project::scratch;
+use crate::site;
+use anyhow::{Context, Result, ensure};
+use ashlar_site::{DiskBus, InstallRules, Site};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+const STICK: u64 = 8 << 30;
+const DISK: u64 = 16 << 30;
+
+/// The site that the stick carries.
+const OURS: &str = "installing";
+
+/// What the box says at the end, on its serial console. The journal would keep it
+/// from there.
+const TELL: &str = "ashlarctl wait --answering --timeout 1400; echo DRILL: answers; \
+    ashlarctl wait --timeout 1400 && echo DRILL: ready; \
+    p=$$(findmnt -no SOURCE /var); \
+    echo \"DRILL: state by $$(readlink /sys/class/block/$${p##*/})\"; \
+    p=$$(sed -n s/^Name=//p /run/systemd/network/20-ashlar-cluster.network); \
+    echo \"DRILL: address on $$(readlink /sys/class/net/$$p/device/driver)\"; \
+    echo \"DRILL: site $$(ashlarctl status --json | grep -o installing | head -n1)\"; \
+    echo \"DRILL: name $$(cat /proc/sys/kernel/hostname)\"; \
+    echo DRILL: over";
+
+/// A kind of box.
+#[derive(Debug)]
+pub struct Hardware {
+    /// Its disk, which is the drive `disk`, with what it hangs on.
+    pub disk: &'static [&'static str],
+    /// On the way to its partitions, as the kernel has it.
+    pub by: &'static str,
+    /// How an installer is told to take it, where it takes none of that kind by itself.
+    pub bus: Option<DiskBus>,
+    /// Its ports; the one with the cable is at `segment`, one without is called `empty`.
+    pub network: &'static [&'static str],
+    /// What drives the port with the cable, where a cluster gives it an address.
+    pub driver: Option<&'static str>,
+    /// The stick is in it.
+    pub stick: bool,
+}
+
+/// With a disk on NVMe.
+pub const NVME: Hardware = Hardware {
+    disk: &["nvme,drive=disk,serial=drill"],
+    by: "/nvme/",
+    bus: None,
+    network: &["virtio-net-pci,netdev=segment,romfile="],
+    driver: Some("virtio_net"),
+    stick: true,
+};
+
+/// The box, its stick and its disk.
+#[derive(Debug)]
+pub struct Till {
+    /// What it is made of.
+    pub hardware: Hardware,
+    pictures: &'static str,
+    room: TempDir,
+}
+
+impl Till {
+    /// With systems of this image; pictures of it go to `out/<pictures>`.
+    ///
+    /// # Errors
+    /// When stick and disk cannot be flashed, for which it takes root.
+    pub fn of(image: &Path, hardware: Hardware, pictures: &'static str) -> Result<Self> {
+        let room = scratch("till")?;
+        let place = |name: &str| room.path().join(name);
+        for (name, bytes) in [("stick.img", STICK), ("disk.img", DISK)] {
+            File::create(place(name))?.set_len(bytes)?;
+        }
+        site::fresh("elsewhere")?.save(&place("other.toml"))?;
+        flash(image, &place("other.toml"), &place("disk.img"), &[])?;
+        let bus = hardware.bus.into_iter().collect();
+        let rules =
+            InstallRules { unattended: true, allow_foreign: true, bus, ..Default::default() };
+        let ours = Site { expect: Some(1), install: Some(rules), ..site::fresh(OURS)? };
+        ours.save(&place("ours.toml"))?;
+        flash(image, &place("ours.toml"), &place("stick.img"), &["--installer"])?;
+        Ok(Self { hardware, pictures, room })
+    }
+
+    /// Switches it on. `first` is the drive that a person chooses in the firmware's
+    /// menu, after which this firmware forgets every entry; by itself it starts what
+    /// it was told.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&self, name: &str, first: Option<&str>) -> Result<Machine> {
+        let drive = |id: &str| {
+            let file = self.room.path().join(format!("{id}.img"));
+            format!("if=none,id={id},format=raw,discard=unmap,file={}", file.display())
+        };
+        let stick = self.hardware.stick.then_some(&"usb-storage,drive=stick,removable=on");
+        let all = stick.into_iter().chain(self.hardware.disk).chain(self.hardware.network);
+        let chosen =
+            |device: &str| first.is_some_and(|first| device.contains(&format!("drive={first}")));
+        let devices = all
+            .map(|device| format!("{device}{}", if chosen(device) { ",bootindex=0" } else { "" }))
+            .collect();
+        let unit = telling(TELL);
+        let drives = self.hardware.stick.then_some("stick").into_iter().chain(["disk"]);
+        let setup = Setup {
+            drives: drives.map(drive).collect(),
+            devices,
+            units: vec![("drill.service", &unit, "multi-user.target")],
+            ..Setup::default()
+        };
+        let machine = Machine::start(self.room.path(), name, &setup)?;
+        if self.hardware.network.iter().any(|port| port.contains("id=empty")) {
+            machine.unplug("empty")?;
+        }
+        Ok(machine)
+    }
+
+    /// Lets the stick install it.
+    ///
+    /// # Errors
+    /// When it does not, or writes onto the stick.
+    pub fn install(&self) -> Result<()> {
+        let before = self.start_of_stick()?;
+        let mut machine = self.start("installer", Some("stick"))?;
+        machine.until(Some("Install to this box"))?;
+        self.picture(&machine, "menu.png")?;
+        machine.until(Some("Writing"))?;
+        self.picture(&machine, "installer.png")?;
+        machine.until(Some("This box is installed."))?;
+        machine.until(None)?;
+        let said = machine.said();
+        ensure!(said.contains("starts from its own disk from now on"), "{said}");
+        ensure!(self.start_of_stick()? == before, "it became this box's own stick");
+        Ok(())
+    }
+
+    /// Switches it on with the stick still in, and waits until it is ready, from its
+    /// own disk. Gives its name, which no stick carries.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn becomes_ready(&self) -> Result<String> {
+        let mut machine = self.start("installed", None)?;
+        machine.until(Some("DRILL: over"))?;
+        self.picture(&machine, "installed.png")?;
+        let said = machine.said();
+        for words in ["DRILL: ready", &format!("DRILL: site {OURS}")] {
+            ensure!(said.contains(words), "no {words}:\n{said}");
+        }
+        let told = |start: &str| said.lines().find(|line| line.contains(start)).unwrap_or_default();
+        let (state, address) = (told("DRILL: state by"), told("DRILL: address on"));
+        ensure!(state.contains(self.hardware.by), "another disk: {state}");
+        let driver = self.hardware.driver.unwrap_or_default();
+        ensure!(address.contains(driver), "another port: {address}");
+        let name = told("DRILL: name").split("DRILL: name ").nth(1).context("no name")?.trim();
+        ensure!(name.starts_with("ashlar-"), "no identity of its own: {name}");
+        let trouble = console::trouble(&said);
+        ensure!(trouble.is_empty(), "its console tells of trouble:\n{}", trouble.join("\n"));
+        Ok(name.to_owned())
+    }
+
+    /// Keeps a picture of its screen.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn picture(&self, machine: &Machine, name: &str) -> Result<()> {
+        machine.picture(self.pictures, name)
+    }
+
+    /// Its table, to which the first boot of a box adds.
+    fn start_of_stick(&self) -> Result<Vec<u8>> {
+        let mut start = vec![0; 1 << 20];
+        File::open(self.room.path().join("stick.img"))?.read_exact_at(&mut start, 0)?;
+        Ok(start)
+    }
+}
+
+/// `ashlar flash` onto a file, which is a loop device for as long as that takes.
+fn flash(image: &Path, site: &Path, onto: &Path, more: &[&str]) -> Result<()> {
+    let made = run(Command::new("losetup").args(["--find", "--show"]).arg(onto))?;
+    let device = made.trim();
+    let mut flash = Ashlar::new(["flash", device, "--yes"])?.arg("--image").arg(image);
+    flash = flash.arg("--site").arg(site);
+    for word in more {
+        flash = flash.arg(word);
+    }
+    let flashed = flash.succeeds();
+    run(Command::new("losetup").args(["--detach", device]))?;
+    flashed.map(drop)
+}
