@@ -4,6 +4,7 @@ mod alone;
 mod boot;
 mod bytes;
 mod clocks;
+mod emptied;
 mod failing;
 mod fallback;
 mod formats;

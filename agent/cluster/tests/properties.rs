@@ -14,6 +14,7 @@ use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use situations::{address, id, name};
+use std::collections::BTreeSet;
 
 fn cluster() -> impl Strategy<Value = ClusterId> {
     prop_oneof![4 => Just("c0ffee"), 1 => Just("decaf")].prop_map(|c| ClusterId(c.into()))
@@ -585,6 +586,7 @@ fn the_observations_reach_every_kind_of_step() {
     record-swarm
     remount
     remove-stack
+    renew-brick
     renew-certificate
     replace-brick
     restart bricks

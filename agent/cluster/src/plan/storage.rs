@@ -54,7 +54,7 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
 /// a disk that is missing be taken for an empty copy.
 fn renew(me: &Identity, volume: &Volume, plan: &mut Plan) {
     let set = volume.set_of(me.address);
-    if !set.iter().any(|b| b.address == me.address && !b.online) {
+    if !volume.has_whole_sets() || !set.iter().any(|b| b.address == me.address && !b.online) {
         return;
     }
     let others = || set.iter().filter(|b| b.address != me.address);

@@ -65,6 +65,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture growing::",
     },
     Drill {
+        name: "emptied",
+        what: "one of three lab nodes comes back with an empty data partition while another writes",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture emptied::",
+    },
+    Drill {
         name: "meet",
         what: "two lab nodes, each of which founded a cluster, meet: one holds data, or both do",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

@@ -1,0 +1,45 @@
+//! A box whose data partition is lost: `just drill emptied`.
+
+use crate::PATIENCE;
+use crate::writing;
+use anyhow::{Result, ensure};
+use ashlar_tests::fleet::Fleet;
+use ashlar_tests::site;
+use std::time::Instant;
+
+/// One of three comes back with an empty data partition while another one writes. It has
+/// its copy, its containers and its place in the Swarm again, and nobody typed a thing.
+#[test]
+fn a_box_that_lost_its_data_partition_is_given_its_copy_back() -> Result<()> {
+    let fleet = Fleet::off("lab-emptied", 3, &site::expecting(3, "lab-emptied")?)?;
+    let all = fleet.all();
+    all.iter().try_for_each(|node| fleet.start(node.name()))?;
+    fleet.until_ready(&all, PATIENCE)?;
+    let (writer, lost) = (&all[0], &all[2]);
+    writer.sh("mkdir /srv/cluster/kept && cd /srv/cluster/kept && for i in $(seq 100); do \
+         head -c 50000 /dev/urandom >$i; done && sync -f . && sha256sum * >/run/kept")?;
+    writing::begin(writer)?;
+
+    lost.sh("systemctl stop ashlar-agent docker containerd; rm -rf /data/* && ! ls /data/bricks")?;
+    fleet.kill(lost.name())?;
+    fleet.start(lost.name())?;
+    let began = Instant::now();
+    writing::until_ready(&fleet, &all)?;
+    println!("three work {:.1} s after it was switched on", began.elapsed().as_secs_f64());
+    writing::nothing_is_lost(writer, &all)?;
+    fleet.until_ready(&all, PATIENCE)?;
+
+    // Of what it holds itself, not of what the volume shows.
+    let files = "find /data/bricks/clusterfs/brick/kept -type f -size +48k | wc -l";
+    fleet.until("its own copy is whole", PATIENCE, || {
+        Ok((lost.sh(files)? == "100").then_some(()))
+    })?;
+    lost.sh("umount -l /srv/cluster; true")?;
+    fleet.until_ready(&all, PATIENCE)?;
+    let sums = writer.sh("cat /run/kept")?;
+    lost.sh_with("cd /srv/cluster/kept && sha256sum --quiet --check -", sums.as_bytes())?;
+    let managers = writer.sh("docker node ls --format '{{.Status}} {{.ManagerStatus}}'")?;
+    let up = managers.lines().filter(|line| line.starts_with("Ready") && line.len() > 6).count();
+    ensure!(up == 3 && managers.lines().count() == 3, "{managers}");
+    fleet.consoles_are_clean()
+}
