@@ -1,9 +1,9 @@
 //! Disks that were flashed.
 
-use crate::loop_device::{Bench, cannot};
+use crate::loop_device::{Bench, METAL, cannot};
 use crate::small_image::{self, SITE};
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::run;
+use ashlar_tests::command::{Ashlar, run};
 use ashlar_tests::skipped;
 use std::fs::File;
 use std::process::Command;
@@ -16,7 +16,7 @@ fn a_disk_is_flashed_with_neither_project_nor_home_nor_tools() -> Result<()> {
     let bench = Bench::new()?;
     let disk = bench.disk()?;
     let said = bench.flash(&disk.path)?.arg("--yes").succeeds()?.json()?;
-    ensure!(said["site"] == "shop" && said["kernel"] == crate::loop_device::METAL, "{said}");
+    ensure!(said["site"] == "shop" && said["kernel"] == METAL, "{said}");
     let (label, site) = small_image::seed(&File::open(&disk.path)?);
     ensure!(label == "ASHLARSEED" && site == SITE, "{label}: {site}");
     // Both copies of the table, the second at the disk's end.
@@ -79,7 +79,7 @@ fn a_packed_image_with_its_checksum_is_written() -> Result<()> {
 fn a_stamped_copy_carries_the_site() -> Result<()> {
     let bench = Bench::new()?;
     let copy = bench.place("till-7.raw");
-    ashlar_tests::command::Ashlar::new(["stamp"])?
+    Ashlar::new(["stamp"])?
         .arg(&bench.image)
         .arg("--site")
         .arg(&bench.site)
@@ -87,5 +87,23 @@ fn a_stamped_copy_carries_the_site() -> Result<()> {
         .arg(&copy)
         .succeeds()?;
     ensure!(small_image::seed(&File::open(&copy)?).1 == SITE, "another site");
+    Ok(())
+}
+
+#[test]
+fn an_image_for_virtual_machines_is_stamped_with_a_warning_or_with_a_word() -> Result<()> {
+    for (kernel, more, warns) in [
+        ("6.12.1+deb13-cloud-amd64", None, true),
+        ("6.12.1+deb13-cloud-amd64", Some("--vm-image"), false),
+        (METAL, None, false),
+    ] {
+        let bench = Bench::with_kernel(kernel)?;
+        let stamp = Ashlar::new(["stamp"])?.arg(&bench.image).arg("--site").arg(&bench.site);
+        let mut command = stamp.into_command();
+        let output = command.args(more).arg("-o").arg(bench.place("copy.raw")).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{said}");
+        ensure!(said.contains("for virtual machines") == warns, "{kernel} {more:?}: {said}");
+    }
     Ok(())
 }

@@ -10,6 +10,7 @@ use ruzstd::decoding::StreamingDecoder;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -116,9 +117,7 @@ impl Image {
         if let Some(sums) = sums {
             self.compare(sums, job)?;
         }
-        let esp = self.table.labelled("esp");
-        let kept = esp.map_or(0..0, |esp| esp.start..esp.end.min(esp.start + PEEK));
-        let mut boot = Sectors::new(esp.map_or(0, |esp| esp.end - esp.start));
+        let mut boot = Boot::of(&self.table);
         let (mut data, mut menu) = (0, None);
         // A disk is slow, and is read as a whole; a file's data lie side by side.
         let slow = self.packed || self.on_disk.is_some();
@@ -132,10 +131,7 @@ impl Image {
         while let Some(at) = chunks.next(&mut buffer)? {
             job.check()?;
             data += buffer.len() as u64;
-            let (from, to) = (kept.start.max(at), kept.end.min(at + buffer.len() as u64));
-            if from < to {
-                let piece = buffer.get((from - at) as usize..(to - at) as usize).unwrap_or(&[]);
-                boot.put(from - kept.start, piece).doing("reading", &self.path)?;
+            if let Some((from, piece)) = boot.keep(at, &buffer).doing("reading", &self.path)? {
                 menu = menu.or_else(|| Menu::find(piece, from));
             }
             if slow {
@@ -148,8 +144,22 @@ impl Image {
         if slow {
             job.events.end();
         }
-        let kernel = kernel::version(boot);
+        let kernel = kernel::version(boot.sectors);
         Ok(Examined { data, checked: sums.is_some(), kernel, menu })
+    }
+
+    /// The version of the kernel that it boots, where that can be told. Reads no more than
+    /// its boot partition.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn kernel(&self) -> Result<Option<String>, FlashError> {
+        let mut boot = Boot::of(&self.table);
+        let (mut chunks, mut buffer) = (self.chunks()?, Vec::new());
+        while let Some(at) = chunks.next(&mut buffer)?.filter(|at| *at < boot.kept.end) {
+            boot.keep(at, &buffer).doing("reading", &self.path)?;
+        }
+        Ok(kernel::version(boot.sectors))
     }
 
     fn compare(&self, sums: &SumsFile, job: Job<'_>) -> Result<(), FlashError> {
@@ -186,6 +196,34 @@ impl Image {
             None => Source::Raw,
         };
         Ok(Chunks { image: self, source, at: 0 })
+    }
+}
+
+/// What is kept of a boot partition, to look for its kernel.
+struct Boot {
+    kept: Range<u64>,
+    sectors: Sectors,
+}
+
+impl Boot {
+    fn of(table: &Table) -> Self {
+        let esp = table.labelled("esp");
+        Self {
+            kept: esp.map_or(0..0, |esp| esp.start..esp.end.min(esp.start + PEEK)),
+            sectors: Sectors::new(esp.map_or(0, |esp| esp.end - esp.start)),
+        }
+    }
+
+    /// Takes what belongs to it of a piece of the disk; gives that, and where it lies.
+    fn keep<'a>(&mut self, at: u64, piece: &'a [u8]) -> std::io::Result<Option<(u64, &'a [u8])>> {
+        let from = self.kept.start.max(at);
+        let to = self.kept.end.min(at + piece.len() as u64);
+        if from >= to {
+            return Ok(None);
+        }
+        let piece = piece.get((from - at) as usize..(to - at) as usize).unwrap_or(&[]);
+        self.sectors.put(from - self.kept.start, piece)?;
+        Ok(Some((from, piece)))
     }
 }
 

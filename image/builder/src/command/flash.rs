@@ -138,7 +138,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     patch.start(&image, &examined, start)?;
     let written = flash(&image, patch, &target, disk, examined.data, target.sequence, job)?;
     target.reread_table();
-    report(disk, &site_name, start, written, &progress, context);
+    report(disk, target.drive.speed, &site_name, start, written, &progress, context);
     context.output.json(&Flashed {
         disk,
         image: image.path(),
@@ -176,18 +176,26 @@ pub(crate) fn read_site(
     Ok((name, Zeroizing::new(text), start))
 }
 
-/// Debian's kernel for clouds has few of a real machine's drivers.
 fn fits(examined: &Examined, image: &Path, anyway: bool) -> miette::Result<()> {
-    match &examined.kernel {
-        Some(kernel) if kernel.contains("cloud") && !anyway => Err(miette!(
+    match for_virtual_machines(examined.kernel.as_deref(), image) {
+        Some(why) if !anyway => Err(miette!(
             help = "take one for `machine = \"metal\"`, such as retail-metal; or, if the disk is for a \
                     virtual machine, add --vm-image",
-            "{} is for virtual machines: its kernel {kernel} has no drivers for most disks, \
-             network cards and keyboards of real ones",
-            image.display()
+            "{why}"
         )),
         _ => Ok(()),
     }
+}
+
+/// Why an image is not for real machines, if so: Debian's kernel for clouds has few of
+/// their drivers.
+pub(crate) fn for_virtual_machines(kernel: Option<&str>, image: &Path) -> Option<String> {
+    let kernel = kernel.filter(|kernel| kernel.contains("cloud"))?;
+    Some(format!(
+        "{} is for virtual machines: its kernel {kernel} has no drivers for most disks, network \
+         cards and keyboards of real ones",
+        image.display()
+    ))
 }
 
 /// Asks a person to type the disk's name; without a person, `--yes` is needed.
@@ -242,8 +250,15 @@ fn outlook(start: Start, site: &str) -> String {
     }
 }
 
+/// What a disk's port carries at best (Mbit/s), for beside what it did.
+fn limit(speed: Option<u64>) -> String {
+    let bytes = speed.map(|speed| speed / 8);
+    bytes.map(|most| format!("; its port carries {most} MB/s at most")).unwrap_or_default()
+}
+
 fn report(
     disk: &Path,
+    speed: Option<u64>,
     site: &str,
     start: Start,
     written: Written,
@@ -255,12 +270,13 @@ fn report(
         format!("{:.0} MB/s", bytes as f64 / 1e6 / seconds)
     };
     context.output.line(format_args!(
-        "{disk} is ready: {:.0} MB written at {}, read back at {}.\n\
+        "{disk} is ready: {:.0} MB written at {}, read back at {}{limit}.\n\
          {outlook}",
         written.sent as f64 / 1e6,
         rate(written.sent, Stage::Write),
         rate(written.read, Stage::Verify),
         disk = disk.display(),
+        limit = limit(speed),
         outlook = outlook(start, site),
     ));
 }
@@ -317,5 +333,16 @@ impl Events for Progress<'_> {
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limit;
+
+    #[test]
+    fn a_rate_is_told_beside_what_the_port_carries_where_that_is_known() {
+        assert_eq!(limit(Some(480)), "; its port carries 60 MB/s at most");
+        assert_eq!(limit(None), "");
     }
 }

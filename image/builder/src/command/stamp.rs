@@ -1,6 +1,6 @@
 //! `ashlar stamp`: a copy of an image with a site in it.
 
-use crate::command::flash::{Progress, read_site};
+use crate::command::flash::{Progress, for_virtual_machines, read_site};
 use crate::context::Context;
 use ashlar_disk::{Image, Job, Start, stamp};
 use miette::miette;
@@ -13,6 +13,9 @@ use std::process::ExitCode;
 ///
 ///   ashlar stamp shop.raw --site shop
 ///   ashlar stamp shop.raw.zst --site ./site.toml -o /srv/images/till-7.raw
+///
+/// An image whose kernel is for virtual machines is stamped with a warning, because
+/// most real ones do not start from it; --vm-image says that you know.
 ///
 /// The copy takes no more room than the image does, is readable by its owner
 /// alone, and holds the key of the site: treat it as one. Each copy is for one
@@ -28,6 +31,9 @@ pub(crate) struct Args {
     /// Make an installer of it, as `ashlar flash --installer` does.
     #[arg(long)]
     installer: bool,
+    /// The copy is for a virtual machine: no warning of an image that is for these alone.
+    #[arg(long)]
+    vm_image: bool,
     /// Where to write the copy. Default: beside the image, with the site's name.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -57,6 +63,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             "{} is the image itself",
             copy.display()
         ));
+    }
+    let kernel = if args.vm_image { None } else { image.kernel()? };
+    if let Some(why) = for_virtual_machines(kernel.as_deref(), &args.image) {
+        context.output.warning(format_args!("{why}; for one that is virtual, add --vm-image"));
     }
     let progress = Progress::new(&context.output);
     let cancelled = || cancel.is_cancelled();
