@@ -1,7 +1,7 @@
 //! Disks and images that will not do.
 
 use crate::loop_device::{Bench, LARGE, LoopDevice, cannot};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ashlar_tests::command::Ashlar;
 use ashlar_tests::skipped;
 
@@ -78,8 +78,34 @@ fn nobody_is_there_to_confirm_and_nothing_is_written() -> Result<()> {
 #[test]
 fn without_a_disk_the_disks_are_listed() -> Result<()> {
     let listed = Ashlar::new(["flash", "--json"])?.run()?;
-    let disks = listed.json()?;
-    ensure!(disks["disks"].is_array(), "{listed}");
     ensure!(listed.to_string().contains("exit status: 2"), "{listed}");
+    let answer = listed.json()?;
+    let disks = answer["disks"].as_array().context("a list")?;
+    for disk in disks {
+        ensure!(disk["size"].as_u64() > Some(0) && disk["bus"].is_string(), "{disk}");
+    }
+    let mut paths: Vec<_> = disks.iter().filter_map(|disk| disk["path"].as_str()).collect();
+    paths.sort_unstable();
+    ensure!(paths == disks_of_this_host()?, "{listed}");
     Ok(())
+}
+
+/// What the kernel drives itself, and has sectors: no file, no optical drive, nothing made
+/// of other disks.
+fn disks_of_this_host() -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/sys/block")? {
+        let (name, path) = {
+            let entry = entry?;
+            (entry.file_name(), entry.path())
+        };
+        let name = name.to_string_lossy().into_owned();
+        let odd = name.starts_with("sr") || name.starts_with("fd") || name.contains("boot");
+        let size = std::fs::read_to_string(path.join("size"))?;
+        if path.join("device").exists() && !odd && size.trim() != "0" {
+            found.push(format!("/dev/{name}"));
+        }
+    }
+    found.sort();
+    Ok(found)
 }

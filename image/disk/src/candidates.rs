@@ -200,3 +200,103 @@ fn in_use(path: &Path, sys: &Path) -> Option<String> {
         Err(_) => holder::find(sys),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Bus, Drive};
+    use std::fs;
+
+    /// What is in a machine whose `/sys` has these files for a disk.
+    fn read(place: &str, files: &[(&str, &str)]) -> Drive {
+        let sys = tempfile::tempdir().unwrap();
+        let disk = sys.path().join("devices").join(place);
+        for (name, text) in [("size", "62333952"), ("queue/logical_block_size", "512")] {
+            write(&disk.join(name), text);
+        }
+        for (name, text) in files {
+            write(&disk.join(name), text);
+        }
+        Drive::read(&disk.canonicalize().unwrap())
+    }
+
+    fn write(path: &std::path::Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{text}\n")).unwrap();
+    }
+
+    const USB: &str =
+        "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb";
+    const CARD: &str = "pci0000:00/0000:00:1a.0/mmc_host/mmc0/mmc0:0001/block/mmcblk0";
+
+    /// From the disk's directory to that of its USB device.
+    const DEVICE: &str = "../../../../../..";
+
+    #[test]
+    fn a_stick_and_a_disk_in_a_usb_case_can_be_pulled_whatever_they_say_of_themselves() {
+        for says in ["1", "0"] {
+            let drive = read(
+                USB,
+                &[
+                    ("removable", says),
+                    ("device/vendor", "SanDisk "),
+                    ("device/model", "Ultra Fit       "),
+                    (&format!("{DEVICE}/idVendor"), "0781"),
+                    (&format!("{DEVICE}/serial"), "4C530001"),
+                    (&format!("{DEVICE}/speed"), "5000"),
+                ],
+            );
+            assert_eq!((drive.bus, drive.is_fixed()), (Bus::Usb, false), "removable: {says}");
+            assert_eq!(
+                (drive.model.as_str(), drive.serial.as_str()),
+                ("SanDisk Ultra Fit", "4C530001")
+            );
+            assert_eq!(
+                (drive.speed, drive.size, drive.sector),
+                (Some(5000), 62_333_952 * 512, 512)
+            );
+        }
+    }
+
+    #[test]
+    fn a_card_can_be_pulled_and_soldered_flash_cannot() {
+        let card = read(
+            CARD,
+            &[("device/type", "SD"), ("device/name", "SC16G"), ("device/serial", "0x12")],
+        );
+        assert_eq!((card.bus, card.is_fixed(), card.model.as_str()), (Bus::Sd, false, "SC16G"));
+        assert_eq!(card.serial, "0x12");
+        let soldered = read(CARD, &[("device/type", "MMC"), ("removable", "0")]);
+        assert_eq!((soldered.bus, soldered.is_fixed()), (Bus::Emmc, true));
+        // A card in a reader at a USB port is a stick to the kernel.
+        let by_reader = read(USB, &[("removable", "1"), ("device/model", "SD Card Reader")]);
+        assert_eq!((by_reader.bus, by_reader.is_fixed()), (Bus::Usb, false));
+    }
+
+    #[test]
+    fn what_is_built_in_cannot_be_pulled() {
+        let built_in = [
+            ("pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0/nvme0n1", Bus::Nvme),
+            ("pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda", Bus::Sata),
+            ("pci0000:00/0000:00:05.0/virtio2/block/vda", Bus::Virtio),
+            (
+                "pci0000:00/0000:01:00.0/host0/port-0:0/end_device-0:0/target0:0:0/0:0:0:0/block/sda",
+                Bus::Other,
+            ),
+        ];
+        for (place, bus) in built_in {
+            let drive = read(place, &[("removable", "0"), ("device/serial", "S1")]);
+            assert_eq!((drive.bus, drive.is_fixed(), drive.serial.as_str()), (bus, true, "S1"));
+            assert_eq!(drive.speed, None, "{place}");
+        }
+        let swapped = read(built_in[1].0, &[("removable", "1")]);
+        assert!(!swapped.is_fixed(), "the kernel knows a bay that is made for pulling");
+    }
+
+    #[test]
+    fn a_file_that_is_a_disk_for_now_is_named_by_it() {
+        let drive =
+            read("virtual/block/loop7", &[("loop/backing_file", "/tmp/disk.img"), ("ro", "1")]);
+        assert_eq!((drive.bus, drive.is_fixed(), drive.read_only), (Bus::Loop, false, true));
+        assert_eq!(drive.model, "/tmp/disk.img");
+    }
+}
