@@ -50,8 +50,10 @@ mod work;
 mod yielding;
 
 use anyhow::{Context, Result};
+use ashlar_api::{Secret, SiteAfterReset};
 use clap::{Parser, Subcommand};
 use paths::Paths;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -92,6 +94,21 @@ enum Command {
     Copies,
     /// Carry out the reset that was asked for, if one was.
     Reset,
+    /// Ask for a reset, as `ashlarctl reset` does when the agent is not there.
+    NoteReset {
+        /// What containers left here, and nothing else.
+        #[arg(long, conflicts_with_all = ["keep_site", "new_site"])]
+        workloads: bool,
+        /// The box comes back with the site that it has.
+        #[arg(long, conflicts_with = "new_site")]
+        keep_site: bool,
+        /// It comes back with the site that is read from standard input.
+        #[arg(long)]
+        new_site: bool,
+        /// What stands for the box's own root.
+        #[arg(long, hide = true, value_name = "DIRECTORY", default_value = "/")]
+        root: PathBuf,
+    },
     /// Write what the agent collected for support onto a stick, and read it back.
     WriteSupport {
         /// The stick's FAT volume.
@@ -114,6 +131,13 @@ fn main() -> ExitCode {
         }
         Command::Copies => storage::copies::look(&Paths::system()),
         Command::Reset => reset::run(),
+        Command::NoteReset { workloads: true, root, .. } => {
+            reset::note_workloads(&Paths::under(root))
+        }
+        Command::NoteReset { keep_site, new_site, root, .. } => {
+            site_after(keep_site, new_site, std::io::stdin())
+                .and_then(|site| reset::note(&Paths::under(root), &site))
+        }
         Command::WriteSupport { partition, root } => {
             support::onto::write(&Paths::under(root), &partition)
         }
@@ -125,6 +149,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What becomes of a box's site by a reset.
+fn site_after(keep: bool, new: bool, mut given: impl Read) -> Result<SiteAfterReset> {
+    if new {
+        let mut text = Vec::new();
+        given.read_to_end(&mut text).context("the new site")?;
+        return Ok(SiteAfterReset::New(Secret::new(text)));
+    }
+    Ok(if keep { SiteAfterReset::Keep } else { SiteAfterReset::Forget })
 }
 
 fn run() -> Result<()> {

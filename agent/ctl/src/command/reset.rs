@@ -1,5 +1,7 @@
 //! `ashlarctl reset`.
 
+mod unasked;
+
 use super::facts;
 use crate::ask;
 use anyhow::{Context, Result, bail};
@@ -192,7 +194,16 @@ async fn ask_and_begin(
     mut request: ResetRequest,
 ) -> Result<ExitCode> {
     request.name.clone_from(&options.name);
-    let would = client.reset(&request).await?;
+    let would = match client.reset(&request).await {
+        Err(error) if unasked::is_absent(&error) => {
+            let done = unasked::reset(options, &request, error)?;
+            if done.begun && !options.json {
+                println!("{}", begun(request.what));
+            }
+            return answer(&done, options.json);
+        }
+        would => would?,
+    };
     if !options.json {
         for sentence in would.losses.sentences(&request) {
             println!("{sentence}");
@@ -205,20 +216,19 @@ async fn ask_and_begin(
         request.name = Some(asked(&would.losses)?);
     }
     request.dry_run = false;
-    let begun = client.reset(&request).await?;
+    let done = client.reset(&request).await?;
     if !options.json {
-        println!(
-            "{}",
-            match request.what {
-                Reset::Workloads => "The engine stops now, and starts again empty.",
-                Reset::Cluster =>
-                    "It leaves its cluster now, and looks for one as on its first day.",
-                Reset::Factory =>
-                    "The box reboots now, and comes back as it was before its first boot.",
-            }
-        );
+        println!("{}", begun(request.what));
     }
-    answer(&begun, options.json)
+    answer(&done, options.json)
+}
+
+const fn begun(what: Reset) -> &'static str {
+    match what {
+        Reset::Workloads => "The engine stops now, and starts again empty.",
+        Reset::Cluster => "It leaves its cluster now, and looks for one as on its first day.",
+        Reset::Factory => "The box reboots now, and comes back as it was before its first boot.",
+    }
 }
 
 fn answer(answer: &ResetAnswer, json: bool) -> Result<ExitCode> {

@@ -4,6 +4,7 @@
 
 mod asked;
 mod published;
+mod resets;
 mod status;
 mod told;
 mod typed;
