@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Its first MiB holds nothing that firmware would start.
@@ -37,6 +38,17 @@ fn a_disk_that_fails_in_the_middle_is_called_what_it_is() -> Result<()> {
     })();
     run(Command::new("umount").arg("--lazy").arg(&room))?;
     tried
+}
+
+/// What a rule that mounts every new disk does while this one is written.
+fn is_not_mounted(disk: &LoopDevice, at: &Path) -> Result<()> {
+    std::fs::create_dir(at)?;
+    let mut mount = Command::new("mount");
+    let tried = mount.args(["-t", "ext4"]).arg(&disk.path).arg(at).env("LC_ALL", "C").output()?;
+    let said = String::from_utf8_lossy(&tried.stderr).into_owned();
+    // Not that nothing is on it yet.
+    ensure!(!tried.status.success() && said.contains("busy"), "mount: {} {said}", tried.status);
+    Ok(())
 }
 
 #[test]
@@ -68,6 +80,7 @@ fn ctrl_c_leaves_a_disk_that_does_not_boot_and_can_be_flashed_again() -> Result<
         line.clear();
         ensure!(lines.read_line(&mut line)? > 0, "it ended before it wrote");
     }
+    is_not_mounted(&disk, &bench.place("by-a-rule"))?;
     kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGINT)?;
     let mut rest = String::new();
     lines.read_to_string(&mut rest)?;
