@@ -2,6 +2,7 @@
 //! says to bad input.
 
 mod artefacts;
+mod first_boot;
 mod flashed;
 mod inspecting;
 mod interrupted;
