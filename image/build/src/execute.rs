@@ -135,7 +135,7 @@ impl Build<'_> {
             version: self.version,
             outputs: step.needs().iter().map(|need| (*need, self.output(*need))).collect(),
             out: draft.path(),
-            tools: self.tools,
+            sandbox: self.tools,
             store: self.store,
         };
         let result = step.run(&work);

@@ -64,7 +64,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let recipes = request.project.recipes();
     let composed = ashlar_recipe::compose(&recipes, &request.profile)?;
     let store = Store::open(request.cache_dir.as_deref())?;
-    let tools = Toolbox::found(&store, &request.tools()?)?;
+    let tools = Toolbox::found(&store, &request.tools()?);
     let lock = match request.locksmith(&recipes, &store, events).current(&composed) {
         Ok(lock) => Some(lock),
         Err(BuildError::LockStale { .. })
@@ -79,7 +79,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let sources = Sources {
         composed: &composed,
         lock: lock.as_ref(),
-        programs: programs.as_deref(),
+        programs: programs.as_ref(),
         tools: tools.as_ref(),
     };
     let staged = staged(sources, None)?;

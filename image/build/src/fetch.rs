@@ -97,6 +97,11 @@ pub(crate) fn link(store: &Store, package: &LockedPackage, to: &Path) -> Result<
     Ok(())
 }
 
+/// Says that a package is fetched again, which was taken out of the cache.
+pub(crate) fn again(name: &str, events: &dyn Events) {
+    events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
+}
+
 /// Brings every package of the lock into the cache, and gives those that could
 /// not be had.
 pub(crate) fn fetch(
@@ -336,8 +341,30 @@ fn escaped(path: &str) -> String {
 }
 
 /// What is told when packages are lost.
-pub(crate) fn describe(lost: &[Lost]) -> String {
+fn describe(lost: &[Lost]) -> String {
     lost.iter().map(|lost| format!("- {lost}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Why a build cannot have its packages; all of them are named.
+pub(crate) fn refusal(
+    profile: &str,
+    lost: &[Lost],
+    vendor: Option<&Path>,
+    changes: String,
+) -> BuildError {
+    let profile = profile.to_owned();
+    let packages = describe(lost);
+    if let Some(directory) = vendor {
+        return BuildError::NotVendored { profile, directory: directory.to_owned(), packages };
+    }
+    if !lost.iter().any(|lost| lost.gone) {
+        return BuildError::OutOfReach { profile, packages };
+    }
+    let relock = match profile.as_str() {
+        "tools" => "ashlar lock --tools".to_owned(),
+        profile => format!("ashlar lock --profile {profile}"),
+    };
+    BuildError::Gone { profile, packages, changes, relock }
 }
 
 #[cfg(test)]

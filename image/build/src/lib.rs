@@ -59,6 +59,7 @@
 //! `layer`, ids by the product line (`identity`), and everything that the firmware
 //! or the kernel executes comes from locked packages.
 
+mod bootstrap;
 mod cargo;
 mod contents;
 pub mod cpio;

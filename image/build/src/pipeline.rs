@@ -3,9 +3,10 @@
 use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::{Build, Timings};
+use crate::fetch;
 use crate::locking::{self, Locking, Locksmith};
 use crate::plan::Plan;
-use crate::prepare::{self, Prepared, prepare};
+use crate::prepare::{Prepared, prepare};
 use crate::project::Project;
 use crate::publish;
 use crate::space::{self, Need};
@@ -136,7 +137,7 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
                 break;
             }
             Err(BuildError::Damaged { name, .. }) if fresh => {
-                prepare::damaged(&name, events);
+                fetch::again(&name, events);
                 let recipes = request.project.recipes();
                 lock =
                     request.locksmith(&recipes, &store, events).fetch(lock, &composed, &tools)?;

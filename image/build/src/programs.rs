@@ -29,6 +29,15 @@ use std::process::Command;
 const SOURCE: &str = "/run/source";
 const TARGET: &str = "/run/target";
 
+/// Programs of ours, and the list of what they are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    /// Where they are.
+    pub place: PathBuf,
+    /// The list of their crates. Those that we compile have one; others may not.
+    pub crates: Option<PathBuf>,
+}
+
 /// The directory with the programs: `given`, or the outcome of compiling them.
 ///
 /// # Errors
@@ -40,13 +49,14 @@ pub fn programs(
     store: &Store,
     events: &dyn Events,
 ) -> Result<PathBuf> {
-    match given {
-        Some(directory) => as_given(directory),
+    let programs = match given {
+        Some(directory) => as_given(directory)?,
         None => {
             let tools = Toolbox::ready(store, &ToolsLock::of(Some(project))?, events)?;
-            compile(project, (&tools, store), None, events)
+            compile(project, (&tools, store), None, events)?
         }
-    }
+    };
+    Ok(programs.place)
 }
 
 /// The same without compiling, for a build that uses them: nothing, if that would have to
@@ -55,14 +65,14 @@ pub(crate) fn at_hand(
     project: &Project,
     given: Option<&Path>,
     (tools, store): (&Toolbox, &Store),
-) -> Result<Option<PathBuf>> {
+) -> Result<Option<Programs>> {
     if let Some(directory) = given {
         return as_given(directory).map(Some);
     }
     let workshop = Workshop::with_programs(project, tools, store)?;
     Ok(workshop.map(|workshop| {
         store.touch(&workshop.place);
-        workshop.out()
+        workshop.programs()
     }))
 }
 
@@ -72,15 +82,15 @@ pub(crate) fn known(
     given: Option<&Path>,
     tools: Option<&Toolbox>,
     store: &Store,
-) -> Result<Option<PathBuf>> {
+) -> Result<Option<Programs>> {
     if let Some(directory) = given {
         return as_given(directory).map(Some);
     }
     let Some(tools) = tools else { return Ok(None) };
-    Ok(Workshop::with_programs(project, tools, store)?.map(|workshop| workshop.out()))
+    Ok(Workshop::with_programs(project, tools, store)?.map(|workshop| workshop.programs()))
 }
 
-fn as_given(directory: &Path) -> Result<PathBuf> {
+fn as_given(directory: &Path) -> Result<Programs> {
     let directory = std::path::absolute(directory).at("found", directory)?;
     for program in PROGRAMS {
         let path = directory.join(program);
@@ -90,7 +100,8 @@ fn as_given(directory: &Path) -> Result<PathBuf> {
             });
         }
     }
-    Ok(directory)
+    let crates = directory.join(crates::LIST);
+    Ok(Programs { crates: crates.is_file().then_some(crates), place: directory })
 }
 
 /// What was compiled: `compiled.json`.
@@ -98,7 +109,7 @@ fn as_given(directory: &Path) -> Result<PathBuf> {
 struct Compiled {
     /// Hash of all that it was compiled from.
     sources: String,
-    /// The programs' fingerprints.
+    /// The fingerprints of the programs, and of the list of their crates.
     programs: BTreeMap<String, String>,
 }
 
@@ -148,13 +159,17 @@ impl Workshop {
         self.place.join("out")
     }
 
+    fn programs(&self) -> Programs {
+        Programs { place: self.out(), crates: Some(self.out().join(crates::LIST)) }
+    }
+
     /// Hash of all that decides about the programs.
     fn sources(&self, tools: &Toolbox) -> Result<String> {
         let mut text = format!(
             "{}\n{}\n{}\n",
             self.compiler,
-            tools.digest_of(&["gcc", "libc6-dev", "binutils"]),
-            digest::text(include_str!("programs.rs")),
+            tools.digest(),
+            digest::text(digest::code(include_str!("programs.rs"))),
         );
         for file in ["Cargo.toml", "Cargo.lock"] {
             text += &digest::file(&self.source.join(file))?;
@@ -182,7 +197,7 @@ impl Workshop {
         let of = |name: &str| {
             sparse::fingerprint(&self.out().join(name), &cancel).map(|hash| (name.to_owned(), hash))
         };
-        PROGRAMS.into_iter().map(of).collect()
+        PROGRAMS.into_iter().chain([crates::LIST]).map(of).collect()
     }
 
     /// Compiles once.
@@ -232,7 +247,7 @@ pub(crate) fn compile(
     (tools, store): (&Toolbox, &Store),
     vendor: Option<&Path>,
     events: &dyn Events,
-) -> Result<PathBuf> {
+) -> Result<Programs> {
     let workshop = Workshop::of(project, store)?;
     let mut sources = workshop.sources(tools)?;
     if !workshop.compiled(&sources) {
@@ -248,14 +263,15 @@ pub(crate) fn compile(
             sources = now;
         }
         drop(activity);
+        let list = crates::list(project.root(), &crates.words_on_host())?;
+        write_whole(&workshop.out().join(crates::LIST), &list)?;
+        // Last: what is written down counts as whole.
         let compiled = Compiled { programs: workshop.fingerprints()?, sources };
         let text = serde_json::to_vec_pretty(&compiled).unwrap_or_default();
         write_whole(&workshop.place.join("compiled.json"), &text)?;
-        let list = crates::list(project.root(), &crates.words_on_host())?;
-        write_whole(&workshop.out().join(crates::LIST), &list)?;
     }
     store.touch(&workshop.place);
-    Ok(workshop.out())
+    Ok(workshop.programs())
 }
 
 /// The programs that cargo says it made, by name.

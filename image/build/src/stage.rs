@@ -8,15 +8,19 @@
 use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
 use crate::plan::Inputs;
+use crate::programs::Programs;
 use crate::sbom::crates;
 use crate::step::{self, Step, StepId};
 use crate::store::{Store, let_everybody_read};
 use crate::tools::Toolbox;
 use crate::{digest, layer};
 use ashlar_recipe::{Composed, Lock};
-use ashlar_sandbox::Sandbox;
+use ashlar_sandbox::{Cancel, Sandbox};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The input of a step that runs tools: all of them, because each uses others.
+const TOOLS: &str = "tools";
 
 /// What a build is made from. Something may not be known yet when a build is
 /// only explained.
@@ -27,7 +31,7 @@ pub(crate) struct Sources<'a> {
     /// Its packages.
     pub lock: Option<&'a Lock>,
     /// Where our programs are.
-    pub programs: Option<&'a Path>,
+    pub programs: Option<&'a Programs>,
     /// The tools.
     pub tools: Option<&'a Toolbox>,
 }
@@ -104,10 +108,15 @@ impl<'a> Staging<'a> {
         self.value("cluster size", image.cluster_size.as_bytes().to_string());
     }
 
-    /// The versions of the tools that it runs.
-    pub(crate) fn tools(&mut self, packages: &[&str]) {
+    /// That it chooses kernel modules by patterns, which `recipe` knows how to match.
+    pub(crate) fn matching(&mut self) {
+        self.value("matching of modules", digest::text(ashlar_recipe::matching()));
+    }
+
+    /// That it runs tools.
+    pub(crate) fn tools(&mut self) {
         match self.sources.tools {
-            Some(tools) => self.value("tools", tools.digest_of(packages)),
+            Some(tools) => self.value(TOOLS, tools.digest()),
             None => self.unknown("the tools, before they are there"),
         }
     }
@@ -129,9 +138,11 @@ impl<'a> Staging<'a> {
             self.unknown("our programs, before they are compiled");
             return Ok(());
         };
-        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.join(name)))?;
-        let crates = programs.join(crates::LIST);
-        if crates.is_file() { self.file(crates::LIST, &crates) } else { Ok(()) }
+        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.place.join(name)))?;
+        match &programs.crates {
+            Some(list) => self.file(crates::LIST, list),
+            None => Ok(()),
+        }
     }
 
     fn unknown(&mut self, what: &str) {
@@ -195,7 +206,7 @@ pub(crate) struct Work<'a> {
     pub(crate) outputs: BTreeMap<StepId, PathBuf>,
     /// The empty directory that it fills.
     pub(crate) out: &'a Path,
-    pub(crate) tools: &'a Sandbox,
+    pub(crate) sandbox: &'a Sandbox,
     pub(crate) store: &'a Store,
 }
 
@@ -246,6 +257,17 @@ impl Work<'_> {
         Ok(std::fs::read_to_string(&path).at("read", path)?.trim_end().to_owned())
     }
 
+    /// Where its tools run.
+    pub(crate) fn tools(&self) -> Result<&Sandbox> {
+        self.value(TOOLS)?;
+        Ok(self.sandbox)
+    }
+
+    /// What ends it.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        self.sandbox.cancel()
+    }
+
     /// A directory for what does not stay.
     pub(crate) fn draft(&self, name: &str) -> Result<Draft> {
         self.store.draft(name)
@@ -293,6 +315,7 @@ impl Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::ToolsLock;
 
     #[derive(Debug)]
     struct Reader(PathBuf);
@@ -332,7 +355,7 @@ mod tests {
             version: "",
             outputs: BTreeMap::new(),
             out: dir.path(),
-            tools: &Sandbox::host(),
+            sandbox: &Sandbox::host(),
             store: &store,
         };
         let pool = || work.pool(store.draft("repo").unwrap().path());
@@ -348,10 +371,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("edited");
         std::fs::write(&file, "before").unwrap();
-        std::fs::create_dir_all(dir.path().join("recipes")).unwrap();
-        let recipe = "description = \"x\"\n[kernel]\npackage = \"linux-image-amd64\"\n";
-        std::fs::write(dir.path().join("recipes/x.toml"), recipe).unwrap();
-        let composed = ashlar_recipe::compose(&dir.path().join("recipes"), "x").unwrap();
+        let composed = composed(dir.path());
         let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
         let (stage, out) = (dir.path().join("stage"), dir.path().join("out"));
         let step = Reader(file.clone());
@@ -364,12 +384,57 @@ mod tests {
             version: "",
             outputs: BTreeMap::new(),
             out: &out,
-            tools: &Sandbox::host(),
+            sandbox: &Sandbox::host(),
             store: &Store::open(Some(dir.path())).unwrap(),
         };
         let error = step.run(&work).unwrap_err();
         assert!(error.to_string().contains("reader reads another"), "{error}");
         let read = std::fs::read_to_string(out.join("text")).unwrap();
         assert_eq!((read.as_str(), digest::text(&read)), ("before", staged.values["text"].clone()));
+    }
+
+    fn composed(dir: &Path) -> Composed {
+        std::fs::create_dir_all(dir.join("recipes")).unwrap();
+        let recipe = "description = \"x\"\n[kernel]\npackage = \"linux-image-amd64\"\n";
+        std::fs::write(dir.join("recipes/x.toml"), recipe).unwrap();
+        ashlar_recipe::compose(&dir.join("recipes"), "x").unwrap()
+    }
+
+    #[test]
+    fn a_library_of_the_tools_that_moved_is_another_input_of_each_step_that_runs_tools() {
+        let dir = tempfile::tempdir().unwrap();
+        let (composed, store) = (composed(dir.path()), Store::open(Some(dir.path())).unwrap());
+        let staged = |lock: &ToolsLock| {
+            let tools = Toolbox::unlooked(&store, lock);
+            let sources =
+                Sources { composed: &composed, lock: None, programs: None, tools: Some(&tools) };
+            step::ALL.map(|step| Staging::of(step, sources, None).unwrap().values)
+        };
+        let lock = ToolsLock::of(None).unwrap();
+        let (before, after) = (staged(&lock), staged(&lock.with("libzstd1", &"f".repeat(64))));
+        let moved: Vec<StepId> = step::ALL
+            .iter()
+            .zip(before.iter().zip(&after))
+            .filter(|(_, (before, after))| before != after)
+            .map(|(step, _)| step.id())
+            .collect();
+        let without = [step::CHECKSUM, step::ISO];
+        let with = step::ALL.iter().map(|step| step.id()).filter(|id| !without.contains(id));
+        assert_eq!(moved, with.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn how_patterns_match_is_an_input_of_each_step_that_chooses_modules_by_them() {
+        for part in ["fn matches(", "fn same_dashes("] {
+            assert!(ashlar_recipe::matching().contains(part), "{part}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let composed = composed(dir.path());
+        let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
+        for step in step::ALL {
+            let values = Staging::of(step, sources, None).unwrap().values;
+            let chooses = step::sources_of(step.id()).any(|(name, _)| name == "src/modules.rs");
+            assert_eq!(values.contains_key("matching of modules"), chooses, "{}", step.id());
+        }
     }
 }

@@ -184,23 +184,40 @@ impl Store {
         output.is_dir() && record_of(output).is_file()
     }
 
+    /// What is wrong with the output of a step; nothing, if it is what was written.
+    pub(crate) fn damage(
+        &self,
+        output: &Path,
+        depth: Depth,
+        cancel: &Cancel,
+    ) -> Result<Option<String>> {
+        if !output.is_dir() {
+            return Ok(Some("it is not there".to_owned()));
+        }
+        let Some(mut contents) = self.contents(output) else {
+            return Ok(Some("it was never finished".to_owned()));
+        };
+        Ok(match contents.check(output, depth, cancel)? {
+            Check::Same => None,
+            Check::Restamped => {
+                // A cache that somebody lends cannot be written: it is read again.
+                let _ = write_record(output, &contents);
+                None
+            }
+            Check::Damaged(name) => Some(format!("{name} is not what was written")),
+        })
+    }
+
     /// Whether the output of a step is there and is what it was; if it is not, it
     /// is removed, with a word.
     pub(crate) fn usable(&self, output: &Path, depth: Depth, events: &dyn Events) -> Result<bool> {
-        if !output.is_dir() {
-            return Ok(false);
+        let Some(damage) = self.damage(output, depth, &events.cancel())? else { return Ok(true) };
+        if output.is_dir() {
+            let named = output.strip_prefix(self.root.join("steps")).unwrap_or(output);
+            let named = named.display();
+            events.warning(format_args!("{named} is damaged and is made again: {damage}"));
+            self.remove(output)?;
         }
-        let damage = match self.contents(output) {
-            None => "it was never finished".to_owned(),
-            Some(mut contents) => match contents.check(output, depth, &events.cancel())? {
-                Check::Same => return Ok(true),
-                Check::Restamped => return write_record(output, &contents).map(|()| true),
-                Check::Damaged(name) => format!("{name} is not what was written"),
-            },
-        };
-        let named = output.strip_prefix(self.root.join("steps")).unwrap_or(output);
-        events.warning(format_args!("{} is damaged and is made again: {damage}", named.display()));
-        self.remove(output)?;
         Ok(false)
     }
 

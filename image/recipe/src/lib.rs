@@ -20,7 +20,7 @@ pub use compose::{Composed, Origin, StackFile, compose, recipes};
 pub use error::{Fault, Place, RecipeError};
 pub use lock::{Lock, LockedArchive, LockedPackage, Wanted};
 pub use lock_diff::{LockDiff, Moved};
-pub use modules::{ModulePattern, NotAPattern};
+pub use modules::{ModulePattern, NotAPattern, matching};
 pub use recipe::{
     BudgetSettings, Compression, DiskSettings, Extends, FirmwareSettings, HardwareSettings,
     ImageSettings, InitrdSettings, KernelSettings, Recipe,

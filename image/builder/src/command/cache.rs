@@ -46,8 +46,8 @@ enum Verb {
         #[command(flatten)]
         cache: CacheDir,
     },
-    /// Read every finished step, and remove those that are not what was written;
-    /// ends with 1 if there were any.
+    /// Read every finished step and the tools, and remove what is not as it was
+    /// written; ends with 1 if there was any.
     ///
     ///   ashlar cache check
     #[command(verbatim_doc_comment)]

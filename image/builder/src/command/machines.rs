@@ -299,9 +299,9 @@ fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let store = Store::open(cache.cache_dir.as_deref()).ok();
     let project = Project::find(None).ok();
     let lock = ToolsLock::of(project.as_ref()).ok();
-    let place = |(store, lock)| Toolbox::place(&store, &lock).join("root");
-    let built = store.zip(lock).map(place);
-    Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
+    let built = store.zip(lock).and_then(|(store, lock)| Toolbox::found(&store, &lock));
+    let built = built.as_ref().map(Toolbox::root);
+    Ok(Tools::find(named.iter().map(PathBuf::as_path).chain(built))?)
 }
 
 /// How the name of the file ends that a back end boots.
