@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "image")]
     list: bool,
     #[command(flatten)]
-    cache: super::cache::CacheDir,
+    cache: crate::cache_dir::CacheDir,
 }
 
 /// What `ashlar lint --json` prints.
@@ -119,11 +119,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         .collect();
 
     let bench = Workbench::ready(&args.cache, context)?;
+    // Longer than the subject, which is in it.
+    let place = bench.place()?;
     let project = context.project().ok();
     let secrets = project.as_ref().map(|project| needles::below(&project.keys())).transpose()?;
     let options = SubjectOptions {
-        sandbox: bench.sandbox,
-        work: bench.place,
+        sandbox: bench.sandbox.clone(),
+        work: place.path().to_owned(),
         exceptions: project.as_ref().map(|project| project.recipes().join("lint.toml")),
         secrets: secrets.unwrap_or_default(),
         budgets: None,
@@ -132,6 +134,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let spinner = output.spinner("unpacking the root");
     let subject = Subject::open(image, options);
     spinner.finish_and_clear();
+    bench.go_on()?;
     let mut subject = subject?;
     let profile = args.profile.clone().or_else(|| subject.image.profile());
     if let (Some(project), Some(profile)) = (&project, &profile) {
@@ -152,6 +155,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let bar = output.bar(chosen.len() as u64, "checking");
     let mut verdicts = Vec::new();
     for check in chosen {
+        bench.go_on()?;
         bar.set_message(check.name);
         verdicts.push(lint::run(check, &subject)?);
         bar.inc(1);

@@ -1,6 +1,6 @@
 //! The verbs that `ashlar vm` and `ashlar lab` share.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images;
 use ashlar_build::{Project, Store, Toolbox, ToolsLock};
@@ -300,8 +300,8 @@ fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let project = Project::find(None).ok();
     let lock = ToolsLock::of(project.as_ref()).ok();
     let built = store.zip(lock).and_then(|(store, lock)| Toolbox::found(&store, &lock));
-    let built = built.as_ref().map(Toolbox::root);
-    Ok(Tools::find(named.iter().map(PathBuf::as_path).chain(built))?)
+    let built = built.map(|tools| tools.sandbox().root().to_owned());
+    Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
 }
 
 /// How the name of the file ends that a back end boots.

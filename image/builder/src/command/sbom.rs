@@ -1,6 +1,6 @@
 //! `ashlar sbom`: the bill of materials of an image.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
 use ashlar_build::PROGRAMS;
@@ -54,7 +54,7 @@ pub(crate) struct Bill<'a> {
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
-    let opened = Workbench::ready(&args.cache, context)?.open(&image, context)?;
+    let opened = Workbench::ready(&args.cache, context)?.open(&image)?;
     let tree = opened.root()?;
     let release = tree.text("/usr/lib/os-release").into_diagnostic()?.unwrap_or_default();
     let release = ashlar_inspect::uki::fields(&release);
