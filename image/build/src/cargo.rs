@@ -8,7 +8,7 @@
 use crate::digest;
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
-use crate::store::children;
+use crate::files::children;
 use ashlar_sandbox::SandboxError;
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 use crate::contents::Depth;
 use crate::error::{At, Result};
 use crate::events::Events;
-use crate::store::{Store, children, size_of};
+use crate::files::{children, size_of};
+use crate::store::Store;
 use ashlar_sandbox::Sandbox;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

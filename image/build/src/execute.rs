@@ -6,10 +6,11 @@
 use crate::contents::Depth;
 use crate::error::{BuildError, Result};
 use crate::events::Events;
+use crate::files::set_mode;
 use crate::plan::Plan;
 use crate::stage::{Staged, Work};
 use crate::step::{self, ALL, Step, StepId};
-use crate::store::{Store, set_mode};
+use crate::store::Store;
 use crate::tools::Toolbox;
 use ashlar_sandbox::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,8 +4,10 @@ use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::Build;
 use crate::locking::Locking;
-use crate::pipeline::{Request, recall, room, staged, version};
+use crate::pipeline::{recall, version};
 use crate::plan::Plan;
+use crate::request::Request;
+use crate::space::room;
 use crate::stage::Sources;
 use crate::step::{self, ALL, DISK, StepId};
 use crate::store::Store;
@@ -82,7 +84,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
         programs: programs.as_ref(),
         tools: tools.as_ref(),
     };
-    let staged = staged(sources, None)?;
+    let staged = step::stage_all(sources, None)?;
     let version = version(request, &staged)?;
     let plan = Plan::new(&ALL, &staged, &version);
     let known = |id| plan.is_known(id);

@@ -6,12 +6,12 @@ use crate::events::Events;
 use crate::execute::{Build, Timings};
 use crate::fetch;
 use crate::locking::Locksmith;
-use crate::pipeline::{Request, room, staged};
 use crate::plan::Plan;
 use crate::programs::{self, Programs};
+use crate::request::Request;
 use crate::space::{self, Need};
 use crate::stage::Sources;
-use crate::step::ALL;
+use crate::step::{self, ALL};
 use crate::store::Store;
 use crate::tools::Toolbox;
 use ashlar_recipe::{Composed, Lock};
@@ -112,7 +112,7 @@ impl Ahead<'_> {
             programs: None,
             tools: Some(self.tools),
         };
-        let staged = staged(sources, Some(stage.path()))?;
+        let staged = step::stage_all(sources, Some(stage.path()))?;
         let plan = Plan::new(&ALL, &staged, "");
         let tools = self.tools.sandbox();
         let build = Build {
@@ -125,7 +125,7 @@ impl Ahead<'_> {
         };
         let mut pending = build.pending(&self.request.wanted(), Some(self.events))?;
         pending.retain(|id| plan.is_known(*id));
-        let (bytes, _) = room(lock, &pending, self.request, &self.composed.name, "");
+        let (bytes, _) = space::room(lock, &pending, self.request, &self.composed.name, "");
         space::check(&[Need { place: self.store.root(), bytes }])?;
         build.run(pending, self.events)
     }
@@ -141,7 +141,7 @@ mod tests {
     fn what_runs_while_our_programs_are_compiled_needs_none_of_them_and_carries_no_version() {
         let composed = ashlar_recipe::compose(Path::new("../../recipes"), "retail").unwrap();
         let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
-        let mut staged = staged(sources, None).unwrap();
+        let mut staged = step::stage_all(sources, None).unwrap();
         // Packages and tools are there by then.
         for staged in staged.values_mut() {
             staged.unknown.retain(|what| what.contains("our programs"));

@@ -12,10 +12,11 @@
 use crate::cargo::{Crates, absent};
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
+use crate::files::write_whole;
 use crate::layer::PROGRAMS;
 use crate::project::Project;
 use crate::sbom::crates;
-use crate::store::{Store, write_whole};
+use crate::store::Store;
 use crate::tools::{Toolbox, ToolsLock};
 use crate::workspace::packages;
 use crate::{digest, sparse};

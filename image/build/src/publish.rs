@@ -9,11 +9,11 @@
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::execute::Build;
+use crate::files::{set_mode, sync, write_whole};
 use crate::manifest::{self, Made};
-use crate::pipeline::Request;
 use crate::project::Project;
+use crate::request::Request;
 use crate::step::{self, CHECKSUM, DISK, StepId, Target};
-use crate::store::{set_mode, sync, write_whole};
 use crate::{digest, sparse};
 use ashlar_recipe::{Composed, Lock, Size};
 use ashlar_sandbox::Cancel;

@@ -7,17 +7,20 @@
 
 use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
-use crate::plan::Inputs;
+use crate::files::let_everybody_read;
 use crate::programs::Programs;
 use crate::sbom::crates;
-use crate::step::{self, Step, StepId};
-use crate::store::{Store, let_everybody_read};
+use crate::step_id::StepId;
+use crate::store::Store;
 use crate::tools::Toolbox;
 use crate::{digest, layer};
 use ashlar_recipe::{Composed, Lock};
 use ashlar_sandbox::{Cancel, Sandbox};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// A step's inputs by name: what they are, or a hash of it.
+pub(crate) type Inputs = BTreeMap<String, String>;
 
 /// The input of a step that runs tools: all of them, because each uses others.
 const TOOLS: &str = "tools";
@@ -60,29 +63,25 @@ impl Staged {
 #[derive(Debug)]
 pub(crate) struct Staging<'a> {
     sources: Sources<'a>,
-    /// Where files go; nowhere if nothing will be run.
     stage: Option<PathBuf>,
     staged: Staged,
 }
 
 impl<'a> Staging<'a> {
-    /// Stages what a step declares; below `stage`, if it will be run.
-    pub(crate) fn of(
-        step: &dyn Step,
-        sources: Sources<'a>,
-        stage: Option<&Path>,
-    ) -> Result<Staged> {
-        let stage = stage.map(|stage| stage.join(step.id().as_str()));
+    /// With what is an input of every step. Files go into the directory `stage`;
+    /// nowhere if nothing will be run.
+    pub(crate) fn begin(sources: Sources<'a>, stage: Option<PathBuf>) -> Result<Self> {
         if let Some(stage) = &stage {
             std::fs::create_dir_all(stage).at("made", stage)?;
         }
         let mut staging = Self { sources, stage, staged: Staged::default() };
-        for (name, text) in step::sources_of(step.id()) {
-            staging.value(name, digest::text(text));
-        }
         staging.value("sandbox", digest::text(ashlar_sandbox::conditions()));
-        step.inputs(&mut staging)?;
-        Ok(staging.staged)
+        Ok(staging)
+    }
+
+    /// All that was taken.
+    pub(crate) fn finish(self) -> Staged {
+        self.staged
     }
 
     /// The recipe.
@@ -315,6 +314,7 @@ impl Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::{self, Step};
     use crate::tools::ToolsLock;
 
     #[derive(Debug)]
@@ -373,9 +373,9 @@ mod tests {
         std::fs::write(&file, "before").unwrap();
         let composed = composed(dir.path());
         let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
-        let (stage, out) = (dir.path().join("stage"), dir.path().join("out"));
+        let out = dir.path().join("out");
         let step = Reader(file.clone());
-        let staged = Staging::of(&step, sources, Some(&stage)).unwrap();
+        let staged = step::stage(&step, sources, Some(dir.path())).unwrap();
         std::fs::write(&file, "after").unwrap();
         std::fs::create_dir(&out).unwrap();
         let work = Work {
@@ -408,7 +408,7 @@ mod tests {
             let tools = Toolbox::unlooked(&store, lock);
             let sources =
                 Sources { composed: &composed, lock: None, programs: None, tools: Some(&tools) };
-            step::ALL.map(|step| Staging::of(step, sources, None).unwrap().values)
+            step::ALL.map(|step| step::stage(step, sources, None).unwrap().values)
         };
         let lock = ToolsLock::of(None).unwrap();
         let (before, after) = (staged(&lock), staged(&lock.with("libzstd1", &"f".repeat(64))));
@@ -432,7 +432,7 @@ mod tests {
         let composed = composed(dir.path());
         let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
         for step in step::ALL {
-            let values = Staging::of(step, sources, None).unwrap().values;
+            let values = step::stage(step, sources, None).unwrap().values;
             let chooses = step::sources_of(step.id()).any(|(name, _)| name == "src/modules.rs");
             assert_eq!(values.contains_key("matching of modules"), chooses, "{}", step.id());
         }

@@ -94,7 +94,6 @@ pub(crate) fn wanted(recipes: &Path) -> Result<Wanted> {
 /// A ready tools root.
 #[derive(Clone, Debug)]
 pub struct Toolbox {
-    root: PathBuf,
     sandbox: Sandbox,
     key: String,
     versions: BTreeMap<String, String>,
@@ -146,17 +145,11 @@ impl Toolbox {
     fn at(place: &Path, lock: &ToolsLock, store: &Store, events: &dyn Events) -> Self {
         let packages = lock.lock.packages.iter();
         let versions = packages.map(|it| (it.name.clone(), it.version.clone())).collect();
-        let root = place.join("root");
-        let sandbox = Sandbox::new(&root)
+        let sandbox = Sandbox::new(&place.join("root"))
             .until(events.cancel())
             .logging_to(store.logs())
             .traced(events.trace());
-        Self { root, sandbox, key: lock.key(), versions }
-    }
-
-    /// Its directory.
-    pub fn root(&self) -> &Path {
-        &self.root
+        Self { sandbox, key: lock.key(), versions }
     }
 
     /// Where tools are run.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::events::Silent;
-use crate::store;
+use crate::files;
 use crate::test_archive::{Server, deb};
 use crate::vendor::{Filling, check_vendored};
 use std::collections::BTreeMap;
@@ -114,7 +114,7 @@ impl Moving {
             let cached = std::fs::read(store.deb(&package.sha256)).unwrap();
             assert!(cached == self.bytes[&package.name], "{} differs", package.name);
         }
-        let left = store::children(&store.root().join("debs")).unwrap();
+        let left = files::children(&store.root().join("debs")).unwrap();
         assert_eq!(left.len(), self.lock.packages.len(), "{left:?}");
     }
 }
@@ -263,7 +263,7 @@ fn a_package_that_was_fetched_under_umask_077_can_be_read_by_apt_s_own_user() {
     let store = moving.store("cache");
     moving.fetch(&store, moving.archive(&[], None));
     let package = moving.package("alpha");
-    store::set_mode(&store.deb(&package.sha256), 0o600).unwrap();
+    files::set_mode(&store.deb(&package.sha256), 0o600).unwrap();
     let to = moving.directory.path().join("linked.deb");
     link(&store, package, &to).unwrap();
     assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o644);
