@@ -287,3 +287,6 @@ pub fn lock_tools(
     let new = resolve::resolve(&apt, &store, &question, events)?;
     Locked::put(&new, recipes.join(tools::FILE), check)
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,6 +137,12 @@ impl Toolbox {
         store.has(&place).then(|| Self::at(&place, lock, store, &Silent))
     }
 
+    /// What this host has.
+    #[cfg(test)]
+    pub(crate) fn of_host() -> Self {
+        Self { sandbox: Sandbox::host(), key: String::new(), versions: BTreeMap::new() }
+    }
+
     #[cfg(test)]
     pub(crate) fn unlooked(store: &Store, lock: &ToolsLock) -> Self {
         Self::at(&Self::place(store, lock), lock, store, &Silent)
