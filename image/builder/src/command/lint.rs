@@ -136,21 +136,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     spinner.finish_and_clear();
     bench.go_on()?;
     let mut subject = subject?;
-    let profile = args.profile.clone().or_else(|| subject.image.profile());
-    if let (Some(project), Some(profile)) = (&project, &profile) {
-        match ashlar_recipe::compose(&project.recipes(), profile) {
-            Ok(composed) => {
-                let bytes = |size: Option<Size>| size.map(Size::as_bytes);
-                let budget = &composed.recipe.budget;
-                subject.options.budgets =
-                    Some(Budgets { root: bytes(budget.root), uki: bytes(budget.uki) });
-                subject.options.locked = locked(project, &composed);
-            }
-            Err(error) if args.profile.is_some() => return Err(error.into()),
-            // The image may be another project's.
-            Err(_) => {}
-        }
-    }
+    let profile = expect(&mut subject, args, project.as_ref())?;
 
     let bar = output.bar(chosen.len() as u64, "checking");
     let mut verdicts = Vec::new();
@@ -177,6 +163,30 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         checks: &verdicts,
     })?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tells the subject what its profile says of it, and gives the profile's name.
+fn expect(
+    subject: &mut Subject,
+    args: &Args,
+    project: Option<&Project>,
+) -> miette::Result<Option<String>> {
+    let profile = args.profile.clone().or_else(|| subject.image.profile());
+    if let (Some(project), Some(profile)) = (project, &profile) {
+        match ashlar_recipe::compose(&project.recipes(), profile) {
+            Ok(composed) => {
+                let bytes = |size: Option<Size>| size.map(Size::as_bytes);
+                let budget = &composed.recipe.budget;
+                subject.options.budgets =
+                    Some(Budgets { root: bytes(budget.root), uki: bytes(budget.uki) });
+                subject.options.locked = locked(project, &composed);
+            }
+            Err(error) if args.profile.is_some() => return Err(error.into()),
+            // The image may be another project's.
+            Err(_) => {}
+        }
+    }
+    Ok(profile)
 }
 
 /// The packages of a profile's lock, if it is up to date.
