@@ -166,10 +166,31 @@ fn a_disk_that_fills_up_during_the_build_leaves_nothing_half_written() -> Result
     project.is_clean()?;
     is_clean(disk.path())?;
 
+    // When there is room again, it goes on; and a package that was damaged meanwhile is
+    // noticed when it is used, fetched again and used.
     std::fs::remove_file(hog)?;
+    let vendored = scratch("vendored")?;
+    let vendor = Ashlar::new(["vendor", "--profile", "minimal"])?.arg(vendored.path());
+    vendor.project(project.path()).succeeds()?;
+    flip_a_byte(&a_package(&project, disk.path())?)?;
     let build = project.build("minimal")?.arg("--target=raw").arg("--cache-dir").arg(disk.path());
-    build.succeeds()?;
-    Ok(())
+    let ran = build.arg("--vendor").arg(vendored.path()).succeeds()?;
+    ensure!(ran.to_string().contains("less in the cache is damaged; fetching it again"), "{ran}");
+    is_clean(disk.path())
+}
+
+/// Where a cache has the package `less`.
+fn a_package(project: &Project, cache: &Path) -> Result<PathBuf> {
+    let recipes = project.path().join("recipes");
+    let lock = ashlar_recipe::Lock::load(&recipes.join("minimal.lock"))?;
+    let less = lock.packages.iter().find(|package| package.name == "less").context("less")?;
+    Ok(cache.join("debs").join(format!("{}.deb", less.sha256)))
+}
+
+fn flip_a_byte(path: &Path) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    *bytes.get_mut(1000).context("a package has more bytes")? ^= 1;
+    Ok(std::fs::write(path, bytes)?)
 }
 
 const NEEDS_ROOT: &str = "mounting a small file system needs root";

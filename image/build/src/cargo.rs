@@ -118,6 +118,12 @@ impl Crates {
         Ok(Self { place, inside: "registry/src", kept })
     }
 
+    /// As cargo keeps its own.
+    #[cfg(test)]
+    pub(crate) fn at(registry: &Path) -> Self {
+        Self { place: registry.to_owned(), inside: "registry", kept: None }
+    }
+
     /// What tells the compiler's cargo where they are.
     pub(crate) fn words(&self) -> Vec<String> {
         self.words_for(&Path::new("/run/cargo").join(self.inside))

@@ -160,7 +160,11 @@ impl Build<'_> {
     }
 }
 
-fn needed(wanted: &[StepId], cached: impl Fn(StepId) -> Result<bool>) -> Result<BTreeSet<StepId>> {
+/// The steps that are not cached of some, and of all that those need.
+pub(crate) fn needed(
+    wanted: &[StepId],
+    cached: impl Fn(StepId) -> Result<bool>,
+) -> Result<BTreeSet<StepId>> {
     let mut queue = wanted.to_vec();
     let (mut seen, mut pending) = (BTreeSet::new(), BTreeSet::new());
     while let Some(id) = queue.pop() {

@@ -2,7 +2,7 @@
 
 use crate::error::{BuildError, Result};
 use crate::events::Events;
-use crate::execute::Build;
+use crate::execute::{Build, needed};
 use crate::locking::Locking;
 use crate::pipeline::{recall, version};
 use crate::plan::Plan;
@@ -14,7 +14,6 @@ use crate::store::Store;
 use crate::tools::Toolbox;
 use crate::{fetch, programs, publish};
 use serde::Serialize;
-use std::collections::BTreeSet;
 
 /// What a build would do.
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +101,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let last = recall(&store, &composed.name);
     let wanted = request.wanted();
     let pending = build.pending(&wanted, None)?;
-    let needed = needed(&wanted);
+    let needed = needed(&wanted, |_| Ok(false))?;
     let cached = |id: StepId| known(id) && !pending.contains(&id);
     let reports = ALL.into_iter().filter(|step| needed.contains(&step.id())).map(|step| {
         let id = step.id();
@@ -139,16 +138,4 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
         bytes_needed: bytes,
         not_known: unknown.into_iter().collect(),
     })
-}
-
-/// The steps of some targets, and all that those need.
-fn needed(wanted: &[StepId]) -> BTreeSet<StepId> {
-    let mut found = BTreeSet::new();
-    let mut queue = wanted.to_vec();
-    while let Some(id) = queue.pop() {
-        if found.insert(id) {
-            queue.extend(step::find(id).map_or(&[] as &[StepId], |step| step.needs()));
-        }
-    }
-    found
 }

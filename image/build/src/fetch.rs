@@ -8,7 +8,6 @@ use crate::digest;
 use crate::download::{Client, Refused};
 use crate::error::{At, BuildError, Result};
 use crate::events::{Activity, Events};
-use crate::files::let_everybody_read;
 use crate::store::Store;
 use ashlar_recipe::{Archive, Lock, LockedArchive, LockedPackage};
 use ashlar_sandbox::{Cancel, Proxies};
@@ -79,23 +78,12 @@ pub(crate) fn missing<'a>(lock: &'a Lock, store: &Store) -> Vec<&'a LockedPackag
     lock.packages.iter().filter(|package| !there(package)).collect()
 }
 
-/// Links a package out of the cache, after reading it: what is in a cache may
-/// have been damaged since. A damaged one is removed from it.
+/// Links a package out of the cache, where it is whole.
 pub(crate) fn link(store: &Store, package: &LockedPackage, to: &Path) -> Result<()> {
-    let deb = store.deb(&package.sha256);
-    if digest::file(&deb)? != package.sha256 {
-        std::fs::remove_file(&deb).at("removed", &deb)?;
-        return Err(BuildError::Damaged {
-            name: package.name.clone(),
-            version: package.version.clone(),
-        });
+    if store.link_deb(&package.sha256, to)? {
+        return Ok(());
     }
-    if std::fs::hard_link(&deb, to).is_err() {
-        std::fs::copy(&deb, to).at("copied", &deb)?;
-    }
-    let_everybody_read(to)?;
-    store.touch(&deb);
-    Ok(())
+    Err(BuildError::Damaged { name: package.name.clone(), version: package.version.clone() })
 }
 
 /// Says that a package is fetched again, which was taken out of the cache.

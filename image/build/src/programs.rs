@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::tools::{Toolbox, ToolsLock};
 use crate::workspace::packages;
 use crate::{digest, sparse};
-use ashlar_sandbox::SandboxError;
+use ashlar_sandbox::{Sandbox, SandboxError, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -208,26 +208,7 @@ impl Workshop {
         for directory in [&target, &out] {
             std::fs::create_dir_all(directory).at("made", directory)?;
         }
-        let sandbox = tools.sandbox();
-        let mut cargo = sandbox
-            .command("compiling our programs", "/run/rust/bin/cargo")
-            .args(["build", "--profile", "box", "--locked", "--offline"])
-            .args(["--message-format=json-render-diagnostics"])
-            .args(crates.words())
-            .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
-        for program in PROGRAMS {
-            cargo = cargo.args(["-p", program]);
-        }
-        let printed = cargo
-            .read(&self.source, "source")
-            .read(&self.sysroot, "rust")
-            .read(&crates.place, &format!("cargo/{}", crates.inside))
-            .write(&target, "target")
-            .env("CARGO_HOME", "/run/cargo")
-            .env("CARGO_INCREMENTAL", "0")
-            .env("RUSTC", "/run/rust/bin/rustc")
-            .env("PATH", "/run/rust/bin:/usr/bin:/bin")
-            .run()?;
+        let printed = self.cargo(&tools.sandbox(), crates, &target).run()?;
         let found = executables(&printed);
         for program in PROGRAMS {
             let inside = found.get(program).ok_or_else(|| BuildError::Unexpected {
@@ -239,6 +220,29 @@ impl Workshop {
             std::fs::rename(&new, &place).at("made", &place)?;
         }
         Ok(())
+    }
+
+    /// cargo as it compiles: it sees the sources, the toolchain and the crates, and
+    /// neither the caller's environment nor any configuration.
+    fn cargo<'a>(&self, sandbox: &'a Sandbox, crates: &Crates, target: &Path) -> Tool<'a> {
+        let mut cargo = sandbox
+            .command("compiling our programs", "/run/rust/bin/cargo")
+            .args(["build", "--profile", "box", "--locked", "--offline"])
+            .args(["--message-format=json-render-diagnostics"])
+            .args(crates.words())
+            .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
+        for program in PROGRAMS {
+            cargo = cargo.args(["-p", program]);
+        }
+        cargo
+            .read(&self.source, "source")
+            .read(&self.sysroot, "rust")
+            .read(&crates.place, &format!("cargo/{}", crates.inside))
+            .write(target, "target")
+            .env("CARGO_HOME", "/run/cargo")
+            .env("CARGO_INCREMENTAL", "0")
+            .env("RUSTC", "/run/rust/bin/rustc")
+            .env("PATH", "/run/rust/bin:/usr/bin:/bin")
     }
 }
 
@@ -335,5 +339,41 @@ mod tests {
         let own = std::fs::read("/proc/self/exe").unwrap();
         assert!(compiler_of(&own).unwrap().starts_with("rustc version "));
         assert_eq!(compiler_of(b"#!/bin/sh\n"), None);
+    }
+
+    #[test]
+    fn nothing_of_the_caller_s_environment_or_cargo_configuration_reaches_the_compiler() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home/.cargo");
+        std::fs::create_dir_all(home.join("registry")).unwrap();
+        std::fs::write(home.join("config.toml"), "[build]\nrustflags = [\"-g\"]\n").unwrap();
+        let workshop = Workshop {
+            source: dir.path().join("source"),
+            sysroot: dir.path().join("rust"),
+            compiler: String::new(),
+            place: dir.path().join("place"),
+        };
+        let crates = Crates::at(&home.join("registry"));
+        let (told, lines) = std::sync::mpsc::channel();
+        let trace = ashlar_sandbox::Trace::new(move |_, line| told.send(line.to_owned()).unwrap());
+        // There is no such root: it fails, and has told what it would have been.
+        let sandbox = Sandbox::new(&dir.path().join("tools")).traced(Some(trace));
+        workshop.cargo(&sandbox, &crates, &dir.path().join("target")).run().unwrap_err();
+        let line = lines.recv().unwrap();
+        assert!(line.starts_with("env -i "), "{line}");
+        let words: Vec<&str> = line.split(' ').collect();
+        let given = |name: &str| {
+            let mut found =
+                words.iter().filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            found.next_back()
+        };
+        assert_eq!(given("HOME"), Some("/nonexistent"));
+        assert_eq!(given("CARGO_HOME"), Some("/run/cargo"));
+        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+            assert_eq!(given(name), None, "{line}");
+        }
+        // Of cargo's home the crates alone, without the configuration beside them.
+        let shown = format!("{}/registry /run/cargo/registry", home.display());
+        assert!(line.contains(&shown) && line.matches("/.cargo").count() == 1, "{line}");
     }
 }

@@ -7,7 +7,6 @@
 
 use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
-use crate::files::let_everybody_read;
 use crate::programs::Programs;
 use crate::sbom::crates;
 use crate::step_id::StepId;
@@ -283,21 +282,11 @@ impl Work<'_> {
             else {
                 continue;
             };
-            let deb = self.store.deb(&sha256);
             let to = into.join(format!("{name}_{architecture}.deb"));
-            // A cache of packages that somebody else lends allows no links.
-            std::fs::hard_link(&deb, &to)
-                .or_else(|_| std::fs::copy(&deb, &to).map(|_| ()))
-                .at("read", &deb)?;
-            if digest::file(&to)? != sha256 {
-                std::fs::remove_file(&deb).at("removed", &deb)?;
-                return Err(BuildError::Damaged {
-                    name,
-                    version: words.next().unwrap_or_default(),
-                });
+            if !self.store.link_deb(&sha256, &to)? {
+                let version = words.next().unwrap_or_default();
+                return Err(BuildError::Damaged { name, version });
             }
-            let_everybody_read(&to)?;
-            self.store.touch(&deb);
             names.push(name);
         }
         Ok(names)

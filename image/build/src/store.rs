@@ -16,10 +16,11 @@
 //! Opening it writes nothing; what is needed is made when it is needed.
 
 use crate::contents::{Check, Contents, Depth, record_of};
+use crate::digest;
 use crate::draft::{Draft, Drafts};
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
-use crate::files::{sync, write_whole};
+use crate::files::{let_everybody_read, sync, write_whole};
 use ashlar_sandbox::{Cancel, Sandbox};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -157,6 +158,25 @@ impl Store {
     /// Where a package is, or will be.
     pub fn deb(&self, sha256: &str) -> PathBuf {
         self.root.join("debs").join(format!("{sha256}.deb"))
+    }
+
+    /// Links a package out of the cache and reads it: what is there may have been damaged
+    /// since. Then it is removed, and this is false.
+    pub(crate) fn link_deb(&self, sha256: &str, to: &Path) -> Result<bool> {
+        let deb = self.deb(sha256);
+        // A cache of packages that somebody else lends allows no links.
+        std::fs::hard_link(&deb, to)
+            .or_else(|_| std::fs::copy(&deb, to).map(drop))
+            .at("read", &deb)?;
+        if digest::file(to)? != sha256 {
+            for damaged in [deb.as_path(), to] {
+                std::fs::remove_file(damaged).at("removed", damaged)?;
+            }
+            return Ok(false);
+        }
+        let_everybody_read(to)?;
+        self.touch(&deb);
+        Ok(true)
     }
 
     /// Makes sure that packages which were just put there survive a power cut.
