@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Modules that carry a step and do not decide about what it makes: how it is
 /// found, keyed, run, stored and told of.
-const CARRIERS: [&str; 23] = [
+const CARRIERS: [&str; 26] = [
     "cargo", "contents", "digest", "download", "draft", "entries", "error", "events", "execute",
-    "explain", "fetch", "index", "locking", "pipeline", "plan", "programs", "publish", "resolve",
-    "stage", "step", "store", "tools", "vendor",
+    "explain", "fetch", "files", "index", "locking", "pipeline", "plan", "programs", "publish",
+    "request", "resolve", "stage", "step", "step_id", "store", "tools", "vendor",
 ];
 
 fn main() -> std::io::Result<()> {

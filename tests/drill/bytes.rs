@@ -23,23 +23,34 @@ fn vendored() -> Result<&'static Path> {
     Ok(VENDORED.get_or_init(|| made).path())
 }
 
+/// Every form of the image.
+const TARGETS: [&str; 5] =
+    ["--target=raw", "--target=zst", "--target=iso", "--target=qcow2", "--target=vmdk"];
+
+/// The image as whoever runs the drill builds it.
+fn ours() -> Result<Built> {
+    let build = Ashlar::new(["build", "--profile", "retail", "--locked", "--json"])?;
+    Built::from_json(build.args(TARGETS).succeeds()?.json()?)
+}
+
 #[test]
 fn an_ordinary_user_with_umask_077_and_one_core_makes_the_same_bytes_without_a_network()
 -> Result<()> {
-    let first = Built::retail()?;
+    let first = ours()?;
     let person = Person::alone_with(vendored()?)?;
-    let ran = person.ashlar(&["build", "--json", "--profile", "retail"])?;
+    let words = ["build", "--json", "--profile", "retail"].iter().copied();
+    let ran = person.ashlar(&words.chain(TARGETS).collect::<Vec<_>>())?;
     let second = Built::from_json(ran.json()?)?;
     println!("from nothing: {}", second.result()["seconds"]);
-    second.is_the_same_as(first)
+    second.is_the_same_as(&first)
 }
 
 /// What a host needs for building, of `.ci/packages.debian`.
-const NEEDED: &str = "mmdebstrap,debian-archive-keyring,bubblewrap,uidmap,zstd";
+const NEEDED: &str = "mmdebstrap,debian-archive-keyring,bubblewrap,uidmap";
 
 #[test]
 fn a_debian_13_host_makes_the_same_bytes() -> Result<()> {
-    let first = Built::retail()?;
+    let first = ours()?;
     let place = scratch("debian-13")?;
     let at = |name: &str| place.path().join(name);
     for directory in ["project", "cache"] {
@@ -69,9 +80,10 @@ fn a_debian_13_host_makes_the_same_bytes() -> Result<()> {
             .arg(lend(&at("cache"), "/mnt/cache"))
             .arg("--setenv=PATH=/mnt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .args(["/mnt/ashlar", "build", "--profile", "retail", "--vendor", "/mnt/vendored"])
-            .args(["--project", "/mnt/project", "--cache-dir", "/mnt/cache"]),
+            .args(["--project", "/mnt/project", "--cache-dir", "/mnt/cache"])
+            .args(TARGETS),
     )?;
-    Built::at(at("project/out/retail/latest")).is_the_same_as(first)
+    Built::at(at("project/out/retail/latest")).is_the_same_as(&first)
 }
 
 fn succeeds(command: &mut Command) -> Result<()> {

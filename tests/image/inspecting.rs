@@ -1,12 +1,15 @@
 //! What can be told of a finished image: sizes, differences, materials, holes.
 
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::Ashlar;
+use ashlar_sandbox::{Sandbox, Trace};
+use ashlar_tests::command::{Ashlar, run};
 use ashlar_tests::image::Built;
-use ashlar_tests::project::scratch;
+use ashlar_tests::project::{scratch, tools_root};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
 
 /// `ashlar WORDS… IMAGE --json`, which must succeed.
 fn told(words: &[&str]) -> Result<Value> {
@@ -127,5 +130,22 @@ fn a_known_hole_is_open_until_somebody_gives_a_reason_and_a_day() -> Result<()> 
     ensure!(clean && said["ignored"][0]["id"] == "CVE-2026-0001", "{said}");
     let (clean, said) = cve(Some("2020-01-01"))?;
     ensure!(!clean && said["expired"][0]["reason"] == "a test", "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_line_that_verbose_prints_does_the_same_when_it_is_pasted() -> Result<()> {
+    let directory = scratch("pasted")?;
+    let file = directory.path().join("a file");
+    std::fs::write(&file, "it's read")?;
+    let (told, lines) = mpsc::channel();
+    let trace = Trace::new(move |_: &str, line: &str| drop(told.send(line.to_owned())));
+    let sandbox = Sandbox::new(&tools_root()?).traced(Some(trace));
+    let script = r#"umask; hostname; printf '%s|' "$1" "$TZ" "$ODD" "$(cat /run/in)""#;
+    let tool = sandbox.script("asking", script).args(["sh", "$HOME 'and' \"more\""]);
+    let said = tool.env("ODD", "two\nlines").read(&file, "in").run()?;
+    let line = lines.recv()?;
+    let pasted = run(Command::new("sh").arg("-c").arg(&line))?;
+    ensure!(said == pasted && said.contains("it's read"), "{line}\n{said}\n{pasted}");
     Ok(())
 }

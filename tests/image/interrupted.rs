@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use ashlar_machine::Deadline;
-use ashlar_tests::command::Ran;
+use ashlar_tests::command::{Ashlar, Ran};
 use ashlar_tests::image::Built;
 use ashlar_tests::project::{Cache, Project, entries, is_clean, scratch};
 use ashlar_tests::skipped;
@@ -11,7 +11,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -27,7 +27,11 @@ struct Running {
 impl Running {
     fn start(project: &Project, cache: &Path) -> Result<Self> {
         let build = project.build("minimal")?.arg("--target=raw");
-        let mut command = build.arg("--cache-dir").arg(cache).into_command();
+        Self::spawn(build.arg("--cache-dir").arg(cache))
+    }
+
+    fn spawn(ashlar: Ashlar) -> Result<Self> {
+        let mut command = ashlar.into_command();
         let words = format!("{command:?}");
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         Ok(Self { child, words })
@@ -39,12 +43,8 @@ impl Running {
             if self.child.try_wait()?.is_some() {
                 return Ok(Some(false));
             }
-            // A directory for each process, and in it one for each step.
-            let mut drafts = Vec::new();
-            for process in entries(&cache.join("tmp"))? {
-                drafts.extend(entries(&process)?);
-            }
-            let begins = |path: &std::path::PathBuf| {
+            let drafts = drafts(cache)?;
+            let begins = |path: &PathBuf| {
                 path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(step))
             };
             Ok::<_, anyhow::Error>(drafts.iter().any(begins).then_some(true))
@@ -61,8 +61,21 @@ impl Running {
     }
 
     fn press_ctrl_c(&self) -> Result<()> {
-        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?)
+        self.signal(Signal::SIGINT)
     }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
+    }
+}
+
+/// What is being made: a directory for each process, and in it one for each thing.
+fn drafts(cache: &Path) -> Result<Vec<PathBuf>> {
+    let mut drafts = Vec::new();
+    for process in entries(&cache.join("tmp"))? {
+        drafts.extend(entries(&process)?);
+    }
+    Ok(drafts)
 }
 
 /// The steps whose output is in the cache.
@@ -100,6 +113,29 @@ fn ctrl_c_leaves_nothing_half_written_and_the_next_build_goes_on() -> Result<()>
 }
 
 #[test]
+fn ctrl_c_while_an_image_is_looked_at_leaves_no_root_and_one_that_was_killed_is_swept() -> Result<()>
+{
+    let (built, cache) = (Built::retail()?, Cache::empty()?);
+    let lint = || {
+        let lint = Ashlar::new(["lint"])?.arg("--cache-dir").arg(cache.path());
+        Running::spawn(lint.arg(built.disk()?))?.until_working_on("opened", cache.path())
+    };
+    let looking = lint()?;
+    looking.press_ctrl_c()?;
+    looking.end()?.refuses_with(&["interrupted"])?;
+    cache.is_clean()?;
+
+    let looking = lint()?;
+    looking.signal(Signal::SIGKILL)?;
+    looking.end()?;
+    ensure!(!drafts(cache.path())?.is_empty(), "it was not killed in the middle");
+    // Keeps all that a build has used.
+    let gc = Ashlar::new(["cache", "gc", "--days", "9999", "--versions", "9999", "--cache-dir"])?;
+    gc.arg(cache.path()).succeeds()?;
+    cache.is_clean()
+}
+
+#[test]
 fn too_little_room_is_said_before_the_build_begins() -> Result<()> {
     if !geteuid().is_root() {
         return skipped("too_little_room_is_said_before_the_build_begins", NEEDS_ROOT);
@@ -130,10 +166,31 @@ fn a_disk_that_fills_up_during_the_build_leaves_nothing_half_written() -> Result
     project.is_clean()?;
     is_clean(disk.path())?;
 
+    // When there is room again, it goes on; and a package that was damaged meanwhile is
+    // noticed when it is used, fetched again and used.
     std::fs::remove_file(hog)?;
+    let vendored = scratch("vendored")?;
+    let vendor = Ashlar::new(["vendor", "--profile", "minimal"])?.arg(vendored.path());
+    vendor.project(project.path()).succeeds()?;
+    flip_a_byte(&a_package(&project, disk.path())?)?;
     let build = project.build("minimal")?.arg("--target=raw").arg("--cache-dir").arg(disk.path());
-    build.succeeds()?;
-    Ok(())
+    let ran = build.arg("--vendor").arg(vendored.path()).succeeds()?;
+    ensure!(ran.to_string().contains("less in the cache is damaged; fetching it again"), "{ran}");
+    is_clean(disk.path())
+}
+
+/// Where a cache has the package `less`.
+fn a_package(project: &Project, cache: &Path) -> Result<PathBuf> {
+    let recipes = project.path().join("recipes");
+    let lock = ashlar_recipe::Lock::load(&recipes.join("minimal.lock"))?;
+    let less = lock.packages.iter().find(|package| package.name == "less").context("less")?;
+    Ok(cache.join("debs").join(format!("{}.deb", less.sha256)))
+}
+
+fn flip_a_byte(path: &Path) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    *bytes.get_mut(1000).context("a package has more bytes")? ^= 1;
+    Ok(std::fs::write(path, bytes)?)
 }
 
 const NEEDS_ROOT: &str = "mounting a small file system needs root";
@@ -154,7 +211,7 @@ impl SmallDisk {
     }
 
     /// Writes until nothing more fits.
-    fn fill(&self) -> Result<std::path::PathBuf> {
+    fn fill(&self) -> Result<PathBuf> {
         let path = self.path().join("hog");
         let mut file = std::fs::File::create(&path)?;
         let block = vec![1; 1 << 20];

@@ -32,6 +32,8 @@ pub mod session;
 pub mod shared;
 pub mod site;
 mod skip;
+#[cfg(test)]
+mod structure;
 pub mod till;
 pub mod workload;
 

@@ -204,8 +204,8 @@ pub fn users_cache() -> Result<PathBuf> {
 /// When there is none yet.
 pub fn tools_root() -> Result<PathBuf> {
     let found = entries(&users_cache()?.join("steps/tools"))?;
-    let newest =
-        found.into_iter().max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok());
+    let roots = found.into_iter().filter(|path| path.is_dir());
+    let newest = roots.max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok());
     Ok(newest.context("no tools root yet: build the image first")?.join("root"))
 }
 

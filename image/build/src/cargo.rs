@@ -8,7 +8,7 @@
 use crate::digest;
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
-use crate::store::children;
+use crate::files::children;
 use ashlar_sandbox::SandboxError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -116,6 +116,12 @@ impl Crates {
         let place = std::path::absolute(&place).at("found", &place)?;
         let kept = Some(only_folder(&place)?);
         Ok(Self { place, inside: "registry/src", kept })
+    }
+
+    /// As cargo keeps its own.
+    #[cfg(test)]
+    pub(crate) fn at(registry: &Path) -> Self {
+        Self { place: registry.to_owned(), inside: "registry", kept: None }
     }
 
     /// What tells the compiler's cargo where they are.

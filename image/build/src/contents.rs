@@ -9,7 +9,7 @@ use crate::error::{At, BuildError, Result};
 use crate::sparse;
 use ashlar_sandbox::Cancel;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(crate) enum Depth {
 impl Contents {
     /// Reads all below `root`.
     pub(crate) fn of(root: &Path, cancel: &Cancel) -> Result<Self> {
-        let mut found = list(root)?;
+        let (mut found, _) = list(root)?;
         read(root, &mut found, &|_| true, cancel)?;
         Ok(Self(found))
     }
@@ -52,19 +52,36 @@ impl Contents {
     /// Whether `root` still holds the same; otherwise what is not the same.
     /// Entries that only seemed changed get their new stamps.
     pub(crate) fn check(&mut self, root: &Path, depth: Depth, cancel: &Cancel) -> Result<Check> {
-        let mut found = list(root)?;
+        self.check_listed(root, list(root)?, depth, cancel)
+    }
+
+    fn check_listed(
+        &mut self,
+        root: &Path,
+        (mut found, closed): Listed,
+        depth: Depth,
+        cancel: &Cancel,
+    ) -> Result<Check> {
+        // What another user may see there cannot be told.
+        let hidden = |name: &str| {
+            let above = name.match_indices('/').map(|(end, _)| &name[..end]);
+            above.into_iter().any(|above| closed.contains(above))
+        };
+        let hidden = self.0.iter().filter(|(name, _)| hidden(name));
+        let hidden: Vec<_> = hidden.map(|(name, entry)| (name.clone(), entry.clone())).collect();
         let stale = |name: &str, now: &Entry| {
             depth == Depth::All || self.0.get(name).is_none_or(|then| then.stamp != now.stamp)
         };
         let reread: Vec<String> =
             found.iter().filter(|(n, e)| stale(n, e)).map(|(n, _)| n.clone()).collect();
-        let reread: std::collections::BTreeSet<&str> = reread.iter().map(String::as_str).collect();
+        let reread: BTreeSet<&str> = reread.iter().map(String::as_str).collect();
         read(root, &mut found, &|name| reread.contains(name), cancel)?;
         for (name, entry) in &mut found {
             if !reread.contains(name.as_str()) {
                 entry.content = self.0.get(name).and_then(|then| then.content.clone());
             }
         }
+        found.extend(hidden);
         let unstamped = |entry: &Entry| Entry { stamp: (0, 0), ..entry.clone() };
         for name in self.0.keys().chain(found.keys()) {
             let (then, now) = (self.0.get(name).map(unstamped), found.get(name).map(unstamped));
@@ -93,13 +110,20 @@ pub(crate) enum Check {
     Damaged(String),
 }
 
-fn list(root: &Path) -> Result<BTreeMap<String, Entry>> {
-    let mut found = BTreeMap::new();
+/// All entries, and the directories among them that this user may not look into.
+type Listed = (BTreeMap<String, Entry>, BTreeSet<String>);
+
+fn list(root: &Path) -> Result<Listed> {
+    let (mut found, mut closed) = (BTreeMap::new(), BTreeSet::new());
     for entry in walkdir::WalkDir::new(root).min_depth(1) {
         let entry = match entry {
             Ok(entry) => entry,
             // A directory of another user; as with files, its own entry counts.
-            Err(error) if denied(&error) => continue,
+            Err(error) if denied(&error) => {
+                let below = error.path().and_then(|path| path.strip_prefix(root).ok());
+                closed.extend(below.map(text));
+                continue;
+            }
             Err(error) => return Ok(Err(error.into()).at("read", root)?),
         };
         let data = entry.metadata().map_err(std::io::Error::from).at("read", entry.path())?;
@@ -118,7 +142,7 @@ fn list(root: &Path) -> Result<BTreeMap<String, Entry>> {
             },
         );
     }
-    Ok(found)
+    Ok((found, closed))
 }
 
 fn denied(error: &walkdir::Error) -> bool {
@@ -252,5 +276,19 @@ mod tests {
         let mut look = |depth| contents.check(dir.path(), depth, &Cancel::default()).unwrap();
         assert_eq!(look(Depth::Changed), Check::Same);
         assert_eq!(look(Depth::All), Check::Damaged("etc/passwd".into()));
+    }
+
+    #[test]
+    fn what_only_its_owner_may_look_into_is_no_damage_to_others() {
+        let (dir, contents) = tree();
+        let look = |closed: &[&str]| {
+            let (mut found, _) = list(dir.path()).unwrap();
+            found.remove("etc/passwd");
+            let listed = (found, closed.iter().map(|name| (*name).to_owned()).collect());
+            let (depth, cancel) = (Depth::Changed, Cancel::default());
+            contents.clone().check_listed(dir.path(), listed, depth, &cancel).unwrap()
+        };
+        assert_eq!(look(&["etc"]), Check::Same);
+        assert_eq!(look(&["et"]), Check::Damaged("etc/passwd".into()));
     }
 }

@@ -13,6 +13,11 @@ pub(crate) fn text(text: impl AsRef<[u8]>) -> String {
     hex::encode(Sha256::digest(text))
 }
 
+/// A source of ours without its tests, which decide about nothing.
+pub(crate) fn code(source: &str) -> &str {
+    source.split("\n#[cfg(test)]\nmod tests").next().unwrap_or(source)
+}
+
 /// SHA-256 of a file, in hex.
 pub(crate) fn file(path: &Path) -> Result<String> {
     sparse::sha256(path, &Cancel::default())

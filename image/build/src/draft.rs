@@ -3,7 +3,7 @@
 //! killed one left is told from what others are making.
 
 use crate::error::{At, Result};
-use crate::store::{children, set_mode};
+use crate::files::{children, set_mode};
 use ashlar_sandbox::Sandbox;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;

@@ -3,7 +3,8 @@
 use crate::contents::Depth;
 use crate::error::{At, Result};
 use crate::events::Events;
-use crate::store::{Store, children, size_of};
+use crate::files::{children, size_of};
+use crate::store::Store;
 use ashlar_sandbox::Sandbox;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -44,15 +45,17 @@ impl Store {
         Ok(all)
     }
 
-    /// Reads every byte of every finished step, and removes those that are not
-    /// what was written; their names.
+    /// Reads every byte of every finished step and of the tools, and removes those
+    /// that are not what was written; their names.
     ///
     /// # Errors
     ///
     /// When the cache cannot be read.
     pub fn check(&self, events: &dyn Events) -> Result<Vec<String>> {
+        // Somebody may be making the tools, whom no build's lock holds up.
+        let _held = self.hold("tools", events)?;
         let mut damaged = Vec::new();
-        for entry in self.entries()?.into_iter().filter(|entry| entry.step != "tools") {
+        for entry in self.entries()? {
             if !self.usable(&entry.path, Depth::All, events)? {
                 damaged.push(format!("{}/{}", entry.step, entry.key));
             }

@@ -6,10 +6,11 @@
 use crate::contents::Depth;
 use crate::error::{BuildError, Result};
 use crate::events::Events;
+use crate::files::set_mode;
 use crate::plan::Plan;
 use crate::stage::{Staged, Work};
 use crate::step::{self, ALL, Step, StepId};
-use crate::store::{Store, set_mode};
+use crate::store::Store;
 use crate::tools::Toolbox;
 use ashlar_sandbox::Sandbox;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +136,7 @@ impl Build<'_> {
             version: self.version,
             outputs: step.needs().iter().map(|need| (*need, self.output(*need))).collect(),
             out: draft.path(),
-            tools: self.tools,
+            sandbox: self.tools,
             store: self.store,
         };
         let result = step.run(&work);
@@ -159,7 +160,11 @@ impl Build<'_> {
     }
 }
 
-fn needed(wanted: &[StepId], cached: impl Fn(StepId) -> Result<bool>) -> Result<BTreeSet<StepId>> {
+/// The steps that are not cached of some, and of all that those need.
+pub(crate) fn needed(
+    wanted: &[StepId],
+    cached: impl Fn(StepId) -> Result<bool>,
+) -> Result<BTreeSet<StepId>> {
     let mut queue = wanted.to_vec();
     let (mut seen, mut pending) = (BTreeSet::new(), BTreeSet::new());
     while let Some(id) = queue.pop() {

@@ -2,17 +2,18 @@
 
 use crate::error::{BuildError, Result};
 use crate::events::Events;
-use crate::execute::Build;
+use crate::execute::{Build, needed};
 use crate::locking::Locking;
-use crate::pipeline::{Request, recall, room, staged, version};
+use crate::pipeline::{recall, version};
 use crate::plan::Plan;
+use crate::request::Request;
+use crate::space::room;
 use crate::stage::Sources;
 use crate::step::{self, ALL, DISK, StepId};
 use crate::store::Store;
 use crate::tools::Toolbox;
 use crate::{fetch, programs, publish};
 use serde::Serialize;
-use std::collections::BTreeSet;
 
 /// What a build would do.
 #[derive(Clone, Debug, Serialize)]
@@ -64,7 +65,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let recipes = request.project.recipes();
     let composed = ashlar_recipe::compose(&recipes, &request.profile)?;
     let store = Store::open(request.cache_dir.as_deref())?;
-    let tools = Toolbox::found(&store, &request.tools()?)?;
+    let tools = Toolbox::found(&store, &request.tools()?);
     let lock = match request.locksmith(&recipes, &store, events).current(&composed) {
         Ok(lock) => Some(lock),
         Err(BuildError::LockStale { .. })
@@ -79,10 +80,10 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let sources = Sources {
         composed: &composed,
         lock: lock.as_ref(),
-        programs: programs.as_deref(),
+        programs: programs.as_ref(),
         tools: tools.as_ref(),
     };
-    let staged = staged(sources, None)?;
+    let staged = step::stage_all(sources, None)?;
     let version = version(request, &staged)?;
     let plan = Plan::new(&ALL, &staged, &version);
     let known = |id| plan.is_known(id);
@@ -100,7 +101,7 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
     let last = recall(&store, &composed.name);
     let wanted = request.wanted();
     let pending = build.pending(&wanted, None)?;
-    let needed = needed(&wanted);
+    let needed = needed(&wanted, |_| Ok(false))?;
     let cached = |id: StepId| known(id) && !pending.contains(&id);
     let reports = ALL.into_iter().filter(|step| needed.contains(&step.id())).map(|step| {
         let id = step.id();
@@ -137,16 +138,4 @@ pub fn explain(request: &Request, events: &dyn Events) -> Result<Report> {
         bytes_needed: bytes,
         not_known: unknown.into_iter().collect(),
     })
-}
-
-/// The steps of some targets, and all that those need.
-fn needed(wanted: &[StepId]) -> BTreeSet<StepId> {
-    let mut found = BTreeSet::new();
-    let mut queue = wanted.to_vec();
-    while let Some(id) = queue.pop() {
-        if found.insert(id) {
-            queue.extend(step::find(id).map_or(&[] as &[StepId], |step| step.needs()));
-        }
-    }
-    found
 }

@@ -8,7 +8,7 @@ use crate::digest;
 use crate::download::{Client, Refused};
 use crate::error::{At, BuildError, Result};
 use crate::events::{Activity, Events};
-use crate::store::{Store, let_everybody_read};
+use crate::store::Store;
 use ashlar_recipe::{Archive, Lock, LockedArchive, LockedPackage};
 use ashlar_sandbox::{Cancel, Proxies};
 use std::collections::BTreeSet;
@@ -78,23 +78,17 @@ pub(crate) fn missing<'a>(lock: &'a Lock, store: &Store) -> Vec<&'a LockedPackag
     lock.packages.iter().filter(|package| !there(package)).collect()
 }
 
-/// Links a package out of the cache, after reading it: what is in a cache may
-/// have been damaged since. A damaged one is removed from it.
+/// Links a package out of the cache, where it is whole.
 pub(crate) fn link(store: &Store, package: &LockedPackage, to: &Path) -> Result<()> {
-    let deb = store.deb(&package.sha256);
-    if digest::file(&deb)? != package.sha256 {
-        std::fs::remove_file(&deb).at("removed", &deb)?;
-        return Err(BuildError::Damaged {
-            name: package.name.clone(),
-            version: package.version.clone(),
-        });
+    if store.link_deb(&package.sha256, to)? {
+        return Ok(());
     }
-    if std::fs::hard_link(&deb, to).is_err() {
-        std::fs::copy(&deb, to).at("copied", &deb)?;
-    }
-    let_everybody_read(to)?;
-    store.touch(&deb);
-    Ok(())
+    Err(BuildError::Damaged { name: package.name.clone(), version: package.version.clone() })
+}
+
+/// Says that a package is fetched again, which was taken out of the cache.
+pub(crate) fn again(name: &str, events: &dyn Events) {
+    events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
 }
 
 /// Brings every package of the lock into the cache, and gives those that could
@@ -336,8 +330,30 @@ fn escaped(path: &str) -> String {
 }
 
 /// What is told when packages are lost.
-pub(crate) fn describe(lost: &[Lost]) -> String {
+fn describe(lost: &[Lost]) -> String {
     lost.iter().map(|lost| format!("- {lost}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Why a build cannot have its packages; all of them are named.
+pub(crate) fn refusal(
+    profile: &str,
+    lost: &[Lost],
+    vendor: Option<&Path>,
+    changes: String,
+) -> BuildError {
+    let profile = profile.to_owned();
+    let packages = describe(lost);
+    if let Some(directory) = vendor {
+        return BuildError::NotVendored { profile, directory: directory.to_owned(), packages };
+    }
+    if !lost.iter().any(|lost| lost.gone) {
+        return BuildError::OutOfReach { profile, packages };
+    }
+    let relock = match profile.as_str() {
+        "tools" => "ashlar lock --tools".to_owned(),
+        profile => format!("ashlar lock --profile {profile}"),
+    };
+    BuildError::Gone { profile, packages, changes, relock }
 }
 
 #[cfg(test)]

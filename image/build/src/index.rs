@@ -2,7 +2,7 @@
 
 use crate::digest;
 use crate::error::{At, BuildError, Result};
-use crate::store::set_mode;
+use crate::files::set_mode;
 use ashlar_recipe::{LockedPackage, RELEASE};
 use ashlar_sandbox::Sandbox;
 use std::path::Path;

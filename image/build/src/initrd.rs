@@ -4,7 +4,7 @@
 use crate::cpio::{Node, Tree};
 use crate::elf;
 use crate::error::{At, BuildError, Result};
-use crate::store::children;
+use crate::files::children;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;

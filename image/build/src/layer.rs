@@ -3,7 +3,7 @@
 //! repository out, and has one of three modes.
 
 use crate::error::{At, BuildError, Result};
-use crate::store::set_mode;
+use crate::files::set_mode;
 use ashlar_recipe::{Composed, DiskSettings, Size};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -59,6 +59,7 @@
 //! `layer`, ids by the product line (`identity`), and everything that the firmware
 //! or the kernel executes comes from locked packages.
 
+mod bootstrap;
 mod cargo;
 mod contents;
 pub mod cpio;
@@ -73,6 +74,7 @@ mod execute;
 mod explain;
 pub mod export;
 mod fetch;
+mod files;
 mod identity;
 mod index;
 mod initrd;
@@ -90,12 +92,14 @@ mod programs;
 mod project;
 mod prune;
 mod publish;
+mod request;
 mod resolve;
 pub mod sbom;
 mod space;
 mod sparse;
 mod stage;
 mod step;
+mod step_id;
 mod store;
 #[cfg(test)]
 mod test_archive;
@@ -109,15 +113,17 @@ pub use error::BuildError;
 pub use events::{Activity, Events, Silent};
 pub use explain::{Report, StepReport, explain};
 pub use fetch::Lost;
+pub use files::size_of;
 pub use layer::PROGRAMS;
 pub use locking::current as current_lock;
 pub use locking::{Locked, Locking, lock_profile, lock_tools};
 pub use outline::{Outline, outline};
-pub use pipeline::{Built, Request, build};
+pub use pipeline::{Built, build};
 pub use programs::programs;
 pub use project::{Project, ProjectError};
 pub use prune::{Pruned, Rule, prune};
+pub use request::Request;
 pub use step::{StepId, Target};
-pub use store::{BuildLock, Store, size_of};
+pub use store::{BuildLock, Store};
 pub use tools::{Toolbox, ToolsLock};
 pub use vendor::{Vendored, archive, check_vendored, vendor};

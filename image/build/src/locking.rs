@@ -116,7 +116,7 @@ impl Locksmith<'_> {
             let new = (gone && self.vendor.is_none()).then(|| self.resolve(composed, tools));
             let changes = new.and_then(Result::ok).map(|new| instead(&lock, &new, &lost));
             let changes = changes.unwrap_or_default();
-            return Err(refusal(&composed.name, &lost, self.vendor, changes));
+            return Err(fetch::refusal(&composed.name, &lost, self.vendor, changes));
         }
         let names: Vec<&str> = lost.iter().map(|lost| lost.package.name.as_str()).collect();
         self.events.warning(format_args!(
@@ -140,7 +140,7 @@ impl Locksmith<'_> {
         if lost.is_empty() {
             return Ok(());
         }
-        Err(refusal(&composed.name, &lost, self.vendor, String::new()))
+        Err(fetch::refusal(&composed.name, &lost, self.vendor, String::new()))
     }
 
     fn resolve(&self, composed: &Composed, tools: &Toolbox) -> Result<Lock> {
@@ -189,28 +189,6 @@ fn instead(old: &Lock, new: &Lock, lost: &[Lost]) -> String {
     diff.removed.clear();
     diff.moved.retain(|moved| lost.iter().any(|lost| lost.package.name == moved.from.name));
     if diff.is_empty() { String::new() } else { format!("\nThe archives have now:\n{diff}") }
-}
-
-/// Why a build cannot have its packages; all of them are named.
-pub(crate) fn refusal(
-    profile: &str,
-    lost: &[Lost],
-    vendor: Option<&Path>,
-    changes: String,
-) -> BuildError {
-    let profile = profile.to_owned();
-    let packages = fetch::describe(lost);
-    if let Some(directory) = vendor {
-        return BuildError::NotVendored { profile, directory: directory.to_owned(), packages };
-    }
-    if !lost.iter().any(|lost| lost.gone) {
-        return BuildError::OutOfReach { profile, packages };
-    }
-    let relock = match profile.as_str() {
-        "tools" => "ashlar lock --tools".to_owned(),
-        profile => format!("ashlar lock --profile {profile}"),
-    };
-    BuildError::Gone { profile, packages, changes, relock }
 }
 
 /// The outcome of making one lock.
@@ -292,9 +270,8 @@ pub fn lock_tools(
     let store = Store::open(cache)?;
     let _held = store.lock(events)?;
     let known = ToolsLock::of(Some(project)).ok();
-    let place = known.map(|lock| Toolbox::place(&store, &lock).join("root"));
-    let apt = match place.filter(|root| root.is_dir()) {
-        Some(root) => Sandbox::new(&root).logging_to(store.logs()).traced(events.trace()),
+    let apt = match known.and_then(|lock| Toolbox::found(&store, &lock)) {
+        Some(tools) => tools.sandbox(),
         None => {
             host::check(&["bwrap", "apt-get", "dpkg-deb"])?;
             Sandbox::host()
@@ -310,3 +287,6 @@ pub fn lock_tools(
     let new = resolve::resolve(&apt, &store, &question, events)?;
     Locked::put(&new, recipes.join(tools::FILE), check)
 }
+
+#[cfg(test)]
+mod tests;

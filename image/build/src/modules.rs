@@ -2,7 +2,7 @@
 //! need.
 
 use crate::error::{At, BuildError, Result};
-use crate::store::children;
+use crate::files::children;
 use ashlar_recipe::ModulePattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -3,43 +3,23 @@
 use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::{Build, Timings};
-use crate::locking::{self, Locking, Locksmith};
+use crate::fetch;
+use crate::files::write_whole;
+use crate::locking::{self, Locking};
 use crate::plan::Plan;
-use crate::prepare::{self, Prepared, prepare};
-use crate::project::Project;
+use crate::prepare::{Prepared, prepare};
 use crate::publish;
+use crate::request::Request;
 use crate::space::{self, Need};
-use crate::stage::{Sources, Staged, Staging};
-use crate::step::{self, ALL, DISK, StepId, Target};
-use crate::store::{Store, write_whole};
-use crate::tools::ToolsLock;
+use crate::stage::{Sources, Staged};
+use crate::step::{self, ALL, DISK, StepId};
+use crate::store::Store;
 use ashlar_recipe::{Composed, Lock};
 use bytesize::ByteSize;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Where the recipes are, and where the image goes.
-    pub project: Project,
-    /// Which recipe.
-    pub profile: String,
-    /// Whether a stale lock is renewed.
-    pub locking: Locking,
-    /// A version instead of the one that the contents give.
-    pub version: Option<String>,
-    /// Where our programs are, instead of compiling them.
-    pub agent_dir: Option<PathBuf>,
-    /// A directory that `ashlar vendor` filled, instead of locks and archives.
-    pub vendor: Option<PathBuf>,
-    /// The cache, instead of the user's.
-    pub cache_dir: Option<PathBuf>,
-    /// What people shall get.
-    pub targets: BTreeSet<Target>,
-}
 
 /// An image.
 #[derive(Clone, Debug, Serialize)]
@@ -59,30 +39,6 @@ pub struct Built {
     pub seconds: BTreeMap<String, f64>,
     /// Seconds of the whole.
     pub total_seconds: f64,
-}
-
-impl Request {
-    /// The packages that the tools root is made of.
-    pub(crate) fn tools(&self) -> Result<ToolsLock> {
-        match &self.vendor {
-            Some(vendor) => ToolsLock::vendored(vendor),
-            None => ToolsLock::of(Some(&self.project)),
-        }
-    }
-
-    pub(crate) fn locksmith<'a>(
-        &'a self,
-        recipes: &'a Path,
-        store: &'a Store,
-        events: &'a dyn Events,
-    ) -> Locksmith<'a> {
-        Locksmith { recipes, vendor: self.vendor.as_deref(), locking: self.locking, store, events }
-    }
-
-    pub(crate) fn wanted(&self) -> Vec<StepId> {
-        let steps = self.targets.iter().flat_map(|target| target.steps());
-        steps.copied().collect::<BTreeSet<_>>().into_iter().collect()
-    }
 }
 
 /// Builds an image. Others that use the same cache are waited for.
@@ -112,7 +68,8 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
             programs: Some(&programs),
             tools: Some(&tools),
         };
-        let staged = staged(sources, Some(&stage.path().join(if fresh { "1" } else { "2" })))?;
+        let staged =
+            step::stage_all(sources, Some(&stage.path().join(if fresh { "1" } else { "2" })))?;
         let version = version(request, &staged)?;
         let plan = Plan::new(&ALL, &staged, &version);
         let sandbox = tools.sandbox();
@@ -136,7 +93,7 @@ pub fn build(request: &Request, events: &dyn Events) -> Result<Built> {
                 break;
             }
             Err(BuildError::Damaged { name, .. }) if fresh => {
-                prepare::damaged(&name, events);
+                fetch::again(&name, events);
                 let recipes = request.project.recipes();
                 lock =
                     request.locksmith(&recipes, &store, events).fetch(lock, &composed, &tools)?;
@@ -171,7 +128,8 @@ fn run(
     let wanted = request.wanted();
     publish::may_take(request, composed, build)?;
     let pending = build.pending(&wanted, Some(events))?;
-    let (cache_bytes, out_bytes) = room(lock, &pending, request, &composed.name, build.version);
+    let (cache_bytes, out_bytes) =
+        space::room(lock, &pending, request, &composed.name, build.version);
     events.note(format_args!(
         "building {} {}; it needs about {} of disk",
         composed.name,
@@ -186,14 +144,6 @@ fn run(
     remember(build.store, &composed.name, build.plan)?;
     let published = publish::publish(build, request, composed, lock, events)?;
     Ok((published, timings))
-}
-
-pub(crate) fn staged(
-    sources: Sources<'_>,
-    stage: Option<&Path>,
-) -> Result<BTreeMap<StepId, Staged>> {
-    let of = |step: &dyn step::Step| Ok((step.id(), Staging::of(step, sources, stage)?));
-    ALL.into_iter().map(of).collect()
 }
 
 /// Where a recipe asks for a module that its kernel does not have.
@@ -233,22 +183,6 @@ pub(crate) fn version(request: &Request, staged: &BTreeMap<StepId, Staged>) -> R
         });
     }
     Ok(version.clone())
-}
-
-/// Bytes that the pending steps take at most, in the cache and in `out/`.
-pub(crate) fn room(
-    lock: &Lock,
-    pending: &BTreeSet<StepId>,
-    request: &Request,
-    profile: &str,
-    version: &str,
-) -> (u64, u64) {
-    let packed: u64 = lock.packages.iter().map(|package| package.size).sum();
-    let of = |id: &StepId| step::find(*id).map_or(0, |step| step.room(packed));
-    let published = publish::place(&request.project, profile, version);
-    let copies = |id: &StepId| step::find(*id).is_some_and(|s| s.artefacts().iter().any(|a| a.own));
-    let own: u64 = request.wanted().iter().filter(|id| copies(id)).map(of).sum();
-    (pending.iter().map(of).sum(), if published.is_dir() { 0 } else { own })
 }
 
 fn remember(store: &Store, profile: &str, plan: &Plan) -> Result<()> {

@@ -1,14 +1,11 @@
 //! The plan of a build: its steps, what each depends on, and a key for each that
 //! is the hash of all its inputs. Pure; nothing is read or run here.
 
-use crate::stage::Staged;
+use crate::stage::{Inputs, Staged};
 use crate::step::{Step, StepId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A step's inputs by name: what they are, or a hash of it.
-pub(crate) type Inputs = BTreeMap<String, String>;
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,18 +4,18 @@
 use crate::error::{BuildError, Result};
 use crate::events::Events;
 use crate::execute::{Build, Timings};
+use crate::fetch;
 use crate::locking::Locksmith;
-use crate::pipeline::{Request, room, staged};
 use crate::plan::Plan;
+use crate::programs::{self, Programs};
+use crate::request::Request;
 use crate::space::{self, Need};
 use crate::stage::Sources;
-use crate::step::ALL;
+use crate::step::{self, ALL};
 use crate::store::Store;
 use crate::tools::Toolbox;
-use crate::{fetch, programs};
 use ashlar_recipe::{Composed, Lock};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const TOOLS_BYTES: u64 = 1_800_000_000;
@@ -24,7 +24,7 @@ const TOOLS_BYTES: u64 = 1_800_000_000;
 pub(crate) struct Prepared {
     pub(crate) tools: Toolbox,
     pub(crate) lock: Lock,
-    pub(crate) programs: PathBuf,
+    pub(crate) programs: Programs,
 }
 
 /// Brings together all that a plan is made from, and says what took how long.
@@ -39,7 +39,7 @@ pub(crate) fn prepare(
     let smith = request.locksmith(&recipes, store, events);
     let begun = Instant::now();
     let tools = request.tools()?;
-    if !Toolbox::place(store, &tools).is_dir() {
+    if Toolbox::found(store, &tools).is_none() {
         space::check(&[Need { place: store.root(), bytes: TOOLS_BYTES }])?;
     }
     let tools = Toolbox::ready(store, &tools, events)?;
@@ -59,7 +59,7 @@ pub(crate) fn prepare(
     let (programs, lock) = match at_hand {
         Some(programs) => (programs, locked()?),
         None => {
-            let compile = || -> Result<(PathBuf, Duration)> {
+            let compile = || -> Result<(Programs, Duration)> {
                 let vendor = request.vendor.as_deref();
                 let programs =
                     programs::compile(&request.project, (&tools, store), vendor, events)?;
@@ -82,11 +82,6 @@ pub(crate) fn prepare(
     Ok(Prepared { tools, lock, programs })
 }
 
-/// Says that a package is fetched again, which was taken out of the cache.
-pub(crate) fn damaged(name: &str, events: &dyn Events) {
-    events.warning(format_args!("{name} in the cache is damaged; fetching it again"));
-}
-
 /// The steps that need neither our programs nor what follows from them. They run
 /// while these are compiled, which keeps one processor busy and another one seldom.
 struct Ahead<'a> {
@@ -102,7 +97,7 @@ impl Ahead<'_> {
     fn run(&self, smith: &Locksmith<'_>, mut lock: Lock) -> Result<(Lock, Timings)> {
         let mut ran = self.steps(&lock);
         if let Err(BuildError::Damaged { name, .. }) = &ran {
-            damaged(name, self.events);
+            fetch::again(name, self.events);
             lock = smith.fetch(lock, self.composed, self.tools)?;
             ran = self.steps(&lock);
         }
@@ -117,7 +112,7 @@ impl Ahead<'_> {
             programs: None,
             tools: Some(self.tools),
         };
-        let staged = staged(sources, Some(stage.path()))?;
+        let staged = step::stage_all(sources, Some(stage.path()))?;
         let plan = Plan::new(&ALL, &staged, "");
         let tools = self.tools.sandbox();
         let build = Build {
@@ -130,7 +125,7 @@ impl Ahead<'_> {
         };
         let mut pending = build.pending(&self.request.wanted(), Some(self.events))?;
         pending.retain(|id| plan.is_known(*id));
-        let (bytes, _) = room(lock, &pending, self.request, &self.composed.name, "");
+        let (bytes, _) = space::room(lock, &pending, self.request, &self.composed.name, "");
         space::check(&[Need { place: self.store.root(), bytes }])?;
         build.run(pending, self.events)
     }
@@ -146,7 +141,7 @@ mod tests {
     fn what_runs_while_our_programs_are_compiled_needs_none_of_them_and_carries_no_version() {
         let composed = ashlar_recipe::compose(Path::new("../../recipes"), "retail").unwrap();
         let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
-        let mut staged = staged(sources, None).unwrap();
+        let mut staged = step::stage_all(sources, None).unwrap();
         // Packages and tools are there by then.
         for staged in staged.values_mut() {
             staged.unknown.retain(|what| what.contains("our programs"));

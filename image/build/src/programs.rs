@@ -12,14 +12,15 @@
 use crate::cargo::{Crates, absent};
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
+use crate::files::write_whole;
 use crate::layer::PROGRAMS;
 use crate::project::Project;
 use crate::sbom::crates;
-use crate::store::{Store, write_whole};
+use crate::store::Store;
 use crate::tools::{Toolbox, ToolsLock};
 use crate::workspace::packages;
 use crate::{digest, sparse};
-use ashlar_sandbox::SandboxError;
+use ashlar_sandbox::{Sandbox, SandboxError, Tool};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,15 @@ use std::process::Command;
 /// Where things are inside: these end up in the programs, as places of panics.
 const SOURCE: &str = "/run/source";
 const TARGET: &str = "/run/target";
+
+/// Programs of ours, and the list of what they are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    /// Where they are.
+    pub place: PathBuf,
+    /// The list of their crates. Those that we compile have one; others may not.
+    pub crates: Option<PathBuf>,
+}
 
 /// The directory with the programs: `given`, or the outcome of compiling them.
 ///
@@ -40,13 +50,14 @@ pub fn programs(
     store: &Store,
     events: &dyn Events,
 ) -> Result<PathBuf> {
-    match given {
-        Some(directory) => as_given(directory),
+    let programs = match given {
+        Some(directory) => as_given(directory)?,
         None => {
             let tools = Toolbox::ready(store, &ToolsLock::of(Some(project))?, events)?;
-            compile(project, (&tools, store), None, events)
+            compile(project, (&tools, store), None, events)?
         }
-    }
+    };
+    Ok(programs.place)
 }
 
 /// The same without compiling, for a build that uses them: nothing, if that would have to
@@ -55,14 +66,14 @@ pub(crate) fn at_hand(
     project: &Project,
     given: Option<&Path>,
     (tools, store): (&Toolbox, &Store),
-) -> Result<Option<PathBuf>> {
+) -> Result<Option<Programs>> {
     if let Some(directory) = given {
         return as_given(directory).map(Some);
     }
     let workshop = Workshop::with_programs(project, tools, store)?;
     Ok(workshop.map(|workshop| {
         store.touch(&workshop.place);
-        workshop.out()
+        workshop.programs()
     }))
 }
 
@@ -72,15 +83,15 @@ pub(crate) fn known(
     given: Option<&Path>,
     tools: Option<&Toolbox>,
     store: &Store,
-) -> Result<Option<PathBuf>> {
+) -> Result<Option<Programs>> {
     if let Some(directory) = given {
         return as_given(directory).map(Some);
     }
     let Some(tools) = tools else { return Ok(None) };
-    Ok(Workshop::with_programs(project, tools, store)?.map(|workshop| workshop.out()))
+    Ok(Workshop::with_programs(project, tools, store)?.map(|workshop| workshop.programs()))
 }
 
-fn as_given(directory: &Path) -> Result<PathBuf> {
+fn as_given(directory: &Path) -> Result<Programs> {
     let directory = std::path::absolute(directory).at("found", directory)?;
     for program in PROGRAMS {
         let path = directory.join(program);
@@ -90,7 +101,8 @@ fn as_given(directory: &Path) -> Result<PathBuf> {
             });
         }
     }
-    Ok(directory)
+    let crates = directory.join(crates::LIST);
+    Ok(Programs { crates: crates.is_file().then_some(crates), place: directory })
 }
 
 /// What was compiled: `compiled.json`.
@@ -98,7 +110,7 @@ fn as_given(directory: &Path) -> Result<PathBuf> {
 struct Compiled {
     /// Hash of all that it was compiled from.
     sources: String,
-    /// The programs' fingerprints.
+    /// The fingerprints of the programs, and of the list of their crates.
     programs: BTreeMap<String, String>,
 }
 
@@ -148,13 +160,17 @@ impl Workshop {
         self.place.join("out")
     }
 
+    fn programs(&self) -> Programs {
+        Programs { place: self.out(), crates: Some(self.out().join(crates::LIST)) }
+    }
+
     /// Hash of all that decides about the programs.
     fn sources(&self, tools: &Toolbox) -> Result<String> {
         let mut text = format!(
             "{}\n{}\n{}\n",
             self.compiler,
-            tools.digest_of(&["gcc", "libc6-dev", "binutils"]),
-            digest::text(include_str!("programs.rs")),
+            tools.digest(),
+            digest::text(digest::code(include_str!("programs.rs"))),
         );
         for file in ["Cargo.toml", "Cargo.lock"] {
             text += &digest::file(&self.source.join(file))?;
@@ -182,7 +198,7 @@ impl Workshop {
         let of = |name: &str| {
             sparse::fingerprint(&self.out().join(name), &cancel).map(|hash| (name.to_owned(), hash))
         };
-        PROGRAMS.into_iter().map(of).collect()
+        PROGRAMS.into_iter().chain([crates::LIST]).map(of).collect()
     }
 
     /// Compiles once.
@@ -192,26 +208,7 @@ impl Workshop {
         for directory in [&target, &out] {
             std::fs::create_dir_all(directory).at("made", directory)?;
         }
-        let sandbox = tools.sandbox();
-        let mut cargo = sandbox
-            .command("compiling our programs", "/run/rust/bin/cargo")
-            .args(["build", "--profile", "box", "--locked", "--offline"])
-            .args(["--message-format=json-render-diagnostics"])
-            .args(crates.words())
-            .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
-        for program in PROGRAMS {
-            cargo = cargo.args(["-p", program]);
-        }
-        let printed = cargo
-            .read(&self.source, "source")
-            .read(&self.sysroot, "rust")
-            .read(&crates.place, &format!("cargo/{}", crates.inside))
-            .write(&target, "target")
-            .env("CARGO_HOME", "/run/cargo")
-            .env("CARGO_INCREMENTAL", "0")
-            .env("RUSTC", "/run/rust/bin/rustc")
-            .env("PATH", "/run/rust/bin:/usr/bin:/bin")
-            .run()?;
+        let printed = self.cargo(&tools.sandbox(), crates, &target).run()?;
         let found = executables(&printed);
         for program in PROGRAMS {
             let inside = found.get(program).ok_or_else(|| BuildError::Unexpected {
@@ -224,6 +221,29 @@ impl Workshop {
         }
         Ok(())
     }
+
+    /// cargo as it compiles: it sees the sources, the toolchain and the crates, and
+    /// neither the caller's environment nor any configuration.
+    fn cargo<'a>(&self, sandbox: &'a Sandbox, crates: &Crates, target: &Path) -> Tool<'a> {
+        let mut cargo = sandbox
+            .command("compiling our programs", "/run/rust/bin/cargo")
+            .args(["build", "--profile", "box", "--locked", "--offline"])
+            .args(["--message-format=json-render-diagnostics"])
+            .args(crates.words())
+            .args(["--manifest-path", &format!("{SOURCE}/Cargo.toml"), "--target-dir", TARGET]);
+        for program in PROGRAMS {
+            cargo = cargo.args(["-p", program]);
+        }
+        cargo
+            .read(&self.source, "source")
+            .read(&self.sysroot, "rust")
+            .read(&crates.place, &format!("cargo/{}", crates.inside))
+            .write(target, "target")
+            .env("CARGO_HOME", "/run/cargo")
+            .env("CARGO_INCREMENTAL", "0")
+            .env("RUSTC", "/run/rust/bin/rustc")
+            .env("PATH", "/run/rust/bin:/usr/bin:/bin")
+    }
 }
 
 /// Compiles them, if that is to be done; with the crates that `ashlar vendor` kept.
@@ -232,7 +252,7 @@ pub(crate) fn compile(
     (tools, store): (&Toolbox, &Store),
     vendor: Option<&Path>,
     events: &dyn Events,
-) -> Result<PathBuf> {
+) -> Result<Programs> {
     let workshop = Workshop::of(project, store)?;
     let mut sources = workshop.sources(tools)?;
     if !workshop.compiled(&sources) {
@@ -248,14 +268,15 @@ pub(crate) fn compile(
             sources = now;
         }
         drop(activity);
+        let list = crates::list(project.root(), &crates.words_on_host())?;
+        write_whole(&workshop.out().join(crates::LIST), &list)?;
+        // Last: what is written down counts as whole.
         let compiled = Compiled { programs: workshop.fingerprints()?, sources };
         let text = serde_json::to_vec_pretty(&compiled).unwrap_or_default();
         write_whole(&workshop.place.join("compiled.json"), &text)?;
-        let list = crates::list(project.root(), &crates.words_on_host())?;
-        write_whole(&workshop.out().join(crates::LIST), &list)?;
     }
     store.touch(&workshop.place);
-    Ok(workshop.out())
+    Ok(workshop.programs())
 }
 
 /// The programs that cargo says it made, by name.
@@ -318,5 +339,41 @@ mod tests {
         let own = std::fs::read("/proc/self/exe").unwrap();
         assert!(compiler_of(&own).unwrap().starts_with("rustc version "));
         assert_eq!(compiler_of(b"#!/bin/sh\n"), None);
+    }
+
+    #[test]
+    fn nothing_of_the_caller_s_environment_or_cargo_configuration_reaches_the_compiler() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home/.cargo");
+        std::fs::create_dir_all(home.join("registry")).unwrap();
+        std::fs::write(home.join("config.toml"), "[build]\nrustflags = [\"-g\"]\n").unwrap();
+        let workshop = Workshop {
+            source: dir.path().join("source"),
+            sysroot: dir.path().join("rust"),
+            compiler: String::new(),
+            place: dir.path().join("place"),
+        };
+        let crates = Crates::at(&home.join("registry"));
+        let (told, lines) = std::sync::mpsc::channel();
+        let trace = ashlar_sandbox::Trace::new(move |_, line| told.send(line.to_owned()).unwrap());
+        // There is no such root: it fails, and has told what it would have been.
+        let sandbox = Sandbox::new(&dir.path().join("tools")).traced(Some(trace));
+        workshop.cargo(&sandbox, &crates, &dir.path().join("target")).run().unwrap_err();
+        let line = lines.recv().unwrap();
+        assert!(line.starts_with("env -i "), "{line}");
+        let words: Vec<&str> = line.split(' ').collect();
+        let given = |name: &str| {
+            let mut found =
+                words.iter().filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            found.next_back()
+        };
+        assert_eq!(given("HOME"), Some("/nonexistent"));
+        assert_eq!(given("CARGO_HOME"), Some("/run/cargo"));
+        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+            assert_eq!(given(name), None, "{line}");
+        }
+        // Of cargo's home the crates alone, without the configuration beside them.
+        let shown = format!("{}/registry /run/cargo/registry", home.display());
+        assert!(line.contains(&shown) && line.matches("/.cargo").count() == 1, "{line}");
     }
 }

@@ -4,8 +4,9 @@
 //! process has open.
 
 use crate::error::{At, Result};
+use crate::files::{children, size_of};
 use crate::project::Project;
-use crate::store::{Store, children, size_of};
+use crate::store::Store;
 use crate::tools::{Toolbox, ToolsLock};
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;

@@ -9,11 +9,11 @@
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
 use crate::execute::Build;
+use crate::files::{set_mode, sync, write_whole};
 use crate::manifest::{self, Made};
-use crate::pipeline::Request;
 use crate::project::Project;
+use crate::request::Request;
 use crate::step::{self, CHECKSUM, DISK, StepId, Target};
-use crate::store::{set_mode, sync, write_whole};
 use crate::{digest, sparse};
 use ashlar_recipe::{Composed, Lock, Size};
 use ashlar_sandbox::Cancel;
@@ -290,31 +290,4 @@ fn point_latest_at(parent: &Path, version: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_that_is_published_again_is_never_missing_in_between() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("1.0");
-        for text in ["first", "second"] {
-            let draft = tempfile::tempdir_in(dir.path()).unwrap();
-            std::fs::write(draft.path().join("x"), text).unwrap();
-            replace(draft, &place).unwrap();
-            point_latest_at(dir.path(), "1.0").unwrap();
-            let read = std::fs::read_to_string(dir.path().join("latest/x")).unwrap();
-            assert_eq!(read, text);
-        }
-        let names = std::fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(names, 2, "something is left beside the version and `latest`");
-    }
-
-    #[test]
-    fn a_published_file_that_somebody_wrote_to_has_another_stamp() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let first = Stamp::of(file.path()).unwrap();
-        assert_eq!(Stamp::of(file.path()).unwrap(), first);
-        std::fs::write(file.path(), "x").unwrap();
-        assert_ne!(Stamp::of(file.path()).unwrap(), first);
-    }
-}
+mod tests;

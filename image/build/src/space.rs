@@ -1,6 +1,12 @@
 //! Whether there is room for a build before it begins.
 
 use crate::error::{BuildError, Result};
+use crate::publish;
+use crate::request::Request;
+use crate::step;
+use crate::step_id::StepId;
+use ashlar_recipe::Lock;
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -47,6 +53,22 @@ fn device(place: &Path) -> Option<u64> {
 
 fn existing(place: &Path) -> Option<&Path> {
     place.ancestors().find(|path| path.exists())
+}
+
+/// Bytes that the pending steps take at most, in the cache and in `out/`.
+pub(crate) fn room(
+    lock: &Lock,
+    pending: &BTreeSet<StepId>,
+    request: &Request,
+    profile: &str,
+    version: &str,
+) -> (u64, u64) {
+    let packed: u64 = lock.packages.iter().map(|package| package.size).sum();
+    let of = |id: &StepId| step::find(*id).map_or(0, |step| step.room(packed));
+    let published = publish::place(&request.project, profile, version);
+    let copies = |id: &StepId| step::find(*id).is_some_and(|s| s.artefacts().iter().any(|a| a.own));
+    let own: u64 = request.wanted().iter().filter(|id| copies(id)).map(of).sum();
+    (pending.iter().map(of).sum(), if published.is_dir() { 0 } else { own })
 }
 
 #[cfg(test)]

@@ -7,16 +7,22 @@
 
 use crate::draft::Draft;
 use crate::error::{At, BuildError, Result};
-use crate::plan::Inputs;
+use crate::programs::Programs;
 use crate::sbom::crates;
-use crate::step::{self, Step, StepId};
-use crate::store::{Store, let_everybody_read};
+use crate::step_id::StepId;
+use crate::store::Store;
 use crate::tools::Toolbox;
 use crate::{digest, layer};
 use ashlar_recipe::{Composed, Lock};
-use ashlar_sandbox::Sandbox;
+use ashlar_sandbox::{Cancel, Sandbox};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// A step's inputs by name: what they are, or a hash of it.
+pub(crate) type Inputs = BTreeMap<String, String>;
+
+/// The input of a step that runs tools: all of them, because each uses others.
+const TOOLS: &str = "tools";
 
 /// What a build is made from. Something may not be known yet when a build is
 /// only explained.
@@ -27,7 +33,7 @@ pub(crate) struct Sources<'a> {
     /// Its packages.
     pub lock: Option<&'a Lock>,
     /// Where our programs are.
-    pub programs: Option<&'a Path>,
+    pub programs: Option<&'a Programs>,
     /// The tools.
     pub tools: Option<&'a Toolbox>,
 }
@@ -56,29 +62,25 @@ impl Staged {
 #[derive(Debug)]
 pub(crate) struct Staging<'a> {
     sources: Sources<'a>,
-    /// Where files go; nowhere if nothing will be run.
     stage: Option<PathBuf>,
     staged: Staged,
 }
 
 impl<'a> Staging<'a> {
-    /// Stages what a step declares; below `stage`, if it will be run.
-    pub(crate) fn of(
-        step: &dyn Step,
-        sources: Sources<'a>,
-        stage: Option<&Path>,
-    ) -> Result<Staged> {
-        let stage = stage.map(|stage| stage.join(step.id().as_str()));
+    /// With what is an input of every step. Files go into the directory `stage`;
+    /// nowhere if nothing will be run.
+    pub(crate) fn begin(sources: Sources<'a>, stage: Option<PathBuf>) -> Result<Self> {
         if let Some(stage) = &stage {
             std::fs::create_dir_all(stage).at("made", stage)?;
         }
         let mut staging = Self { sources, stage, staged: Staged::default() };
-        for (name, text) in step::sources_of(step.id()) {
-            staging.value(name, digest::text(text));
-        }
         staging.value("sandbox", digest::text(ashlar_sandbox::conditions()));
-        step.inputs(&mut staging)?;
-        Ok(staging.staged)
+        Ok(staging)
+    }
+
+    /// All that was taken.
+    pub(crate) fn finish(self) -> Staged {
+        self.staged
     }
 
     /// The recipe.
@@ -104,10 +106,15 @@ impl<'a> Staging<'a> {
         self.value("cluster size", image.cluster_size.as_bytes().to_string());
     }
 
-    /// The versions of the tools that it runs.
-    pub(crate) fn tools(&mut self, packages: &[&str]) {
+    /// That it chooses kernel modules by patterns, which `recipe` knows how to match.
+    pub(crate) fn matching(&mut self) {
+        self.value("matching of modules", digest::text(ashlar_recipe::matching()));
+    }
+
+    /// That it runs tools.
+    pub(crate) fn tools(&mut self) {
         match self.sources.tools {
-            Some(tools) => self.value("tools", tools.digest_of(packages)),
+            Some(tools) => self.value(TOOLS, tools.digest()),
             None => self.unknown("the tools, before they are there"),
         }
     }
@@ -129,9 +136,11 @@ impl<'a> Staging<'a> {
             self.unknown("our programs, before they are compiled");
             return Ok(());
         };
-        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.join(name)))?;
-        let crates = programs.join(crates::LIST);
-        if crates.is_file() { self.file(crates::LIST, &crates) } else { Ok(()) }
+        layer::PROGRAMS.iter().try_for_each(|name| self.file(name, &programs.place.join(name)))?;
+        match &programs.crates {
+            Some(list) => self.file(crates::LIST, list),
+            None => Ok(()),
+        }
     }
 
     fn unknown(&mut self, what: &str) {
@@ -195,7 +204,7 @@ pub(crate) struct Work<'a> {
     pub(crate) outputs: BTreeMap<StepId, PathBuf>,
     /// The empty directory that it fills.
     pub(crate) out: &'a Path,
-    pub(crate) tools: &'a Sandbox,
+    pub(crate) sandbox: &'a Sandbox,
     pub(crate) store: &'a Store,
 }
 
@@ -246,6 +255,17 @@ impl Work<'_> {
         Ok(std::fs::read_to_string(&path).at("read", path)?.trim_end().to_owned())
     }
 
+    /// Where its tools run.
+    pub(crate) fn tools(&self) -> Result<&Sandbox> {
+        self.value(TOOLS)?;
+        Ok(self.sandbox)
+    }
+
+    /// What ends it.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        self.sandbox.cancel()
+    }
+
     /// A directory for what does not stay.
     pub(crate) fn draft(&self, name: &str) -> Result<Draft> {
         self.store.draft(name)
@@ -262,21 +282,11 @@ impl Work<'_> {
             else {
                 continue;
             };
-            let deb = self.store.deb(&sha256);
             let to = into.join(format!("{name}_{architecture}.deb"));
-            // A cache of packages that somebody else lends allows no links.
-            std::fs::hard_link(&deb, &to)
-                .or_else(|_| std::fs::copy(&deb, &to).map(|_| ()))
-                .at("read", &deb)?;
-            if digest::file(&to)? != sha256 {
-                std::fs::remove_file(&deb).at("removed", &deb)?;
-                return Err(BuildError::Damaged {
-                    name,
-                    version: words.next().unwrap_or_default(),
-                });
+            if !self.store.link_deb(&sha256, &to)? {
+                let version = words.next().unwrap_or_default();
+                return Err(BuildError::Damaged { name, version });
             }
-            let_everybody_read(&to)?;
-            self.store.touch(&deb);
             names.push(name);
         }
         Ok(names)
@@ -291,85 +301,4 @@ impl Work<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug)]
-    struct Reader(PathBuf);
-
-    impl Step for Reader {
-        fn id(&self) -> StepId {
-            StepId::new("reader")
-        }
-        fn about(&self) -> &'static str {
-            "read a file"
-        }
-        fn needs(&self) -> &'static [StepId] {
-            &[]
-        }
-        fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
-            staging.file("text", &self.0)
-        }
-        fn run(&self, work: &Work<'_>) -> Result<()> {
-            let (from, to) = (work.place("text")?, work.out.join("text"));
-            std::fs::copy(from, &to).at("written", &to)?;
-            work.value("another").map(|_| ())
-        }
-    }
-
-    #[test]
-    fn a_truncated_package_is_noticed_when_it_is_used_and_fetched_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path())).unwrap();
-        let (whole, sum) = ("a whole package", digest::text("a whole package"));
-        std::fs::create_dir_all(store.deb(&sum).parent().unwrap()).unwrap();
-        let value = format!("{sum} bash amd64\n");
-        let mut staged = Staged::default();
-        staged.values.insert("packages".into(), value);
-        let work = Work {
-            id: step::BASE,
-            staged: &staged,
-            version: "",
-            outputs: BTreeMap::new(),
-            out: dir.path(),
-            tools: &Sandbox::host(),
-            store: &store,
-        };
-        let pool = || work.pool(store.draft("repo").unwrap().path());
-        std::fs::write(store.deb(&sum), &whole[..7]).unwrap();
-        assert!(matches!(pool(), Err(BuildError::Damaged { name, .. }) if name == "bash"));
-        assert!(!store.deb(&sum).exists(), "fetching would take it for the package");
-        std::fs::write(store.deb(&sum), whole).unwrap();
-        assert_eq!(pool().unwrap(), ["bash"]);
-    }
-
-    #[test]
-    fn an_edit_between_hashing_and_running_is_for_the_next_build_and_nothing_undeclared_is_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("edited");
-        std::fs::write(&file, "before").unwrap();
-        std::fs::create_dir_all(dir.path().join("recipes")).unwrap();
-        let recipe = "description = \"x\"\n[kernel]\npackage = \"linux-image-amd64\"\n";
-        std::fs::write(dir.path().join("recipes/x.toml"), recipe).unwrap();
-        let composed = ashlar_recipe::compose(&dir.path().join("recipes"), "x").unwrap();
-        let sources = Sources { composed: &composed, lock: None, programs: None, tools: None };
-        let (stage, out) = (dir.path().join("stage"), dir.path().join("out"));
-        let step = Reader(file.clone());
-        let staged = Staging::of(&step, sources, Some(&stage)).unwrap();
-        std::fs::write(&file, "after").unwrap();
-        std::fs::create_dir(&out).unwrap();
-        let work = Work {
-            id: step.id(),
-            staged: &staged,
-            version: "",
-            outputs: BTreeMap::new(),
-            out: &out,
-            tools: &Sandbox::host(),
-            store: &Store::open(Some(dir.path())).unwrap(),
-        };
-        let error = step.run(&work).unwrap_err();
-        assert!(error.to_string().contains("reader reads another"), "{error}");
-        let read = std::fs::read_to_string(out.join("text")).unwrap();
-        assert_eq!((read.as_str(), digest::text(&read)), ("before", staged.values["text"].clone()));
-    }
-}
+mod tests;

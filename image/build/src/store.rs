@@ -16,9 +16,11 @@
 //! Opening it writes nothing; what is needed is made when it is needed.
 
 use crate::contents::{Check, Contents, Depth, record_of};
+use crate::digest;
 use crate::draft::{Draft, Drafts};
 use crate::error::{At, BuildError, Result};
 use crate::events::Events;
+use crate::files::{let_everybody_read, sync, write_whole};
 use ashlar_sandbox::{Cancel, Sandbox};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -82,8 +84,18 @@ impl Store {
     pub fn lock(&self, events: &dyn Events) -> Result<BuildLock> {
         self.make()?;
         let lock = self.hold("build", events)?;
-        self.drafts.sweep()?;
+        self.sweep()?;
         Ok(lock)
+    }
+
+    /// Removes what killed processes left half-written.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn sweep(&self) -> Result<()> {
+        self.make()?;
+        self.drafts.sweep()
     }
 
     /// Makes the directories that others write into.
@@ -148,6 +160,25 @@ impl Store {
         self.root.join("debs").join(format!("{sha256}.deb"))
     }
 
+    /// Links a package out of the cache and reads it: what is there may have been damaged
+    /// since. Then it is removed, and this is false.
+    pub(crate) fn link_deb(&self, sha256: &str, to: &Path) -> Result<bool> {
+        let deb = self.deb(sha256);
+        // A cache of packages that somebody else lends allows no links.
+        std::fs::hard_link(&deb, to)
+            .or_else(|_| std::fs::copy(&deb, to).map(drop))
+            .at("read", &deb)?;
+        if digest::file(to)? != sha256 {
+            for damaged in [deb.as_path(), to] {
+                std::fs::remove_file(damaged).at("removed", damaged)?;
+            }
+            return Ok(false);
+        }
+        let_everybody_read(to)?;
+        self.touch(&deb);
+        Ok(true)
+    }
+
     /// Makes sure that packages which were just put there survive a power cut.
     pub(crate) fn sync_debs(&self) -> Result<()> {
         let debs = self.root.join("debs");
@@ -184,23 +215,40 @@ impl Store {
         output.is_dir() && record_of(output).is_file()
     }
 
+    /// What is wrong with the output of a step; nothing, if it is what was written.
+    pub(crate) fn damage(
+        &self,
+        output: &Path,
+        depth: Depth,
+        cancel: &Cancel,
+    ) -> Result<Option<String>> {
+        if !output.is_dir() {
+            return Ok(Some("it is not there".to_owned()));
+        }
+        let Some(mut contents) = self.contents(output) else {
+            return Ok(Some("it was never finished".to_owned()));
+        };
+        Ok(match contents.check(output, depth, cancel)? {
+            Check::Same => None,
+            Check::Restamped => {
+                // A cache that somebody lends cannot be written: it is read again.
+                let _ = write_record(output, &contents);
+                None
+            }
+            Check::Damaged(name) => Some(format!("{name} is not what was written")),
+        })
+    }
+
     /// Whether the output of a step is there and is what it was; if it is not, it
     /// is removed, with a word.
     pub(crate) fn usable(&self, output: &Path, depth: Depth, events: &dyn Events) -> Result<bool> {
-        if !output.is_dir() {
-            return Ok(false);
+        let Some(damage) = self.damage(output, depth, &events.cancel())? else { return Ok(true) };
+        if output.is_dir() {
+            let named = output.strip_prefix(self.root.join("steps")).unwrap_or(output);
+            let named = named.display();
+            events.warning(format_args!("{named} is damaged and is made again: {damage}"));
+            self.remove(output)?;
         }
-        let damage = match self.contents(output) {
-            None => "it was never finished".to_owned(),
-            Some(mut contents) => match contents.check(output, depth, &events.cancel())? {
-                Check::Same => return Ok(true),
-                Check::Restamped => return write_record(output, &contents).map(|()| true),
-                Check::Damaged(name) => format!("{name} is not what was written"),
-            },
-        };
-        let named = output.strip_prefix(self.root.join("steps")).unwrap_or(output);
-        events.warning(format_args!("{} is damaged and is made again: {damage}", named.display()));
-        self.remove(output)?;
         Ok(false)
     }
 
@@ -239,58 +287,6 @@ fn write_record(output: &Path, contents: &Contents) -> Result<()> {
         what: format!("{} cannot be written as JSON: {error}", path.display()),
     })?;
     write_whole(&path, &text)
-}
-
-/// Writes a file whole or not at all, and to the disk.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().unwrap_or(path);
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(parent)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        File::open(parent)?.sync_all()
-    };
-    Ok(write().at("written", path)?)
-}
-
-/// Brings all of a file system that this path is on to the disk.
-pub(crate) fn sync(path: &Path) -> Result<()> {
-    let directory = File::open(path).at("read", path)?;
-    Ok(nix::unistd::syncfs(&directory).map_err(std::io::Error::from).at("synced", path)?)
-}
-
-/// The entries of a directory, sorted.
-pub(crate) fn children(directory: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(directory).at("read", directory)?;
-    let mut paths: Vec<PathBuf> =
-        entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
-    paths.sort();
-    Ok(paths)
-}
-
-/// Sets the permission bits of a file.
-pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).at("changed", path)?)
-}
-
-/// Lets everybody read a package: it was fetched under somebody's umask, and apt
-/// reads it as a user of its own.
-pub(crate) fn let_everybody_read(file: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // Lent by somebody else, it is so already and cannot be changed.
-    if file.metadata().at("read", file)?.permissions().mode() & 0o777 == 0o644 {
-        return Ok(());
-    }
-    set_mode(file, 0o644)
-}
-
-/// Bytes on disk below a path, as far as they can be seen.
-pub fn size_of(path: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let files = walkdir::WalkDir::new(path).into_iter().filter_map(std::result::Result::ok);
-    files.filter_map(|file| file.metadata().ok()).map(|data| data.blocks() * 512).sum()
 }
 
 #[cfg(test)]

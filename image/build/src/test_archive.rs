@@ -1,6 +1,7 @@
 //! An archive for tests: a small HTTP server on loopback whose files come and
 //! go, and packages to put into it.
 
+use ashlar_recipe::{Archive, ArchiveKey};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -183,6 +184,27 @@ pub(crate) fn deb(directory: &Path, name: &str, version: &str) -> PathBuf {
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     path
+}
+
+/// A tiny archive, signed with a key that nobody has any more: `tool` 2:3.1-2+b1, its
+/// library and what is always there; none of their files.
+pub(crate) const SIGNED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/archive");
+pub(crate) const FINGERPRINT: &str = include_str!("../tests/golden/archive/vendor.fingerprint");
+
+/// Serves that archive, believing `key`.
+pub(crate) fn signed(server: &Server, key: &str) -> Archive {
+    server.put_tree("/vendor", Path::new(SIGNED));
+    Archive {
+        name: "vendor".into(),
+        url: server.url("/vendor"),
+        suites: vec!["stable".into()],
+        components: vec!["main".into()],
+        mirrors: Vec::new(),
+        snapshot: None,
+        key: Some(ArchiveKey { path: key.into(), fingerprint: FINGERPRINT.trim().into() }),
+        pin: Some(100),
+        check_valid_until: true,
+    }
 }
 
 fn noise(seed: &str, length: usize) -> Vec<u8> {

@@ -2,13 +2,14 @@
 //! image. It is made of exactly the packages of `recipes/tools.lock`, once, so
 //! that all hosts use the same tools.
 
+use crate::contents::Depth;
 use crate::error::{BuildError, Result};
 use crate::events::{Events, Silent};
 use crate::fetch::{self, Places};
 use crate::project::Project;
-use crate::store::{Store, sync};
-use crate::{digest, index, layer, locking};
-use ashlar_recipe::{Archives, Lock, RELEASE, Wanted};
+use crate::store::Store;
+use crate::{bootstrap, digest};
+use ashlar_recipe::{Archives, Lock, Wanted};
 use ashlar_sandbox::Sandbox;
 use ashlar_sandbox::host;
 use std::collections::BTreeMap;
@@ -19,9 +20,6 @@ const LIST: &str = include_str!("../data/tools.list");
 
 /// The lock of this program's own list, for a project that has none.
 const LOCK: &str = include_str!("../../../recipes/tools.lock");
-
-/// Counts changes of how the root is made.
-const REVISION: u32 = 3;
 
 /// What the lock of the tools is called, beside the recipes.
 pub(crate) const FILE: &str = "tools.lock";
@@ -67,9 +65,19 @@ impl ToolsLock {
         &self.lock
     }
 
+    /// The same, with other contents of one package.
+    #[cfg(test)]
+    pub(crate) fn with(&self, name: &str, sha256: &str) -> Self {
+        let mut other = self.clone();
+        let mut packages = other.lock.packages.iter_mut();
+        packages.find(|package| package.name == name).unwrap().sha256 = sha256.to_owned();
+        other
+    }
+
+    /// Hash of all packages, libraries among them, and of how the root is made.
     fn key(&self) -> String {
         let sums = self.lock.packages.iter().map(|package| format!("{}\n", package.sha256));
-        digest::text(format!("{REVISION}\n{}", sums.collect::<String>()))
+        digest::text(format!("{}\n{}", sums.collect::<String>(), bootstrap::how()))
     }
 }
 
@@ -87,6 +95,7 @@ pub(crate) fn wanted(recipes: &Path) -> Result<Wanted> {
 #[derive(Clone, Debug)]
 pub struct Toolbox {
     sandbox: Sandbox,
+    key: String,
     versions: BTreeMap<String, String>,
 }
 
@@ -96,30 +105,47 @@ impl Toolbox {
         store.step("tools", &lock.key()[..32])
     }
 
-    /// Makes it if it is not there yet. Needs the network only then, and only
-    /// for packages that are not in the cache.
+    /// Looks at it by the same rule as at a finished step, and makes it if it is not
+    /// there, or is not what was made. Needs the network only then, and only for
+    /// packages that are not in the cache.
     pub fn ready(store: &Store, lock: &ToolsLock, events: &dyn Events) -> Result<Self> {
         let place = Self::place(store, lock);
         host::check(&["bwrap"])?;
-        let held = if place.is_dir() { None } else { Some(store.hold("tools", events)?) };
-        // Another process may have made it in the meantime.
-        if !place.is_dir() {
+        whole(store, &place, events, &|| {
             host::check(&["mmdebstrap", "dpkg-deb"])?;
-            fetch_all(store, lock, events)?;
-            let activity = events.begin("making the tools root (once)");
-            let made = bootstrap(store, &lock.lock, &place, events);
-            drop(activity);
-            made?;
-        }
-        drop(held);
+            let make = || {
+                fetch_all(store, lock, events)?;
+                let _activity = events.begin("making the tools root (once)");
+                bootstrap::bootstrap(store, &lock.lock, &place, events)
+            };
+            match make() {
+                Err(BuildError::Damaged { name, .. }) => {
+                    fetch::again(&name, events);
+                    make()
+                }
+                made => made,
+            }
+        })?;
         store.touch(&place);
         Ok(Self::at(&place, lock, store, events))
     }
 
-    /// The tools, if they are there. Writes nothing.
-    pub(crate) fn found(store: &Store, lock: &ToolsLock) -> Result<Option<Self>> {
+    /// The tools, if they are there, as far as can be told without looking at them.
+    /// Writes nothing.
+    pub fn found(store: &Store, lock: &ToolsLock) -> Option<Self> {
         let place = Self::place(store, lock);
-        Ok(place.is_dir().then(|| Self::at(&place, lock, store, &Silent)))
+        store.has(&place).then(|| Self::at(&place, lock, store, &Silent))
+    }
+
+    /// What this host has.
+    #[cfg(test)]
+    pub(crate) fn of_host() -> Self {
+        Self { sandbox: Sandbox::host(), key: String::new(), versions: BTreeMap::new() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unlooked(store: &Store, lock: &ToolsLock) -> Self {
+        Self::at(&Self::place(store, lock), lock, store, &Silent)
     }
 
     fn at(place: &Path, lock: &ToolsLock, store: &Store, events: &dyn Events) -> Self {
@@ -129,7 +155,7 @@ impl Toolbox {
             .until(events.cancel())
             .logging_to(store.logs())
             .traced(events.trace());
-        Self { sandbox, versions }
+        Self { sandbox, key: lock.key(), versions }
     }
 
     /// Where tools are run.
@@ -137,12 +163,10 @@ impl Toolbox {
         self.sandbox.clone()
     }
 
-    /// Hash over the versions of these tools, which decide about a step's events.
-    pub fn digest_of(&self, packages: &[&str]) -> String {
-        let lines = packages.iter().map(|name| {
-            format!("{name} {}\n", self.versions.get(*name).map_or("", String::as_str))
-        });
-        digest::text(lines.collect::<String>())
+    /// Hash of all that is in it. What a tool makes depends on its libraries, its
+    /// interpreter and theirs as well, so there is none of a single tool.
+    pub(crate) fn digest(&self) -> &str {
+        &self.key
     }
 
     /// The versions of the tools that were asked for by name.
@@ -158,6 +182,21 @@ fn packages() -> impl Iterator<Item = &'static str> {
         .filter(|name| !name.is_empty())
 }
 
+/// Makes a root, unless it is there and is what was made.
+fn whole(
+    store: &Store,
+    place: &Path,
+    events: &dyn Events,
+    make: &dyn Fn() -> Result<()>,
+) -> Result<()> {
+    if store.damage(place, Depth::Changed, &events.cancel())?.is_none() {
+        return Ok(());
+    }
+    let _held = store.hold("tools", events)?;
+    // Another process may have made it in the meantime.
+    if store.usable(place, Depth::Changed, events)? { Ok(()) } else { make() }
+}
+
 /// Brings the packages of the tools into the cache.
 pub(crate) fn fetch_all(store: &Store, tools: &ToolsLock, events: &dyn Events) -> Result<()> {
     let archives = wanted(&tools.recipes)?.archives;
@@ -167,39 +206,7 @@ pub(crate) fn fetch_all(store: &Store, tools: &ToolsLock, events: &dyn Events) -
     if lost.is_empty() {
         return Ok(());
     }
-    Err(locking::refusal("tools", &lost, tools.vendor.as_deref(), String::new()))
-}
-
-/// The host's mmdebstrap unpacks them, from a directory and without a network;
-/// the packages themselves do the rest.
-fn bootstrap(store: &Store, lock: &Lock, place: &Path, events: &dyn Events) -> Result<()> {
-    let repository = store.draft("tools-repository")?;
-    for package in &lock.packages {
-        fetch::link(store, package, &repository.path().join(package.file_name()))?;
-    }
-    let host =
-        Sandbox::host().until(events.cancel()).logging_to(store.logs()).traced(events.trace());
-    index::make(&host, repository.path())?;
-    let draft = store.draft("tools")?;
-    let root = draft.path().join("root");
-    let include: Vec<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
-    host.command("making the tools root", "mmdebstrap")
-        .mounting()
-        .args(["--mode=root", "--variant=apt", "--format=directory", "--architectures=amd64"])
-        .arg("--dpkgopt=force-unsafe-io")
-        .arg("--aptopt=APT::Install-Recommends false")
-        .arg(format!("--include={}", include.join(",")))
-        .args([RELEASE, "/run/out/root", "deb [trusted=yes] copy:/run/repo ./"])
-        .read(repository.path(), "repo")
-        .write(draft.path(), "out")
-        .run()?;
-    // What mmdebstrap copied from the host would end up in images.
-    for name in ["etc/resolv.conf", "etc/hosts", "etc/hostname"] {
-        layer::put(&root, name, b"", 0o644)?;
-    }
-    // A root with empty files would be taken for a whole one ever after.
-    sync(draft.path())?;
-    draft.keep(place)
+    Err(fetch::refusal("tools", &lost, tools.vendor.as_deref(), String::new()))
 }
 
 #[cfg(test)]
@@ -228,14 +235,50 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_tools_root_follows_from_the_contents_of_its_packages_alone() {
+    fn the_key_of_a_tools_root_follows_from_the_contents_of_its_packages_and_how_it_is_made() {
         let own = ToolsLock::of(None).unwrap();
         let mut moved = own.clone();
         for archive in &mut moved.lock.archives {
             archive.date = "2030-01-01T00:00:00Z".into();
         }
         assert_eq!(moved.key(), own.key());
-        moved.lock.packages[0].sha256 = "f".repeat(64);
-        assert_ne!(moved.key(), own.key());
+        assert_ne!(own.with("libzstd1", &"f".repeat(64)).key(), own.key());
+        let how = bootstrap::how();
+        assert!(how.contains("--variant=apt") && how.contains("Codename") && how.contains("TZ="));
+    }
+
+    #[test]
+    fn a_flipped_byte_in_the_tools_is_noticed_and_they_are_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        let lock = ToolsLock::of(None).unwrap();
+        let place = Toolbox::place(&store, &lock);
+        let tool = place.join("root/usr/bin/mkfs.erofs");
+        let made = std::cell::Cell::new(0);
+        let lay = || {
+            std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
+            std::fs::write(&tool, "packs").unwrap();
+        };
+        let ready = || {
+            whole(&store, &place, &Silent, &|| {
+                lay();
+                made.set(made.get() + 1);
+                store.seal(&place, &Silent.cancel())
+            })
+            .unwrap();
+            made.get()
+        };
+        // As a power cut may leave it.
+        lay();
+        assert!(Toolbox::found(&store, &lock).is_none());
+        assert_eq!((ready(), ready()), (1, 1));
+        assert!(Toolbox::found(&store, &lock).is_some());
+
+        std::fs::write(&tool, "pacKs").unwrap();
+        assert_eq!((ready(), ready()), (2, 2));
+        assert!(store.check(&Silent).unwrap().is_empty());
+        std::fs::write(&tool, "pacKs").unwrap();
+        let key = place.file_name().unwrap().to_string_lossy();
+        assert_eq!(store.check(&Silent).unwrap(), [format!("tools/{key}")]);
     }
 }

@@ -3,12 +3,14 @@
 //! Every verb that takes an image takes the same: a file, the directory of a
 //! finished build, or a profile, whose newest image is meant.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
-use ashlar_build::{Store, Toolbox, ToolsLock};
+use crate::output::Output;
+use ashlar_build::{Draft, Store, Toolbox, ToolsLock};
 use ashlar_inspect::{InspectError, Opened, artefact_in};
 use ashlar_sandbox::Sandbox;
 use miette::miette;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// How the name of a whole disk ends.
@@ -54,32 +56,59 @@ pub(crate) fn site_file(context: &Context, site: &str) -> miette::Result<PathBuf
     Ok(context.project()?.keys().join(site).join("site.toml"))
 }
 
-/// Where tools run, and a place on disk to unpack into.
-pub(crate) struct Workbench {
+/// Where tools run, and a place on disk to unpack into. Ctrl-C ends what it does.
+pub(crate) struct Workbench<'a> {
     /// Where tools run.
     pub(crate) sandbox: Sandbox,
-    /// Beside the cache: a root is too large for a file system in memory.
-    pub(crate) place: PathBuf,
+    store: Store,
+    output: &'a Output,
 }
 
-impl Workbench {
+/// An image whose root is unpacked beside the cache for as long as this lives.
+pub(crate) struct Unpacked {
+    // First, so that it is gone before the place that it is in.
+    opened: Opened,
+    _place: Draft,
+}
+
+impl Deref for Unpacked {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        &self.opened
+    }
+}
+
+impl<'a> Workbench<'a> {
     /// With the cache's tools; they are made if they are not there yet.
-    pub(crate) fn ready(cache: &CacheDir, context: &Context) -> miette::Result<Self> {
+    pub(crate) fn ready(cache: &CacheDir, context: &'a Context) -> miette::Result<Self> {
         let store = Store::open(cache.cache_dir.as_deref())?;
         let lock = ToolsLock::of(context.project().ok().as_ref())?;
-        let sandbox = Toolbox::ready(&store, &lock, &context.output)?.sandbox();
-        // Not the cache's own tmp/: a build empties that.
-        let place = store.root().join("opened");
-        std::fs::create_dir_all(&place)
-            .map_err(|error| miette!("{} cannot be made: {error}", place.display()))?;
-        Ok(Self { sandbox, place })
+        let sandbox = Toolbox::ready(&store, &lock, &context.watched(false))?.sandbox();
+        // What was killed in the middle left a root.
+        store.sweep()?;
+        Ok(Self { sandbox, store, output: &context.output })
+    }
+
+    /// A place to unpack into. The cache is on a disk: a root is too large for a
+    /// file system in memory.
+    pub(crate) fn place(&self) -> miette::Result<Draft> {
+        Ok(self.store.draft("opened")?)
     }
 
     /// Opens an image and unpacks its root.
-    pub(crate) fn open(&self, image: &Path, context: &Context) -> miette::Result<Opened> {
-        let spinner = context.output.spinner("unpacking the root");
-        let opened = Opened::new(image, &self.place, &self.sandbox);
+    pub(crate) fn open(&self, image: &Path) -> miette::Result<Unpacked> {
+        let place = self.place()?;
+        let spinner = self.output.spinner("unpacking the root");
+        let opened = Opened::new(image, place.path(), &self.sandbox);
         spinner.finish_and_clear();
-        Ok(opened?)
+        let unpacked = Unpacked { opened: opened?, _place: place };
+        self.go_on()?;
+        Ok(unpacked)
+    }
+
+    /// Ends here after Ctrl-C.
+    pub(crate) fn go_on(&self) -> miette::Result<()> {
+        Ok(self.sandbox.cancel().check()?)
     }
 }

@@ -1,10 +1,14 @@
 //! `ashlar`: builds immutable edge appliances, and runs them in VMs and labs.
 //!
-//! `cli` says what can be typed, `command` has one module for each verb, and
-//! `build` is the pipeline from a recipe to an image. Everything printed goes
-//! through `output`, so that `--json`, `--quiet` and pipes behave alike.
+//! `cli` says what can be typed, and `command` has one module for each verb, with
+//! its words and no more: what a verb does is in the crates beside this one
+//! (`ashlar-build` makes images, `ashlar-inspect` reads them, `ashlar-disk` writes
+//! disks, `ashlar-machine` runs VMs and labs). Everything printed goes through
+//! `output`, so that `--json`, `--quiet` and pipes behave alike; `signals` makes
+//! Ctrl-C end what runs in order, and a second one at once.
 
 mod bench;
+mod cache_dir;
 mod cli;
 mod command;
 mod context;

@@ -25,6 +25,7 @@ mod choose;
 mod error;
 mod first_boot;
 mod flash;
+mod flashed_image;
 mod holder;
 mod image;
 mod kernel;

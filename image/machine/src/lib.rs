@@ -24,6 +24,7 @@
 //! lies in its directory (see [`Store`]), so that any later process can go on
 //! with it, and notices what died meanwhile.
 
+mod backend;
 mod cluster;
 mod deadline;
 mod error;
@@ -37,11 +38,12 @@ mod tools;
 mod vm;
 mod watch;
 
+pub use backend::{Accelerator, Backend, NoSuchWord};
 pub use cluster::{Cluster, ClusterView, NodeView};
 pub use deadline::Deadline;
 pub use error::{Error, Result};
 pub use exec::{Exec, Finished};
-pub use spec::{Accelerator, Backend, NoSuchWord, Spec};
+pub use spec::Spec;
 pub use store::Store;
 pub use tools::Tools;
 pub use vm::console;

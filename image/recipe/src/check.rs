@@ -56,6 +56,15 @@ pub(crate) fn values(
         "not one word: write each word as an item of its own",
     )?;
 
+    disk(recipe, &wrong)?;
+    image(recipe, &wrong)?;
+    agent(recipe, &wrong)
+}
+
+/// Says that the value at a place, of a key, is wrong, and why.
+type Wrong<'a> = &'a dyn Fn(&str, &str, String) -> Result<(), RecipeError>;
+
+fn disk(recipe: &Recipe, wrong: Wrong<'_>) -> Result<(), RecipeError> {
     let disk = &recipe.disk;
     let sizes = [
         ("disk.esp", disk.esp),
@@ -71,7 +80,10 @@ pub(crate) fn values(
             return wrong(key, key, reason);
         }
     }
+    Ok(())
+}
 
+fn image(recipe: &Recipe, wrong: Wrong<'_>) -> Result<(), RecipeError> {
     let image = &recipe.image;
     let (least, most) = match image.compression {
         Compression::Zstd => (1, 22),
@@ -95,13 +107,10 @@ pub(crate) fn values(
         let key = "image.documentation-url";
         return wrong(key, key, "expected an address such as `https://docs.example.org/`".into());
     }
-    agent(recipe, &wrong)
+    Ok(())
 }
 
-fn agent(
-    recipe: &Recipe,
-    wrong: &dyn Fn(&str, &str, String) -> Result<(), RecipeError>,
-) -> Result<(), RecipeError> {
+fn agent(recipe: &Recipe, wrong: Wrong<'_>) -> Result<(), RecipeError> {
     let agent = &recipe.agent;
     if !(1..=3).contains(&agent.storage.replicas) {
         let key = "agent.storage.replicas";

@@ -4,8 +4,9 @@ use crate::archives::Archive;
 use crate::check;
 use crate::document::Document;
 use crate::error::{Fault, RecipeError};
-use crate::finder::{Finder, stems};
+use crate::finder::{Finder, StackFile, stems};
 use crate::modules::ModulePattern;
+use crate::origin::{Origin, item_key};
 use crate::recipe::{Extends, Recipe};
 use crate::remove::RemoveSettings;
 use schemars::JsonSchema;
@@ -46,34 +47,6 @@ pub struct Composed {
     /// Which kernel modules the initrd carries.
     #[schemars(with = "Vec<String>")]
     pub initrd_modules: Vec<ModulePattern>,
-}
-
-/// A stack and its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct StackFile {
-    /// Its name on the Swarm: the file name without extension.
-    pub name: String,
-    /// The Compose file.
-    pub path: PathBuf,
-}
-
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Origin {
-    /// The recipe file.
-    pub file: PathBuf,
-    /// Its line, from 1.
-    pub line: usize,
-    #[serde(skip)]
-    pub(crate) span: Range<usize>,
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(&format!("{}:{}", self.file.display(), self.line))
-    }
 }
 
 impl Composed {
@@ -321,9 +294,4 @@ fn descend<'a>(table: &'a mut toml::Table, path: &[String]) -> Option<&'a mut to
     let Some((first, rest)) = path.split_first() else { return Some(table) };
     let inner = table.entry(first.clone()).or_insert_with(|| toml::Table::new().into());
     descend(inner.as_table_mut()?, rest)
-}
-
-/// The key of a list item in [`Composed::origins`].
-pub(crate) fn item_key(list: &str, item: &str) -> String {
-    format!("{list}[{item:?}]")
 }

@@ -1,12 +1,24 @@
 //! Finds the files that a recipe names.
 
 use crate::archives::{self, Archive, Archives};
-use crate::compose::{Origin, StackFile, item_key};
 use crate::error::{Fault, RecipeError};
 use crate::modules::{ModulePattern, read_set};
+use crate::origin::{Origin, item_key};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A stack and its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct StackFile {
+    /// Its name on the Swarm: the file name without extension.
+    pub name: String,
+    /// The Compose file.
+    pub path: PathBuf,
+}
 
 /// Finds the files that a recipe names, and the place of a name for an error.
 pub(crate) struct Finder<'a> {

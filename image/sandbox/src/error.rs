@@ -29,6 +29,14 @@ pub enum SandboxError {
         program: String,
     },
 
+    /// Root that may not mount.
+    #[error("root may not mount anything here: it has not the capability CAP_SYS_ADMIN")]
+    #[diagnostic(help(
+        "this looks like a container: start it with `--privileged`, or build as an ordinary user \
+         of the host"
+    ))]
+    PoorRoot,
+
     /// This user may not make user namespaces.
     #[error(
         "this user may not use user namespaces, and building without them needs root: {reason}"

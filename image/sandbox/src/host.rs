@@ -27,7 +27,9 @@ pub fn check(programs: &[&str]) -> Result<()> {
         find(program)?;
     }
     if nix::unistd::Uid::effective().is_root() {
-        return Ok(());
+        // What cannot be read is found out by whoever mounts.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        return if may_mount(&status) { Ok(()) } else { Err(SandboxError::PoorRoot) };
     }
     find("newuidmap")?;
     let tried = Command::new("unshare")
@@ -44,6 +46,14 @@ pub fn check(programs: &[&str]) -> Result<()> {
     }
 }
 
+/// Whether `/proc/self/status` lists CAP_SYS_ADMIN among the effective capabilities.
+fn may_mount(status: &str) -> bool {
+    const SYS_ADMIN: u64 = 21;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_none_or(|set| set & (1 << SYS_ADMIN) != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +62,13 @@ mod tests {
     fn a_program_that_the_host_lacks_is_named() {
         let error = check(&["sh", "no-such-program"]).unwrap_err();
         assert!(error.to_string().contains("no-such-program"), "{error}");
+    }
+
+    #[test]
+    fn a_root_without_the_right_to_mount_is_told_from_one_that_has_it() {
+        // Of a host, and of root in a container as Docker makes it.
+        assert!(may_mount("Name:\tx\nCapEff:\t000001ffffffffff\n"));
+        assert!(!may_mount("Name:\tx\nCapEff:\t00000000a80425fb\n"));
+        assert!(may_mount(""));
     }
 }

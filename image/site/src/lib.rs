@@ -4,6 +4,23 @@
 //! only secret a node is given; it never enters an image. [`AgentSettings`] is
 //! what the node's profile tells its agent; they are in the image and no secret.
 //! Builder and agent read both with this crate, so that they agree.
+//!
+//! ```text
+//! ashlar site new ─► Site::generate ─► site.toml ─► seed of the disk ─► agent ─► wiped
+//! ```
+//!
+//! * [`Site::generate`] makes one with keys of its own, [`Site::load`] reads one from a
+//!   file that nobody else may read, [`Site::parse`] from a text. Each is checked as a
+//!   whole: a [`SiteError`] names the file, the key and what was expected.
+//! * What a site decides: its name, its keys and who may ask for it
+//!   ([`PeopleRules`], [`with_people`]), the cluster's network and the way out
+//!   ([`NetworkPlan`], [`Proxy`], [`Wifi`], [`Bond`]), the time ([`TimeRules`]), the
+//!   screen's PIN ([`ConsoleRules`]) and which disk an installer may take
+//!   ([`InstallRules`]).
+//! * Texts that people wrote keep their comments and order when a program changes
+//!   something in them ([`with_ring_key`]).
+//! * Secrets are [`SecretText`]s: wiped from memory, and in no log.
+//! * [`whole_file`] writes files whole or not at all, with the mode of a secret.
 
 mod address;
 mod check;

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::events::Silent;
+use crate::files;
 use crate::test_archive::{Server, deb};
 use crate::vendor::{Filling, check_vendored};
-use crate::{locking, store};
 use std::collections::BTreeMap;
 
 /// Three packages in an archive, locked, and a cache that has none of them.
@@ -114,7 +114,7 @@ impl Moving {
             let cached = std::fs::read(store.deb(&package.sha256)).unwrap();
             assert!(cached == self.bytes[&package.name], "{} differs", package.name);
         }
-        let left = store::children(&store.root().join("debs")).unwrap();
+        let left = files::children(&store.root().join("debs")).unwrap();
         assert_eq!(left.len(), self.lock.packages.len(), "{left:?}");
     }
 }
@@ -162,7 +162,7 @@ fn what_no_place_has_is_refused_and_every_package_is_named() {
     let store = moving.store("cache");
     let lost = moving.fetch(&store, moving.archive(&["/mirror"], Some("/dated/{date}")));
     assert!(lost.iter().all(|lost| lost.gone));
-    let error = locking::refusal("shop", &lost, None, String::new()).to_string();
+    let error = refusal("shop", &lost, None, String::new()).to_string();
     for told in ["alpha 1.0", "gamma 3.0", "/mirror/pool", DATED, "404"] {
         assert!(error.contains(told), "{told}: {error}");
     }
@@ -182,7 +182,7 @@ fn a_network_that_is_down_is_not_taken_for_an_archive_that_moved() {
     let places = Places { vendor: None, recipes: Path::new("/none"), archives: &archives };
     let lost = fetch_through(&Proxies::default(), &places, &store, &lock, &Silent).unwrap();
     assert_eq!(lost.len(), 3);
-    let error = locking::refusal("shop", &lost, None, String::new());
+    let error = refusal("shop", &lost, None, String::new());
     assert!(matches!(error, BuildError::OutOfReach { .. }), "{error}");
     for name in ["alpha", "beta", "gamma"] {
         assert!(error.to_string().contains(name), "{error}");
@@ -263,7 +263,7 @@ fn a_package_that_was_fetched_under_umask_077_can_be_read_by_apt_s_own_user() {
     let store = moving.store("cache");
     moving.fetch(&store, moving.archive(&[], None));
     let package = moving.package("alpha");
-    store::set_mode(&store.deb(&package.sha256), 0o600).unwrap();
+    files::set_mode(&store.deb(&package.sha256), 0o600).unwrap();
     let to = moving.directory.path().join("linked.deb");
     link(&store, package, &to).unwrap();
     assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o644);
@@ -361,7 +361,7 @@ fn a_vendored_directory_is_enough_when_every_server_is_down() {
     assert!(error.contains("gamma_3.0_all.deb is not there"), "{error}");
     let third = opened(&directory.path().join("third"));
     let lost = fetch(&places, &third, &lock, &Silent).unwrap();
-    let error = locking::refusal("shop", &lost, Some(&vendored), String::new()).to_string();
+    let error = refusal("shop", &lost, Some(&vendored), String::new()).to_string();
     assert!(error.contains("alpha 1.0") && error.contains("gamma 3.0"), "{error}");
     assert!(!error.contains("beta"), "{error}");
     // Filling it again mends it.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::test_archive::{FINGERPRINT, SIGNED, Server, deb, signed};
 
 fn archive(url: &str, suites: &[&str]) -> Archive {
     Archive {
@@ -39,28 +40,17 @@ fn an_answer_without_a_sha256_is_refused() {
     assert!(sha256(&line.replace("SHA256", "MD5Sum")).is_err());
 }
 
-/// A tiny archive, signed with a key that nobody has any more.
-const ARCHIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/archive");
-const FINGERPRINT: &str = include_str!("../../tests/golden/archive/vendor.fingerprint");
-
 /// Asks this host's apt for packages of the tiny archive, believing `key`.
 fn ask(key: &str, packages: &[&str], own: Option<&str>) -> Result<Lock> {
     let directory = tempfile::tempdir().unwrap();
-    let server = crate::test_archive::Server::start();
-    server.put_tree("/vendor", Path::new(ARCHIVE));
-    let mut it = archive(&server.url("/vendor"), &["stable"]);
-    it.components = vec!["main".into()];
-    it.key = Some(ashlar_recipe::ArchiveKey {
-        path: key.into(),
-        fingerprint: FINGERPRINT.trim().into(),
-    });
+    let server = Server::start();
     let mut wanted = Wanted {
         packages: packages.iter().map(|&name| name.into()).collect(),
         debs: Vec::new(),
-        archives: vec![it],
+        archives: vec![signed(&server, key)],
     };
     if let Some(own) = own {
-        crate::test_archive::deb(directory.path(), own, "1.2");
+        deb(directory.path(), own, "1.2");
         wanted.debs.push(format!("{own}_1.2_all.deb"));
     }
     let store = Store::open(Some(&directory.path().join("cache"))).unwrap();
@@ -76,7 +66,7 @@ fn ask(key: &str, packages: &[&str], own: Option<&str>) -> Result<Lock> {
 
 #[test]
 fn a_lock_says_of_each_package_where_it_came_from() {
-    let lock = ask(&format!("{ARCHIVE}/vendor.asc"), &["tool"], Some("label")).unwrap();
+    let lock = ask(&format!("{SIGNED}/vendor.asc"), &["tool"], Some("label")).unwrap();
     let names: Vec<&str> = lock.packages.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["base", "label", "libtool", "tool"], "no recommended package");
     let tool = &lock.packages[3];
@@ -95,14 +85,14 @@ fn a_lock_says_of_each_package_where_it_came_from() {
 
 #[test]
 fn an_archive_that_another_key_signed_is_refused() {
-    let other = format!("{ARCHIVE}/../../../../recipe/tests/golden/vendor.asc");
+    let other = format!("{SIGNED}/../../../../recipe/tests/golden/vendor.asc");
     let error = ask(&other, &["tool"], None).unwrap_err().to_string();
     assert!(error.contains("NO_PUBKEY") || error.contains("not signed"), "{error}");
 }
 
 #[test]
 fn a_package_that_no_archive_has_is_told_with_the_line_that_asks_for_it() {
-    let key = format!("{ARCHIVE}/vendor.asc");
+    let key = format!("{SIGNED}/vendor.asc");
     let error = ask(&key, &["no-such-tool"], None).unwrap_err().to_string();
     assert!(error.contains("`no-such-tool` (shop.toml:12)"), "{error}");
 }

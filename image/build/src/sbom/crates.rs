@@ -1,6 +1,7 @@
 //! The crates that our programs are made of, by cargo's own account.
 
 use super::SbomCrate;
+use crate::cargo::absent;
 use crate::error::{At, BuildError, Result};
 use crate::layer::PROGRAMS;
 use serde::Deserialize;
@@ -63,11 +64,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<SbomCrate>> {
     })
 }
 
-/// Asks cargo in a workspace; nothing where there is none, or no cargo.
-pub(super) fn of(workspace: &Path, words: &[String]) -> Result<Vec<SbomCrate>> {
-    if !workspace.join("Cargo.lock").is_file() {
-        return Ok(Vec::new());
-    }
+/// Asks cargo in a workspace.
+fn of(workspace: &Path, words: &[String]) -> Result<Vec<SbomCrate>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let asked = Command::new(cargo)
         .args(["metadata", "--format-version=1", "--locked", "--offline"])
@@ -75,8 +73,8 @@ pub(super) fn of(workspace: &Path, words: &[String]) -> Result<Vec<SbomCrate>> {
         .args(words)
         .current_dir(workspace)
         .stdin(Stdio::null())
-        .output();
-    let Ok(asked) = asked else { return Ok(Vec::new()) };
+        .output()
+        .map_err(|source| absent("cargo", source))?;
     let failed = |why: &str| BuildError::Unexpected {
         what: format!("cargo does not say which crates our programs are made of: {}", why.trim()),
     };

@@ -2,6 +2,7 @@
 
 use super::{SbomBinary, SbomCrate, SbomInput, SbomPackage};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const IMAGE: &str = "image";
 
@@ -86,4 +87,35 @@ fn linked(found: &SbomCrate) -> Value {
         value["licenses"] = json!([{ "expression": licence }]);
     }
     value
+}
+
+/// What a bill says that the image does not.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) name: String,
+    pub(super) version: String,
+    /// Of packages, by their package URL.
+    pub(super) hashes: BTreeMap<String, String>,
+    pub(super) crates: Vec<SbomCrate>,
+}
+
+/// Reads a bill back.
+pub(super) fn read(text: &[u8]) -> serde_json::Result<Recorded> {
+    let bill: Value = serde_json::from_slice(text)?;
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let image = &bill["metadata"]["component"];
+    let (mut hashes, mut crates) = (BTreeMap::new(), Vec::new());
+    for component in bill["components"].as_array().into_iter().flatten() {
+        let purl = word(&component["purl"]);
+        if purl.starts_with("pkg:cargo/") {
+            crates.push(SbomCrate {
+                name: word(&component["name"]),
+                version: word(&component["version"]),
+                licence: component["licenses"][0]["expression"].as_str().map(str::to_owned),
+            });
+        } else if let Some(sha256) = component["hashes"][0]["content"].as_str() {
+            hashes.insert(purl, sha256.to_owned());
+        }
+    }
+    Ok(Recorded { name: word(&image["name"]), version: word(&image["version"]), hashes, crates })
 }

@@ -1,8 +1,8 @@
 //! Gathers what is in a root.
 
-use super::{SbomBinary, SbomCrate, SbomInput, SbomPackage, copyright, crates};
+use super::{SbomBinary, SbomInput, SbomPackage, copyright, crates, cyclonedx};
 use crate::digest;
-use crate::error::{At, Result};
+use crate::error::{At, BuildError, Result};
 use ashlar_recipe::Lock;
 use ashlar_sandbox::EPOCH;
 use std::collections::BTreeMap;
@@ -98,14 +98,24 @@ impl Gather {
         Ok(())
     }
 
-    /// The crates that our programs in a workspace are made of.
+    /// What only the build knew: the packages' hashes and the crates of our programs,
+    /// from the CycloneDX bill that it wrote. Nothing, if that is another image's.
     ///
     /// # Errors
-    /// When cargo does not say.
-    pub fn crates(&mut self, workspace: &Path) -> Result<()> {
-        let found: Vec<SbomCrate> = crates::of(workspace, &[])?;
-        self.input.crates.extend(found);
-        Ok(())
+    /// When it cannot be read.
+    pub fn recorded(&mut self, bill: &Path) -> Result<bool> {
+        let text = std::fs::read(bill).at("read", bill)?;
+        let recorded = cyclonedx::read(&text).map_err(|error| BuildError::Unexpected {
+            what: format!("{} is no bill of materials: {error}", bill.display()),
+        })?;
+        if (&recorded.name, &recorded.version) != (&self.input.name, &self.input.version) {
+            return Ok(false);
+        }
+        for package in &mut self.input.packages {
+            package.sha256 = recorded.hashes.get(&package.purl()).cloned();
+        }
+        self.input.crates.extend(recorded.crates);
+        Ok(true)
     }
 
     /// The crates of compiled programs, by the list that lies beside them.

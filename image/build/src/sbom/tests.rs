@@ -113,6 +113,35 @@ fn spdx_ids_are_legal_and_distinct_and_every_package_is_in_the_image() {
 }
 
 #[test]
+fn a_bill_beside_an_image_tells_what_the_build_knew_and_another_image_s_tells_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let bill = dir.path().join("x.cdx.json");
+    std::fs::write(&bill, cyclonedx(&input()).to_string()).unwrap();
+    let status = dir.path().join("root/var/lib/dpkg/status");
+    std::fs::create_dir_all(status.parent().unwrap()).unwrap();
+    let package = |name: &str, version: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\n\
+             Version: {version}\n\n"
+        )
+    };
+    let text = package("libstdc++6", "14.2.0-19") + &package("systemd", "257.9-1");
+    std::fs::write(&status, text).unwrap();
+    let gathered = |version: &str| {
+        let mut gather = Gather::new("retail", version);
+        gather.root(&dir.path().join("root")).unwrap();
+        (gather.recorded(&bill).unwrap(), gather.finish())
+    };
+    let (known, found) = gathered("2025.1");
+    assert!(known);
+    assert_eq!(found.crates, input().crates);
+    let hashes: Vec<_> = found.packages.iter().map(|p| p.sha256.clone()).collect();
+    assert_eq!(hashes, [Some(hex::encode(Sha256::digest("libstdc++6"))), None]);
+    let (known, found) = gathered("2025.2");
+    assert!(!known && found.crates.is_empty() && found.packages[0].sha256.is_none());
+}
+
+#[test]
 fn both_documents_keep_their_shape() {
     insta::assert_json_snapshot!("spdx", spdx(&input()));
     insta::assert_json_snapshot!("cyclonedx", cyclonedx(&input()));

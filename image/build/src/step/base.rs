@@ -24,14 +24,14 @@ impl Step for Base {
 
     fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
         staging.packages();
-        staging.tools(&["mmdebstrap", "apt", "apt-utils", "dpkg"]);
+        staging.tools();
         Ok(())
     }
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
         let repository = work.draft("repo")?;
         let names = work.pool(repository.path())?;
-        work.tools
+        work.tools()?
             .script("unpacking the packages", SCRIPT)
             .arg("base.sh")
             .arg(names.join(","))

@@ -27,7 +27,7 @@ impl Step for Checksum {
     }
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
-        let hash = sparse::sha256(&work.output(DISK)?.join("disk.raw"), work.tools.cancel())?;
+        let hash = sparse::sha256(&work.output(DISK)?.join("disk.raw"), work.cancel())?;
         let path = work.out.join("disk.raw.sha256");
         Ok(std::fs::write(&path, hash).at("written", path)?)
     }

@@ -21,12 +21,12 @@ impl Step for Compressed {
     }
 
     fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
-        staging.tools(&["zstd"]);
+        staging.tools();
         Ok(())
     }
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
-        work.tools
+        work.tools()?
             .command("compressing the image", "zstd")
             .args(["--quiet", "-T0", "-3", "/run/disk/disk.raw", "-o", "/run/out/disk.raw.zst"])
             .read(work.output(DISK)?, "disk")

@@ -32,7 +32,7 @@ impl Step for Disk {
         staging.value("product line", line.seed());
         staging.value("seed volume id", line.volume_id("seed"));
         staging.value("seed bytes", composed.recipe.disk.seed.as_bytes().to_string());
-        staging.tools(&["systemd-repart", "dosfstools", "mtools"]);
+        staging.tools();
         Ok(())
     }
 
@@ -43,7 +43,7 @@ impl Step for Disk {
         let boot = unpacked.join(loader::FOLDER).join(loader::file(&unpacked, loader::LOADER)?);
         let config = work.draft("loader")?;
         layer::put(config.path(), "loader.conf", work.value("loader settings")?.as_bytes(), 0o644)?;
-        work.tools
+        work.tools()?
             .script("filling the disk image", SCRIPT)
             .read(work.output(ROOT)?, "root")
             .read(work.output(UKI)?, "uki")

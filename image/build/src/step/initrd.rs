@@ -26,8 +26,9 @@ impl Step for Initrd {
     fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
         let recipe = staging.recipe();
         staging.value("hardware of the initrd", written(&recipe.initrd_modules));
+        staging.matching();
         staging.overlays(&recipe.initrd_overlays)?;
-        staging.tools(&["kmod", "zstd"]);
+        staging.tools();
         Ok(())
     }
 
@@ -40,7 +41,7 @@ impl Step for Initrd {
         for (_, overlay) in work.places("overlay ") {
             initrd::lay(&mut tree, &overlay)?;
         }
-        work.tools
+        work.tools()?
             .script("packing the initrd", "zstd --quiet -T0 -12 -o /run/out/initrd")
             .write(work.out, "out")
             .stdin(cpio::archive(&tree))
@@ -71,7 +72,7 @@ fn lay_modules(work: &Work<'_>, into: &Path) -> Result<()> {
         let content = std::fs::read(&path).at("read", &path)?;
         layer::put(into, &format!("{to}/{name}"), &content, 0o644)?;
     }
-    work.tools
+    work.tools()?
         .script(
             "indexing the initrd's modules",
             "ln -s usr/lib /run/out/lib; depmod --basedir=/run/out \"$1\"; rm /run/out/lib",

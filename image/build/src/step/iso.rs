@@ -38,7 +38,7 @@ impl Step for Iso {
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
         let (disk, made) = (work.output(DISK)?.join("disk.raw"), work.out.join("disk.iso"));
-        sparse::copy(&disk, &made, work.tools.cancel())?;
+        sparse::copy(&disk, &made, work.cancel())?;
         let file = File::options().read(true).write(true).open(&made).at("opened", &made)?;
         let length = file.metadata().at("read", &made)?.len();
         let unexpected = |what: &str| BuildError::Unexpected { what: what.to_owned() };

@@ -17,64 +17,39 @@ mod system;
 mod uki;
 mod vmdk;
 
+use crate::digest;
 use crate::error::{BuildError, Result};
-use crate::stage::{Staging, Work};
-use serde::{Serialize, Serializer};
-use std::fmt;
+use crate::stage::{Sources, Staged, Staging, Work};
+pub use crate::step_id::StepId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::str::FromStr;
 
-/// A step's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StepId(&'static str);
-
-impl StepId {
-    #[cfg(test)]
-    pub(crate) const fn new(name: &'static str) -> Self {
-        Self(name)
-    }
-
-    /// As it is written.
-    pub const fn as_str(self) -> &'static str {
-        self.0
-    }
-}
-
-impl fmt::Display for StepId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0)
-    }
-}
-
-impl Serialize for StepId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0)
-    }
-}
-
 /// Locked packages, unpacked and configured: `root/`, `modules/`, `vmlinuz`.
-pub(crate) const BASE: StepId = StepId("base");
+pub(crate) const BASE: StepId = StepId::new("base");
 /// Kernel modules that the hardware needs: `lib/modules/`, `version`.
-pub(crate) const MODULES: StepId = StepId("modules");
+pub(crate) const MODULES: StepId = StepId::new("modules");
 /// What runs before the root is there: `initrd`, `microcode`.
-pub(crate) const INITRD: StepId = StepId("initrd");
+pub(crate) const INITRD: StepId = StepId::new("initrd");
 /// The root without our programs: `system.erofs`, `repart.d/`.
-pub(crate) const SYSTEM: StepId = StepId("system");
+pub(crate) const SYSTEM: StepId = StepId::new("system");
 /// The root: `root.erofs`, `root.verity`, `roothash`, `repart.d/`.
-pub(crate) const ROOT: StepId = StepId("root");
+pub(crate) const ROOT: StepId = StepId::new("root");
 /// Kernel, initrd and command line in one EFI program: `uki.efi`.
-pub(crate) const UKI: StepId = StepId("uki");
+pub(crate) const UKI: StepId = StepId::new("uki");
 /// The disk image: `disk.raw`, `partitions.json`.
-pub(crate) const DISK: StepId = StepId("disk");
+pub(crate) const DISK: StepId = StepId::new("disk");
 /// Its hash: `disk.raw.sha256`.
-pub(crate) const CHECKSUM: StepId = StepId("checksum");
+pub(crate) const CHECKSUM: StepId = StepId::new("checksum");
 /// It, compressed: `disk.raw.zst`.
-pub(crate) const COMPRESSED: StepId = StepId("compressed");
+pub(crate) const COMPRESSED: StepId = StepId::new("compressed");
 /// It as a DVD: `disk.iso`.
-pub(crate) const ISO: StepId = StepId("iso");
+pub(crate) const ISO: StepId = StepId::new("iso");
 /// The disk for QEMU: `disk.qcow2`.
-pub(crate) const QCOW2: StepId = StepId("qcow2");
+pub(crate) const QCOW2: StepId = StepId::new("qcow2");
 /// The disk for VMware: `disk.vmdk`.
-pub(crate) const VMDK: StepId = StepId("vmdk");
+pub(crate) const VMDK: StepId = StepId::new("vmdk");
 
 /// Every step, in an order in which they can run.
 pub(crate) const ALL: [&dyn Step; 12] = [
@@ -145,7 +120,26 @@ pub(crate) fn sources_of(id: StepId) -> impl Iterator<Item = (&'static str, &'st
     const SOURCES: &[(&str, Files)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
     let of_step = SOURCES.iter().find(|(step, _)| *step == id.as_str());
     let files = of_step.map_or(&[] as Files, |(_, files)| files);
-    files.iter().map(|(name, text)| (*name, text.split("#[cfg(test)]").next().unwrap_or(text)))
+    files.iter().map(|(name, text)| (*name, digest::code(text)))
+}
+
+/// Takes the inputs of a step: its sources and what it declares. They are staged
+/// below `stage`, if it will be run.
+pub(crate) fn stage(step: &dyn Step, sources: Sources<'_>, stage: Option<&Path>) -> Result<Staged> {
+    let mut staging = Staging::begin(sources, stage.map(|stage| stage.join(step.id().as_str())))?;
+    for (name, text) in sources_of(step.id()) {
+        staging.value(name, digest::text(text));
+    }
+    step.inputs(&mut staging)?;
+    Ok(staging.finish())
+}
+
+/// The same for every step.
+pub(crate) fn stage_all(
+    sources: Sources<'_>,
+    under: Option<&Path>,
+) -> Result<BTreeMap<StepId, Staged>> {
+    ALL.into_iter().map(|step| Ok((step.id(), stage(step, sources, under)?))).collect()
 }
 
 /// What a build is asked for.

@@ -27,7 +27,8 @@ impl Step for ChosenModules {
         let recipe = staging.recipe();
         staging.value("hardware", written(&recipe.modules));
         staging.value("hardware of the initrd", written(&recipe.initrd_modules));
-        staging.tools(&["kmod", "xz-utils"]);
+        staging.matching();
+        staging.tools();
         Ok(())
     }
 
@@ -44,7 +45,7 @@ impl Step for ChosenModules {
         let mut kept = known.kept(&all);
         kept.extend(known.kept(&of_initrd));
         let list: String = kept.iter().map(|path| format!("{path}\n")).collect();
-        work.tools
+        work.tools()?
             .script("choosing kernel modules", SCRIPT)
             .arg("modules.sh")
             .arg(&version)

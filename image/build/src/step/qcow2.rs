@@ -21,14 +21,14 @@ impl Step for Qcow2 {
     }
 
     fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
-        staging.tools(&["qemu-utils"]);
+        staging.tools();
         Ok(())
     }
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
         // Not compressed: the root is already, and a compressed cluster is slow
         // to read. One coroutine, so that clusters come in one order.
-        work.tools
+        work.tools()?
             .command("making a disk for QEMU", "qemu-img")
             .args(["convert", "-m", "1", "-f", "raw", "-O", "qcow2"])
             .args(["/run/disk/disk.raw", "/run/out/disk.qcow2"])

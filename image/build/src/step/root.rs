@@ -36,7 +36,7 @@ impl Step for Root {
         staging.value("root uuid", line.uuid("root"));
         staging.value("verity uuid", line.uuid("verity"));
         staging.value("salt", line.salt());
-        staging.tools(&["erofs-utils", "cryptsetup-bin", "tar"]);
+        staging.tools();
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl Step for Root {
         let base = work.output(BASE)?.join("root");
         let os_release = layer::os_release(&base, &release, work.value("book")?)?;
         layer::put(laid.path(), "usr/lib/os-release", os_release.as_bytes(), 0o644)?;
-        work.tools
+        work.tools()?
             .script("making the root", SCRIPT)
             .read(work.output(SYSTEM)?, "system")
             .read(laid.path(), "layer")

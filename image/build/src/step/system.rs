@@ -43,7 +43,7 @@ impl Step for System {
         }
         staging.packing();
         staging.value("root uuid", Identity::of(composed).uuid("root"));
-        staging.tools(&["erofs-utils", "systemd"]);
+        staging.tools();
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Step for System {
             partitions: work.values("partition "),
         }
         .fill(laid.path())?;
-        work.tools
+        work.tools()?
             .script("packing the root", SCRIPT)
             .read(base, "base")
             .read(work.output(MODULES)?, "modules")

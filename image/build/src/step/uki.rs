@@ -27,7 +27,7 @@ impl Step for Uki {
         staging.value("command line", loader::command_line(composed));
         staging.value("profile", composed.name.clone());
         staging.version();
-        staging.tools(&["systemd-ukify"]);
+        staging.tools();
         Ok(())
     }
 
@@ -52,7 +52,7 @@ impl Step for Uki {
         let stub = format!("--stub=/run/stub/{}", loader::file(&unpacked, loader::STUB)?);
         let stubs = unpacked.join(loader::FOLDER);
         let mut ukify = work
-            .tools
+            .tools()?
             .command("joining kernel and initrd", "ukify")
             .args(["build", "--linux=/run/base/vmlinuz", "--initrd=/run/initrd/initrd"])
             .arg(&stub)

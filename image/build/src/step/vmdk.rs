@@ -27,13 +27,13 @@ impl Step for Vmdk {
     fn inputs(&self, staging: &mut Staging<'_>) -> Result<()> {
         let content_id = Identity::of(staging.recipe()).volume_id("vmdk");
         staging.value("content id", content_id);
-        staging.tools(&["qemu-utils"]);
+        staging.tools();
         Ok(())
     }
 
     fn run(&self, work: &Work<'_>) -> Result<()> {
         // The kind that ESXi and VirtualBox import; they unpack it into their own.
-        work.tools
+        work.tools()?
             .command("making a disk for VMware", "qemu-img")
             .args(["convert", "-m", "1", "-f", "raw", "-O", "vmdk", "-o"])
             .args(["subformat=streamOptimized", "/run/disk/disk.raw", "/run/out/disk.vmdk"])

@@ -1,5 +1,6 @@
 use super::*;
 use crate::Silent;
+use crate::files::children;
 use std::fmt::Arguments;
 use std::sync::mpsc;
 

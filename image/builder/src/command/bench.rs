@@ -62,7 +62,7 @@ struct Image {
     #[arg(long, value_name = "DIR")]
     vendor: Option<PathBuf>,
     #[command(flatten)]
-    cache: super::cache::CacheDir,
+    cache: crate::cache_dir::CacheDir,
 }
 
 /// What `ashlar bench image --json` prints.

@@ -67,7 +67,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     verbose: bool,
     #[command(flatten)]
-    cache: super::cache::CacheDir,
+    cache: crate::cache_dir::CacheDir,
 }
 
 /// Runs it.

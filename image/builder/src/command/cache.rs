@@ -1,5 +1,6 @@
 //! `ashlar cache`: what is kept between builds.
 
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use ashlar_build::{Rule, Store, prune, size_of};
 use ashlar_machine::{Backend, Cluster, Store as Machines};
@@ -8,15 +9,6 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-
-/// Where the cache is.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct CacheDir {
-    /// Where finished steps and packages are kept. Default: ashlar/ in the user's
-    /// cache directory.
-    #[arg(long, value_name = "DIR", env = "ASHLAR_CACHE_DIR")]
-    pub(crate) cache_dir: Option<PathBuf>,
-}
 
 /// Show, check or clean what is kept between builds
 ///
@@ -46,8 +38,8 @@ enum Verb {
         #[command(flatten)]
         cache: CacheDir,
     },
-    /// Read every finished step, and remove those that are not what was written;
-    /// ends with 1 if there were any.
+    /// Read every finished step and the tools, and remove what is not as it was
+    /// written; ends with 1 if there was any.
     ///
     ///   ashlar cache check
     #[command(verbatim_doc_comment)]

@@ -1,6 +1,6 @@
 //! `ashlar compare`: what is different in another image.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images::Workbench;
 use ashlar_inspect::compare::{Change, Comparison, Part, Picture};
@@ -53,8 +53,9 @@ pub(crate) struct Compared<'a> {
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let bench = Workbench::ready(&args.cache, context)?;
     // One after the other: each takes the room of a root.
-    let picture = |image| Ok::<_, miette::Report>(Picture::of(&bench.open(image, context)?)?);
+    let picture = |image| Ok::<_, miette::Report>(Picture::of(&*bench.open(image)?)?);
     let (one, other) = (picture(&args.one)?, picture(&args.other)?);
+    bench.go_on()?;
     let comparison = Comparison::of(&one, &other);
     for part in comparison.parts.iter().filter(|part| !part.changes.is_empty()) {
         show(part, args, context);

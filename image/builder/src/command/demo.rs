@@ -2,7 +2,7 @@
 
 mod progress;
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::command::machines::{self, Hardware};
 use crate::context::Context;
 use ashlar_build::{self as build, Locking, Request, Target};

@@ -1,6 +1,6 @@
 //! `ashlar doctor`: what this host lacks, and the command that mends it.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use ashlar_build::Store;
 use bytesize::ByteSize;

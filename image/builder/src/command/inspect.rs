@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long)]
     packages: bool,
     #[command(flatten)]
-    cache: super::cache::CacheDir,
+    cache: crate::cache_dir::CacheDir,
 }
 
 /// Runs it.

@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "image")]
     list: bool,
     #[command(flatten)]
-    cache: super::cache::CacheDir,
+    cache: crate::cache_dir::CacheDir,
 }
 
 /// What `ashlar lint --json` prints.
@@ -119,11 +119,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         .collect();
 
     let bench = Workbench::ready(&args.cache, context)?;
+    // Longer than the subject, which is in it.
+    let place = bench.place()?;
     let project = context.project().ok();
     let secrets = project.as_ref().map(|project| needles::below(&project.keys())).transpose()?;
     let options = SubjectOptions {
-        sandbox: bench.sandbox,
-        work: bench.place,
+        sandbox: bench.sandbox.clone(),
+        work: place.path().to_owned(),
         exceptions: project.as_ref().map(|project| project.recipes().join("lint.toml")),
         secrets: secrets.unwrap_or_default(),
         budgets: None,
@@ -132,26 +134,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let spinner = output.spinner("unpacking the root");
     let subject = Subject::open(image, options);
     spinner.finish_and_clear();
+    bench.go_on()?;
     let mut subject = subject?;
-    let profile = args.profile.clone().or_else(|| subject.image.profile());
-    if let (Some(project), Some(profile)) = (&project, &profile) {
-        match ashlar_recipe::compose(&project.recipes(), profile) {
-            Ok(composed) => {
-                let bytes = |size: Option<Size>| size.map(Size::as_bytes);
-                let budget = &composed.recipe.budget;
-                subject.options.budgets =
-                    Some(Budgets { root: bytes(budget.root), uki: bytes(budget.uki) });
-                subject.options.locked = locked(project, &composed);
-            }
-            Err(error) if args.profile.is_some() => return Err(error.into()),
-            // The image may be another project's.
-            Err(_) => {}
-        }
-    }
+    let profile = expect(&mut subject, args, project.as_ref())?;
 
     let bar = output.bar(chosen.len() as u64, "checking");
     let mut verdicts = Vec::new();
     for check in chosen {
+        bench.go_on()?;
         bar.set_message(check.name);
         verdicts.push(lint::run(check, &subject)?);
         bar.inc(1);
@@ -173,6 +163,30 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         checks: &verdicts,
     })?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tells the subject what its profile says of it, and gives the profile's name.
+fn expect(
+    subject: &mut Subject,
+    args: &Args,
+    project: Option<&Project>,
+) -> miette::Result<Option<String>> {
+    let profile = args.profile.clone().or_else(|| subject.image.profile());
+    if let (Some(project), Some(profile)) = (project, &profile) {
+        match ashlar_recipe::compose(&project.recipes(), profile) {
+            Ok(composed) => {
+                let bytes = |size: Option<Size>| size.map(Size::as_bytes);
+                let budget = &composed.recipe.budget;
+                subject.options.budgets =
+                    Some(Budgets { root: bytes(budget.root), uki: bytes(budget.uki) });
+                subject.options.locked = locked(project, &composed);
+            }
+            Err(error) if args.profile.is_some() => return Err(error.into()),
+            // The image may be another project's.
+            Err(_) => {}
+        }
+    }
+    Ok(profile)
 }
 
 /// The packages of a profile's lock, if it is up to date.

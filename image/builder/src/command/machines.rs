@@ -1,6 +1,6 @@
 //! The verbs that `ashlar vm` and `ashlar lab` share.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images;
 use ashlar_build::{Project, Store, Toolbox, ToolsLock};
@@ -299,8 +299,8 @@ fn tools_in(cache: &CacheDir) -> miette::Result<Tools> {
     let store = Store::open(cache.cache_dir.as_deref()).ok();
     let project = Project::find(None).ok();
     let lock = ToolsLock::of(project.as_ref()).ok();
-    let place = |(store, lock)| Toolbox::place(&store, &lock).join("root");
-    let built = store.zip(lock).map(place);
+    let built = store.zip(lock).and_then(|(store, lock)| Toolbox::found(&store, &lock));
+    let built = built.map(|tools| tools.sandbox().root().to_owned());
     Ok(Tools::find(named.iter().chain(&built).map(PathBuf::as_path))?)
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod cards;
 mod questions;
+mod told;
 
 use crate::command::{profile, site};
 use crate::context::Context;
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let project = context.project()?;
     let cards = cards::all(&project)?;
     let answers = match &args.answers {
-        Some(file) => answers::read(file, &cards, &project)?,
+        Some(file) => told::read(file, &cards, &project)?,
         None => {
             if !std::io::stdin().is_terminal() || context.output.is_json() {
                 return Err(miette!(

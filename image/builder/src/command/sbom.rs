@@ -1,10 +1,11 @@
 //! `ashlar sbom`: the bill of materials of an image.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
+use ashlar_build::PROGRAMS;
 use ashlar_build::sbom::{self, Format, Gather};
-use ashlar_build::{PROGRAMS, current_lock};
+use ashlar_inspect::artefact_in;
 use miette::{IntoDiagnostic, WrapErr, miette};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use std::process::ExitCode;
 /// Print the bill of materials of an image: what is in its root.
 ///
 /// Packages are those of dpkg's list in the root, with the licences that their
-/// copyright files name; besides, every program that no package brought, and the
-/// crates that our programs are made of. Inside the project each package gets the
-/// hash that its lock has. `ashlar lint` says whether the bill that lies beside an
-/// image still fits it.
+/// copyright files name; besides, every program that no package brought. The crates
+/// that our programs are made of and the packages' hashes are known to the build
+/// alone: they come from the bill that it left beside the image, and are left out,
+/// with a word, where there is none. `ashlar lint` says whether that bill still fits.
 ///
 ///   ashlar sbom                                  the newest retail image, as SPDX
 ///   ashlar sbom out/retail/latest --format cyclonedx --output retail.cdx.json
@@ -53,7 +54,7 @@ pub(crate) struct Bill<'a> {
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
-    let opened = Workbench::ready(&args.cache, context)?.open(&image, context)?;
+    let opened = Workbench::ready(&args.cache, context)?.open(&image)?;
     let tree = opened.root()?;
     let release = tree.text("/usr/lib/os-release").into_diagnostic()?.unwrap_or_default();
     let release = ashlar_inspect::uki::fields(&release);
@@ -61,24 +62,24 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let profile = opened.profile().ok_or_else(|| {
         miette!("{} does not say which profile it was built from", image.display())
     })?;
-    let project = context.project().ok();
-    let lock = project.as_ref().and_then(|project| {
-        let composed = ashlar_recipe::compose(&project.recipes(), &profile).ok()?;
-        current_lock(&project.recipes(), &composed).ok()
-    });
     let owners = ashlar_inspect::packages::owners(tree).into_diagnostic()?;
     let mut gather = Gather::new(&profile, &version);
     gather.root(tree.root())?;
-    if let Some(lock) = &lock {
-        gather.hashes(lock);
+    let beside = opened.disk.path.parent().unwrap_or(Path::new("."));
+    let known = match artefact_in(beside, ".cdx.json") {
+        Ok(bill) => gather.recorded(&bill)?,
+        Err(_) => false,
+    };
+    if !known {
+        context.output.warning(
+            "no bill of this image lies beside it: the crates of our programs and the packages' \
+             hashes, which only the build knew, are left out",
+        );
     }
     let own = |path: &str| PROGRAMS.iter().any(|program| path == format!("/usr/bin/{program}"));
     let programs = tree.programs().into_diagnostic()?;
     for path in programs.into_iter().filter(|path| !owners.contains_key(path)) {
         gather.file(&tree.on_host(&path), &path, own(&path))?;
-    }
-    if let Some(project) = &project {
-        gather.crates(project.root())?;
     }
     let text = sbom::render(
         &gather.finish(),

@@ -1,6 +1,6 @@
 //! `ashlar scan`: whether an image could drive this machine.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
 use ashlar_inspect::hardware::{Device, Driven, Drivers};
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
     let devices = Device::all(&args.sys)?;
     let bench = Workbench::ready(&args.cache, context)?;
-    let drivers = Drivers::of(bench.open(&image, context)?.root()?)?;
+    let drivers = Drivers::of(bench.open(&image)?.root()?)?;
     let here = running_kernel().and_then(|place| Drivers::read(&place).ok());
     let found: Vec<Found> = devices
         .into_iter()

@@ -1,6 +1,6 @@
 //! `ashlar size`: what takes the room.
 
-use crate::command::cache::CacheDir;
+use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::images::{self, Workbench};
 use ashlar_inspect::size::{Cost, Sizes, UkiCost};
@@ -59,7 +59,8 @@ pub(crate) struct Shares<'a> {
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
     let bench = Workbench::ready(&args.cache, context)?;
-    let sizes = Sizes::of(&bench.open(&image, context)?)?;
+    let sizes = Sizes::of(&*bench.open(&image)?)?;
+    bench.go_on()?;
     let output = &context.output;
     output.line(format_args!("root {}", ByteSize(sizes.root)));
     table("packages", &sizes.packages, args.all, context);

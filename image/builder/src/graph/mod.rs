@@ -54,7 +54,9 @@ pub(crate) enum Kind {
 }
 
 /// A list of a recipe: its key, the word for one item, and the steps that read it.
-const LISTS: [(&str, &str, &[&str]); 6] = [
+const LISTS: [(&str, &str, &[&str]); 8] = [
+    ("repositories", "repository", &["base"]),
+    ("debs", "package file", &["base"]),
     ("overlays", "overlay", &["system"]),
     ("stacks", "stack", &["system"]),
     ("initrd.overlays", "initrd overlay", &["initrd"]),
@@ -189,6 +191,26 @@ mod tests {
         }
         let steps = graph.nodes.iter().filter(|node| node.kind == Kind::Step).count();
         assert_eq!(steps, ashlar_build::outline().len());
+    }
+
+    #[test]
+    fn every_list_of_a_recipe_is_drawn() {
+        let place = tempfile::tempdir().unwrap();
+        let recipe = "description = \"x\"\ndebs = [\"own.deb\"]\n[kernel]\npackage = \"linux\"\n";
+        std::fs::write(place.path().join("x.toml"), recipe).unwrap();
+        std::fs::write(place.path().join("own.deb"), "").unwrap();
+        let composed = ashlar_recipe::compose(place.path(), "x").unwrap();
+        let graph = Graph::of(&composed, &ashlar_build::outline());
+        let named = |name: &str| graph.nodes.iter().position(|node| node.name == name).unwrap();
+        assert!(graph.edges.contains(&(named("own.deb"), named("base"))));
+        // Those that are told by number aside, every list has its line.
+        let lists = serde_json::to_value(composed.recipe).unwrap();
+        let lists = lists.as_object().unwrap().iter().filter(|(_, value)| value.is_array());
+        for (list, _) in lists {
+            let drawn = super::LISTS.iter().any(|(name, ..)| name == list);
+            let told = super::PACKAGES.contains(&list.as_str()) || list == "components";
+            assert!(drawn || told, "{list}");
+        }
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Checks that the papers of an image say what is in it.
 
 use super::Severity::Error;
+use super::programs::ours;
 use super::{Check, Findings, Subject};
 use crate::packages::Package;
+use aho_corasick::AhoCorasick;
 use miette::IntoDiagnostic;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Below which folder cargo keeps the sources of crates.io.
+const REGISTRY: &str = "/index.crates.io-";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -23,7 +28,9 @@ pub(super) const CHECKS: &[Check] = &[
         rule: "the bill of materials beside the image names all that is in the root",
         explanation: "Scanners read the .cdx.json and not the image. Every package of the root \
                       must stand in it with its version, and so must each program and library \
-                      that no package brought, whether an overlay has it or we compiled it.",
+                      that no package brought, whether an overlay has it or we compiled it, with the \
+                      crates that it was compiled from: those that left the place of a panic in \
+                      a program are looked for.",
         run: bill_of_materials,
     },
 ];
@@ -80,7 +87,7 @@ fn bill_of_materials(subject: &Subject, findings: &mut Findings) -> miette::Resu
     let bill: serde_json::Value = serde_json::from_str(&text).into_diagnostic()?;
     let components = bill["components"].as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let (mut listed, mut files) = (Vec::new(), std::collections::BTreeSet::new());
+    let (mut listed, mut files, mut crates) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for component in components {
         let purl = text(&component["purl"]);
         if let Some(rest) = purl.strip_prefix("pkg:deb/") {
@@ -91,6 +98,8 @@ fn bill_of_materials(subject: &Subject, findings: &mut Findings) -> miette::Resu
                 architecture: architecture.split('&').next().unwrap_or_default().to_owned(),
                 source: None,
             });
+        } else if purl.starts_with("pkg:cargo/") {
+            crates.insert(format!("{}-{}", text(&component["name"]), text(&component["version"])));
         }
         let properties = component["properties"].as_array().map(Vec::as_slice).unwrap_or_default();
         let paths = properties.iter().filter(|property| property["name"] == "ashlar:path");
@@ -106,5 +115,27 @@ fn bill_of_materials(subject: &Subject, findings: &mut Findings) -> miette::Resu
             findings.add(path, "no package brought it, and the bill does not name it");
         }
     }
+    let registry = AhoCorasick::new([REGISTRY]).into_diagnostic()?;
+    for program in ours(tree) {
+        let bytes = std::fs::read(tree.on_host(&program.path)).into_diagnostic()?;
+        for name in crates_of(&registry, &bytes).difference(&crates) {
+            findings.add(&program.path, format!("the bill does not name its crate {name}"));
+        }
+    }
     Ok(())
+}
+
+/// The crates in whose sources a program may panic, as `name-version`: not all that
+/// it is made of, but told by the program itself.
+fn crates_of(registry: &AhoCorasick, program: &[u8]) -> BTreeSet<String> {
+    let name = |found: aho_corasick::Match| {
+        let path = program.get(found.end()..)?;
+        let end = path.iter().position(|byte| !byte.is_ascii_graphic()).unwrap_or(path.len());
+        let mut parts = std::str::from_utf8(&path[..end]).ok()?.split('/');
+        let (_registry, name) = (parts.next()?, parts.next()?);
+        // What follows says that the name is whole.
+        parts.next()?;
+        Some(name.to_owned())
+    };
+    registry.find_iter(program).filter_map(name).collect()
 }

@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
 const HOMES: [&str; 4] = ["/home/", "/root/.", "/.cargo/registry/", "/.rustup/"];
 
 /// Our programs: the only ones that no package brought.
-fn ours(tree: &Tree) -> impl Iterator<Item = &Entry> {
+pub(super) fn ours(tree: &Tree) -> impl Iterator<Item = &Entry> {
     tree.entries().iter().filter(|entry| {
         entry.kind == Kind::File
             && entry.path.strip_prefix("/usr/bin/").is_some_and(|name| name.starts_with("ashlar"))

@@ -248,5 +248,19 @@ fn what_no_package_brought_must_stand_in_the_bill_of_materials() {
     assert_eq!(image().finds("bill-of-materials").0, Status::Skipped);
     with(&bill(&["/usr/bin/till"])).passes("bill-of-materials");
     with(&bill(&[])).fails("bill-of-materials", &["/usr/bin/till"]);
+    // A program of ours tells of its crates by the places of its panics.
+    let agent = "\x7fELF /run/cargo/registry/src/index.crates.io-19/tokio-1.48.0/src/lib.rs\0";
+    let with_agent = |krate: Option<&str>| {
+        let mut bill: serde_json::Value =
+            serde_json::from_str(&bill(&["/usr/bin/till", "/usr/bin/ashlar-agent"])).unwrap();
+        bill["components"].as_array_mut().unwrap().extend(krate.map(|version| {
+            let purl = format!("pkg:cargo/tokio@{version}");
+            serde_json::json!({ "name": "tokio", "version": version, "purl": purl })
+        }));
+        with(&bill.to_string()).file("/usr/bin/ashlar-agent", agent)
+    };
+    with_agent(Some("1.48.0")).passes("bill-of-materials");
+    with_agent(Some("1.47.0")).fails("bill-of-materials", &["/usr/bin/ashlar-agent"]);
+    with_agent(None).fails("bill-of-materials", &["/usr/bin/ashlar-agent"]);
     with(r#"{"components":[]}"#).fails("bill-of-materials", &["/usr/bin/till", "a"]);
 }

@@ -146,13 +146,7 @@ impl Question {
     ) -> Result<(), String> {
         match self {
             Self::Profile => {
-                let number = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-                let card = number.and_then(|n| cards.get(n));
-                let card = card.or_else(|| cards.iter().find(|card| card.name == text));
-                let names: Vec<_> = cards.iter().map(|card| card.name.as_str()).collect();
-                let card = card.ok_or_else(|| {
-                    format!("expected 1 to {}, or one of: {}", cards.len(), names.join(", "))
-                })?;
+                let card = chosen(text, cards)?;
                 if card.is_solo {
                     answers.boxes = Some(1);
                 }
@@ -222,6 +216,15 @@ impl Question {
         }
         Ok(())
     }
+}
+
+/// The card of a number or a name.
+fn chosen<'a>(text: &str, cards: &'a [Card]) -> Result<&'a Card, String> {
+    let number = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+    let card = number.and_then(|n| cards.get(n));
+    let names: Vec<_> = cards.iter().map(|card| card.name.as_str()).collect();
+    card.or_else(|| cards.iter().find(|card| card.name == text))
+        .ok_or_else(|| format!("expected 1 to {}, or one of: {}", cards.len(), names.join(", ")))
 }
 
 /// What a site says of a name and these options.

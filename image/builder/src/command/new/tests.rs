@@ -168,7 +168,7 @@ fn a_file_of_answers_is_checked_like_a_person() {
     let file = dir.path().join("answers.toml");
     let read = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        answers::read(&file, &cards, &project).map_err(|error| error.to_string())
+        told::read(&file, &cards, &project).map_err(|error| error.to_string())
     };
     let answers = read("profile = 'retail'\nsite = 'till'\nboxes = 2\ndhcp = false\n").unwrap();
     assert_eq!(answers.command(), "ashlar site new till --expect 2 --no-dhcp");
