@@ -106,7 +106,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let (members, members_seen) = watch::channel(Vec::new());
     let (server, server_seen) = watch::channel(None);
     let node = Rc::new(Node::new(paths, site, wanted, effects));
-    let changer = Changer::new(node.clone(), members_seen.clone(), changes_tell);
+    let changer = Changer::new(node.clone(), members_seen.clone(), changes_tell, wake.clone());
     tokio::task::spawn_local(changer.run(changes_asked));
     let mut agent_loop = AgentLoop {
         node,
