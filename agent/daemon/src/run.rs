@@ -72,12 +72,12 @@ async fn live(paths: &Paths) -> Result<()> {
         status: receiver,
         decider: decides,
         paths: paths.clone(),
-        presence,
+        presence: presence.clone(),
         changes: Desk { asks, told },
         people: lets_in,
     };
     let routes = serve::routes(api);
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, routes.clone()));
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, routes.clone(), presence));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));
