@@ -7,6 +7,9 @@
 mod bench;
 mod cli;
 mod command;
+#[cfg(test)]
+#[path = "../../../tests/src/book/commands.rs"]
+mod commands;
 mod context;
 mod graph;
 mod images;

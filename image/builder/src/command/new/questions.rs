@@ -1,6 +1,6 @@
 //! The questions, in the order in which they are asked.
 
-use super::answers::Answers;
+use super::answers::{Answers, in_lines};
 use super::cards::{self, Card};
 use crate::command::profile::new::{self, More};
 use crate::command::site;
@@ -84,7 +84,12 @@ impl Question {
                 ask("Hardware lists for what these machines have besides, or none", now)
             }
             Self::Sure => Said {
-                before: format!("This makes the site, by\n  {}\n", answers.commands().join("\n  ")),
+                before: answers
+                    .commands()
+                    .iter()
+                    .fold("This makes the site, by\n".to_owned(), |before, command| {
+                        before + &in_lines(command) + "\n"
+                    }),
                 prompt: "Make it? yes or no:".into(),
             },
         }
