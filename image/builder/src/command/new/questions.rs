@@ -132,8 +132,8 @@ impl Question {
             }
             Self::Dhcp => "With no, nothing but the cluster's own network can be reached.",
             Self::Keys => {
-                "Whoever has one of the keys may log in to each box as root by SSH. With none, SSH\n\
-                 stays off. Several files stand one after the other, with spaces between."
+                "Whoever has one of the keys may type ashlarctl's verbs at each box by SSH. With\n\
+                 none, SSH stays off. Several files stand one after the other, with spaces between."
             }
             Self::Sure => "Nothing has been made so far. `<` leads back to every answer.",
         };
@@ -156,7 +156,7 @@ impl Question {
                 let card = card.or_else(|| cards.iter().find(|card| card.name == text));
                 let names: Vec<_> = cards.iter().map(|card| card.name.as_str()).collect();
                 let card = card.ok_or_else(|| {
-                    format!("expected 1 to {}, or one of: {}", cards.len(), names.join(", "))
+                    format!("expected 1 to {}, or one of:\n{}", cards.len(), names.join(", "))
                 })?;
                 if card.is_solo {
                     answers.boxes = Some(1);
