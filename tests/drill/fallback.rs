@@ -35,7 +35,7 @@ fn tells() -> String {
          until ip neigh show 192.168.7.1 | grep -q FAILED; \
          do bash -c \"echo > /dev/udp/192.168.7.1/9\"; sleep 1; done; \
          echo \"DRILL: during: $$(ip -4 route show default) $$(ip neigh show 192.168.7.1).\"; \
-         see \"was undone: no router answered\"; {out} \
+         see \"a change of the network was undone: no router\"; {out} \
          ip neigh flush dev $$(ip -4 route show default | cut -d \" \" -f 5); \
          until ip neigh show 10.0.2.2 | grep -q lladdr; \
          do bash -c \"echo > /dev/udp/10.0.2.2/9\"; sleep 1; done; \
@@ -82,7 +82,7 @@ fn a_wrong_address_typed_at_the_screen_cuts_a_box_off_for_two_minutes_and_no_lon
     stage.types(PIN)?;
     machine.until(Some("DRILL: during: "))?;
     machine.picture("drill-fallback", "10-during.png")?;
-    machine.until(Some("DRILL: shows was undone"))?;
+    machine.until(Some("DRILL: shows a change of the network was undone"))?;
     machine.picture("drill-fallback", "11-undone.png")?;
     machine.until(Some("DRILL: ready still"))?;
     machine.picture_after(&["ret"], "drill-fallback", "12-after.png")?;

@@ -2,6 +2,7 @@
 
 use super::{PATIENCE, THREE};
 use anyhow::{Result, ensure};
+use ashlar_tests::claims::a_bundle_holds_no_secret;
 use ashlar_tests::command::{run, workspace};
 use ashlar_tests::desk::Desk;
 use ashlar_tests::fleet::Fleet;
@@ -99,6 +100,20 @@ fn every_verb_ends_from_elsewhere_as_it_does_on_the_box() -> Result<()> {
 }
 
 #[test]
+fn a_support_bundle_that_is_asked_for_from_elsewhere_holds_no_secret_of_the_site() -> Result<()> {
+    THREE.lend(|three| {
+        let (desk, anna) = (Desk::set_up(&three.fleet, 1)?, three.office.pass("anna", &[])?);
+        let (name, room) = (three.fleet.node(2).hostname()?, tempfile::tempdir()?);
+        let file = room.path().join("shop.tar.zst");
+        let at: Words<'_> = vec![&"--site", &anna, &"--node", &name];
+        let bundle: Words<'_> = vec![&"support", &"bundle", &"--to", &file];
+        let told = desk.ashlarctl(&[at, bundle].concat())?;
+        ensure!(told.succeeded(), "{told}");
+        a_bundle_holds_no_secret(std::fs::File::open(&file)?, &three.office.site()?)
+    })
+}
+
+#[test]
 fn who_may_look_may_change_nothing() -> Result<()> {
     THREE.lend(|three| {
         let desk = Desk::set_up(&three.fleet, 1)?;
@@ -112,6 +127,7 @@ fn who_may_look_may_change_nothing() -> Result<()> {
         types(vec![&"power", &"reboot", &"--yes"])?.refuses_with(&["view"])?;
         types(vec![&"ring", &"rotate", &"--yes"])?.refuses_with(&["view"])?;
         types(vec![&"logs"])?.refuses_with(&["view"])?;
+        types(vec![&"support", &"bundle"])?.refuses_with(&["view"])?;
         ensure!(node.boot_id()? == boot, "it restarted");
         Ok(())
     })

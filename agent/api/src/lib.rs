@@ -1,7 +1,7 @@
 //! The typed API of the agent, shared by daemon, ctl and console.
 //!
 //! Three listeners speak it: HTTP over the Unix socket [`LOCAL_SOCKET`] for this
-//! node's own tools (file permissions authenticate), HTTP over mutual TLS 1.3 on
+//! node's own tools (the kernel says who calls), HTTP over mutual TLS 1.3 on
 //! [`CLUSTER_PORT`] between agents, and the same on [`PEOPLE_PORT`] for people from
 //! elsewhere, who may ask there what the local socket answers.
 //!
@@ -17,6 +17,7 @@ mod bundle;
 mod client;
 pub mod cluster;
 mod error;
+mod follow;
 mod hardware;
 mod logs;
 mod merge;
@@ -42,6 +43,7 @@ pub use book::{book, page_of};
 pub use bundle::bundle_name;
 pub use client::{Client, ClientError, Connection, Dial, Lines};
 pub use error::{ApiError, Refusal};
+pub use follow::StatusLines;
 pub use hardware::{Drive, Hardware};
 pub use logs::{LOGS_FOLLOWED, LogLine, LogLines, LogUnits, LogsRequest, MAX_LOG_LINES};
 pub use merge::{BoxMergeAnswer, BoxMergeRequest, MergeAnswer, MergeBox, MergeRequest};
@@ -72,6 +74,12 @@ pub use ashlar_cluster::{
 
 /// Where the daemon listens for this node's own tools.
 pub const LOCAL_SOCKET: &str = "/run/ashlar/agent.sock";
+
+/// The group of users of a box who may ask what root may,
+pub const ADMIN_GROUP: &str = "ashlar-admin";
+
+/// and of those who may look.
+pub const VIEW_GROUP: &str = "ashlar-view";
 
 /// Units of ours, as `journalctl` takes them.
 pub const OUR_UNITS: &[&str] = &["ashlar-*"];

@@ -92,9 +92,9 @@ impl std::fmt::Display for WayOut {
         }
         if self.names.is_empty() {
             let whose = if self.address.is_none() { "the lease's" } else { "no" };
-            return write!(f, ", {whose} name servers");
+            return write!(f, ", with {whose} name servers");
         }
-        write!(f, ", name servers {}", self.names.join(" "))
+        write!(f, ", with the name servers {}", self.names.join(" "))
     }
 }
 
@@ -202,12 +202,12 @@ mod tests {
     fn a_way_out_is_told_in_one_line() {
         let text = |text: &str| Some(text.to_owned());
         let lease = WayOut::default();
-        assert_eq!(lease.to_string(), "a lease (DHCP), the lease's name servers");
+        assert_eq!(lease.to_string(), "a lease (DHCP), with the lease's name servers");
         let alone = WayOut { address: text("192.168.7.21/24"), ..lease };
-        assert_eq!(alone.to_string(), "192.168.7.21/24, no router, no name servers");
+        assert_eq!(alone.to_string(), "192.168.7.21/24, no router, with no name servers");
         let names = vec!["9.9.9.9".to_owned(), "1.1.1.1".to_owned()];
         let all = WayOut { gateway: text("192.168.7.1"), names, ..alone };
-        let words = "192.168.7.21/24, router 192.168.7.1, name servers 9.9.9.9 1.1.1.1";
+        let words = "192.168.7.21/24, router 192.168.7.1, with the name servers 9.9.9.9 1.1.1.1";
         assert_eq!(all.to_string(), words);
     }
 

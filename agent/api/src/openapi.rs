@@ -34,12 +34,13 @@ pub struct Operation {
     answer: Body,
 }
 
-const GROUP: Option<&str> = Some("root, and the group of the socket");
-const NOTHING_DONE: &str = "root; the group of the socket, if nothing is to be done";
-const SCREEN_OR_NOTHING_DONE: &str =
-    "root, and the box's own screen with the site's PIN; the group, if nothing is to be done";
-const ROOT: Option<&str> = Some("root");
-const SCREEN: Option<&str> = Some("root, and the box's own screen with the site's PIN");
+const GROUP: Option<&str> = Some("root, `ashlar-admin`, `ashlar-view`");
+const NOTHING_DONE: &str = "root, `ashlar-admin`; `ashlar-view`, if nothing is to be done";
+const SCREEN_OR_NOTHING_DONE: &str = "root, `ashlar-admin`, and the box's own screen with the \
+     site's PIN; `ashlar-view`, if nothing is to be done";
+const ROOT: Option<&str> = Some("root, `ashlar-admin`");
+const SCREEN: Option<&str> =
+    Some("root, `ashlar-admin`, and the box's own screen with the site's PIN");
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -92,6 +93,15 @@ pub const OPERATIONS: &[Operation] = &[
         "Proofs that this box is of the caller's site; asked first in a session.",
     ),
     get::<Status>(route::STATUS, "view", GROUP, "Where this box stands."),
+    Operation {
+        streams: true,
+        ..get::<Status>(
+            route::STATUS_FOLLOW,
+            "view",
+            GROUP,
+            "The same, whenever it is another one and every five seconds, a line each.",
+        )
+    },
     get::<Vec<Event>>(
         route::HISTORY,
         "view",
@@ -162,7 +172,7 @@ pub const OPERATIONS: &[Operation] = &[
     post::<RingSiteRequest, RingSiteAnswer>(
         route::RING_SITE,
         ROOT,
-        "The site with the ring's new key; by a pass once for each key.",
+        "The site with the ring's new key; for who is not root once for each key.",
     ),
     post::<PkiRequest, PkiAnswer>(
         route::PKI,
@@ -222,7 +232,7 @@ impl Operation {
         let mut responses = Map::new();
         let answer = (self.answer)(answers);
         let told = if self.streams {
-            let content = json!({ route::LOGS_TYPE: { "schema": &answer } });
+            let content = json!({ route::LINES_TYPE: { "schema": &answer } });
             json!({ "description": "Of these one a line, as they come.", "content": content })
         } else {
             json!({ "description": "The answer.", "content": content(&answer) })

@@ -1,36 +1,42 @@
 //! Every address of the API: one line each, so that server and clients cannot
 //! disagree. What is on the local socket is also on the people's port, for those
-//! whose role lets them (the agent has one table of it).
+//! whose role lets them (the agent has one table of it). *Admins* are people with a pass of
+//! that role, and on the box itself root and the users of the group `ashlar-admin`; *who may
+//! look* has a pass of the role `view`, or is of the group `ashlar-view`.
 
-/// `GET` → [`Status`](crate::Status). Local socket only.
+/// `GET` → [`Status`](crate::Status). Who may look.
 pub const STATUS: &str = "/v1/status";
 
+/// `GET` → a stream of [`Status`](crate::Status), one a line: at once, whenever it is
+/// another one, and every five seconds. Who may look.
+pub const STATUS_FOLLOW: &str = "/v1/status/follow";
+
 /// `GET` → [`Network`](crate::Network); `POST` [`NetworkRequest`](crate::NetworkRequest) →
-/// [`NetworkAnswer`](crate::NetworkAnswer). Local socket only; to change it takes root, or
+/// [`NetworkAnswer`](crate::NetworkAnswer). Who may look; to change it takes an admin, or
 /// the screen of the box with the site's PIN, if it has one.
 pub const NETWORK: &str = "/v1/network";
 
-/// `GET` → [`Hardware`](crate::Hardware). Local socket only.
+/// `GET` → [`Hardware`](crate::Hardware). Who may look.
 pub const HARDWARE: &str = "/v1/hardware";
 
-/// `GET` → [`PkiStatus`](crate::PkiStatus). Local socket only. `POST`
-/// [`PkiRequest`](crate::PkiRequest) → [`PkiAnswer`](crate::PkiAnswer); root only, unless it
-/// is a dry run. An agent that does not lead passes it on to the cluster listener of one
+/// `GET` → [`PkiStatus`](crate::PkiStatus). Who may look. `POST`
+/// [`PkiRequest`](crate::PkiRequest) → [`PkiAnswer`](crate::PkiAnswer); admins only, unless it
+/// is a dry run on the box. An agent that does not lead passes it on to the cluster listener of one
 /// that does.
 pub const PKI: &str = "/v1/pki";
 
 /// `POST` [`PowerRequest`](crate::PowerRequest) →
-/// [`PowerAnswer`](crate::PowerAnswer). Local socket only: root, and the screen
+/// [`PowerAnswer`](crate::PowerAnswer). Admins, and the screen
 /// of the box with the site's PIN, if it has one.
 pub const POWER: &str = "/v1/power";
 
 /// `POST` [`ResetRequest`](crate::ResetRequest) →
-/// [`ResetAnswer`](crate::ResetAnswer). Local socket only: root, and
+/// [`ResetAnswer`](crate::ResetAnswer). Admins, and
 /// the screen of the box with the node's name and the site's PIN.
 pub const RESET: &str = "/v1/reset";
 
 /// `POST` [`SiteResetRequest`](crate::SiteResetRequest) →
-/// [`SiteResetAnswer`](crate::SiteResetAnswer). Local socket only, and root only.
+/// [`SiteResetAnswer`](crate::SiteResetAnswer). Admins.
 pub const SITE_RESET: &str = "/v1/reset/site";
 
 /// `POST` [`BoxResetRequest`](crate::BoxResetRequest) →
@@ -39,18 +45,18 @@ pub const SITE_RESET: &str = "/v1/reset/site";
 pub const BOX_RESET: &str = "/v1/reset/box";
 
 /// `POST` [`NodeRequest`](crate::NodeRequest) →
-/// [`NodeAnswer`](crate::NodeAnswer). On the local socket root only, unless it is a
-/// dry run; an agent that does not lead passes it on to the cluster listener of one
+/// [`NodeAnswer`](crate::NodeAnswer). Admins only, unless it is a
+/// dry run on the box; an agent that does not lead passes it on to the cluster listener of one
 /// that does, with its node certificate.
 pub const NODE: &str = "/v1/node";
 
-/// `POST` [`MergeRequest`](crate::MergeRequest) → [`MergeAnswer`](crate::MergeAnswer). On the
-/// local socket root only, unless it is a dry run.
+/// `POST` [`MergeRequest`](crate::MergeRequest) → [`MergeAnswer`](crate::MergeAnswer).
+/// Admins only, unless it is a dry run on the box.
 pub const MERGE: &str = "/v1/merge";
 
-/// `POST` [`AloneRequest`](crate::AloneRequest) → [`AloneAnswer`](crate::AloneAnswer). On the
-/// local socket root, and the screen of the box with the site's PIN, if it has one; a dry
-/// run whoever may look.
+/// `POST` [`AloneRequest`](crate::AloneRequest) → [`AloneAnswer`](crate::AloneAnswer).
+/// Admins, and the screen of the box with the site's PIN, if it has one; a dry
+/// run whoever may look on the box.
 pub const ALONE: &str = "/v1/alone";
 
 /// `POST` [`BoxMergeRequest`](crate::BoxMergeRequest) →
@@ -59,16 +65,16 @@ pub const ALONE: &str = "/v1/alone";
 pub const BOX_MERGE: &str = "/v1/merge/box";
 
 /// `POST` [`RejoinRequest`](crate::RejoinRequest) →
-/// [`RejoinAnswer`](crate::RejoinAnswer). Local socket only, and root only.
+/// [`RejoinAnswer`](crate::RejoinAnswer). Admins.
 pub const REJOIN: &str = "/v1/rejoin";
 
 /// `GET` → [`RingAnswer`](crate::RingAnswer), how the ring's keys stand. `POST`
-/// [`RingRequest`](crate::RingRequest) → the same; root only, unless it is a dry run. An
+/// [`RingRequest`](crate::RingRequest) → the same; admins only, unless it is a dry run. An
 /// agent that does not lead passes it on to the cluster listener of one that does.
 pub const RING: &str = "/v1/ring";
 
 /// `POST` [`RingSiteRequest`](crate::RingSiteRequest) →
-/// [`RingSiteAnswer`](crate::RingSiteAnswer). Root only; from elsewhere once.
+/// [`RingSiteAnswer`](crate::RingSiteAnswer). Root; other admins once for each key.
 pub const RING_SITE: &str = "/v1/ring/site";
 
 /// `POST` [`RingKeyRequest`](crate::cluster::RingKeyRequest) →
@@ -76,8 +82,7 @@ pub const RING_SITE: &str = "/v1/ring/site";
 /// certificate of a live member, or of a box that was away and has its place still.
 pub const RING_KEY: &str = "/v1/ring/key";
 
-/// `GET` → a list of [`Event`](crate::Event), the oldest first. Local socket
-/// only.
+/// `GET` → a list of [`Event`](crate::Event), the oldest first. Who may look.
 pub const HISTORY: &str = "/v1/history";
 
 /// `GET` → [`IntroductionAnswer`](crate::IntroductionAnswer). People's port only; asked
@@ -85,22 +90,21 @@ pub const HISTORY: &str = "/v1/history";
 pub const INTRODUCTION: &str = "/v1/introduction";
 
 /// `GET` with the query that [`LogsRequest`](crate::LogsRequest) says → a stream of
-/// [`LogLine`](crate::LogLine), one a line. On the local socket root only.
+/// [`LogLine`](crate::LogLine), one a line. Admins.
 pub const LOGS: &str = "/v1/logs";
 
 /// What such a stream is.
-pub const LOGS_TYPE: &str = "application/x-ndjson";
+pub const LINES_TYPE: &str = "application/x-ndjson";
 
-/// `GET` → [`Support`](crate::Support). On the local socket root only.
+/// `GET` → [`Support`](crate::Support). Admins.
 pub const SUPPORT: &str = "/v1/support";
 
-/// `POST` [`StickRequest`](crate::StickRequest) → [`StickAnswer`](crate::StickAnswer). Local
-/// socket only: root, and the screen of the box with the site's PIN, if it has one.
+/// `POST` [`StickRequest`](crate::StickRequest) → [`StickAnswer`](crate::StickAnswer).
+/// Admins, and the screen of the box with the site's PIN, if it has one.
 pub const SUPPORT_STICK: &str = "/v1/support/stick";
 
 /// `POST` [`RevokedRequest`](crate::RevokedRequest) →
-/// [`RevokedAnswer`](crate::RevokedAnswer). On the local socket root only; on the cluster
-/// listener with a node certificate. Nobody is believed: the list is signed.
+/// [`RevokedAnswer`](crate::RevokedAnswer). Admins; on the cluster listener with a node certificate. Nobody is believed: the list is signed.
 pub const REVOKED: &str = "/v1/revoked";
 
 /// `POST` an enrolment *hello*, answered by a *challenge*. Cluster listener,

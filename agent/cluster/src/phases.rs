@@ -67,9 +67,7 @@ fn identity(s: &Situation<'_>) -> Stand {
         );
     }
     if !s.observed.site {
-        return no(
-            "no site yet: put one on the seed partition, or pass the credential ashlar.site",
-        );
+        return no("no site yet: plug in a stick that brings one");
     }
     if s.observed.place.moved && s.observed.place.twin {
         return no("this disk was copied: the node that it stands for runs in another machine");

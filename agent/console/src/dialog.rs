@@ -85,9 +85,9 @@ impl Dialog {
     pub(crate) fn open(silent: bool, could_go_on_alone: bool) -> Self {
         if silent {
             return Self::Failed(
-                "The agent does not answer, so nothing can be done from here. Ctrl-Alt-Del \
-                 restarts the box, its power button switches it off, and the boot menu has a \
-                 factory reset."
+                "The agent does not answer, so nothing can be done from here. The power button \
+                 switches the box off in order; if it does nothing, pull the plug: what was \
+                 written stays. The boot menu has a factory reset."
                     .into(),
             );
         }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use ashlar_api::{
-    AloneAnswer, AloneRequest, Client, ClientError, Hardware, Network, NetworkAnswer,
+    AloneAnswer, AloneRequest, Client, ClientError, Event, Hardware, Network, NetworkAnswer,
     NetworkRequest, PowerAnswer, PowerRequest, Refusal, ResetAnswer, ResetRequest, Status,
     StickAnswer, StickRequest,
 };
@@ -35,6 +35,8 @@ pub(crate) enum News {
     Network(Network),
     /// The machine.
     Hardware(Hardware),
+    /// What the box did.
+    History(Vec<Event>),
     /// The end of the journal, or why it cannot be read.
     Logs(Result<Vec<String>, String>),
     /// How an action went.
@@ -129,6 +131,7 @@ async fn run(client: Client, tell: Sender<News>, mut asked: UnboundedReceiver<As
                 if turn.is_multiple_of(SLOWER) {
                     news.extend(client.network().await.ok().map(News::Network));
                     news.extend(client.hardware().await.ok().map(News::Hardware));
+                    news.extend(client.history().await.ok().map(News::History));
                 }
                 turn = turn.wrapping_add(1);
             }
@@ -209,6 +212,7 @@ pub(crate) fn once(client: &Client, with_logs: bool) -> Result<Vec<News>> {
         if status.is_ok() {
             news.extend(client.network().await.ok().map(News::Network));
             news.extend(client.hardware().await.ok().map(News::Hardware));
+            news.extend(client.history().await.ok().map(News::History));
         }
         if with_logs {
             news.push(News::Logs(logs().await));

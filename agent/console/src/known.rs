@@ -1,6 +1,6 @@
 //! What the pages are drawn from.
 
-use ashlar_api::{Hardware, Network, Status};
+use ashlar_api::{Event, Hardware, Network, Status};
 
 /// All that is known of the box.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Known<'a> {
     pub(crate) network: Option<&'a Network>,
     /// The machine.
     pub(crate) hardware: Option<&'a Hardware>,
+    /// What the box did over reboots, the oldest first.
+    pub(crate) history: &'a [Event],
     /// The end of the journal.
     pub(crate) logs: Option<&'a Result<Vec<String>, String>>,
     /// How long the volume will heal, in words, if that can be told.

@@ -9,7 +9,7 @@ use crate::known::Known;
 use crate::page::Page;
 use crate::screen::Screen;
 use crate::verdict::{Word, verdict};
-use ashlar_api::{Hardware, Network, Status};
+use ashlar_api::{Event, Hardware, Network, Status};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,7 @@ pub(crate) struct Model {
     silent: Option<(Instant, String)>,
     network: Option<Network>,
     hardware: Option<Hardware>,
+    history: Vec<Event>,
     logs: Option<Result<Vec<String>, String>>,
     logs_asked: Option<Instant>,
     /// When it was last asked how a change of the network stands.
@@ -113,6 +114,7 @@ impl Model {
             silent: None,
             network: None,
             hardware: None,
+            history: Vec::new(),
             logs: None,
             logs_asked: None,
             watched: None,
@@ -159,6 +161,7 @@ impl Model {
             }
             News::Network(network) => self.network = Some(network),
             News::Hardware(hardware) => self.hardware = Some(hardware),
+            News::History(history) => self.history = history,
             News::Logs(logs) => self.logs = Some(logs),
             News::Reply(reply) => {
                 let own = self.status.as_ref().and_then(|s| s.identity.as_ref());
@@ -280,6 +283,7 @@ impl Model {
                 silent: silent.zip(self.silent.as_ref().map(|(_, why)| why.as_str())),
                 network: self.network.as_ref(),
                 hardware: self.hardware.as_ref(),
+                history: &self.history,
                 logs: self.logs.as_ref(),
                 heals_for,
                 can_quit: self.can_quit,

@@ -1,7 +1,7 @@
 //! Boxes for tests: one that is well, one on its way, and one with everything as
 //! long as it may be.
 
-use ashlar_api::{Alert, Hardware, MemberView, Network, Phase, Severity, StackView, Status};
+use ashlar_api::{Alert, Event, Hardware, MemberView, Network, Phase, Severity, StackView, Status};
 use serde_json::json;
 
 /// One of three that is well.
@@ -157,6 +157,19 @@ pub(crate) fn hardware() -> Hardware {
         "drives": [drive("nvme0n1", "Samsung SSD 980 500GB", 500_107_862_016, false),
                    drive("sda", "Ultra Fit", 61_530_439_680, true)],
     }))
+    .unwrap()
+}
+
+pub(crate) fn history() -> Vec<Event> {
+    let event = |at: &str, step: &str, error: Option<&str>| {
+        json!({"version": 1, "at": at, "since_boot_ms": 4_000, "phase": "storage", "step": step,
+               "because": "it is not running", "error": error, "took_ms": 800})
+    };
+    serde_json::from_value(json!([
+        event("2026-11-25T20:14:07Z", "start the storage daemon", None),
+        event("2026-11-25T20:14:31Z", "mount the volume", Some("no brick runs on 10.83.0.3")),
+        event("2026-11-26T03:11:02Z", "mount the volume", None),
+    ]))
     .unwrap()
 }
 

@@ -69,7 +69,7 @@ fn of(status: &Status) -> (Word, String) {
     // In memory there is another reason, which the phase tells.
     let waits = open.is_none_or(|p| p.detail.is_empty() || p.detail.starts_with("no site"));
     if status.site.is_none() && status.trouble.is_none() && waits {
-        let sentence = "This box has no site yet: start it from a stick that brings one.";
+        let sentence = "This box has no site yet: plug in a stick that brings one.";
         return (Word::Wait, sentence.into());
     }
     let missing = match (open, &status.trouble) {
@@ -128,9 +128,9 @@ mod tests {
         let mut status = joining();
         (status.site, status.trouble) = (None, None);
         status.phases[0].holds = false;
-        status.phases[0].detail = "no site yet: put one on the seed partition".into();
+        status.phases[0].detail = "no site yet: plug in a stick that brings one".into();
         let verdict = verdict(Some(&status), None);
-        assert!(verdict.sentence.contains("start it from a stick"), "{verdict:?}");
+        assert!(verdict.sentence.contains("plug in a stick"), "{verdict:?}");
         assert_eq!(verdict.word, Word::Wait);
         status.phases[0].detail = "this runs from a medium that cannot be written".into();
         let in_memory = super::verdict(Some(&status), None);

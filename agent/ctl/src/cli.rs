@@ -145,7 +145,7 @@ fn on_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
     use std::fmt::Write as _;
 
     /// The help of each verb as it is shown, one after the other.
@@ -169,8 +169,8 @@ mod tests {
         let help = cli.render_long_help().to_string();
         let help: Vec<_> = help.lines().map(str::trim_end).collect();
         let mut page = format!(
-            "# ashlarctl\n\nOn a box, as root or as a member of the group `ashlar`. This page is \
-             made from `ashlarctl --help`.\n\n```text\n{}\n```\n",
+            "# ashlarctl\n\nOn a box, as root or as a member of the group `ashlar-admin`; to look, \
+             of `ashlar-view`. This page is made from `ashlarctl --help`.\n\n```text\n{}\n```\n",
             help.join("\n")
         );
         verbs(&cli, "ashlarctl", &mut page);
@@ -183,5 +183,18 @@ mod tests {
             "docs/reference/ashlarctl.md is out of date; make it anew with\n  \
              ASHLAR_WRITE_BOOK=1 cargo test -p ashlarctl book"
         );
+    }
+
+    #[test]
+    fn every_command_in_the_book_can_be_typed() {
+        let typed = crate::commands::typed("ashlarctl");
+        assert!(typed.len() > 60, "{} were found", typed.len());
+        let wrong = typed.iter().filter_map(|typed| {
+            let error = Cli::try_parse_from(&typed.words).err()?;
+            // `--help` and `--version` are no mistakes.
+            error.use_stderr().then(|| format!("{}: {}\n{error}", typed.at, typed.words.join(" ")))
+        });
+        let wrong: Vec<_> = wrong.collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

@@ -29,7 +29,9 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
     }
     match error.downcast_ref::<ClientError>()? {
         ClientError::Unreachable { source, .. } => Some(match source.kind() {
-            ErrorKind::PermissionDenied => "run it as root, or as a member of the group `ashlar`",
+            ErrorKind::PermissionDenied => {
+                "run it as root, or as a member of `ashlar-admin` or `ashlar-view`"
+            }
             _ => {
                 "is this an Ashlar node, and does its agent run? \
                  See `systemctl status ashlar-agent` and `ashlarctl logs`"

@@ -13,6 +13,9 @@ mod alerts;
 mod ask;
 mod cli;
 mod command;
+#[cfg(test)]
+#[path = "../../../tests/src/book/commands.rs"]
+mod commands;
 mod complaint;
 mod elsewhere;
 mod other_screen;

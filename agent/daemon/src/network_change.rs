@@ -22,8 +22,9 @@ use ashlar_site::Site;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, interval};
 use zeroize::Zeroizing;
 
@@ -166,7 +167,9 @@ pub(crate) fn stage(paths: &Paths) -> Option<NetworkChange> {
     }
 }
 
-fn note(paths: &Paths, stage: NetworkChange) -> Result<()> {
+/// Notes how a change stands; none is one that is over.
+fn note(paths: &Paths, stage: Option<NetworkChange>) -> Result<()> {
+    let Some(stage) = stage else { return state::remove(&paths.network_change()) };
     state::write_json(&paths.network_change(), &Note { version: VERSION, stage }, 0o600)
 }
 
@@ -175,11 +178,11 @@ fn note(paths: &Paths, stage: NetworkChange) -> Result<()> {
 pub(crate) fn undo_unkept(paths: &Paths) -> Result<()> {
     let trying = stage(paths) == Some(NetworkChange::Trying);
     if trying && is_kept(paths)? {
-        state::remove(&paths.network_change())?;
+        note(paths, None)?;
     } else if trying {
         let why = "the box or its agent started again before it was kept".to_owned();
         tracing::warn!("the change of the network is undone: {why}");
-        note(paths, NetworkChange::Undone { why })?;
+        note(paths, Some(NetworkChange::Undone { why }))?;
     }
     state::remove(&paths.network_trial())
 }
@@ -206,6 +209,8 @@ pub(crate) struct Changer<H, R, S, W> {
     pub(crate) members: watch::Receiver<Vec<RingMember>>,
     trial: Option<Trial>,
     told: watch::Sender<Told>,
+    /// Has the agent look anew: it tells everybody how a change stands.
+    wake: Arc<Notify>,
 }
 
 impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
@@ -213,8 +218,16 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
         node: Rc<Node<H, R, S, W>>,
         members: watch::Receiver<Vec<RingMember>>,
         told: watch::Sender<Told>,
+        wake: Arc<Notify>,
     ) -> Self {
-        Self { node, members, trial: None, told }
+        Self { node, members, trial: None, told, wake }
+    }
+
+    /// Notes how a change stands, and has it told at once.
+    fn note(&self, stage: Option<NetworkChange>) -> Result<()> {
+        note(&self.node.paths, stage)?;
+        self.wake.notify_one();
+        Ok(())
     }
 
     /// Serves requests for ever.
@@ -275,12 +288,12 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
             }
             Asked::Revert if self.trial.is_some() => {
                 self.undo("a person took it back").await?;
-                state::remove(&self.node.paths.network_change())?;
+                self.note(None)?;
                 Ok(Then::Nothing)
             }
             Asked::Revert => {
                 stage(paths).context("no change is being tried, and none was undone")?;
-                state::remove(&paths.network_change())?;
+                self.note(None)?;
                 Ok(Then::Nothing)
             }
         }
@@ -297,7 +310,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
         let before = self.reach().await;
         state::write(&paths.network_trial(), text.as_bytes(), 0o600)?;
         // From here on a start of the agent undoes it.
-        note(paths, NetworkChange::Trying)?;
+        self.note(Some(NetworkChange::Trying))?;
         tracing::warn!("a change of the network is tried");
         let since = Instant::now();
         self.trial = Some(Trial { site, before, since });
@@ -345,7 +358,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
         let text = std::fs::read(&path).map(Zeroizing::new);
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         state::write(&paths.site(), &text, 0o600)?;
-        state::remove(&paths.network_change())?;
+        self.note(None)?;
         state::remove(&path)?;
         tracing::warn!("the change of the network is kept");
         if let Some(trial) = self.trial.take() {
@@ -360,7 +373,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Changer<H, R, S, W> {
         tracing::warn!("the change of the network is undone: {why}");
         self.trial = None;
         self.told.send_modify(|told| told.until = None);
-        note(paths, NetworkChange::Undone { why: why.to_owned() })?;
+        self.note(Some(NetworkChange::Undone { why: why.to_owned() }))?;
         state::remove(&paths.network_trial())?;
         site_files::apply(paths, &effects.host, site).await
     }

@@ -1,7 +1,7 @@
-//! Who asks, and whether it may: root may all that there is, and so may a person from
-//! elsewhere whose certificate says so;
+//! Who asks, and whether it may: root may all that there is, and so may an admin: a user
+//! of this box in the group for it, or a person from elsewhere whose certificate says so;
 //! the box's own screen acts for whoever stands before it, who types the site's PIN
-//! if it has one; the group of the socket may look.
+//! if it has one; all others who are let in may look.
 
 use crate::clock::since_boot;
 use crate::paths::Paths;
@@ -9,13 +9,10 @@ use crate::state::{self, Versioned};
 use anyhow::Result;
 use ashlar_api::{ApiError, Refusal, Secret};
 use ashlar_site::{PinHash, Site};
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::UnixListener;
 
 /// The user that the screen runs as.
 const SCREEN: &str = "ashlar-console";
@@ -40,49 +37,48 @@ const FILE: Versioned =
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
     uid: Option<u32>,
-    elsewhere: Option<bool>,
+    is_admin: bool,
 }
 
 impl Peer {
-    /// A user of this box.
+    /// A user of this box: root, the screen, or one who may look.
     pub(crate) const fn here(uid: Option<u32>) -> Self {
-        Self { uid, elsewhere: None }
+        Self { uid, is_admin: false }
+    }
+
+    /// A user of this box who may what an admin from elsewhere may.
+    pub(crate) const fn admin(uid: u32) -> Self {
+        Self { uid: Some(uid), is_admin: true }
     }
 
     /// A person from elsewhere, who may act or only look.
     pub(crate) const fn elsewhere(may_act: bool) -> Self {
-        Self { uid: None, elsewhere: Some(may_act) }
+        Self { uid: None, is_admin: may_act }
     }
 
-    /// Whether it may what root may: it is root, or a person whose role says so.
-    fn is_root(self) -> bool {
-        self.uid == Some(0) || self.elsewhere == Some(true)
+    /// Whether it is root, who can read every file.
+    pub(crate) fn is_root(self) -> bool {
+        self.uid == Some(0)
     }
 
-    /// Whether it is a person from elsewhere.
-    pub(crate) const fn is_elsewhere(self) -> bool {
-        self.elsewhere.is_some()
+    /// Whether it may what root may.
+    fn may_act(self) -> bool {
+        self.is_root() || self.is_admin
     }
 
     /// Refuses everybody who may not what root may; `what` that is.
     pub(crate) fn must_be_root(self, what: &str) -> Result<(), ApiError> {
-        if self.is_root() {
+        if self.may_act() {
             return Ok(());
         }
-        Err(ApiError::new(Refusal::Forbidden, format!("only root may {what}")))
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self::here(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+        Err(ApiError::new(Refusal::Forbidden, format!("only root and admins may {what}")))
     }
 }
 
 /// On whose behalf something is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
-    /// Root, or a program of root's.
+    /// Root or an admin of this box, or a program of theirs.
     Root,
     /// A person from elsewhere whose role lets it act; the log has the name.
     Elsewhere,
@@ -140,15 +136,20 @@ impl Presence {
         Self { site: paths.site(), count, screen, tries: Arc::new(Mutex::new(tries)) }
     }
 
+    /// Whether this user is the screen.
+    pub(crate) fn is_the_screen(&self, uid: u32) -> bool {
+        self.screen == Some(uid)
+    }
+
     /// On whose behalf `peer` asks, if it is one who may act.
     pub(crate) fn asker(&self, peer: Peer) -> Result<Asker, ApiError> {
         match peer.uid {
             Some(uid) if Some(uid) == self.screen => Ok(Asker::AtTheScreen),
-            Some(0) => Ok(Asker::Root),
-            None if peer.is_root() => Ok(Asker::Elsewhere),
+            Some(_) if peer.may_act() => Ok(Asker::Root),
+            None if peer.may_act() => Ok(Asker::Elsewhere),
             _ => Err(ApiError::new(
                 Refusal::Forbidden,
-                "only root and whoever stands before the box may do this",
+                "only root, admins and whoever stands before the box may do this",
             )),
         }
     }
@@ -259,13 +260,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn root_and_the_screen_may_act_and_the_group_of_the_socket_may_not() {
+    fn root_admins_and_the_screen_may_act_and_who_may_look_may_not() {
         let (_root, paths) = node(None);
         let presence = Presence::with_screen(&paths, Some(990));
         let asker = |uid| presence.asker(Peer::here(uid)).ok();
         assert_eq!(asker(Some(0)), Some(Asker::Root));
         assert_eq!(asker(Some(990)), Some(Asker::AtTheScreen));
         assert_eq!(asker(Some(1000)), None);
+        assert_eq!(presence.asker(Peer::admin(1000)).ok(), Some(Asker::Root));
+        assert!(!Peer::admin(1000).is_root(), "the ring's key is not for everybody who may act");
         assert_eq!(asker(None), None);
         let without = Presence::with_screen(&paths, None);
         assert!(without.asker(Peer::here(None)).is_err(), "nobody is not the screen");

@@ -72,12 +72,12 @@ async fn live(paths: &Paths) -> Result<()> {
         status: receiver,
         decider: decides,
         paths: paths.clone(),
-        presence,
+        presence: presence.clone(),
         changes: Desk { asks, told },
         people: lets_in,
     };
     let routes = serve::routes(api);
-    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, routes.clone()));
+    tokio::spawn(serve::serve_local(serve::bind(&paths.socket())?, routes.clone(), presence));
 
     let pulse = Arc::new(Pulse::new(Duration::from_secs(60)));
     tokio::spawn(health::feed_watchdog(pulse.clone()));
@@ -106,7 +106,7 @@ async fn live(paths: &Paths) -> Result<()> {
     let (members, members_seen) = watch::channel(Vec::new());
     let (server, server_seen) = watch::channel(None);
     let node = Rc::new(Node::new(paths, site, wanted, effects));
-    let changer = Changer::new(node.clone(), members_seen.clone(), changes_tell);
+    let changer = Changer::new(node.clone(), members_seen.clone(), changes_tell, wake.clone());
     tokio::task::spawn_local(changer.run(changes_asked));
     let mut agent_loop = AgentLoop {
         node,

@@ -117,7 +117,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -213,5 +213,18 @@ mod tests {
         let place = |verb: &str| help.find(&format!("\n  {verb} ")).unwrap();
         let way = ["doctor", "profile", "site", "build", "flash", "vm", "inspect", "man"];
         assert!(way.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{help}");
+    }
+
+    #[test]
+    fn every_command_in_the_book_can_be_typed() {
+        let typed = crate::commands::typed("ashlar");
+        assert!(typed.len() > 40, "{} were found", typed.len());
+        let wrong = typed.iter().filter_map(|typed| {
+            let error = Cli::try_parse_from(&typed.words).err()?;
+            // `--help` and `--version` are no mistakes.
+            error.use_stderr().then(|| format!("{}: {}\n{error}", typed.at, typed.words.join(" ")))
+        });
+        let wrong: Vec<_> = wrong.collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

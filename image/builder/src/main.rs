@@ -11,6 +11,9 @@ mod bench;
 mod cache_dir;
 mod cli;
 mod command;
+#[cfg(test)]
+#[path = "../../../tests/src/book/commands.rs"]
+mod commands;
 mod context;
 mod graph;
 mod images;

@@ -2,6 +2,9 @@
 //! question answered wrongly once.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../../../tests/src/book/picture.rs"]
+mod picture;
+
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -29,12 +32,18 @@ struct Terminal {
     answered: usize,
     /// Where the project is: no two tests have the same place.
     place: String,
+    width: usize,
+    height: usize,
 }
 
 impl Terminal {
     fn at(project: &Path) -> Self {
+        Self::of(project, WIDTH, HEIGHT)
+    }
+
+    fn of(project: &Path, width: usize, height: usize) -> Self {
         let size =
-            Winsize { ws_row: HEIGHT as u16, ws_col: WIDTH as u16, ws_xpixel: 0, ws_ypixel: 0 };
+            Winsize { ws_row: height as u16, ws_col: width as u16, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
         let child = Command::new(assert_cmd::cargo::cargo_bin!("ashlar"))
             .arg("new")
@@ -60,7 +69,7 @@ impl Terminal {
             }
         });
         let place = project.canonicalize().unwrap().display().to_string();
-        Self { child, keys, said, text: String::new(), answered: 0, place }
+        Self { child, keys, said, text: String::new(), answered: 0, place, width, height }
     }
 
     /// Waits until this question is asked, after which nothing is said.
@@ -101,11 +110,21 @@ impl Terminal {
             if cells.is_empty() {
                 rows.push(String::new());
             }
-            rows.extend(cells.chunks(WIDTH).map(|row| row.iter().collect::<String>()));
+            rows.extend(cells.chunks(self.width).map(|row| row.iter().collect::<String>()));
         }
-        let first = rows.len().saturating_sub(HEIGHT);
+        let first = rows.len().saturating_sub(self.height);
         let rows: Vec<_> = rows[first..].iter().map(|row| row.trim_end()).collect();
         rows.join("\n")
+    }
+
+    /// The picture of this name shows the same.
+    fn is_in_the_book(&self, name: &str) {
+        let cell = |letter| picture::Cell { letter, ink: 7, ground: 0 };
+        let screen = self.screen();
+        let row = |line: &str| line.chars().map(cell).collect::<Vec<_>>();
+        let mut rows: Vec<_> = screen.lines().map(row).collect();
+        rows.iter_mut().for_each(|row| row.resize(self.width, cell(' ')));
+        picture::is_in_the_book(name, &rows, "ashlar --test wizard");
     }
 }
 
@@ -138,6 +157,7 @@ fn each_question_on_a_small_screen_answered_wrongly_once() {
     let mut at = Terminal::at(dir.path());
     at.until("[retail-metal]: ");
     insta::assert_snapshot!("the_cards", at.screen());
+    at.is_in_the_book("wizard-cards");
     at.answers("[retail-metal]: ", "77");
     at.answers("[retail-metal]: ", "?");
     at.until("[retail-metal]: ");
@@ -173,17 +193,42 @@ fn each_question_on_a_small_screen_answered_wrongly_once() {
     assert!(!dir.path().join("keys").exists(), "nothing is made before the last answer");
     at.answers("yes or no: ", "yes");
     assert!(at.end(), "{}", at.text);
-    let key = fingerprint_of(&at.screen());
-    insta::assert_snapshot!("what_comes_next", at.screen().replace(&key, "FINGERPRINT"));
+    insta::assert_snapshot!("what_comes_next", at.screen());
+    at.is_in_the_book("wizard-next");
     for file in ["keys/shop/site.toml", "recipes/shop.toml"] {
         assert!(dir.path().join(file).exists(), "{file}");
     }
 }
 
-/// The word after the fingerprint's name: another one for each key.
-fn fingerprint_of(screen: &str) -> String {
-    let line = screen.lines().find(|line| line.contains("fingerprint"));
-    line.and_then(|line| line.split_whitespace().last()).unwrap_or("no fingerprint").to_owned()
+/// The longest names that are allowed, on this screen.
+fn the_longest_names(width: usize, height: usize) {
+    let dir = project();
+    let (site, stack) =
+        ("a-site-with-a-longest-name", "a-stack-whose-file-has-a-name-that-goes-on");
+    let site = &site[..25];
+    std::fs::write(dir.path().join(format!("{stack}.yml")), "services: {}\n").unwrap();
+    let mut at = Terminal::of(dir.path(), width, height);
+    let named = |frame: &str| format!("{frame}_with_the_longest_names_{width}");
+    at.answers("[retail-metal]: ", "");
+    at.answers("[shop]: ", &format!("{site}e"));
+    at.answers("[shop]: ", site);
+    at.answers("[3]: ", "");
+    at.answers("[10.83.0.0/16]: ", "192.168.254.0/24");
+    at.answers("[yes]: ", "");
+    at.answers("[none]: ", "me.pub");
+    at.answers("[none]: ", &format!("{stack}.yml"));
+    at.answers("[none]: ", "graphics wifi");
+    at.until("yes or no: ");
+    insta::assert_snapshot!(named("what_will_be_made"), at.screen());
+    at.answers("yes or no: ", "yes");
+    assert!(at.end(), "{}", at.text);
+    insta::assert_snapshot!(named("what_comes_next"), at.screen());
+}
+
+#[test]
+fn the_longest_names_break_no_word_on_a_small_screen_or_a_large_one() {
+    the_longest_names(WIDTH, HEIGHT);
+    the_longest_names(240, 67);
 }
 
 #[test]

@@ -63,10 +63,10 @@ fn readable(text: &str) -> String {
     out
 }
 
-/// Sentences among literals: what is no `, ` between names.
+/// Sentences among literals: what is no `, ` or ` and ` between names.
 fn sentences(source: &str) -> Vec<String> {
-    let all = literals(statement(source)).into_iter().filter(|text| text.contains(' '));
-    all.filter(|text| text.len() > 4).map(|text| readable(&text)).collect()
+    let all = literals(statement(source)).into_iter().filter(|text| text.trim().contains(' '));
+    all.map(|text| readable(&text)).collect()
 }
 
 /// Every alert of `alerts.rs`.
@@ -123,10 +123,19 @@ pub(super) fn read_one(source: &str) -> Vec<Told> {
             literals(value.lines().next()?).into_iter().next()
         };
         let severity = if rest.contains("Severity::Critical") { "critical" } else { "warning" };
-        Some(Told { id: field("id")?, severity, words: Vec::new(), cures: vec![field("cure")?] })
+        let words = field("words").filter(|text| text.contains(' ')).map(|text| readable(&text));
+        let words = words.into_iter().collect();
+        Some(Told { id: field("id")?, severity, words, cures: vec![field("cure")?] })
     });
     each.collect()
 }
+
+/// What those say that have their words from what failed.
+const SAID_BY_OTHERS: [(&str, &str); 3] = [
+    ("rule-broken", "which rule the plan would have broken, and by which step"),
+    ("state-unreadable", "which file of the box cannot be read, and why"),
+    ("step-fails", "which step fails, in the planner's words, and with which error"),
+];
 
 /// The page, by id.
 pub(super) fn page(alerts: impl Iterator<Item = Told>) -> String {
@@ -137,13 +146,19 @@ pub(super) fn page(alerts: impl Iterator<Item = Told>) -> String {
          and `ashlarctl status --json` say it in these words; where … stands, they name the box, \
          the address or the number. *Critical*: something that the box is there for does not \
          work. *Warning*: it works, and one more fault may end that. *Notice*: it passes by \
-         itself. An alert without words here has those of what failed.\n\nThis page is made from the source.\n",
+         itself.\n\nThis page is made from the source.\n",
     );
     for Told { id, severity, words, cures } in sorted {
         let _ = write!(out, "\n## {id}\n\n*{severity}*\n");
-        let words = words.iter().filter(|words| words.contains(char::is_alphabetic));
-        for (n, sentence) in words.enumerate() {
+        let words: Vec<_> =
+            words.iter().filter(|words| words.contains(char::is_alphabetic)).collect();
+        for (n, sentence) in words.iter().enumerate() {
             let _ = writeln!(out, "{}> {sentence}", if n == 0 { "\n" } else { ">\n" });
+        }
+        if words.is_empty() {
+            let told = SAID_BY_OTHERS.iter().find(|(known, _)| *known == id);
+            let (_, what) = told.unwrap_or_else(|| panic!("what does `{id}` say?"));
+            let _ = writeln!(out, "\nIt says {what}.");
         }
         out.push_str("\nWhat to do: ");
         out.push_str(&cures.join("; or: "));
@@ -155,7 +170,7 @@ pub(super) fn page(alerts: impl Iterator<Item = Told>) -> String {
 #[test]
 fn an_alert_is_read_with_all_that_it_may_say() {
     let source = r#"
-        let words = format!("{name} takes no writes: no brick on {}", away.join(", "));
+        let words = format!("{name} takes no writes: no brick on {}", away.join(" and "));
         let cure = if two {
             "switch the first one on"
         } else {

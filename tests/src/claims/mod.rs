@@ -17,7 +17,9 @@ pub use power::{
 pub use ring::{
     an_outsider_is_refused, an_outsider_with_another_key_is_refused, the_ring_has_everybody_alive,
 };
-pub use secrets::{secrets_are_for_root_only, secrets_are_not_in_journal_or_arguments};
+pub use secrets::{
+    a_bundle_holds_no_secret, secrets_are_for_root_only, secrets_are_not_in_journal_or_arguments,
+};
 pub use storage::{
     a_file_is_read_on_every_node, the_volume_has_three_copies_and_tls,
     what_another_box_wrote_over_files_is_read,

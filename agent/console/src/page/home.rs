@@ -36,7 +36,8 @@ fn unknown(known: &Known<'_>, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::default());
     }
     let words = "The agent is started again by itself. Page 6 shows what it wrote. If this lasts, \
-                 restart the box with its power button or Ctrl-Alt-Del.";
+                 switch the box off by its power button, and on again. If the button does \
+                 nothing, pull the plug: what was written stays.";
     lines.extend(faint(words, width));
     lines
 }

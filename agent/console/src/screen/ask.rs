@@ -67,8 +67,9 @@ fn framed(title: &str, lines: Vec<Line<'static>>, height: u16, area: Rect, buffe
     let y = area.y + (area.height - height) / 2;
     let at = Rect { x, y, width, height };
     Clear.render(at, buffer);
-    let frame =
-        Block::bordered().title(format!(" {title} ")).border_style(Style::new().fg(Color::Yellow));
+    let frame = Block::bordered()
+        .title(format!(" {title} ").fg(Color::White).bold())
+        .border_style(Style::new().fg(Color::LightYellow));
     let inside = frame.inner(at);
     frame.render(at, buffer);
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
@@ -173,7 +174,7 @@ const STICK: &str = "One file with the state of this box and its journals. No ke
 fn chosen(here: bool, words: &str, width: usize) -> Line<'static> {
     let text = format!(" {words:<w$}", w = width.saturating_sub(1));
     let style = Style::new().fg(Color::Black).bg(Color::Cyan);
-    if here { Line::styled(text, style) } else { Line::from(text) }
+    if here { Line::styled(text, style) } else { Line::from(text.fg(Color::White)) }
 }
 
 /// A stick as its owner knows it.
@@ -183,11 +184,17 @@ fn stick(volume: &StickVolume) -> String {
     plain(&format!("{label}  {}  {model}  {}", ashlar_api::bytes(volume.bytes), volume.name))
 }
 
-/// What is typed, its end if there is no room for all of it.
+/// What is typed; its end, marked as one, if there is no room for all of it.
 fn input(prompt: &str, typed: &str, width: usize) -> Line<'static> {
+    const CUT: &str = "...";
     let room = width.saturating_sub(prompt.chars().count() + 1);
-    let skip = typed.chars().count().saturating_sub(room);
-    let shown: String = typed.chars().skip(skip).collect();
+    let length = typed.chars().count();
+    let shown = if length > room {
+        let skip = length - room.saturating_sub(CUT.len()).min(length);
+        CUT.chars().chain(typed.chars().skip(skip)).collect()
+    } else {
+        typed.to_owned()
+    };
     Line::from(vec![prompt.to_owned().fg(Color::White), format!("{shown}_").fg(Color::LightCyan)])
 }
 

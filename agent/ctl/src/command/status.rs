@@ -5,7 +5,7 @@ use crate::other_screen::OtherScreen;
 use crate::style::{bad, faint, good, heading, plain, strong, waiting};
 use crate::{NOT_READY, alerts};
 use anyhow::Result;
-use ashlar_api::{Client, DiskView, StackView, Status};
+use ashlar_api::{Client, DiskView, StackView, Status, StatusLines};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// something changes.
     #[arg(long)]
     json: bool,
-    /// Keep showing it, about once a second.
+    /// Keep showing it, whenever something changes.
     #[arg(long, short)]
     watch: bool,
 }
@@ -57,22 +57,43 @@ async fn watch(client: &Client, as_json: bool) -> Result<ExitCode> {
     }
 }
 
-/// Hands over the status whenever it is another.
+/// Hands over the status whenever it is another. What the agent tells may end, for it
+/// restarts: it is asked again after a second.
 async fn follow(
     client: &Client,
     as_json: bool,
     mut show: impl FnMut(&str) -> std::io::Result<()>,
 ) -> Result<ExitCode> {
     let mut shown = String::new();
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut again = tokio::time::interval(Duration::from_secs(1));
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told: Option<StatusLines> = None;
     loop {
-        tick.tick().await;
-        let text = match client.status().await {
-            Ok(status) if as_json => facts::line(&status)?,
-            Ok(status) => table(&status),
-            Err(error) if as_json => facts::line(&Silence { error: error.to_string() })?,
-            Err(error) => format!("{} {error}\n", waiting("…")),
+        let said = match &mut told {
+            Some(lines) => lines.next().await,
+            None => {
+                again.tick().await;
+                match client.follow_status().await {
+                    Ok(lines) => told.insert(lines).next().await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let text = match said {
+            Ok(Some(status)) if as_json => facts::line(&status)?,
+            Ok(Some(status)) => table(&status),
+            Ok(None) => {
+                told = None;
+                continue;
+            }
+            Err(error) => {
+                told = None;
+                if as_json {
+                    facts::line(&Silence { error: error.to_string() })?
+                } else {
+                    format!("{} {error}\n", waiting("…"))
+                }
+            }
         };
         if text == shown {
             continue;
@@ -143,7 +164,10 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         format!("{} {} of {} tasks", plain(&stack.name), stack.running, stack.desired)
     };
     let disks: Vec<_> = status.disks.iter().map(full).collect();
-    let services: Vec<_> = status.stacks.iter().map(run).collect();
+    let mut services: Vec<_> = status.stacks.iter().map(run).collect();
+    if services.is_empty() && status.swarm.as_ref().is_some_and(|swarm| !swarm.manager) {
+        services.push("a manager of the Swarm knows them; this box is none".into());
+    }
     for (name, values) in [("disks", disks), ("services", services)] {
         if !values.is_empty() {
             writeln!(out, "{} {}", heading(name), values.join(", "))?;

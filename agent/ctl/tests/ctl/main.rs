@@ -39,6 +39,7 @@ impl Agent {
                 std::io::copy(&mut request.take(length), &mut std::io::sink()).unwrap();
                 let known = [
                     "GET /v1/status ",
+                    "GET /v1/status/follow ",
                     "GET /v1/history ",
                     "GET /v1/network ",
                     "GET /v1/hardware ",

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fakes::{Fake, FakeNode, loopback};
+use futures_util::FutureExt;
 
 const NOBODY: Reach = Reach { gateway: false, member: false };
 const ALL: Reach = Reach { gateway: true, member: true };
@@ -77,7 +78,7 @@ fn a_box() -> Box {
     fake.world().answering.insert(router);
     let (_, members) = watch::channel(Vec::new());
     let (told, tells) = watch::channel(Told::default());
-    let changer = Changer::new(Rc::new(node), members, told);
+    let changer = Changer::new(Rc::new(node), members, told, Arc::default());
     Box { fake, changer, told: tells, old, _root: root }
 }
 
@@ -129,6 +130,26 @@ async fn a_network_under_which_the_router_answers_becomes_the_site_s() {
     assert!(!it.paths().network_trial().exists());
     let calls = it.fake.world().calls.clone();
     assert_eq!(calls.last().unwrap(), "restart ashlar-agent.service");
+}
+
+#[tokio::test]
+async fn the_agent_looks_anew_at_once_when_a_change_begins_is_undone_or_is_kept() {
+    let mut it = a_box();
+    let looks = it.changer.wake.clone();
+    let anew = || looks.notified().now_or_never().is_some();
+    assert!(!anew());
+    it.set().await;
+    assert!(anew(), "one is tried");
+    it.fake.world().answering.clear();
+    it.after(SETTLE).await;
+    assert!(!anew(), "it gets its time");
+    it.after(PATIENCE).await;
+    assert!(anew(), "it was undone");
+    it.ask(Asked::Revert).await.unwrap();
+    assert!(anew(), "nobody wants to hear of it any more");
+    it.set().await;
+    it.ask(Asked::Confirm).await.unwrap();
+    assert!(anew(), "it is kept");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Contract {
         let answers = OPERATIONS.iter().map(|operation| {
             let path = operation.path.replace('/', "~1");
             let method = operation.method.to_lowercase();
-            let kind = if operation.streams { route::LOGS_TYPE } else { "application/json" };
+            let kind = if operation.streams { route::LINES_TYPE } else { "application/json" };
             let kind = kind.replace('/', "~1");
             let place = format!("/paths/{path}/{method}/responses/200/content/{kind}/schema");
             ((operation.method, operation.path), at(&place))

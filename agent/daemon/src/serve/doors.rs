@@ -1,5 +1,5 @@
 //! How many may be inside at once: so that nobody who has no certificate can keep
-//! the members out, nor one address all the others.
+//! the members out, nor one address, or one user of this box, all the others.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,69 +15,76 @@ const MEMBERS: usize = 64;
 /// Sessions of one address: an agent has one for each thing that it does.
 const OF_ONE: usize = 8;
 
-/// The places inside.
+/// The places inside, of callers who are known by their addresses, or as users.
 #[derive(Clone, Debug)]
-pub(super) struct Doors {
+pub(super) struct Doors<K: Ord = IpAddr> {
     strangers: Arc<Semaphore>,
     members: Arc<Semaphore>,
-    by_address: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    of_one: usize,
+    by_caller: Arc<Mutex<BTreeMap<K, usize>>>,
 }
 
 impl Default for Doors {
     fn default() -> Self {
-        Self {
-            strangers: Arc::new(Semaphore::new(STRANGERS)),
-            members: Arc::new(Semaphore::new(MEMBERS)),
-            by_address: Arc::default(),
-        }
+        Self::of(STRANGERS, MEMBERS, OF_ONE)
     }
 }
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Place<K: Ord = IpAddr> {
     _permit: OwnedSemaphorePermit,
-    address: Counted,
+    caller: Counted<K>,
 }
 
-/// A session in the count of its address.
+/// A session in the count of its caller.
 #[derive(Debug)]
-struct Counted {
-    address: IpAddr,
-    by_address: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+struct Counted<K: Ord> {
+    caller: K,
+    by_caller: Arc<Mutex<BTreeMap<K, usize>>>,
 }
 
-impl Drop for Counted {
+impl<K: Ord> Drop for Counted<K> {
     fn drop(&mut self) {
-        let Ok(mut by_address) = self.by_address.lock() else { return };
-        if let Some(count) = by_address.get_mut(&self.address) {
+        let Ok(mut by_caller) = self.by_caller.lock() else { return };
+        if let Some(count) = by_caller.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
-                by_address.remove(&self.address);
+                by_caller.remove(&self.caller);
             }
         }
     }
 }
 
-impl Doors {
-    /// A place for a caller of whom nothing is known but the address; none if its
-    /// address or all strangers have theirs.
-    pub(super) fn stranger(&self, address: IpAddr) -> Option<Place> {
+impl<K: Ord + Clone> Doors<K> {
+    /// So many places, and so many of them for one caller.
+    pub(super) fn of(strangers: usize, members: usize, of_one: usize) -> Self {
+        Self {
+            strangers: Arc::new(Semaphore::new(strangers)),
+            members: Arc::new(Semaphore::new(members)),
+            of_one,
+            by_caller: Arc::default(),
+        }
+    }
+
+    /// A place for a caller of whom nothing more is known; none if it or all strangers
+    /// have theirs.
+    pub(super) fn stranger(&self, caller: K) -> Option<Place<K>> {
         let permit = self.strangers.clone().try_acquire_owned().ok()?;
-        let mut by_address = self.by_address.lock().ok()?;
-        let count = by_address.entry(address).or_default();
-        if *count >= OF_ONE {
+        let mut by_caller = self.by_caller.lock().ok()?;
+        let count = by_caller.entry(caller.clone()).or_default();
+        if *count >= self.of_one {
             return None;
         }
         *count += 1;
-        let by_address = self.by_address.clone();
-        Some(Place { _permit: permit, address: Counted { address, by_address } })
+        let by_caller = self.by_caller.clone();
+        Some(Place { _permit: permit, caller: Counted { caller, by_caller } })
     }
 
     /// A member's place for a stranger that has shown a certificate.
-    pub(super) fn member(&self, stranger: Place) -> Option<Place> {
+    pub(super) fn member(&self, stranger: Place<K>) -> Option<Place<K>> {
         let permit = self.members.clone().try_acquire_owned().ok()?;
-        Some(Place { _permit: permit, address: stranger.address })
+        Some(Place { _permit: permit, caller: stranger.caller })
     }
 }
 
@@ -97,7 +104,7 @@ mod tests {
         assert!(doors.stranger(from(2)).is_some());
         drop(held);
         assert!(doors.stranger(from(1)).is_some());
-        assert!(doors.by_address.lock().unwrap().is_empty(), "nothing is kept of who has gone");
+        assert!(doors.by_caller.lock().unwrap().is_empty(), "nothing is kept of who has gone");
     }
 
     #[test]

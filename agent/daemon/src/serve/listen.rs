@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -89,13 +90,20 @@ pub(super) async fn answer(
     router: Router,
     longest: Duration,
 ) -> Result<()> {
-    let served = hyper::server::conn::http1::Builder::new()
+    timeout(longest, serve(stream, router)).await.context("the session took too long")?
+}
+
+/// Answers what comes over this stream, for as long as somebody asks: one that says
+/// nothing is closed.
+pub(super) async fn serve<S>(stream: S, router: Router) -> Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HANDSHAKE)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    timeout(longest, served)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .await
-        .context("the session took too long")?
         .context("the session broke")
 }

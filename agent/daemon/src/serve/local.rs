@@ -1,5 +1,4 @@
-//! The API for this node's own tools, over a Unix socket whose file permissions
-//! say who may ask.
+//! The API for this node's own tools, and what of it people from elsewhere have too.
 
 use super::alone;
 use super::power::{self, Leave};
@@ -10,36 +9,25 @@ use crate::inventory;
 use crate::ledger;
 use crate::network_change::Desk;
 use crate::paths::Paths;
-use crate::presence::{Peer, Presence};
+use crate::presence::Presence;
 use crate::support::onto;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ashlar_api::{ApiError, Refusal, Status, route};
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use std::fs::{self, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use tokio::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-/// Opens the socket: root and the group of the process may connect.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => {
-            return Err(e).with_context(|| format!("cannot replace {}", path.display()));
-        }
-        _ => {}
-    }
-    let listener =
-        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
-    fs::set_permissions(path, Permissions::from_mode(0o660))
-        .with_context(|| format!("cannot set the permissions of {}", path.display()))?;
-    Ok(listener)
-}
+/// How long a stream is silent at most: less than whoever reads it waits for a line.
+const STILL: Duration = Duration::from_secs(5);
 
 /// What the tools of this node are told, and may do.
 pub(crate) struct LocalApi {
@@ -62,21 +50,13 @@ pub(crate) fn routes(api: LocalApi) -> Router {
     router(api, power::in_order())
 }
 
-/// Serves until the process ends.
-pub(crate) async fn serve_local(listener: UnixListener, router: Router) {
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    // `axum::serve` returns only when its listener fails for good.
-    if let Err(error) = axum::serve(listener, service).await {
-        tracing::error!(%error, "the local API is gone");
-    }
-}
-
 /// The same, with a way to take the box down.
 pub(super) fn router(api: LocalApi, leave: Leave) -> Router {
     let LocalApi { status, decider, paths, presence, changes, people } = api;
     let (history, root) = (paths.history(), paths.root().to_owned());
     Router::new()
         .route(route::STATUS, get(answer_status))
+        .route(route::STATUS_FOLLOW, get(follow_status))
         .route(route::HISTORY, get(move || answer_history(history.clone())))
         .route(route::NETWORK, get(|| looked_at(inventory::network)))
         .route(
@@ -124,6 +104,22 @@ async fn answer_status(State(status): State<watch::Receiver<Status>>) -> Json<St
     Json(status.borrow().clone())
 }
 
+/// A line whenever it is another one, and so often when it is not.
+async fn follow_status(State(status): State<watch::Receiver<Status>>) -> Response {
+    let lines = stream::unfold((status, true), async |(mut status, first)| {
+        if !first && let Ok(Err(_)) = timeout(STILL, status.changed()).await {
+            return None;
+        }
+        let line = serde_json::to_vec(&*status.borrow_and_update());
+        let line = line.map(|mut line| {
+            line.push(b'\n');
+            Bytes::from(line)
+        });
+        Some((line, (status, false)))
+    });
+    ([(CONTENT_TYPE, route::LINES_TYPE)], Body::from_stream(lines)).into_response()
+}
+
 async fn answer_history(history: PathBuf) -> Response {
     match ledger::read(&history) {
         Ok(events) => Json(events).into_response(),
@@ -138,6 +134,7 @@ pub(crate) fn refuse(error: &ApiError) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::socket::{bind, serve_local};
     use super::*;
     use crate::fakes::blank;
     use crate::network_change::{Request, Told};
@@ -172,15 +169,34 @@ mod tests {
         let path = dir.path().join("agent.sock");
         drop(bind(&path).unwrap());
         let listener = bind(&path).unwrap();
-        let api = api(&Paths::under(dir.path()), None);
-        let server = tokio::spawn(serve_local(listener, routes(api)));
+        // Whoever runs this test is the screen.
+        let api = api(&Paths::under(dir.path()), Some(nix::unistd::getuid().as_raw()));
+        let presence = api.presence.clone();
+        let server = tokio::spawn(serve_local(listener, routes(api), presence));
         let client = Client::at(&path);
         assert_eq!(client.status().await.unwrap(), blank());
         assert_eq!(client.history().await.unwrap(), []);
         assert_eq!(client.hardware().await.unwrap(), ashlar_api::Hardware::default());
         client.network().await.unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn whoever_follows_the_status_has_each_one_when_it_changes_and_its_end() {
+        let (root, paths) = node(None);
+        let path = root.path().join("agent.sock");
+        let (tell, status) = watch::channel(blank());
+        let uid = nix::unistd::getuid().as_raw();
+        let api = LocalApi { status, ..api(&paths, Some(uid)) };
+        let presence = api.presence.clone();
+        tokio::spawn(serve_local(bind(&path).unwrap(), routes(api), presence));
+        let mut follows = Client::at(&path).follow_status().await.unwrap();
+        assert_eq!(follows.next().await.unwrap(), Some(blank()));
+        let ready = Status { ready: true, ..blank() };
+        tell.send_replace(ready.clone());
+        assert_eq!(follows.next().await.unwrap(), Some(ready));
+        drop(tell);
+        assert_eq!(follows.next().await.unwrap(), None);
     }
 
     /// A box with a PIN, at whose screen this test stands: what it was told to do.
@@ -201,7 +217,8 @@ mod tests {
             Box::pin(async { Ok(()) })
         });
         let api = api(&paths, Some(nix::unistd::getuid().as_raw()));
-        tokio::spawn(serve_local(bind(&path).unwrap(), router(api, leave)));
+        let presence = api.presence.clone();
+        tokio::spawn(serve_local(bind(&path).unwrap(), router(api, leave), presence));
         Screen { _root: root, paths, client: Client::at(path), left }
     }
 

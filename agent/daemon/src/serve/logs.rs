@@ -46,7 +46,7 @@ async fn answer(
 ) -> Response {
     match asked.begin(peer, &query.unwrap_or_default()).await {
         Ok((reading, place)) => {
-            ([(CONTENT_TYPE, route::LOGS_TYPE)], body(reading, place)).into_response()
+            ([(CONTENT_TYPE, route::LINES_TYPE)], body(reading, place)).into_response()
         }
         Err(error) => refuse(&error),
     }
@@ -97,8 +97,9 @@ fn body(reading: Reading, place: OwnedSemaphorePermit) -> Body {
 
 #[cfg(test)]
 mod tests {
-    use super::super::local::{bind, serve_local};
+    use super::super::socket::{bind, serve_local};
     use super::*;
+    use crate::presence::Presence;
     use crate::presence::tests::{PIN, node};
     use ashlar_api::{Client, LogLines};
     use std::os::unix::fs::PermissionsExt;
@@ -110,12 +111,13 @@ mod tests {
 
     fn telling_to(peer: Peer, script: &str) -> (tempfile::TempDir, Client) {
         let (root, paths) = node(Some(PIN));
+        let screen = Presence::with_screen(&paths, Some(nix::unistd::getuid().as_raw()));
         let program = root.path().join("journalctl");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let socket = root.path().join("agent.sock");
         let router = of(program, paths).layer(axum::Extension(ConnectInfo(peer)));
-        tokio::spawn(serve_local(bind(&socket).unwrap(), router));
+        tokio::spawn(serve_local(bind(&socket).unwrap(), router, screen));
         (root, Client::at(socket))
     }
 
@@ -149,15 +151,18 @@ done"#;
 
     #[tokio::test]
     async fn root_and_admins_are_told_and_nobody_else() {
-        let group = Peer::here(Some(1000));
-        for (peer, may) in
-            [(Peer::elsewhere(true), true), (Peer::elsewhere(false), false), (group, false)]
-        {
+        let looks = Peer::here(Some(1000));
+        for (peer, may) in [
+            (Peer::elsewhere(true), true),
+            (Peer::elsewhere(false), false),
+            (Peer::admin(1000), true),
+            (looks, false),
+        ] {
             let (_root, client) = telling_to(peer, THREE);
             let told = client.logs(LogsRequest::default()).await;
             assert_eq!(told.is_ok(), may, "{peer:?}");
             if let Err(error) = told {
-                assert!(error.to_string().contains("only root may have"), "{error}");
+                assert!(error.to_string().contains("only root and admins may have"), "{error}");
             }
         }
     }

@@ -23,9 +23,11 @@ mod revoked;
 mod ring;
 mod said;
 mod site_reset;
+mod socket;
 mod support;
 
 pub(crate) use cluster::{ClusterApi, serve_cluster};
-pub(crate) use local::{LocalApi, bind, routes, serve_local};
+pub(crate) use local::{LocalApi, routes};
 pub(crate) use node::Decider;
 pub(crate) use people::{PeopleApi, serve_people};
+pub(crate) use socket::{bind, serve_local};

@@ -30,6 +30,7 @@ use std::time::Duration;
 pub(super) const ROUTES: &[(&str, &str, Role)] = &[
     ("GET", route::INTRODUCTION, Role::View),
     ("GET", route::STATUS, Role::View),
+    ("GET", route::STATUS_FOLLOW, Role::View),
     ("GET", route::HISTORY, Role::View),
     ("GET", route::NETWORK, Role::View),
     ("GET", route::HARDWARE, Role::View),

@@ -137,7 +137,7 @@ async fn ask(
     }
 }
 
-/// Root reads the file whenever it likes. From elsewhere it is given out once a key: a
+/// Root reads the file whenever it likes. To admins it is given out once a key: a
 /// pass that fell into other hands does not get it after its owner.
 async fn site(
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -148,7 +148,7 @@ async fn site(
         peer.must_be_root("have the site given out")?;
         let decider = decider(&asked)?;
         let site = decider.site()?;
-        if peer.is_elsewhere() {
+        if !peer.is_root() {
             let request = RingRequest { verb: RingVerb::GiveOut, dry_run: false };
             let answer = decider.ring_anywhere(request).await?;
             if let Some(why) = answer.target.refused {

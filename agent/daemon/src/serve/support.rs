@@ -117,3 +117,48 @@ const WHICH: &str = "it takes a stick or a card with a FAT volume, plugged in no
 fn internal(error: impl Into<anyhow::Error>) -> ApiError {
     ApiError::new(Refusal::Internal, format!("{:#}", error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::blank;
+    use crate::presence::tests::{PIN, node, secret};
+    use crate::state;
+    use crate::support::sticks::tests::{plug, write};
+    use std::sync::Mutex;
+
+    const SCREEN: u32 = 990;
+
+    #[tokio::test]
+    async fn the_screen_has_a_bundle_written_onto_a_stick_with_the_pin_and_not_without() {
+        let (root, paths) = node(Some(PIN));
+        write(root.path(), "run/ashlar/boot-disk/nvme0n1", "");
+        plug(root.path(), "pci0/usb2/2-1/sdb", "sdb1", "8:17", "vfat", "PHOTOS");
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (noted, outcome) = (written.clone(), paths.onto_a_stick().join("outcome.json"));
+        let start: StartWriter = Arc::new(move |volume| {
+            let on = OnStick { volume: volume.clone(), file: "a.tar.zst".into(), bytes: 1 };
+            state::write_json(&outcome, &Ok::<_, String>(on), 0o600).unwrap();
+            noted.lock().unwrap().push(volume);
+            Box::pin(async { Ok(()) })
+        });
+        let asked = Asked {
+            status: watch::channel(blank()).1,
+            presence: Presence::with_screen(&paths, Some(SCREEN)),
+            start,
+            one: Arc::new(Semaphore::new(1)),
+            paths,
+        };
+        let stick = async |volume: Option<&str>, pin: Option<&str>| {
+            let request = StickRequest { volume: volume.map(str::to_owned), pin: pin.map(secret) };
+            asked.stick(Peer::here(Some(SCREEN)), request).await
+        };
+        assert_eq!(stick(None, None).await.unwrap().volumes.len(), 1, "which there are");
+        let refused = async |pin| stick(Some("sdb1"), pin).await.unwrap_err().refusal;
+        assert_eq!(refused(None).await, Refusal::PinNeeded);
+        assert_eq!(refused(Some("0000")).await, Refusal::PinWrong);
+        assert!(written.lock().unwrap().is_empty());
+        assert!(stick(Some("sdb1"), Some(PIN)).await.unwrap().written.is_some());
+        assert_eq!(*written.lock().unwrap(), ["sdb1"]);
+    }
+}

@@ -80,9 +80,29 @@ fn mounted(root: &Path) -> HashSet<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    pub(crate) fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// A partition of a disk, as kernel and udev tell it.
+    pub(crate) fn plug(root: &Path, disk: &str, part: &str, number: &str, kind: &str, label: &str) {
+        let place = format!("sys/devices/{disk}/{part}");
+        write(root, &format!("{place}/partition"), "1\n");
+        write(root, &format!("{place}/dev"), &format!("{number}\n"));
+        write(root, &format!("{place}/size"), "2048\n");
+        write(root, &format!("sys/devices/{disk}/device/model"), "Ultra  \n");
+        let known = format!("S:disk/by-label/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_LABEL={label}\n");
+        write(root, &format!("run/udev/data/b{number}"), &known);
+        let class = root.join("sys/class/block");
+        fs::create_dir_all(&class).unwrap();
+        symlink(format!("../../devices/{disk}/{part}"), class.join(part)).unwrap();
+    }
 
     /// A box that runs from its NVMe disk.
     struct Machine(tempfile::TempDir);
@@ -96,23 +116,11 @@ mod tests {
         }
 
         fn write(&self, path: &str, text: &str) {
-            let path = self.0.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            write(self.0.path(), path, text);
         }
 
-        /// A partition of a disk, as kernel and udev tell it.
         fn plug(&self, disk: &str, part: &str, number: &str, kind: &str, label: &str) {
-            let place = format!("sys/devices/{disk}/{part}");
-            self.write(&format!("{place}/partition"), "1\n");
-            self.write(&format!("{place}/dev"), &format!("{number}\n"));
-            self.write(&format!("{place}/size"), "2048\n");
-            self.write(&format!("sys/devices/{disk}/device/model"), "Ultra  \n");
-            let known = format!("S:disk/by-label/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_LABEL={label}\n");
-            self.write(&format!("run/udev/data/b{number}"), &known);
-            let class = self.0.path().join("sys/class/block");
-            fs::create_dir_all(&class).unwrap();
-            symlink(format!("../../devices/{disk}/{part}"), class.join(part)).unwrap();
+            plug(self.0.path(), disk, part, number, kind, label);
         }
 
         fn volumes(&self) -> Vec<String> {

@@ -151,6 +151,17 @@ fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() 
     let again = "[   1.5] nvme0: I/O error\\n[   1.7] nvme0: I/O error";
     machine.tool("dmesg", &format!("printf '[ 1.2] ata1: no link\\n{again}\\n'"));
     machine.tool("sleep", "echo \"$1\" >>$top/slept");
+    machine.tool("date", "echo 2026-11-26 03:40 UTC");
+    machine.write("sys/class/dmi/id/sys_vendor", "LENOVO\n");
+    machine.write("sys/class/dmi/id/product_name", "11JQS0AB00 with a name that goes on and on\n");
+    machine.write("sys/class/dmi/id/product_serial", "CZC1234567\n");
+    machine.write("etc/os-release", "ID=debian\nPRETTY_NAME=\"Ashlar 7 (shop)\"\n");
+    // The state is there before the root is.
+    let state = "sysroot/var/lib/ashlar";
+    let me = "{\n  \"id\": \"1a2b3c4d\",\n  \"name\": \"ashlar-1a2b3c4d\"\n}\n";
+    machine.write(&format!("{state}/identity.json"), me);
+    let site = "version = 1\nname = \"shop-42\"\nring-key = \"c2VjcmV0\"\n";
+    machine.write(&format!("{state}/site.toml"), site);
     let output = machine.with("show-failure", "", &["300"]);
     assert!(output.status.success(), "{}", said(&output));
     for console in ["dev/tty1", "dev/ttyS0"] {
@@ -165,10 +176,14 @@ fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() 
             "No disk holds the root of this release.",
             "\n      ata1: no link\n      nvme0: I/O error\n\n",
             "Nothing needs to be typed, and nothing can be: it tries again in ",
+            "\n  ashlar-1a2b3c4d of the site shop-42\n",
+            "  LENOVO  11JQS0AB00 with a name that goes on and o  CZC1234567\n",
+            "\n  Ashlar 7 (shop)  2026-11-26 03:40 UTC\n",
         ] {
             assert!(page.contains(words), "{console} lacks {words:?}:\n{page}");
         }
         let last = page.lines().rfind(|line| !line.trim().is_empty()).unwrap();
+        assert!(!page.contains("c2VjcmV0"), "a secret on the screen");
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         assert!(last.starts_with('─'), "something covers its end: {last}");
     }

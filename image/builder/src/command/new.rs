@@ -8,9 +8,8 @@ mod told;
 use crate::command::{profile, site};
 use crate::context::Context;
 use crate::output::Output;
-use answers::Answers;
+use answers::{Answers, in_lines};
 use ashlar_build::Project;
-use ashlar_site::Site;
 use cards::Card;
 use miette::{IntoDiagnostic, miette};
 use questions::Question;
@@ -87,39 +86,36 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
             }
         }
     };
-    let (recipe, made) = make(&answers, &project, &context.output)?;
-    // Its object would be a second one.
-    if !context.output.is_json() {
-        site::show(&made, &site::place(&project, &made.name), &context.output)?;
-    }
+    let recipe = make(&answers, &project, &context.output)?;
     let steps = steps(&answers, &cards);
     for line in steps.iter().flat_map(|step| step.lines()) {
         context.output.line(line);
+    }
+    let back_up = site::back_up(&site::place(&project, &answers.site));
+    context.output.line("\nKeep a copy of these, encrypted and somewhere else:");
+    for file in &back_up {
+        context.output.line(format_args!("  {}", file.display()));
     }
     let commands: Vec<_> = steps.iter().flat_map(|step| step.commands.clone()).collect();
     context.output.json(&NewSite {
         site: &answers.site,
         profile: answers.built(),
         recipe,
-        back_up: site::back_up(&site::place(&project, &answers.site)),
+        back_up,
         commands,
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The recipe, if one is wanted, and the site: both or none.
-fn make(
-    answers: &Answers,
-    project: &Project,
-    output: &Output,
-) -> miette::Result<(Option<PathBuf>, Site)> {
+fn make(answers: &Answers, project: &Project, output: &Output) -> miette::Result<Option<PathBuf>> {
     let Answers { site, profile, more, .. } = answers;
     let recipe = match more.is_empty() {
         true => None,
         false => Some(profile::new::begin(project, site, profile, None, more)?),
     };
     match site::create(&answers.site(), false, project, output) {
-        Ok(made) => Ok((recipe, made)),
+        Ok(_) => Ok(recipe),
         Err(error) => {
             if let Some(recipe) = &recipe {
                 let _ = std::fs::remove_file(recipe);
@@ -137,12 +133,15 @@ fn ask(
     project: &Project,
 ) -> miette::Result<Option<Answers>> {
     let mut answers = Answers::first(cards);
-    let mut at = 0;
+    let (mut at, mut again) = (0, false);
     writeln!(screen, "`<` goes back, `?` explains, Enter takes what stands in brackets.")
         .into_diagnostic()?;
     while let Some(question) = Question::ALL.get(at) {
         let said = question.said(&answers, cards);
-        write!(screen, "\n{}{} ", said.before, said.prompt).into_diagnostic()?;
+        // What was explained or is wrong stands above the question, which was read by now.
+        let before = if again { "" } else { &said.before };
+        write!(screen, "\n{before}{} ", said.prompt).into_diagnostic()?;
+        again = false;
         screen.flush().into_diagnostic()?;
         let mut line = String::new();
         if keys.read_line(&mut line).into_diagnostic()? == 0 {
@@ -152,15 +151,20 @@ fn ask(
             "<" => at = at.saturating_sub(1),
             "?" => {
                 writeln!(screen, "{}", question.explained(cards, project)).into_diagnostic()?;
+                again = true;
             }
             "" if *question == Question::Sure => {
                 writeln!(screen, "Please type yes or no.").into_diagnostic()?;
+                again = true;
             }
             "" => at += 1,
             "no" | "n" if *question == Question::Sure => return Ok(None),
             text => match question.take(text, &mut answers, cards, project) {
                 Ok(()) => at += 1,
-                Err(why) => writeln!(screen, "{why}").into_diagnostic()?,
+                Err(why) => {
+                    writeln!(screen, "{why}").into_diagnostic()?;
+                    again = true;
+                }
             },
         }
     }
@@ -175,7 +179,7 @@ struct Step {
 
 impl Step {
     fn lines(&self) -> Vec<String> {
-        let commands = self.commands.iter().map(|command| format!("  {command}"));
+        let commands = self.commands.iter().map(|command| in_lines(command));
         [String::new(), self.why.clone()].into_iter().chain(commands).collect()
     }
 }
@@ -185,14 +189,23 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
     let profile = answers.built();
     let step = |why: &str, commands: &[String]| Step { why: why.into(), commands: commands.into() };
     let again = step("The same without questions:", &answers.commands());
-    let lock = (!answers.more.is_empty()).then(|| {
-        step("Write down which packages your profile takes:", &[format!("ashlar lock {profile}")])
-    });
+    let pass = step(
+        "For each person who asks the boxes from elsewhere, a pass:",
+        &[format!("ashlar site admin {site} NAME")],
+    );
     let pin = step(
         "For a PIN on the boxes' own screens, put what this prints into the site's file:",
         &["ashlar site pin".into()],
     );
-    let build = step("Build the image:", &[format!("ashlar build --profile {profile}")]);
+    let build = format!("ashlar build --profile {profile}");
+    let build = if answers.more.is_empty() {
+        step("Build the image:", &[build])
+    } else {
+        step(
+            "Write down which packages your profile takes, and build the image:",
+            &[format!("ashlar lock {profile}"), build],
+        )
+    };
     let is_virtual = cards.iter().any(|card| card.name == answers.profile && card.is_virtual);
     let run = if is_virtual {
         let count = boxes.unwrap_or(1);
@@ -207,7 +220,7 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
             &[format!("sudo ashlar flash /dev/sdX --site {site} --profile {profile}")],
         )
     };
-    [Some(again), Some(pin), lock, Some(build), Some(run)].into_iter().flatten().collect()
+    vec![again, pass, pin, build, run]
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{Words, all, chosen, input, said, sentence};
 use crate::dialog::{Field, Question, Way};
+use ashlar_api::WayOut;
 use ratatui::style::Color;
 use ratatui::text::Line;
 
@@ -19,7 +20,7 @@ pub(super) fn words(question: &Question, width: usize) -> Words {
                 let words = format!("The last change was undone: {why}.");
                 lines.extend(said(&words, Color::LightYellow, width));
             }
-            lines.extend(said(&format!("The way out of this box is {now}."), Color::White, width));
+            lines.extend(said(&as_it_is(now), Color::White, width));
             lines.push(Line::default());
             let choices = Way::choices(undone.is_some()).iter().enumerate();
             lines.extend(choices.map(|(n, way)| chosen(n == *at, choice(*way), width)));
@@ -62,6 +63,24 @@ pub(super) fn words(question: &Question, width: usize) -> Words {
             )
         }
     }
+}
+
+/// How the box gets out now.
+fn as_it_is(now: &WayOut) -> String {
+    let names = now.names.join(" ");
+    let (how, unsaid) = match (&now.address, &now.gateway) {
+        (None, _) => {
+            ("This box gets its address by a lease (DHCP)".to_owned(), "those of the lease")
+        }
+        (Some(address), Some(router)) => {
+            (format!("This box has the address {address}, and its router is {router}"), "none")
+        }
+        (Some(address), None) => {
+            (format!("This box has the address {address}, and no router"), "none")
+        }
+    };
+    let names = if names.is_empty() { unsaid } else { &names };
+    format!("{how}. Its name servers: {names}.")
 }
 
 /// What a person needs to know meanwhile.

@@ -43,7 +43,7 @@ fn about_the_network() -> Vec<Dialog> {
     let names = now().names.join(" ");
     let twice = "it is in the list already";
     let lines = vec![
-        "The way out of this box is now a lease (DHCP), the lease's name servers.".into(),
+        "The way out of this box is now a lease (DHCP), with the lease's name servers.".into(),
         format!("Then it is {}.", now()),
         "Its address in the cluster stays.".into(),
         "Beware: this box's site forgets 192.168.7.22/24 192.168.7.23/24, which other boxes have \
@@ -76,7 +76,7 @@ fn every_question_about_the_network_on_a_large_screen() {
 }
 
 /// A wrong answer, what is tried, and going on alone, as the book shows them.
-pub(super) fn of_the_book() -> [String; 3] {
+pub(super) fn of_the_book() -> [(&'static str, Status, Dialog); 4] {
     let address = Dialog::Network(Question::Value {
         now: WayOut::default(),
         way: WayOut::default(),
@@ -86,9 +86,14 @@ pub(super) fn of_the_book() -> [String; 3] {
         checking: false,
     });
     let tried = Dialog::Network(Question::Tried { left: Some(97) });
-    let draw = |status, dialog| asking(status, &dialog, 80, 25);
     let goes_on = going_on_alone("ashlar-0000000", false);
-    [draw(ready(), address), draw(ready(), tried), draw(troubled(), goes_on)]
+    let menu = Dialog::Menu { actions: Action::menu(false), at: 2 };
+    [
+        ("screen-actions", ready(), menu),
+        ("screen-address", ready(), address),
+        ("screen-tried", ready(), tried),
+        ("screen-alone", troubled(), goes_on),
+    ]
 }
 
 fn going_on_alone(typed: &str, wrong: bool) -> Dialog {

@@ -85,3 +85,21 @@ impl Answers {
         words.join(" ")
     }
 }
+
+/// A command within 80 cells, two of them its margin: a line that goes on ends as a shell
+/// reads it, before an option.
+pub(super) fn in_lines(command: &str) -> String {
+    const MARGIN: &str = "  ";
+    const GOES_ON: &str = " \\";
+    let mut lines = vec![MARGIN.to_owned()];
+    for (n, piece) in command.split(" --").enumerate() {
+        let piece = if n == 0 { piece.to_owned() } else { format!(" --{piece}") };
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if n > 0 && last + piece.chars().count() + GOES_ON.len() > 80 {
+            lines.push(format!("{MARGIN}{MARGIN}{}", piece.trim_start()));
+        } else if let Some(line) = lines.last_mut() {
+            line.push_str(&piece);
+        }
+    }
+    lines.join(&format!("{GOES_ON}\n"))
+}

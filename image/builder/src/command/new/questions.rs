@@ -1,6 +1,6 @@
 //! The questions, in the order in which they are asked.
 
-use super::answers::Answers;
+use super::answers::{Answers, in_lines};
 use super::cards::{self, Card};
 use crate::command::profile::new::{self, More};
 use crate::command::site;
@@ -84,7 +84,12 @@ impl Question {
                 ask("Hardware lists for what these machines have besides, or none", now)
             }
             Self::Sure => Said {
-                before: format!("This makes the site, by\n  {}\n", answers.commands().join("\n  ")),
+                before: answers
+                    .commands()
+                    .iter()
+                    .fold("This makes the site, by\n".to_owned(), |before, command| {
+                        before + &in_lines(command) + "\n"
+                    }),
                 prompt: "Make it? yes or no:".into(),
             },
         }
@@ -127,8 +132,8 @@ impl Question {
             }
             Self::Dhcp => "With no, nothing but the cluster's own network can be reached.",
             Self::Keys => {
-                "Whoever has one of the keys may log in to each box as root by SSH. With none, SSH\n\
-                 stays off. Several files stand one after the other, with spaces between."
+                "Whoever has one of the keys may type ashlarctl's verbs at each box by SSH. With\n\
+                 none, SSH stays off. Several files stand one after the other, with spaces between."
             }
             Self::Sure => "Nothing has been made so far. `<` leads back to every answer.",
         };
@@ -224,7 +229,7 @@ fn chosen<'a>(text: &str, cards: &'a [Card]) -> Result<&'a Card, String> {
     let card = number.and_then(|n| cards.get(n));
     let names: Vec<_> = cards.iter().map(|card| card.name.as_str()).collect();
     card.or_else(|| cards.iter().find(|card| card.name == text))
-        .ok_or_else(|| format!("expected 1 to {}, or one of: {}", cards.len(), names.join(", ")))
+        .ok_or_else(|| format!("expected 1 to {}, or one of:\n{}", cards.len(), names.join(", ")))
 }
 
 /// What a site says of a name and these options.

@@ -139,7 +139,7 @@ fn stacks_make_a_profile_of_one_s_own_and_a_recipe_that_is_there_is_not_touched(
     let answers = answers.unwrap();
     assert_eq!(answers.built(), "till");
     let output = Output::new(true, true);
-    let (recipe, _) = make(&answers, &project, &output).unwrap();
+    let recipe = make(&answers, &project, &output).unwrap();
     assert_eq!(recipe.unwrap(), project.recipes().join("till.toml"));
     let composed = ashlar_recipe::compose(&project.recipes(), "till").unwrap();
     assert_eq!(composed.recipe.stacks, ["../till.yml"]);
