@@ -2,47 +2,17 @@
 
 use crate::small_image::{self, SITE};
 use anyhow::Result;
-use ashlar_tests::command::{Ashlar, run};
-use sha2::{Digest, Sha256};
-use std::fs::{File, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use ashlar_tests::command::Ashlar;
+pub(crate) use ashlar_tests::loop_device::LoopDevice;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use tempfile::TempDir;
 
 /// Large enough for a first boot.
 pub(crate) const LARGE: u64 = 16 << 30;
 /// A kernel of real machines.
 pub(crate) const METAL: &str = "6.12.1-amd64";
-
-/// A block device for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct LoopDevice {
-    pub(crate) path: PathBuf,
-}
-
-impl LoopDevice {
-    /// Of a file that is made for it.
-    pub(crate) fn new(file: &Path, size: u64, options: &[&str]) -> Result<Self> {
-        File::options().create(true).append(true).open(file)?.set_len(size)?;
-        let shown =
-            run(Command::new("losetup").args(["--find", "--show"]).args(options).arg(file))?;
-        Ok(Self { path: shown.trim().into() })
-    }
-
-    /// What its first bytes are, in short.
-    pub(crate) fn start(&self) -> Result<String> {
-        let mut bytes = vec![0; 4 << 20];
-        File::open(&self.path)?.read_exact_at(&mut bytes, 0)?;
-        Ok(hex::encode(Sha256::digest(&bytes)))
-    }
-}
-
-impl Drop for LoopDevice {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").arg("--detach").arg(&self.path).status();
-    }
-}
 
 /// A small image, a site, and room.
 #[derive(Debug)]

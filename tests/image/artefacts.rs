@@ -1,17 +1,13 @@
 //! What one build leaves.
 
 use anyhow::{Context, Result, ensure};
-use ashlar_tests::command::Ashlar;
+use ashlar_tests::command::{Ashlar, workspace};
 use ashlar_tests::image::Built;
 use ashlar_tests::project::{Project, tools_root};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-
-/// Budgets of the design.
-const ROOT_BYTES: u64 = 300_000_000;
-const UKI_BYTES: u64 = 40_000_000;
 
 fn read_json(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -61,8 +57,11 @@ fn the_retail_image_keeps_to_its_size_budget() -> Result<()> {
     let size = |path: std::path::PathBuf| -> Result<u64> { Ok(path.metadata()?.len()) };
     let (root, uki) = (size(built.root()?)?, size(built.one(|name| name.ends_with(".efi"))?)?);
     println!("root {root} bytes, UKI {uki} bytes");
-    ensure!(root <= ROOT_BYTES, "the root is {root} bytes, more than {ROOT_BYTES}");
-    ensure!(uki <= UKI_BYTES, "the UKI is {uki} bytes, more than {UKI_BYTES}");
+    let budget = ashlar_recipe::compose(&workspace().join("recipes"), "retail")?.recipe.budget;
+    for (what, size, most) in [("root", root, budget.root), ("UKI", uki, budget.uki)] {
+        let most = most.with_context(|| format!("the recipe has no budget for the {what}"))?;
+        ensure!(size <= most.as_bytes(), "the {what} is {size} bytes, more than {most}");
+    }
     Ok(())
 }
 

@@ -4,30 +4,11 @@
 use anyhow::{Context, Result, ensure};
 use ashlar_tests::command::Ashlar;
 use ashlar_tests::image::Built;
+use ashlar_tests::loop_device::LoopDevice;
 use ashlar_tests::project::scratch;
 use ashlar_tests::{site, skipped};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// A loop device for as long as this lives.
-struct LoopDevice(PathBuf);
-
-impl LoopDevice {
-    fn new(file: &Path, size: u64) -> Result<Self> {
-        File::create(file)?.set_len(size)?;
-        let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(Self(String::from_utf8(output.stdout)?.trim().into()))
-    }
-}
-
-impl Drop for LoopDevice {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
-    }
-}
 
 #[test]
 fn a_flashed_disk_has_the_image_s_root_and_hash_tree_in_their_places() -> Result<()> {
@@ -40,19 +21,19 @@ fn a_flashed_disk_has_the_image_s_root_and_hash_tree_in_their_places() -> Result
     let directory = scratch("flash")?;
     let site = site::write(&site::fresh("flashed")?, directory.path())?;
     // The smallest disk that people have, full of something else.
-    let disk = LoopDevice::new(&directory.path().join("disk.img"), 15_500_000_000)?;
+    let disk = LoopDevice::new(&directory.path().join("disk.img"), 15_500_000_000, &[])?;
     let said = Ashlar::new(["flash", "--json", "--yes", "--vm-image", "--site"])?
         .arg(&site)
         .arg("--image")
         .arg(&image)
-        .arg(&disk.0)
+        .arg(&disk.path)
         .succeeds()?
         .json()?;
     // Published with a SHA256SUMS, and a kernel that says its name.
     ensure!(said["checksum"] == true, "{said}");
     ensure!(said["kernel"].as_str().is_some_and(|kernel| kernel.contains("cloud")), "{said}");
-    let (from, to) = (gpt::GptConfig::new().open(&image)?, gpt::GptConfig::new().open(&disk.0)?);
-    let (source, target) = (File::open(&image)?, File::open(&disk.0)?);
+    let (from, to) = (gpt::GptConfig::new().open(&image)?, gpt::GptConfig::new().open(&disk.path)?);
+    let (source, target) = (File::open(&image)?, File::open(&disk.path)?);
     for (number, part) in from.partitions() {
         let there = to.partitions().get(number).context("a partition is gone")?;
         ensure!(there.first_lba == part.first_lba && there.last_lba == part.last_lba);

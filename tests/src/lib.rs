@@ -22,6 +22,7 @@ pub mod desk;
 mod docs;
 pub mod fleet;
 pub mod image;
+pub mod loop_device;
 pub mod machine;
 mod node;
 pub mod office;

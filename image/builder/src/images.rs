@@ -7,7 +7,7 @@ use crate::cache_dir::CacheDir;
 use crate::context::Context;
 use crate::output::Output;
 use ashlar_build::{Draft, Store, Toolbox, ToolsLock};
-use ashlar_inspect::{InspectError, Opened, artefact_in};
+use ashlar_inspect::{Disk, InspectError, Opened, artefact_in};
 use ashlar_sandbox::Sandbox;
 use miette::miette;
 use std::ops::Deref;
@@ -80,8 +80,14 @@ impl Deref for Unpacked {
 }
 
 impl<'a> Workbench<'a> {
-    /// With the cache's tools; they are made if they are not there yet.
-    pub(crate) fn ready(cache: &CacheDir, context: &'a Context) -> miette::Result<Self> {
+    /// For these images, with the cache's tools; they are made if they are not there
+    /// yet, and the images can be opened.
+    pub(crate) fn ready(
+        images: &[&Path],
+        cache: &CacheDir,
+        context: &'a Context,
+    ) -> miette::Result<Self> {
+        images.iter().try_for_each(|image| Disk::open(image).map(drop))?;
         let store = Store::open(cache.cache_dir.as_deref())?;
         let lock = ToolsLock::of(context.project().ok().as_ref())?;
         let sandbox = Toolbox::ready(&store, &lock, &context.watched(false))?.sandbox();

@@ -42,3 +42,17 @@ fn a_failure_is_json_too_where_json_was_asked_for() {
     let text = String::from_utf8(out).unwrap();
     assert!(text.lines().last().is_some_and(|line| line.starts_with("{\"")), "{text}");
 }
+
+#[test]
+fn an_image_that_is_not_there_is_said_before_any_tools_are_made_for_it() {
+    let cache = tempfile::tempdir().unwrap().path().join("cache");
+    for words in [["size"].as_slice(), &["lint"], &["sbom"], &["scan"], &["compare", "/other.raw"]]
+    {
+        let mut command = Command::cargo_bin("ashlar").unwrap();
+        command.args(words).arg("/nowhere.raw").env("ASHLAR_CACHE_DIR", &cache);
+        let ran = command.output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(!ran.status.success() && said.contains(".raw"), "{words:?}: {said}");
+        assert!(!cache.exists(), "{words:?} wrote into the cache");
+    }
+}

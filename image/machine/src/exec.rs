@@ -1,5 +1,7 @@
 //! A command for a node, and what became of it.
 
+use ashlar_site::quoted;
+use std::path::Path;
 use std::time::Duration;
 
 /// A command to run in a node as root, by a login shell.
@@ -31,7 +33,8 @@ impl Exec {
     /// Runs one program with its arguments, each passed as it is.
     #[must_use]
     pub fn argv<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
-        let words: Vec<String> = argv.into_iter().map(|word| quote(word.as_ref())).collect();
+        let words: Vec<String> =
+            argv.into_iter().map(|word| quoted(Path::new(word.as_ref()))).collect();
         Self::script(words.join(" "))
     }
 
@@ -71,19 +74,9 @@ impl Finished {
     }
 }
 
-/// A word that any POSIX shell reads back as it was.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::*;
     use proptest::prelude::*;
     use std::process::Command;
 
@@ -91,7 +84,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn a_shell_reads_back_every_word_as_it_was(word in "[^\0]{0,40}") {
-            let script = format!("printf %s {}", quote(&word));
+            let script = format!("printf %s {}", quoted(Path::new(&word)));
             let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
             prop_assert_eq!(output.stdout, word.into_bytes());
         }

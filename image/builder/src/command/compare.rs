@@ -51,7 +51,7 @@ pub(crate) struct Compared<'a> {
 
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
-    let bench = Workbench::ready(&args.cache, context)?;
+    let bench = Workbench::ready(&[&args.one, &args.other], &args.cache, context)?;
     // One after the other: each takes the room of a root.
     let picture = |image| Ok::<_, miette::Report>(Picture::of(&*bench.open(image)?)?);
     let (one, other) = (picture(&args.one)?, picture(&args.other)?);

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         .wrap_err_with(|| format!("{} cannot be read", args.tracker.display()))?;
     let tracker = Tracker::parse(&text).into_diagnostic().wrap_err_with(describe)?;
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
-    let opened = Workbench::ready(&args.cache, context)?.open(&image)?;
+    let opened = Workbench::ready(&[&image], &args.cache, context)?.open(&image)?;
     let packages = opened
         .packages()?
         .ok_or_else(|| miette!("dpkg's list is not in the root of {}", image.display()))?;

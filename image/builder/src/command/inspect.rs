@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         inspection.packages = Some(match inspect::manifest_packages(&disk.path)? {
             Some(packages) => packages,
             None => {
-                let bench = Workbench::ready(&args.cache, context)?;
+                let bench = Workbench::ready(&[], &args.cache, context)?;
                 inspect::root_packages(&inspection, &bench.sandbox)?
             }
         });

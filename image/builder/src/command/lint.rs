@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
         .filter(|check| !args.skip.iter().any(|name| name == check.name))
         .collect();
 
-    let bench = Workbench::ready(&args.cache, context)?;
+    let bench = Workbench::ready(&[image], &args.cache, context)?;
     // Longer than the subject, which is in it.
     let place = bench.place()?;
     let project = context.project().ok();

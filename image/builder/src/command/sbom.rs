@@ -54,7 +54,7 @@ pub(crate) struct Bill<'a> {
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
-    let opened = Workbench::ready(&args.cache, context)?.open(&image)?;
+    let opened = Workbench::ready(&[&image], &args.cache, context)?.open(&image)?;
     let tree = opened.root()?;
     let release = tree.text("/usr/lib/os-release").into_diagnostic()?.unwrap_or_default();
     let release = ashlar_inspect::uki::fields(&release);

@@ -76,7 +76,7 @@ pub(crate) struct Scanned<'a> {
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
     let devices = Device::all(&args.sys)?;
-    let bench = Workbench::ready(&args.cache, context)?;
+    let bench = Workbench::ready(&[&image], &args.cache, context)?;
     let drivers = Drivers::of(bench.open(&image)?.root()?)?;
     let here = running_kernel().and_then(|place| Drivers::read(&place).ok());
     let found: Vec<Found> = devices

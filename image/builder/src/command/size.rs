@@ -58,7 +58,7 @@ pub(crate) struct Shares<'a> {
 /// Runs it.
 pub(crate) fn run(args: &Args, context: &Context) -> miette::Result<ExitCode> {
     let image = images::named(context, args.image.as_deref(), &args.profile)?;
-    let bench = Workbench::ready(&args.cache, context)?;
+    let bench = Workbench::ready(&[&image], &args.cache, context)?;
     let sizes = Sizes::of(&*bench.open(&image)?)?;
     bench.go_on()?;
     let output = &context.output;

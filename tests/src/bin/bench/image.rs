@@ -2,21 +2,30 @@
 
 use crate::row::Row;
 use anyhow::Result;
+use ashlar_recipe::Size;
+use ashlar_tests::command::workspace;
 use ashlar_tests::image::Built;
 use std::path::Path;
 
 /// Sizes of what is shipped and updated.
 pub(crate) fn sizes() -> Result<Vec<Row>> {
     let built = Built::retail()?;
+    let budget = ashlar_recipe::compose(&workspace().join("recipes"), "retail")?.recipe.budget;
+    let row = |what, path: &Path, most: Option<Size>| -> Result<Row> {
+        let row = Row::new(what, "MB", megabytes(path.metadata()?.len()));
+        Ok(match most {
+            Some(most) => row.budget(megabytes(most.as_bytes())),
+            None => row,
+        })
+    };
     Ok(vec![
-        Row::new("retail: root", "MB", megabytes(&built.root()?)?).budget(300.0),
-        Row::new("retail: UKI", "MB", megabytes(&built.one(|n| n.ends_with(".efi"))?)?)
-            .budget(40.0),
-        Row::new("retail: download", "MB", megabytes(&built.one(|n| n.ends_with(".zst"))?)?),
+        row("retail: root", &built.root()?, budget.root)?,
+        row("retail: UKI", &built.one(|name| name.ends_with(".efi"))?, budget.uki)?,
+        row("retail: download", &built.one(|name| name.ends_with(".zst"))?, None)?,
     ])
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn megabytes(path: &Path) -> Result<f64> {
-    Ok(path.metadata()?.len() as f64 / 1e6)
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }
