@@ -177,7 +177,7 @@ fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() 
             "\n      ata1: no link\n      nvme0: I/O error\n\n",
             "Nothing needs to be typed, and nothing can be: it tries again in ",
             "\n  ashlar-1a2b3c4d of the site shop-42\n",
-            "  LENOVO  11JQS0AB00 with a name that goes on and o  CZC1234567\n",
+            "  LENOVO  11JQS0AB00 with a name that goes on and   CZC1234567\n",
             "\n  Ashlar 7 (shop)  2026-11-26 03:40 UTC\n",
         ] {
             assert!(page.contains(words), "{console} lacks {words:?}:\n{page}");
