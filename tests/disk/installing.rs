@@ -152,8 +152,11 @@ fn of_two_disks_that_would_do_the_named_one_is_written() -> Result<()> {
     let room = Room::new("unattended = true")?;
     let (a, b) = (room.disk("a.img")?, room.disk("b.img")?);
     let before = a.start()?;
-    let (done, said) = room.install(&[&room.stick, &a, &b], &format!("{}\n", name(&b)?))?;
-    ensure!(done && said.contains("Several disks"), "{said}");
+    let typed = format!("both\n\n{}\n", name(&b)?);
+    let (done, said) = room.install(&[&room.stick, &a, &b], &typed)?;
+    ensure!(done && said.contains("`both` is none of these; nothing was written."), "{said}");
+    // After a wrong answer and after none, they are shown again.
+    ensure!(said.matches("Several disks").count() == 3, "{said}");
     room.is_installed(&b)?;
     ensure!(a.start()? == before, "the other one was written");
     Ok(())

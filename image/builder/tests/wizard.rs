@@ -1,5 +1,5 @@
-//! `ashlar new` on a terminal of 80 cells and 24 lines: what a person sees who types, each
-//! question answered wrongly once.
+//! `ashlar new`, and what makes sites, on a terminal of 80 cells and 24 lines: what a person
+//! sees who types, each question answered wrongly once.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../../../tests/src/book/picture.rs"]
@@ -38,15 +38,19 @@ struct Terminal {
 
 impl Terminal {
     fn at(project: &Path) -> Self {
-        Self::of(project, WIDTH, HEIGHT)
+        Self::of(project, &["new"], WIDTH, HEIGHT)
     }
 
-    fn of(project: &Path, width: usize, height: usize) -> Self {
+    fn typing(project: &Path, words: &[&str]) -> Self {
+        Self::of(project, words, WIDTH, HEIGHT)
+    }
+
+    fn of(project: &Path, words: &[&str], width: usize, height: usize) -> Self {
         let size =
             Winsize { ws_row: height as u16, ws_col: width as u16, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
         let child = Command::new(assert_cmd::cargo::cargo_bin!("ashlar"))
-            .arg("new")
+            .args(words)
             .current_dir(project)
             .env("NO_COLOR", "1")
             .env("TERM", "linux")
@@ -207,7 +211,7 @@ fn the_longest_names(width: usize, height: usize) {
         ("a-site-with-a-longest-name", "a-stack-whose-file-has-a-name-that-goes-on");
     let site = &site[..25];
     std::fs::write(dir.path().join(format!("{stack}.yml")), "services: {}\n").unwrap();
-    let mut at = Terminal::of(dir.path(), width, height);
+    let mut at = Terminal::of(dir.path(), &["new"], width, height);
     let named = |frame: &str| format!("{frame}_with_the_longest_names_{width}");
     at.answers("[retail-metal]: ", "");
     at.answers("[shop]: ", &format!("{site}e"));
@@ -255,4 +259,33 @@ fn whoever_says_no_or_hangs_up_leaves_nothing_behind() {
     at.keys.write_all(b"\x04").unwrap();
     assert!(!at.end());
     assert!(!dir.path().join("keys").exists());
+}
+
+#[test]
+fn whoever_makes_a_site_is_asked_how_many_boxes_until_it_is_a_number_and_told_what_to_back_up() {
+    const QUESTION: &str = "(Enter: not known yet) ";
+    let dir = project();
+    let mut at = Terminal::typing(dir.path(), &["site", "new", "shop"]);
+    for wrong in ["many", "0", "300"] {
+        at.answers(QUESTION, wrong);
+    }
+    at.until(QUESTION);
+    assert_eq!(at.text.matches("a number from 1 to 255, please").count(), 3, "{}", at.text);
+    at.answers(QUESTION, "3");
+    assert!(at.end(), "{}", at.text);
+    let told = at.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("keys/shop now, encrypted: it has the only copy"), "{}", at.text);
+    let site = std::fs::read_to_string(dir.path().join("keys/shop/site.toml")).unwrap();
+    assert!(site.contains("expect = 3"), "another number");
+}
+
+#[test]
+fn a_pin_that_is_none_makes_no_hash() {
+    let dir = project();
+    for (typed, good) in [("12", false), ("twelve", false), ("4711", true)] {
+        let mut at = Terminal::typing(dir.path(), &["site", "pin"]);
+        at.answers("(4 to 12 digits; it is shown as you type): ", typed);
+        assert_eq!(at.end(), good, "{typed}: {}", at.text);
+        assert_eq!(at.text.contains("pin-hash"), good, "{typed}: {}", at.text);
+    }
 }
