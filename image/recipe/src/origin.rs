@@ -23,7 +23,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// The key of a list item in [`Composed::origins`].
+/// The key of a list item in [`Composed::origins`](crate::Composed::origins).
 pub(crate) fn item_key(list: &str, item: &str) -> String {
     format!("{list}[{item:?}]")
 }
