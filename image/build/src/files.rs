@@ -40,8 +40,8 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).at("changed", path)?)
 }
 
-/// Lets everybody read a package: it was fetched under somebody's umask, and apt
-/// reads it as a user of its own.
+/// Lets everybody read a file of the cache: it was written under somebody's umask. apt
+/// reads packages as a user of its own, and what is lent is read by others.
 pub(crate) fn let_everybody_read(file: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     // Lent by somebody else, it is so already and cannot be changed.

@@ -286,7 +286,9 @@ fn write_record(output: &Path, contents: &Contents) -> Result<()> {
     let text = serde_json::to_vec(contents).map_err(|error| BuildError::Unexpected {
         what: format!("{} cannot be written as JSON: {error}", path.display()),
     })?;
-    write_whole(&path, &text)
+    write_whole(&path, &text)?;
+    // Whoever is lent the output looks at it by this.
+    let_everybody_read(&path)
 }
 
 #[cfg(test)]

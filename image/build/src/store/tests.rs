@@ -107,3 +107,14 @@ fn a_step_counts_once_it_is_sealed_and_no_more_when_a_byte_has_changed() {
     assert!(!usable());
     assert!(!store.has(&place) && !place.exists());
 }
+
+#[test]
+fn the_record_of_an_output_can_be_read_by_whoever_is_lent_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_dir, store) = store();
+    let place = store.step("tools", "key");
+    std::fs::create_dir_all(&place).unwrap();
+    store.seal(&place, &Cancel::default()).unwrap();
+    let mode = record_of(&place).metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
