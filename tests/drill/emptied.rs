@@ -20,7 +20,9 @@ fn a_box_that_lost_its_data_partition_is_given_its_copy_back() -> Result<()> {
          head -c 50000 /dev/urandom >$i; done && sync -f . && sha256sum * >/run/kept")?;
     writing::begin(writer)?;
 
-    lost.sh("systemctl stop ashlar-agent docker containerd; rm -rf /data/* && ! ls /data/bricks")?;
+    // What runs would write there while it is removed.
+    lost.sh("systemctl stop ashlar-agent docker.socket docker containerd glusterd; \
+         pkill -KILL gluster; rm -rf /data/* && ! ls /data/bricks")?;
     fleet.kill(lost.name())?;
     fleet.start(lost.name())?;
     let began = Instant::now();

@@ -1,8 +1,9 @@
 //! A box with an installer's stick of one site in a USB port, whose own disk holds
 //! another site's system.
 
-use crate::command::{Ashlar, run};
+use crate::command::Ashlar;
 use crate::console;
+use crate::loop_device::LoopDevice;
 use crate::machine::{Machine, Setup, telling};
 use crate::project::scratch;
 use crate::site;
@@ -11,7 +12,6 @@ use ashlar_site::{DiskBus, InstallRules, Site};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 use tempfile::TempDir;
 
 const STICK: u64 = 8 << 30;
@@ -185,14 +185,7 @@ impl Till {
 
 /// `ashlar flash` onto a file, which is a loop device for as long as that takes.
 fn flash(image: &Path, site: &Path, onto: &Path, more: &[&str]) -> Result<()> {
-    let made = run(Command::new("losetup").args(["--find", "--show"]).arg(onto))?;
-    let device = made.trim();
-    let mut flash = Ashlar::new(["flash", device, "--yes"])?.arg("--image").arg(image);
-    flash = flash.arg("--site").arg(site);
-    for word in more {
-        flash = flash.arg(word);
-    }
-    let flashed = flash.succeeds();
-    run(Command::new("losetup").args(["--detach", device]))?;
-    flashed.map(drop)
+    let device = LoopDevice::new(onto, onto.metadata()?.len(), &[])?;
+    let flash = Ashlar::new(["flash"])?.arg(&device.path).arg("--yes");
+    flash.arg("--image").arg(image).arg("--site").arg(site).args(more).succeeds().map(drop)
 }

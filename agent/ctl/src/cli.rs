@@ -145,7 +145,7 @@ fn on_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::{CommandFactory, Parser};
+    use clap::CommandFactory;
     use std::fmt::Write as _;
 
     /// The help of each verb as it is shown, one after the other.
@@ -189,12 +189,7 @@ mod tests {
     fn every_command_in_the_book_can_be_typed() {
         let typed = crate::commands::typed("ashlarctl");
         assert!(typed.len() > 60, "{} were found", typed.len());
-        let wrong = typed.iter().filter_map(|typed| {
-            let error = Cli::try_parse_from(&typed.words).err()?;
-            // `--help` and `--version` are no mistakes.
-            error.use_stderr().then(|| format!("{}: {}\n{error}", typed.at, typed.words.join(" ")))
-        });
-        let wrong: Vec<_> = wrong.collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let mistakes = crate::commands::mistakes::<Cli>(&typed);
+        assert!(mistakes.is_empty(), "{mistakes}");
     }
 }

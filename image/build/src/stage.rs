@@ -108,7 +108,7 @@ impl<'a> Staging<'a> {
 
     /// That it chooses kernel modules by patterns, which `recipe` knows how to match.
     pub(crate) fn matching(&mut self) {
-        self.value("matching of modules", digest::text(ashlar_recipe::matching()));
+        self.value("matching of modules", digest::text(digest::code(ashlar_recipe::matching())));
     }
 
     /// That it runs tools.

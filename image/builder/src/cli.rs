@@ -117,7 +117,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::{CommandFactory, Parser};
+    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -219,12 +219,7 @@ mod tests {
     fn every_command_in_the_book_can_be_typed() {
         let typed = crate::commands::typed("ashlar");
         assert!(typed.len() > 40, "{} were found", typed.len());
-        let wrong = typed.iter().filter_map(|typed| {
-            let error = Cli::try_parse_from(&typed.words).err()?;
-            // `--help` and `--version` are no mistakes.
-            error.use_stderr().then(|| format!("{}: {}\n{error}", typed.at, typed.words.join(" ")))
-        });
-        let wrong: Vec<_> = wrong.collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let mistakes = crate::commands::mistakes::<Cli>(&typed);
+        assert!(mistakes.is_empty(), "{mistakes}");
     }
 }

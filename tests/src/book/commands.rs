@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// One command.
 pub(crate) struct Typed {
     /// Page and line.
-    pub(crate) at: String,
-    pub(crate) words: Vec<String>,
+    at: String,
+    words: Vec<String>,
 }
 
 /// Each time that this program is called.
@@ -27,6 +27,16 @@ pub(crate) fn typed(program: &str) -> Vec<Typed> {
         }
     }
     all
+}
+
+/// What is said to whoever types those of them that this parser does not take.
+pub(crate) fn mistakes<C: clap::Parser>(typed: &[Typed]) -> String {
+    let wrong = typed.iter().filter_map(|typed| {
+        let error = C::try_parse_from(&typed.words).err()?;
+        // `--help` and `--version` are no mistakes.
+        error.use_stderr().then(|| format!("{}: {}\n{error}", typed.at, typed.words.join(" ")))
+    });
+    wrong.collect::<Vec<_>>().join("\n")
 }
 
 fn below(folder: &Path) -> Vec<PathBuf> {

@@ -57,9 +57,9 @@ fn renew(me: &Identity, volume: &Volume, plan: &mut Plan) {
     if !volume.has_whole_sets() || !set.iter().any(|b| b.address == me.address && !b.online) {
         return;
     }
-    let others = || set.iter().filter(|b| b.address != me.address);
     let whole = |b: &Brick| volume.behind.as_ref().is_some_and(|all| !all.contains(&b.address));
-    if set.len() > 2 && others().all(|b| b.online && whole(b)) {
+    let mut others = set.iter().filter(|b| b.address != me.address);
+    if set.len() > 2 && others.all(|b| b.online && whole(b)) {
         let why = "this node's brick lost all that it held, and the others have it";
         plan.steps.push(because(Step::RenewBrick, why));
     } else {

@@ -103,45 +103,6 @@ impl Simulation {
         Ok(())
     }
 
-    /// The data partition of a node, which is off, is another one or was emptied: its brick
-    /// and what its engine knew are gone.
-    pub(super) fn lose_data(&mut self, node: usize) {
-        self.say(Some(node), || "loses its data partition".into());
-        self.nodes[node].disk.emptied = true;
-        if let Some(raft) = self.nodes[node].disk.raft.take()
-            && let Some(role) = self.rafts[raft].seats.remove(&node)
-        {
-            let id = format!("ghost-{}", self.events);
-            self.rafts[raft].ghosts.insert(id, (node, role));
-        }
-        let Some(pool) = self.nodes[node].disk.pool else { return };
-        let Some(volume) = &mut self.pools[pool].volume else { return };
-        if volume.nodes.contains(&node) {
-            let lost = (0..volume.written).filter(|w| volume.holders(*w).contains(&node));
-            let lost = lost.collect();
-            volume.lacks.insert(node, lost);
-        }
-        self.watch_rafts();
-        self.touch();
-    }
-
-    /// glusterd takes the directory for a new brick, which the others fill.
-    pub(super) fn renew_brick(&mut self, node: usize) -> Effect {
-        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
-        let volume = self.pools[pool].volume.as_ref().ok_or("there is no volume")?;
-        if !self.nodes[node].disk.emptied || !volume.nodes.contains(&node) {
-            return Err("its brick is none that lost everything");
-        }
-        self.nodes[node].disk.emptied = false;
-        if let Some(run) = &mut self.nodes[node].run {
-            run.brick = true;
-        }
-        let boot = self.nodes[node].boots;
-        self.after(self.settings.heal, Event::Healed { pool, node, boot });
-        self.write(pool);
-        Ok(())
-    }
-
     pub(super) fn drop_brick(&mut self, node: usize, brick: IpAddr) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let old = self.at_address(brick)?;

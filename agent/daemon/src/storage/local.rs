@@ -53,7 +53,6 @@ impl Storage for Local {
             tls: true,
             tuned: true,
             bricks: vec![Brick { address, online: true, arbiter: false }],
-            emptied: false,
             pending_heals: Some(0),
             ..Volume::default()
         });

@@ -134,7 +134,6 @@ impl Gluster {
         volume.spread = noted.sets;
         volume.admits = admitted(&options);
         volume.turn = turn(&options);
-        volume.emptied = own.is_some_and(|own| self.is_emptied(own));
         volume.tls = has(&options, TLS);
         volume.tuned = has(&options, COMMON) && has(&options, volume.who_writes());
         if volume.started {
@@ -143,6 +142,8 @@ impl Gluster {
                 brick.online = processes.bricks.contains(&brick.address);
             }
             self.note_silent(&mut volume, own).await;
+            let down = |own: IpAddr| volume.bricks.iter().any(|b| b.address == own && !b.online);
+            volume.emptied = own.is_some_and(|own| down(own) && self.is_emptied(own));
             if volume.replicas > 1 {
                 volume.healers_down = processes.healers_down(own);
             }
