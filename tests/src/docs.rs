@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn every_test_that_the_security_page_names_exists_and_proves_something() {
         let page = std::fs::read_to_string(workspace().join("docs/security.md")).unwrap();
-        let tests: String = ["tests/image", "tests/lab", "tests/vm", "agent"]
+        let tests: String = ["tests/image", "tests/lab", "tests/single", "tests/vm", "agent"]
             .iter()
             .map(|folder| sources(&workspace().join(folder)))
             .collect();

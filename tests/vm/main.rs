@@ -1,11 +1,9 @@
-//! The vm tier: the finished image in QEMU, from firmware to cluster.
+//! The vm tier: the finished image in QEMU, from firmware to cluster. All tests are
+//! lent one cluster of three.
 //!
-//! `alone` boots single machines and comes first by its name, while the
-//! processors are free; everything else is lent one cluster of three.
 //! What the same daemons do to each other the lab has proved; `just drill vm-loss`
 //! tries it here as well.
 
-mod alone;
 mod booted;
 mod holding;
 mod power;

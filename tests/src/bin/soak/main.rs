@@ -140,7 +140,8 @@ fn main() -> Result<ExitCode> {
 
 fn soak(wanted: &Wanted, directory: &Path) -> Result<Report> {
     let program = hands::program()?;
-    let name = "lab-soak";
+    // Soaks of different numbers of boxes can run side by side.
+    let name = &format!("lab-soak-{}", wanted.boxes);
     let boxes = u16::try_from(wanted.boxes)?;
     let expected = u8::try_from(wanted.boxes)?;
     let fleet = Fleet::off_with_data(name, boxes, &site::expecting(expected, name)?, DATA)?;

@@ -102,7 +102,7 @@ pub(crate) const TIERS: &[Tier] = &[
             )),
             // The tiers' own tests are no default targets.
             step(Run::Compile(
-                "cargo test --locked --workspace --test interop --test image --test disk --test lab --test vm --test drill --no-run --message-format=json-render-diagnostics",
+                "cargo test --locked --workspace --test interop --test image --test disk --test lab --test single --test vm --test drill --no-run --message-format=json-render-diagnostics",
             )),
         ],
     },
@@ -110,7 +110,7 @@ pub(crate) const TIERS: &[Tier] = &[
         // Above the lab, which holds the cache as well and leaves its place to `interop`
         // meanwhile.
         name: "metal",
-        what: "the smallest image for real machines, which a stick installs in `vm`",
+        what: "the smallest image for real machines, which a stick installs in `single`",
         needs: &["build"],
         pace: Pace::Filling,
         holds: CACHE,
@@ -122,13 +122,23 @@ pub(crate) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "vm",
-        what: "the images in QEMU: a stick that installs, firmware, verity, cluster, reboot",
-        needs: &["compile", "build", "metal"],
+        what: "three machines in QEMU: firmware, partitions, screen, cluster, reboot",
+        needs: &["compile", "build"],
         pace: Pace::Alone,
         holds: None,
         minutes: 60,
         skip: anywhere,
         steps: &[of_image("vm", 1)],
+    },
+    Tier {
+        name: "single",
+        what: "one machine in QEMU: a stick that installs it, a root that was changed",
+        needs: &["compile", "build", "metal"],
+        pace: Pace::Timed,
+        holds: None,
+        minutes: 40,
+        skip: anywhere,
+        steps: &[of_image("single", 1)],
     },
     Tier {
         name: "lab",
@@ -182,7 +192,7 @@ pub(crate) const TIERS: &[Tier] = &[
         steps: &[
             step(Run::Check("cargo clippy --locked --workspace --all-targets -- -D warnings")),
             step(Run::Check(
-                "cargo clippy --locked --workspace --test interop --test image --test disk --test lab --test vm --test drill -- -D warnings",
+                "cargo clippy --locked --workspace --test interop --test image --test disk --test lab --test single --test vm --test drill -- -D warnings",
             )),
         ],
     },

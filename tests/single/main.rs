@@ -1,6 +1,5 @@
-//! One machine by itself.
+//! The tier `single`: one machine by itself in QEMU, beside tiers that compute.
 
-use super::PATIENCE;
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Backend;
 use ashlar_tests::command::{Ashlar, workspace};
@@ -10,6 +9,10 @@ use ashlar_tests::till::{Hardware, NVME, Till};
 use ashlar_tests::{site, skipped};
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+/// For a machine to boot without KVM.
+const PATIENCE: Duration = Duration::from_secs(1500);
 
 #[test]
 fn a_flipped_byte_in_the_root_is_refused_visibly() -> Result<()> {
