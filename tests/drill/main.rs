@@ -19,6 +19,7 @@ mod rotating;
 mod stick;
 mod succession;
 mod support;
+mod tearing;
 mod two;
 mod uplink;
 mod vm;

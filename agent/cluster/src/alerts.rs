@@ -76,7 +76,7 @@ pub struct Troubles<'a> {
 
 /// From what part of it on a disk is worth a word, and from what part on
 /// things stop to work, in a hundred parts.
-pub(crate) const FILLING: u8 = 85;
+pub const FILLING: u8 = 85;
 const FULL: u8 = 95;
 
 /// Every alert that stands now, the worst first, as if each began now.

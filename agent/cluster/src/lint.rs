@@ -163,6 +163,12 @@ pub const RULES: &[Rule] = &[
         check: removal::renew_only_what_others_fill,
     },
     Rule {
+        name: "settle-only-what-is-torn",
+        invariant: 3,
+        says: "a copy of a directory counts against another one only where they are different directories, enough boxes made this one, and all bricks run",
+        check: storage::settle_only_what_is_torn,
+    },
+    Rule {
         name: "sets-of-three",
         invariant: 3,
         says: "a set is added as a whole: three bricks on three boxes that have none, to a volume of three copies",

@@ -43,6 +43,9 @@ pub struct Observed {
     /// The partitions that can run full.
     #[serde(default)]
     pub disks: Vec<Disk>,
+    /// A storage daemon's log here is long: cutting it gives room.
+    #[serde(default)]
+    pub long_logs: bool,
     /// The data partition has no room left for files: see [`crate::takes_no_more`].
     #[serde(default)]
     pub full: bool,
@@ -389,6 +392,10 @@ pub struct Volume {
     /// makes it one: its data partition was lost, or emptied.
     #[serde(default)]
     pub emptied: bool,
+    /// Directories, by their paths in the volume, that are different ones on different
+    /// bricks, and that this node's brick has as enough boxes made them.
+    #[serde(default)]
+    pub torn: BTreeSet<String>,
     /// Entries that await healing; `None` when that could not be read, or a
     /// brick could not say.
     pub pending_heals: Option<u64>,

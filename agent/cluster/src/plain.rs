@@ -99,6 +99,9 @@ impl Step {
             Self::RenewBrick => {
                 return "getting the files back that this box's disk lost".to_owned();
             }
+            Self::SettleDirectory { .. } => {
+                return "making one folder again of two that boxes made at once".to_owned();
+            }
             Self::DropBrick { brick, .. } => {
                 return format!("giving up the copy of the files on the box at {brick}");
             }
@@ -229,6 +232,7 @@ mod tests {
             Step::Record { intent: Intent::default() },
             Step::ReplaceBrick { from: address, to: address },
             Step::RenewBrick,
+            Step::SettleDirectory { path: "/tills".into() },
             Step::DropBrick { brick: address, replicas: 2 },
             Step::AdmitToVolume { names: None },
             Step::AdmitToVolume { names: Some(BTreeSet::from([name.clone()])) },

@@ -376,6 +376,11 @@ pub enum Step {
     /// Give the volume this box's own brick back as an empty one, which the other copies
     /// of its set fill: it lost all that it held.
     RenewBrick,
+    /// Let this box's copy of a directory count, where copies of it are different ones.
+    SettleDirectory {
+        /// Its path in the volume, from `/` on.
+        path: String,
+    },
     /// Give up the brick of a box that is retired, or on its way out, and with it one
     /// copy; of two copies and a witness the witness's brick as well. Or give up the
     /// brick of a witness, because a third copy takes its place (leader only).

@@ -114,6 +114,9 @@ impl Display for Step {
             Self::ReplaceBrick { from, to } => {
                 write!(f, "give the copy of {from} to {to}")
             }
+            Self::SettleDirectory { path } => {
+                write!(f, "let this node's copy of the directory {path} count")
+            }
             Self::RenewBrick => f.write_str("let the other copies fill this node's emptied brick"),
             Self::DropBrick { brick, replicas } => {
                 write!(f, "give up the brick of {brick} and go on with {replicas}")

@@ -681,6 +681,7 @@ golden! {
         but(settled(1, 3), |o| {
             let disk = |name: &str, used_percent| Disk { name: name.into(), size: 4 << 30, used_percent };
             o.disks = vec![disk("state", 95), disk("data", 85)];
+            o.long_logs = true;
         });
     one_full_data_partition_of_three_spares_readiness:
         but(settled(1, 3), |o| o.full = true);

@@ -4,9 +4,9 @@
 mod situations;
 
 use ashlar_cluster::{
-    Cas, ClusterId, Daemon, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned, RULES,
-    Rebalance, Record, RingKeys, RingMember, Rotation, RotationStage, Step, Storage, Succession,
-    Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
+    Cas, ClusterId, Daemon, Disk, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned,
+    RULES, Rebalance, Record, RingKeys, RingMember, Rotation, RotationStage, Step, Storage,
+    Succession, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
@@ -59,6 +59,27 @@ fn emptied(n: u8, of: u8) -> Observed {
         (volume.emptied, volume.behind, volume.pending_heals) = (true, Some([].into()), None);
         volume.bricks.iter_mut().filter(|b| b.address == own).for_each(|b| b.online = false);
     })
+}
+
+fn settle(path: &str) -> Step {
+    Step::SettleDirectory { path: path.to_owned() }
+}
+
+/// Of whose volume that directory is torn, and this node's copy right.
+fn torn(nth: u8, of: u8, path: &str) -> Observed {
+    but(settled(nth, of), |o| volume_of(o).torn = BTreeSet::from([path.to_owned()]))
+}
+
+#[test]
+fn a_directory_that_is_torn_is_settled_while_all_bricks_run() {
+    let observed = torn(2, 3, "/tills");
+    let plan = ashlar_cluster::plan(&observed, &Wanted::default());
+    assert_eq!(plan.steps.iter().map(|p| &p.step).collect::<Vec<_>>(), [&settle("/tills")]);
+    assert_eq!(rules_broken(settle("/tills"), &observed, &Wanted::default()), BTreeSet::new());
+    let away = but(observed, |o| volume_of(o).bricks[0].online = false);
+    let plan = ashlar_cluster::plan(&away, &Wanted::default());
+    assert!(!plan.steps.iter().any(|p| p.step == settle("/tills")), "{plan}");
+    assert!(plan.to_string().contains("whose copies differ"), "{plan}");
 }
 
 #[test]
@@ -268,7 +289,14 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             }),
             restart(Daemon::Engine),
         ),
-        ("trim-only-when-filling", settled(2, 3), Step::TrimLogs),
+        ("trim-only-when-filling", but(settled(2, 3), |o| o.long_logs = true), Step::TrimLogs),
+        (
+            "trim-only-when-filling",
+            but(settled(2, 3), |o| {
+                o.disks = vec![Disk { name: "state".into(), size: 4 << 30, used_percent: 95 }];
+            }),
+            Step::TrimLogs,
+        ),
         ("tear-only-the-deaf", but(settled(2, 3), |o| o.mounted = false), Step::Remount),
         (
             "tear-only-the-deaf",
@@ -461,6 +489,13 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
             "start-anew-only-when-told",
             but(settled(1, 3), |o| (o.retired, o.removed) = (true, true)),
             Step::StartAnew,
+        ),
+        ("settle-only-what-is-torn", settled(1, 3), settle("/tills")),
+        ("settle-only-what-is-torn", torn(1, 3, "/others"), settle("/tills")),
+        (
+            "settle-only-what-is-torn",
+            but(torn(1, 3, "/tills"), |o| volume_of(o).bricks[1].online = false),
+            settle("/tills"),
         ),
         ("renew-only-what-others-fill", settled(1, 3), Step::RenewBrick),
         ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)

@@ -128,6 +128,11 @@ fn storage() -> impl Strategy<Value = Storage> {
             tuned,
             bricks,
             emptied: pending_heals.is_none(),
+            torn: if pending_heals == Some(1) {
+                BTreeSet::from(["/tills".to_owned()])
+            } else {
+                BTreeSet::new()
+            },
             pending_heals,
             behind: pending_heals.is_none().then(BTreeSet::new),
             spread: 0,
@@ -486,6 +491,7 @@ fn anything() -> impl Strategy<Value = Observed> {
         };
         if fills {
             observed.full = true;
+            observed.long_logs = true;
             let name = "state".into();
             observed.disks = vec![ashlar_cluster::Disk { name, size: 1, used_percent: 85 }];
         }

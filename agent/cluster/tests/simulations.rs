@@ -90,6 +90,11 @@ fn an_emptied_brick_that_is_given_back_beside_a_copy_that_lacks_something_is_fou
 }
 
 #[test]
+fn directories_that_boxes_made_at_once_become_one_again() {
+    play(Scenario::DirectoriesTorn, RUNS);
+}
+
+#[test]
 fn boxes_whose_disks_are_full_do_not_call_themselves_ready() {
     play(Scenario::DisksFill, RUNS);
 }

@@ -316,6 +316,18 @@ impl Storage for Fake {
         Ok(true)
     }
 
+    async fn settle(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn torn(&self) -> Result<BTreeSet<String>> {
+        Ok(BTreeSet::new())
+    }
+
+    fn has_long_logs(&self) -> bool {
+        false
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         self.call("trim logs");
         Ok(())

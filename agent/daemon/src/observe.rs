@@ -16,7 +16,8 @@ use crate::swarm::{Swarm, seat};
 use crate::yielding;
 use anyhow::{Context, Result};
 use ashlar_cluster::{
-    Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data, takes_no_more,
+    Disk, FILLING, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data,
+    takes_no_more,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -187,6 +188,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             && carries_no_data(named || self.wanted.witness, size);
         let full = self.wanted.storage
             && data.is_some_and(|(_, free)| takes_no_more(self.wanted.solo, free));
+        let disks = self.disks();
+        let fills = |disk: &Disk| disk.name == "state" && disk.used_percent >= FILLING;
+        let long_logs = disks.iter().any(fills) && self.effects.storage.has_long_logs();
         let clock = clock::look(&self.paths, Timestamp::now(), self.effects.ring.clocks());
         if identity.is_some() && self.wanted.ring {
             self.trust()?.believe_clock(!clock.cannot_be_right());
@@ -212,7 +216,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             mounted: sight.mount.get().is_some(),
             swarm: sight.engine.get().cloned(),
             looks: sight.looks(),
-            disks: self.disks(),
+            disks,
+            long_logs,
             cpu_pressure: cpu_pressure(&self.paths.cpu_pressure()),
             place,
             clock,

@@ -95,7 +95,8 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::MountVolume
         | Step::Remount
         | Step::ConnectAnew
-        | Step::RenewBrick => storage(),
+        | Step::RenewBrick
+        | Step::SettleDirectory { .. } => storage(),
         Step::HandOver { .. } | Step::HandBack { .. } => ring().and(storage()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),
         Step::InitSwarm
@@ -162,5 +163,6 @@ pub(super) fn trim_only_when_filling(step: &Step, c: &Case<'_>) -> Verdict {
         return Ok(());
     }
     let fills = |d: &crate::Disk| d.name == "state" && d.used_percent >= 80;
-    must(c.o.disks.iter().any(fills), "there is room for the logs")
+    must(c.o.disks.iter().any(fills), "there is room for the logs")?;
+    must(c.o.long_logs, "they are cut already: what fills the partition is something else")
 }

@@ -66,6 +66,13 @@ pub(super) fn add_only_when_healthy(step: &Step, c: &Case<'_>) -> Verdict {
     if volume.replicas == 1 { Ok(()) } else { is_healed(volume) }
 }
 
+pub(super) fn settle_only_what_is_torn(step: &Step, c: &Case<'_>) -> Verdict {
+    let Step::SettleDirectory { path } = step else { return Ok(()) };
+    let volume = volume(c)?;
+    must(volume.torn.contains(path), "this node's copy is not known to be the right one")?;
+    runs(volume)
+}
+
 pub(super) fn bricks_only_on_open_peers(step: &Step, c: &Case<'_>) -> Verdict {
     let bricks: &[IpAddr] = match step {
         Step::CreateVolume { bricks }

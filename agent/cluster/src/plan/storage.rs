@@ -24,7 +24,8 @@ const UNHEARD: u64 = 30_000;
 
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some((me, _)) = s.certified().filter(|_| s.wanted.storage) else { return };
-    if s.observed.disks.iter().any(|d| d.name == "state" && d.used_percent >= FILLING) {
+    let fills = |d: &crate::Disk| d.name == "state" && d.used_percent >= FILLING;
+    if s.observed.long_logs && s.observed.disks.iter().any(fills) {
         let why = "the state partition runs full, and nothing else bounds them";
         plan.steps.push(because(Step::TrimLogs, why));
     }
@@ -43,6 +44,9 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     }
     if let Some(volume) = storage.volume.as_ref().filter(|v| v.emptied && v.started) {
         renew(me, volume, plan);
+    }
+    if let Some(volume) = storage.volume.as_ref().filter(|v| v.started) {
+        settle(volume, plan);
     }
     if s.mountable() && !s.observed.mounted {
         mount(s, plan);
@@ -69,6 +73,22 @@ fn renew(me: &Identity, volume: &Volume, plan: &mut Plan) {
         };
         let wanted = "this node's emptied brick";
         plan.waits.push(waits(wanted, until, "renew-only-what-others-fill"));
+    }
+}
+
+/// Boxes that make a directory of the same name at the same moment can leave two of it on
+/// the copies, and GlusterFS heals that of files only: until one counts, no box can open
+/// either.
+fn settle(volume: &Volume, plan: &mut Plan) {
+    let all_run = volume.bricks.iter().all(|b| b.online);
+    for path in &volume.torn {
+        if all_run {
+            let why = format!("boxes made {path} at the same moment, and its copies differ");
+            plan.steps.push(because(Step::SettleDirectory { path: path.clone() }, why));
+        } else {
+            let wanted = format!("the directory {path}, whose copies differ,");
+            plan.waits.push(waits(wanted, "all bricks run", "settle-only-what-is-torn"));
+        }
     }
 }
 

@@ -236,6 +236,7 @@ impl Simulation {
             Step::Record { intent } => self.write_record(node, intent, None),
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
             Step::RenewBrick => self.renew_brick(node),
+            Step::SettleDirectory { path } => self.settle_directory(node, path),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
             Step::DetachPeer { address } => self.detach(node, *address),
             Step::AdmitToVolume { names } => {
@@ -380,6 +381,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::Rebalance { .. }
         | Step::ReplaceBrick { .. }
         | Step::RenewBrick
+        | Step::SettleDirectory { .. }
         | Step::DropBrick { .. }
         | Step::DetachPeer { .. }
         | Step::StartVolume => (500, 5_000),

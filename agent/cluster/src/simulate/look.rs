@@ -45,6 +45,7 @@ impl Simulation {
             swarm: self.observe_swarm(n),
             looks: self.looks(n),
             disks: Vec::new(),
+            long_logs: false,
             full: disk.full && self.settings.fault != Some(Fault::NobodySaysFull),
             cpu_pressure: 0,
             place: Place { carrier_ms: self.carrier_ms(n), ..Place::default() },
@@ -168,7 +169,8 @@ impl Simulation {
             online: online(*b),
             arbiter: volume.arbiter == Some(*b),
         };
-        let heals = volume.lacks.values().map(|l| l.len() as u64).sum();
+        let heals: u64 = volume.lacks.values().map(|l| l.len() as u64).sum();
+        let heals = heals + volume.torn.len() as u64;
         let heals = if self.settings.fault == Some(Fault::HealIsOver) { 0 } else { heals };
         let lacks = |b: &usize| volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
         let honest = self.settings.fault != Some(Fault::EveryCopyIsWhole);
@@ -187,6 +189,7 @@ impl Simulation {
                 .map(|b| self.nodes[*b].born.address)
                 .collect(),
             emptied: self.nodes[n].disk.emptied,
+            torn: self.torn_at(n),
             // A brick that is away cannot say.
             pending_heals: (copies > 1
                 && volume.started

@@ -44,6 +44,9 @@ pub enum Scenario {
     /// All are ready, then one loses power, and its data partition with all that was on it;
     /// another one may be cut off shortly before or after.
     DataLost,
+    /// All are ready, then boxes make directories of the same names at the same moment,
+    /// and one brick has others than the rest; one may lose power meanwhile.
+    DirectoriesTorn,
     /// All are ready, then one data partition after the other has no room left; some lose
     /// power meanwhile; then there is room again.
     DisksFill,
@@ -126,6 +129,7 @@ impl Scenario {
         ("daemon-hangs", Self::DaemonHangs),
         ("brick-dies", Self::BrickDies),
         ("data-lost", Self::DataLost),
+        ("directories-torn", Self::DirectoriesTorn),
         ("disks-fill", Self::DisksFill),
         ("agent-dies", Self::AgentDies),
         ("dies-for-good", Self::DiesForGood),
@@ -300,6 +304,16 @@ impl Scenario {
             Self::BrickDies => {
                 sim.kill_brick(some);
                 sim.hold(30_000, &others)?;
+            }
+            Self::DirectoriesTorn => {
+                for loser in [some, (some + 1) % nodes] {
+                    sim.tear_directory(loser);
+                    if dice.permille(300) {
+                        sim.power_off(some);
+                        sim.power_on_at(some, sim.now + dice.between(2_000, 60_000));
+                    }
+                    sim.hold(dice.between(100, 20_000), &[])?;
+                }
             }
             Self::DataLost => {
                 // Of two copies a person says what becomes of the other one.

@@ -3,6 +3,7 @@
 use super::act::Effect;
 use super::world::Bricks;
 use super::{Event, Simulation};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 impl Simulation {
@@ -144,6 +145,41 @@ impl Simulation {
         let boot = self.nodes[node].boots;
         self.after(self.settings.heal, Event::Healed { pool, node, boot });
         self.write(pool);
+        Ok(())
+    }
+
+    /// Two boxes make a directory of one name at once, and one brick of a set of three has
+    /// another one than the rest.
+    pub(super) fn tear_directory(&mut self, loser: usize) {
+        let Some(pool) = self.nodes[loser].disk.pool else { return };
+        let path = format!("/made-{}", self.events);
+        let Some(volume) = &mut self.pools[pool].volume else { return };
+        let set = volume.sets().find(|set| set.contains(&loser));
+        let agree: BTreeSet<usize> =
+            set.into_iter().flatten().copied().filter(|n| *n != loser).collect();
+        if agree.len() > 1 {
+            volume.torn.insert(path, agree);
+            self.say(Some(loser), || "has another directory than the rest".into());
+            self.touch();
+        }
+    }
+
+    /// Which of those a node's brick is right about.
+    pub(super) fn torn_at(&self, node: usize) -> BTreeSet<String> {
+        let torn = self.volume_at(node).map(|volume| &volume.torn);
+        let right = torn.into_iter().flatten().filter(|(_, agree)| agree.contains(&node));
+        right.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// GlusterFS lets one copy count only while it sees all of them.
+    pub(super) fn settle_directory(&mut self, node: usize, path: &str) -> Effect {
+        let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
+        let online = self.online(pool);
+        let volume = self.volume_at(node).ok_or("there is no volume")?;
+        if volume.nodes.iter().any(|n| !online.contains(n) || !self.reach(node, *n)) {
+            return Err("a brick is down");
+        }
+        self.volume(node).ok_or("there is no volume")?.torn.remove(path);
         Ok(())
     }
 

@@ -140,6 +140,9 @@ pub(super) struct Bricks {
     pub(super) moving: BTreeMap<usize, sets::Part>,
     /// Which of them each brick lacks.
     pub(super) lacks: BTreeMap<usize, BTreeSet<usize>>,
+    /// Directories that two boxes made at once, and the bricks that have each as enough of
+    /// them made it.
+    pub(super) torn: BTreeMap<String, BTreeSet<usize>>,
     /// Who decides of two, as each box's storage daemon has it on its disk.
     pub(super) terms: BTreeMap<usize, pair::Terms>,
 }

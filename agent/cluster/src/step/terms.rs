@@ -60,6 +60,7 @@ impl Step {
             | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
             | Self::RenewBrick
+            | Self::SettleDirectory { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
             | Self::AdmitToVolume { .. }
@@ -149,6 +150,7 @@ impl Step {
             | Self::LeadAlone
             | Self::ForgetWord
             | Self::RenewBrick
+            | Self::SettleDirectory { .. }
             | Self::MountVolume
             | Self::Remount
             | Self::ConnectAnew

@@ -126,6 +126,7 @@ pub fn volume(nodes: &[u8]) -> Volume {
             .map(|n| Brick { address: address(*n), online: true, arbiter: false })
             .collect(),
         emptied: false,
+        torn: BTreeSet::new(),
         pending_heals: (copies > 1).then_some(0),
         healers_down: Vec::new(),
         behind: None,

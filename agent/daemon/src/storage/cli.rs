@@ -16,20 +16,24 @@ pub(super) const READ: Duration = Duration::from_secs(15);
 /// a brick alone takes five seconds between idle machines.
 pub(super) const CHANGE: Duration = Duration::from_secs(120);
 
-/// Runs `gluster ARGS` and returns its answer, also if that is a refusal.
-pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
-    let what = || format!("`gluster {}`", args.join(" "));
-    let child = Command::new("gluster")
-        // Its log would get lines with every look, and nothing cuts it.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new("gluster");
+    // Its log would get lines with every look, and nothing cuts it.
+    command
         .args(["--mode=script", "--xml", "--log-level=ERROR"])
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot run {}", what()))?;
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs `gluster ARGS` and returns its answer, also if that is a refusal.
+pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
+    let what = || format!("`gluster {}`", args.join(" "));
+    let child = command(args).spawn().with_context(|| format!("cannot run {}", what()))?;
     let group = Group::of(&child);
     let done = timeout(patience, child.wait_with_output())
         .await
@@ -84,6 +88,21 @@ pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
     }
     let words = if output.op_errstr.is_empty() { &output.output } else { &output.op_errstr };
     bail!("glusterd refuses `{}`: {}", args.join(" "), words.trim())
+}
+
+/// Runs the one change that is answered in plain words, in spite of `--xml`. That there is
+/// nothing to settle is no failure: another box was quicker.
+pub(super) async fn settle(args: &[&str]) -> Result<()> {
+    let child = command(args).spawn().context("cannot run gluster")?;
+    let group = Group::of(&child);
+    let done =
+        timeout(CHANGE, child.wait_with_output()).await.context("gluster does not end")??;
+    group.has_ended();
+    let words = String::from_utf8_lossy(&done.stdout);
+    if done.status.success() || words.contains("not in split-brain") {
+        return Ok(());
+    }
+    bail!("gluster refuses `{}`: {}", args.join(" "), words.trim())
 }
 
 #[cfg(test)]

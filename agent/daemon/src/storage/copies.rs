@@ -6,6 +6,7 @@
 //! while one brick is away, all of them are about that one. So the attributes are
 //! read here, by a process of its own that may.
 
+use super::torn;
 use crate::clock::since_boot_ms;
 use crate::paths::Paths;
 use crate::{release, state};
@@ -26,15 +27,34 @@ struct Answer {
     at_ms: u64,
     /// Nodes whose brick lacks something that this one has.
     lacking: BTreeSet<IpAddr>,
+    /// Directories of which the copies differ, and of which this node's counts.
+    torn: BTreeSet<String>,
 }
 
 /// What this node's copy holds against others, if that was looked at just now;
 /// otherwise asks for a look. An error says that the answer is still to come.
 pub(crate) fn lacking(paths: &Paths) -> Result<BTreeSet<IpAddr>> {
+    Ok(answer(paths)?.lacking)
+}
+
+/// Directories of which the copies differ, and of which this node's counts, as
+/// [`lacking`] has it.
+pub(super) fn torn(paths: &Paths) -> Result<BTreeSet<String>> {
+    Ok(answer(paths)?.torn)
+}
+
+/// Takes note that a directory was settled, which the last look found torn.
+pub(super) fn settled(paths: &Paths, path: &str) -> Result<()> {
+    let Some(mut answer) = state::read_json::<Answer>(&paths.copies())? else { return Ok(()) };
+    answer.torn.remove(path);
+    state::write_json(&paths.copies(), &answer, 0o600)
+}
+
+fn answer(paths: &Paths) -> Result<Answer> {
     let now = since_boot_ms();
     let kept: Option<Answer> = state::read_json(&paths.copies()).unwrap_or_default();
     if let Some(answer) = kept.filter(|a| now.saturating_sub(a.at_ms) < FRESH) {
-        return Ok(answer.lacking);
+        return Ok(answer);
     }
     // In place: systemd watches this file, and does nothing but look at it.
     fs::write(paths.copies_asked(), now.to_string()).context("cannot ask for a look")?;
@@ -50,7 +70,8 @@ pub(crate) fn look(paths: &Paths) -> Result<()> {
     let brick = here.with_context(|| format!("this node gives no brick of {volume}"))?;
     let counted = |(name, host)| (format!("trusted.afr.{name}"), host);
     let lacking = accused(&brick, &bricks.into_iter().map(counted).collect())?;
-    state::write_json(&paths.copies(), &Answer { at_ms, lacking }, 0o600)
+    let torn = torn::directories(&brick, &paths.volume())?;
+    state::write_json(&paths.copies(), &Answer { at_ms, lacking, torn }, 0o600)
 }
 
 /// Where this node's brick lies, as its storage daemon wrote down; `None` if it gives none.
@@ -188,9 +209,15 @@ mod tests {
         assert!(lacking(&paths).is_err());
         assert!(paths.copies_asked().exists());
         let at_ms = since_boot_ms();
-        let answer = Answer { at_ms, lacking: BTreeSet::new() };
+        let answer = Answer { at_ms, lacking: BTreeSet::new(), torn: BTreeSet::new() };
         state::write_json(&paths.copies(), &answer, 0o600).unwrap();
         assert_eq!(lacking(&paths).unwrap(), BTreeSet::new());
+        let tills = BTreeSet::from(["/tills".to_owned()]);
+        let answer = Answer { torn: tills.clone(), ..answer };
+        state::write_json(&paths.copies(), &answer, 0o600).unwrap();
+        assert_eq!(torn(&paths).unwrap(), tills);
+        settled(&paths, "/tills").unwrap();
+        assert_eq!(torn(&paths).unwrap(), BTreeSet::new());
         let old = Answer { at_ms: at_ms.saturating_sub(FRESH), ..answer };
         state::write_json(&paths.copies(), &old, 0o600).unwrap();
         assert!(lacking(&paths).is_err());

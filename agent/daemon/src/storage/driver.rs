@@ -72,6 +72,21 @@ impl Storage for Driver {
         ask!(self, connect_anew())
     }
 
+    async fn settle(&self, path: &str) -> Result<()> {
+        ask!(self, settle(path))
+    }
+
+    async fn torn(&self) -> Result<BTreeSet<String>> {
+        ask!(self, torn())
+    }
+
+    fn has_long_logs(&self) -> bool {
+        match self {
+            Self::Gluster(gluster) => gluster.has_long_logs(),
+            Self::Local(local) => local.has_long_logs(),
+        }
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         ask!(self, trim_logs())
     }

@@ -3,7 +3,7 @@
 mod look;
 
 use super::Storage;
-use super::cli::{CHANGE, READ, must, run};
+use super::cli::{self, CHANGE, READ, must, run};
 use super::clients::{self, Client};
 use super::copies;
 use super::directory::{self, Tried};
@@ -239,6 +239,13 @@ impl Storage for Gluster {
         }
     }
 
+    fn has_long_logs(&self) -> bool {
+        logs::any_is_long(&self.paths.storage_logs()).unwrap_or_else(|error| {
+            tracing::debug!("whether a log is long is not known: {error:#}");
+            false
+        })
+    }
+
     async fn trim_logs(&self) -> Result<()> {
         let dir = self.paths.storage_logs();
         tokio::task::spawn_blocking(move || logs::trim(&dir)).await?
@@ -337,6 +344,23 @@ impl Storage for Gluster {
         must(&args, CHANGE).await?;
         self.heal().await;
         Ok(())
+    }
+
+    async fn settle(&self, path: &str) -> Result<()> {
+        let own = crate::identity::load(&self.paths)?.context("this node is nobody")?.address;
+        let brick = copies::own_brick(&self.paths, &self.volume, own)?;
+        let brick = brick.context("this node gives no brick")?;
+        let from = format!("{own}:{}", brick.display());
+        cli::settle(&["volume", "heal", &self.volume, "split-brain", "source-brick", &from, path])
+            .await?;
+        copies::settled(&self.paths, path)?;
+        self.heals.expire();
+        Ok(())
+    }
+
+    async fn torn(&self) -> Result<BTreeSet<String>> {
+        let paths = self.paths.clone();
+        tokio::task::spawn_blocking(move || copies::torn(&paths)).await?
     }
 
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {

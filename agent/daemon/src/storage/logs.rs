@@ -9,6 +9,30 @@ use std::path::Path;
 /// What is left of a log.
 const KEPT: u64 = 256 * 1024;
 
+/// From this length on cutting a log gives room that is worth a step.
+const LONG: u64 = 1 << 20;
+
+/// Whether a log below `dir` is long. Nothing is, before there is such a directory.
+pub(super) fn any_is_long(dir: &Path) -> Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        entries => entries.with_context(|| format!("cannot list {}", dir.display()))?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let is_long = if kind.is_dir() {
+            any_is_long(&entry.path())?
+        } else {
+            kind.is_file() && entry.metadata()?.len() >= LONG
+        };
+        if is_long {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Cuts every log below `dir` that is longer than [`KEPT`] to its last part.
 /// A line that is written meanwhile may be lost.
 pub(super) fn trim(dir: &Path) -> Result<()> {
@@ -52,15 +76,18 @@ mod tests {
         fs::create_dir(dir.path().join("bricks")).unwrap();
         let (long, short) = (dir.path().join("bricks/b.log"), dir.path().join("short.log"));
         let mut writer = OpenOptions::new().append(true).create(true).open(&long).unwrap();
-        for n in 0..40_000 {
+        fs::write(&short, "all of it").unwrap();
+        assert!(!any_is_long(dir.path()).unwrap());
+        for n in 0..120_000 {
             writeln!(writer, "line {n}").unwrap();
         }
-        fs::write(&short, "all of it").unwrap();
+        assert!(any_is_long(dir.path()).unwrap());
         trim(dir.path()).unwrap();
+        assert!(!any_is_long(dir.path()).unwrap(), "it would be cut for ever");
         writeln!(writer, "and on").unwrap();
         let text = fs::read_to_string(&long).unwrap();
         assert!(text.len() as u64 <= KEPT + 8 && text.starts_with("line "), "{}", text.len());
-        assert!(text.ends_with("line 39999\nand on\n"));
+        assert!(text.ends_with("line 119999\nand on\n"));
         assert_eq!(fs::read_to_string(&short).unwrap(), "all of it");
     }
 }

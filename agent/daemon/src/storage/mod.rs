@@ -14,6 +14,7 @@ mod local;
 mod logs;
 mod reach;
 mod spread;
+mod torn;
 mod xml;
 
 pub(crate) use driver::Driver;
@@ -43,6 +44,13 @@ pub(crate) trait Storage {
     /// Lets one that is not connect to all of them anew. Whether the mount must be told to
     /// read its translators again for that.
     async fn connect_anew(&self) -> Result<bool>;
+    /// Lets this node's copy of a directory count.
+    async fn settle(&self, path: &str) -> Result<()>;
+    /// Directories of which the copies differ, and of which this node's counts; an error
+    /// says that the answer is still to come.
+    async fn torn(&self) -> Result<BTreeSet<String>>;
+    /// Whether one of the daemons' logs is long enough that cutting it gives room.
+    fn has_long_logs(&self) -> bool;
     /// Cuts the daemons' logs to their last part.
     async fn trim_logs(&self) -> Result<()>;
     /// Takes a node into the pool.

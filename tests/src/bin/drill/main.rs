@@ -65,6 +65,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture growing::",
     },
     Drill {
+        name: "directories",
+        what: "three lab nodes make the same directories at once: those that are torn by it open again",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture tearing::",
+    },
+    Drill {
         name: "emptied",
         what: "one of three lab nodes comes back with an empty data partition while another writes",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

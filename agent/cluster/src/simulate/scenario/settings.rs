@@ -35,6 +35,7 @@ impl Scenario {
             | Self::CutOff
             | Self::DaemonHangs
             | Self::BrickDies
+            | Self::DirectoriesTorn
             | Self::DisksFill
             | Self::AgentDies
             | Self::LateCables
