@@ -104,22 +104,18 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn press(&mut self, keys: &[&str]) -> Result<()> {
         self.machine.press(keys)?;
+        self.reads()
+    }
+
+    fn types(&mut self, text: &str) -> Result<()> {
+        self.machine.types(text)?;
+        self.reads()
+    }
+
+    fn reads(&mut self) -> Result<()> {
         let words = SHOWN[self.shown];
         self.shown += 1;
         self.machine.until(Some(&format!("DRILL: shows {words}.")))?;
         self.machine.picture("drill-fallback", &format!("{}.png", self.shown))
-    }
-
-    fn types(&mut self, text: &str) -> Result<()> {
-        let letters: Vec<String> = text
-            .chars()
-            .map(|letter| match letter {
-                '.' => "dot".to_owned(),
-                '/' => "slash".to_owned(),
-                letter => letter.to_string(),
-            })
-            .collect();
-        let keys: Vec<&str> = letters.iter().map(String::as_str).chain(["ret"]).collect();
-        self.press(&keys)
     }
 }

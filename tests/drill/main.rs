@@ -1,6 +1,7 @@
 //! What `just drill` runs on clusters of its own: too long for every day.
 
 mod alone;
+mod attended;
 mod boot;
 mod bytes;
 mod clocks;
@@ -11,6 +12,7 @@ mod formats;
 mod growing;
 mod install;
 mod lab;
+mod late;
 mod meeting;
 mod profiles;
 mod removing;
@@ -20,6 +22,7 @@ mod stick;
 mod succession;
 mod support;
 mod tearing;
+mod trying;
 mod two;
 mod uplink;
 mod vm;

@@ -6,7 +6,8 @@
 //! do; [`console`] looks through what they said while booting. [`site`] makes
 //! secrets for them and [`workload`] something to run on them; an [`office`] is where
 //! their keys are kept, and a [`desk`] a machine beside them. A [`machine`] is one VM of a
-//! test's own, and a [`till`] one that a stick installs. [`ring`] runs
+//! test's own, and a [`till`] one that a stick installs; what is on disks and sticks is read
+//! and written by [`medium`]. [`ring`] runs
 //! rings of our Serf agent and HashiCorp's, without any image. A test that can
 //! prove nothing on this host says so with [`skipped`].
 //!
@@ -24,6 +25,7 @@ pub mod fleet;
 pub mod image;
 pub mod loop_device;
 pub mod machine;
+pub mod medium;
 mod node;
 pub mod office;
 pub mod person;

@@ -239,6 +239,21 @@ impl Machine {
         Ok(())
     }
 
+    /// Types a line.
+    ///
+    /// # Errors
+    /// When QEMU does not take it.
+    pub fn types(&self, line: &str) -> Result<()> {
+        for letter in line.chars() {
+            match letter {
+                '.' => self.press(&["dot"])?,
+                '/' => self.press(&["slash"])?,
+                letter => self.press(&[&letter.to_string()])?,
+            }
+        }
+        self.press(&["ret"])
+    }
+
     /// Pulls the cable of a port, by the name of its device.
     ///
     /// # Errors
@@ -249,6 +264,14 @@ impl Machine {
         let listens = || -> Result<Option<()>> { Ok(socket.exists().then_some(())) };
         deadline.poll(Duration::from_millis(50), listens)?.context("QEMU does not listen")?;
         self.qmp("set_link", json!({ "name": port, "up": false }))
+    }
+
+    /// Plugs a device in, as QEMU describes it.
+    ///
+    /// # Errors
+    /// When it has no place for it.
+    pub fn plug(&self, device: Value) -> Result<()> {
+        self.qmp("device_add", device)
     }
 
     /// Pulls a device out of its slot.

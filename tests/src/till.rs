@@ -5,24 +5,29 @@ use crate::command::Ashlar;
 use crate::console;
 use crate::loop_device::LoopDevice;
 use crate::machine::{Machine, Setup, telling};
+use crate::medium::{Volume, sum};
 use crate::project::scratch;
 use crate::site;
 use anyhow::{Context, Result, ensure};
 use ashlar_site::{DiskBus, InstallRules, Site};
+use serde_json::json;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const STICK: u64 = 8 << 30;
 const DISK: u64 = 16 << 30;
+const RESET: u64 = 16 << 20;
 
 /// The site that the stick carries.
 const OURS: &str = "installing";
 
-/// What the box says at the end, on its serial console. The journal would keep it
-/// from there.
+/// What the box says, on its serial console. The journal would keep it from there.
 const TELL: &str = "ashlarctl wait --answering --timeout 1400; echo DRILL: answers; \
+    echo \"DRILL: at first $$(ashlarctl status --json | grep -o \"site.:.[a-z]*\" | head -n1), \
+    /var on $$(findmnt -no FSTYPE /var), /data on $$(findmnt -no FSTYPE /data)\"; \
     ashlarctl wait --timeout 1400 && echo DRILL: ready; \
     p=$$(findmnt -no SOURCE /var); \
     echo \"DRILL: state by $$(readlink /sys/class/block/$${p##*/})\"; \
@@ -30,7 +35,18 @@ const TELL: &str = "ashlarctl wait --answering --timeout 1400; echo DRILL: answe
     echo \"DRILL: address on $$(readlink /sys/class/net/$$p/device/driver)\"; \
     echo \"DRILL: site $$(ashlarctl status --json | grep -o installing | head -n1)\"; \
     echo \"DRILL: name $$(cat /proc/sys/kernel/hostname)\"; \
-    echo DRILL: over";
+    echo DRILL: over; ";
+
+/// From then on: beside which others it is ready, whenever that changes, until a stick
+/// is plugged in that tells it to reset itself.
+const GO_ON: &str = "until [ -e /dev/disk/by-label/RESET ]; do \
+    now=$$(ashlarctl status >/run/drill && ashlarctl members | while read -r mark name at is rest; \
+    do [ \"$$is$$rest\" != alive ] || echo $$name; done); \
+    [ \"$$now\" = \"$$before\" ] || for name in $$now; do echo DRILL: ready beside $$name.; done; \
+    before=$$now; sleep 2; done; \
+    echo DRILL: resets; ashlarctl reset factory --keep-site --json --yes || { \
+    echo DRILL: by its name; ashlarctl reset factory --keep-site --json \
+    --name $$(cat /proc/sys/kernel/hostname); }";
 
 /// A kind of box.
 #[derive(Debug)]
@@ -69,24 +85,52 @@ pub struct Till {
 }
 
 impl Till {
-    /// With systems of this image; pictures of it go to `out/<pictures>`.
+    /// With systems of this image, and a stick that installs without a keystroke;
+    /// pictures of it go to `out/<pictures>`.
     ///
     /// # Errors
     /// When stick and disk cannot be flashed, for which it takes root.
     pub fn of(image: &Path, hardware: Hardware, pictures: &'static str) -> Result<Self> {
-        let room = scratch("till")?;
-        let place = |name: &str| room.path().join(name);
-        for (name, bytes) in [("stick.img", STICK), ("disk.img", DISK)] {
-            File::create(place(name))?.set_len(bytes)?;
-        }
-        site::fresh("elsewhere")?.save(&place("other.toml"))?;
-        flash(image, &place("other.toml"), &place("disk.img"), &[])?;
         let bus = hardware.bus.into_iter().collect();
         let rules =
             InstallRules { unattended: true, allow_foreign: true, bus, ..Default::default() };
-        let ours = Site { expect: Some(1), install: Some(rules), ..site::fresh(OURS)? };
-        ours.save(&place("ours.toml"))?;
-        flash(image, &place("ours.toml"), &place("stick.img"), &["--installer"])?;
+        Self::of_site(image, hardware, pictures, &ours(1, rules)?)
+    }
+
+    /// The same with a stick of this site.
+    ///
+    /// # Errors
+    /// As [`Till::of`].
+    pub fn of_site(
+        image: &Path,
+        hardware: Hardware,
+        pictures: &'static str,
+        site: &Site,
+    ) -> Result<Self> {
+        let till = Self::empty(hardware, pictures)?;
+        let (room, other) = (till.room.path(), till.room.path().join("other.toml"));
+        site::fresh("elsewhere")?.save(&other)?;
+        flash(image, &other, &room.join("disk.img"), &[])?;
+        installer(image, site, room)?;
+        Ok(till)
+    }
+
+    /// Another box, with nothing on its disk and the same stick.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn beside(&self, hardware: Hardware) -> Result<Self> {
+        let till = Self::empty(hardware, self.pictures)?;
+        let stick = |of: &Self| of.room.path().join("stick.img");
+        // The same bytes by another name: a machine sees its own directory alone.
+        std::fs::hard_link(stick(self), stick(&till))?;
+        Ok(till)
+    }
+
+    fn empty(hardware: Hardware, pictures: &'static str) -> Result<Self> {
+        let room = scratch("till")?;
+        File::create(room.path().join("disk.img"))?.set_len(DISK)?;
+        Volume::all_of_stick(&room.path().join("reset.img"), RESET, "RESET")?;
         Ok(Self { hardware, pictures, room })
     }
 
@@ -108,8 +152,8 @@ impl Till {
         let devices = all
             .map(|device| format!("{device}{}", if chosen(device) { ",bootindex=0" } else { "" }))
             .collect();
-        let unit = telling(TELL);
-        let drives = self.hardware.stick.then_some("stick").into_iter().chain(["disk"]);
+        let unit = telling(&format!("{TELL}{GO_ON}"));
+        let drives = self.hardware.stick.then_some("stick").into_iter().chain(["disk", "reset"]);
         let setup = Setup {
             drives: drives.map(drive).collect(),
             devices,
@@ -148,9 +192,16 @@ impl Till {
     /// # Errors
     /// When it is not.
     pub fn becomes_ready(&self) -> Result<String> {
-        let mut machine = self.start("installed", None)?;
+        self.is_ready(&mut self.start("installed", None)?)
+    }
+
+    /// The same of one that was switched on.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn is_ready(&self, machine: &mut Machine) -> Result<String> {
         machine.until(Some("DRILL: over"))?;
-        self.picture(&machine, "installed.png")?;
+        self.picture(machine, "installed.png")?;
         let said = machine.said();
         for words in ["DRILL: ready", &format!("DRILL: site {OURS}")] {
             ensure!(said.contains(words), "no {words}:\n{said}");
@@ -167,6 +218,28 @@ impl Till {
         Ok(name.to_owned())
     }
 
+    /// Has it reset itself with its site, and gives how long that takes from the command
+    /// to the reboot, at which it goes off.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn resets(&self, machine: &mut Machine) -> Result<Duration> {
+        machine.plug(json!({ "driver": "usb-storage", "drive": "reset", "id": "reset" }))?;
+        machine.until(Some("DRILL: resets"))?;
+        let begun = Instant::now();
+        machine.until(None)?;
+        Ok(begun.elapsed())
+    }
+
+    /// What is on its disk and on its stick, in short.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn sums(&self) -> Result<[String; 2]> {
+        let sum = |name| sum(&self.room.path().join(name));
+        Ok([sum("disk.img")?, sum("stick.img")?])
+    }
+
     /// Keeps a picture of its screen.
     ///
     /// # Errors
@@ -181,6 +254,25 @@ impl Till {
         File::open(self.room.path().join("stick.img"))?.read_exact_at(&mut start, 0)?;
         Ok(start)
     }
+}
+
+/// The site that a stick carries: of so many boxes, with these rules of installing.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn ours(boxes: u8, rules: InstallRules) -> Result<Site> {
+    Ok(Site { install: Some(rules), ..site::expecting(boxes, OURS)? })
+}
+
+/// An installer's stick of this site: `stick.img` in `directory`.
+///
+/// # Errors
+/// When it cannot be flashed, for which it takes root.
+pub fn installer(image: &Path, site: &Site, directory: &Path) -> Result<()> {
+    let (text, stick) = (directory.join("ours.toml"), directory.join("stick.img"));
+    site.save(&text)?;
+    File::create(&stick)?.set_len(STICK)?;
+    flash(image, &text, &stick, &["--installer"])
 }
 
 /// `ashlar flash` onto a file, which is a loop device for as long as that takes.

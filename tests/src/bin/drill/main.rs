@@ -113,6 +113,24 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture over_another_site",
     },
     Drill {
+        name: "late-site",
+        what: "a disk that any flasher wrote takes the site that was copied onto it; a box without one takes it from a stick",
+        build: "run --release --locked --quiet -p ashlar -- build --profile minimal-metal --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture late::",
+    },
+    Drill {
+        name: "attended",
+        what: "an installer asks at the screen, and each question is answered wrongly once; needs root",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture attended::",
+    },
+    Drill {
+        name: "try",
+        what: "a box is tried from a stick: it answers, and not a byte of disk or stick changes; needs root",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture trying::",
+    },
+    Drill {
         name: "hardware",
         what: "the same onto an SD card and a SATA disk, with other network cards; needs root",
         build: "build --release --locked -p ashlar",
