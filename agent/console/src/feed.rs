@@ -17,8 +17,11 @@ use tokio::time::MissedTickBehavior;
 /// How often the agent is asked where the box stands,
 const EVERY: Duration = Duration::from_secs(1);
 
-/// and, in so many of these, what it is made of and how it is connected.
+/// in so many of these how it is connected,
 const SLOWER: u32 = 5;
+
+/// and in so many what it is made of and what it did.
+const SLOWEST: u32 = 30;
 
 /// How long the journal may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -130,6 +133,8 @@ async fn run(client: Client, tell: Sender<News>, mut asked: UnboundedReceiver<As
             if matches!(news[..], [News::Status(Ok(_))]) {
                 if turn.is_multiple_of(SLOWER) {
                     news.extend(client.network().await.ok().map(News::Network));
+                }
+                if turn.is_multiple_of(SLOWEST) {
                     news.extend(client.hardware().await.ok().map(News::Hardware));
                     news.extend(client.history().await.ok().map(News::History));
                 }

@@ -61,8 +61,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How long to wait for a key before looking for news. Four times a second feels
-/// prompt to whoever waits for an answer, and costs nothing.
+/// prompt to whoever waits for an answer, and looking costs nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How often it is drawn while nothing is pressed and nobody has news: it shows how old
+/// things are, in seconds. On a weak box each picture costs what the box has better use for.
+const DRAW_EVERY: Duration = Duration::from_secs(1);
 
 /// How often everything is drawn anew, over what the kernel may have written.
 const REPAINT_EVERY: Duration = Duration::from_secs(10);
@@ -127,8 +131,14 @@ fn show(mut terminal: DefaultTerminal, client: Client, book: Option<String>) -> 
     // boot is still there.
     terminal.clear()?;
     let mut painted = Instant::now();
+    // When what is on the screen was drawn, if that holds.
+    let mut drawn: Option<Instant> = None;
     loop {
         for piece in news.try_iter() {
+            // What comes every second waits for the next picture.
+            if !matches!(piece, News::Status(_)) {
+                drawn = None;
+            }
             model.hear(piece, Instant::now());
         }
         if let Some(ask) = model.tick(Instant::now()) {
@@ -137,16 +147,21 @@ fn show(mut terminal: DefaultTerminal, client: Client, book: Option<String>) -> 
         if painted.elapsed() >= REPAINT_EVERY {
             terminal.clear()?;
             painted = Instant::now();
+            drawn = None;
         }
-        // Draws only the cells that differ.
-        let (clock, heals_for) = (clock(), model.heals_for());
-        terminal.draw(|frame| {
-            let screen = model.screen(Instant::now(), &clock, heals_for.as_deref());
-            frame.render_widget(&screen, frame.area());
-        })?;
+        if drawn.is_none_or(|at| at.elapsed() >= DRAW_EVERY) {
+            drawn = Some(Instant::now());
+            // Draws only the cells that differ.
+            let (clock, heals_for) = (clock(), model.heals_for());
+            terminal.draw(|frame| {
+                let screen = model.screen(Instant::now(), &clock, heals_for.as_deref());
+                frame.render_widget(&screen, frame.area());
+            })?;
+        }
         if !event::poll(LOOK_EVERY)? {
             continue;
         }
+        drawn = None;
         // A resize needs nothing but the next draw.
         if let Event::Key(key) = event::read()?
             && key.kind == KeyEventKind::Press
