@@ -52,6 +52,8 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// The least pause: a storm of events must not become a storm of questions.
 const LEAST: Duration = Duration::from_millis(150);
+/// A box on which a turn takes longer than that rests from it as long, up to this.
+const LONGEST_LEAST: Duration = Duration::from_secs(1);
 
 /// What the loop tells the rest of the process.
 pub(crate) struct Tell {
@@ -121,9 +123,11 @@ where
             tokio::task::spawn_local(handing::follow(node, wake, left));
         }
         loop {
+            let begun = Instant::now();
             let pause = self.turn().await;
-            self.pulse.promise(pause + TURN);
-            tokio::time::sleep(LEAST).await;
+            let least = begun.elapsed().clamp(LEAST, LONGEST_LEAST);
+            self.pulse.promise(least + pause + TURN);
+            tokio::time::sleep(least).await;
             // A wake-up that came during the turn is kept by the `Notify`.
             let _ = timeout(pause, self.wake.notified()).await;
         }

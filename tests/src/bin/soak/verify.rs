@@ -110,8 +110,14 @@ fn copies_are_the_same(
             ensure!(held.acknowledged == 0, "no copy of {name}");
             continue;
         };
-        // Where files are spread over sets, other sets may have an empty pointer.
-        let copies: Vec<_> = copies.iter().filter(|(_, sum)| !sum.starts_with("0 ")).collect();
+        // Where files are spread over sets, other sets may have an empty pointer. A file is
+        // empty itself where a box lost power while it wrote it anew.
+        let is_full = |(_, sum): &&(String, String)| !sum.starts_with("0 ");
+        let full: Vec<_> = copies.iter().filter(is_full).collect();
+        if full.is_empty() && copies.len() >= usize::from(storage.replicas) {
+            continue;
+        }
+        let copies = full;
         if held.acknowledged == 0 && copies.is_empty() {
             continue;
         }
