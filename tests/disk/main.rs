@@ -7,6 +7,7 @@ mod held;
 mod installing;
 mod loop_device;
 mod refused;
+mod seen;
 mod stopped;
 
 /// The image that all of this is done with.

@@ -171,11 +171,17 @@ mod tests {
         paths
     }
 
+    /// Crates that have circles still. Each that goes from here stays out.
+    const NOT_YET: [&str; 3] = ["cluster", "daemon", "serf-rs"];
+
     #[test]
-    fn no_files_of_an_image_crate_that_lie_side_by_side_import_each_other() {
+    fn no_files_that_lie_side_by_side_import_each_other() {
         let mut wrong = String::new();
-        let crates = std::fs::read_dir(workspace().join("image")).unwrap();
-        for place in crates.map(|entry| entry.unwrap().path()) {
+        let crates = ["image", "agent"].map(|of| std::fs::read_dir(workspace().join(of)).unwrap());
+        for place in crates.into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            if NOT_YET.iter().any(|name| place.ends_with(name)) {
+                continue;
+            }
             for circle in Crate::read(&place.join("src")).circles() {
                 wrong += &format!("{} {circle}\n", place.display());
             }

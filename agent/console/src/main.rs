@@ -40,6 +40,7 @@ mod page;
 #[cfg(test)]
 mod samples;
 mod screen;
+mod scroll;
 mod verdict;
 mod wrap;
 

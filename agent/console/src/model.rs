@@ -8,9 +8,9 @@ use crate::healing::Healing;
 use crate::known::Known;
 use crate::page::Page;
 use crate::screen::Screen;
+use crate::scroll::Scroll;
 use crate::verdict::{Word, verdict};
 use ashlar_api::{Event, Hardware, Network, Status};
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long after the last key the screen goes dark,
@@ -52,32 +52,6 @@ pub(crate) struct Model {
     can_quit: bool,
     /// Where the book is.
     book: Option<String>,
-}
-
-/// How far down a page is turned.
-#[derive(Debug, Default)]
-pub(crate) struct Scroll {
-    /// First line shown.
-    pub(crate) first: usize,
-    /// It stays at the end, whatever comes.
-    pub(crate) at_end: bool,
-    /// The last line that may be the first, as it was when last drawn.
-    pub(crate) most: Cell<usize>,
-}
-
-impl Scroll {
-    /// The first line of those that `most` lets be it.
-    pub(crate) fn first(&self, most: usize) -> usize {
-        self.most.set(most);
-        if self.at_end { most } else { self.first.min(most) }
-    }
-
-    fn turn(&mut self, to: impl FnOnce(usize) -> usize) {
-        let most = self.most.get();
-        let now = if self.at_end { most } else { self.first.min(most) };
-        self.first = to(now).min(most);
-        self.at_end = false;
-    }
 }
 
 /// What a key of the keyboard leads to.

@@ -2,6 +2,12 @@
 //! terminal of its own with keys, against an agent that says what a test tells it to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "console/golden.rs"]
+mod golden;
+#[allow(dead_code, reason = "the boxes of the screen's own tests")]
+#[path = "../src/samples.rs"]
+mod samples;
+
 use ashlar_api::NetworkChange;
 use assert_cmd::cargo::cargo_bin;
 use nix::pty::{OpenptyResult, Winsize, openpty};
@@ -30,17 +36,22 @@ fn starting() -> Value {
 
 /// An agent whose site has a PIN; tells the bodies of all that it was asked to do.
 fn agent(socket: &Path) -> Receiver<Value> {
+    agent_of(socket, starting())
+}
+
+/// The same, of a box that stands so.
+fn agent_of(socket: &Path, status: Value) -> Receiver<Value> {
     let listener = UnixListener::bind(socket).unwrap();
     let (tell, asked) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            answer(stream.unwrap(), &tell);
+            answer(stream.unwrap(), &status, &tell);
         }
     });
     asked
 }
 
-fn answer(mut stream: std::os::unix::net::UnixStream, tell: &Sender<Value>) {
+fn answer(mut stream: std::os::unix::net::UnixStream, status: &Value, tell: &Sender<Value>) {
     let mut request = BufReader::new(stream.try_clone().unwrap());
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -56,34 +67,71 @@ fn answer(mut stream: std::os::unix::net::UnixStream, tell: &Sender<Value>) {
     }
     let mut body = vec![0; length];
     request.read_exact(&mut body).unwrap();
-    let (status, text) = if head.starts_with("GET /v1/status ") {
-        ("200 OK", starting())
-    } else if head.starts_with("POST /v1/power ") {
+    let address = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let (status, text) = if let Some(path) = address.strip_prefix("POST ") {
         let body: Value = serde_json::from_slice(&body).unwrap();
-        let absence = json!({"lines": ["the others stay up"], "stops": []});
-        let refusal = |refusal, error| json!({"refusal": refusal, "error": error});
-        let right = json!(base64(PIN));
-        let reply = match (body["dry_run"].as_bool().unwrap(), body.get("pin")) {
-            (true, _) => ("200 OK", json!({"absence": absence, "begun": false})),
-            (false, None) => ("401 Unauthorized", refusal("pin-needed", "this needs the PIN")),
-            (false, Some(pin)) if *pin == right => {
-                ("200 OK", json!({"absence": absence, "begun": true}))
-            }
-            _ => ("403 Forbidden", refusal("pin-wrong", "that is not the PIN")),
-        };
-        tell.send(body).unwrap();
-        reply
-    } else if head.starts_with("POST /v1/network ") {
-        let body: Value = serde_json::from_slice(&body).unwrap();
-        let reply = network(&body);
+        let reply = if path == "/v1/network" { network(&body) } else { acts(path, &body) };
         tell.send(body).unwrap();
         reply
     } else {
-        ("404 Not Found", json!({"refusal": "not-found", "error": "no such address"}))
+        match address.as_str() {
+            "GET /v1/status" => ("200 OK", status.clone()),
+            "GET /v1/network" => ("200 OK", json!(samples::network())),
+            "GET /v1/hardware" => ("200 OK", json!(samples::hardware())),
+            "GET /v1/history" => ("200 OK", json!(samples::history())),
+            _ => ("404 Not Found", json!({"refusal": "not-found", "error": "no such address"})),
+        }
     };
     let text = text.to_string();
     // Whoever asked may have gone.
     let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+}
+
+/// What the other actions would mean, and how they go with the PIN.
+fn acts(path: &str, body: &Value) -> (&'static str, Value) {
+    let looks = match path {
+        // One that names no stick asks which there are.
+        "/v1/support/stick" => body.get("volume").is_none_or(Value::is_null),
+        _ => body["dry_run"] == true,
+    };
+    match body.get("pin") {
+        None if !looks => {
+            let refused = json!({"refusal": "pin-needed", "error": "this needs the PIN"});
+            return ("401 Unauthorized", refused);
+        }
+        Some(pin) if *pin != json!(base64(PIN)) => {
+            let refused = json!({"refusal": "pin-wrong", "error": "that is not the PIN"});
+            return ("403 Forbidden", refused);
+        }
+        _ => {}
+    }
+    let begun = !looks;
+    let answer = match path {
+        "/v1/power" => json!({
+            "absence": {"lines": ["the others stay up"], "stops": []}, "begun": begun,
+        }),
+        "/v1/reset" => json!({
+            "losses": {"lines": ["all that it is"], "unbearable": null}, "begun": begun,
+        }),
+        "/v1/alone" => json!({
+            "target": {"without": gone(), "lines": ["it loses its place"], "refused": null},
+            "begun": begun,
+        }),
+        "/v1/support/stick" => {
+            let written = json!({"volume": "sdb1", "file": "box.tar.zst", "bytes": 312_000});
+            json!({
+                "volumes": [{"name": "sdb1", "label": "HELP", "bytes": 104_857_600}],
+                "written": begun.then_some(written),
+            })
+        }
+        other => panic!("nothing of the screen's asks {other}"),
+    };
+    ("200 OK", answer)
+}
+
+/// The other one of two boxes.
+fn gone() -> Value {
+    json!({"id": "00000002", "name": "ashlar-00000002", "address": "10.83.12.200"})
 }
 
 /// An agent that has a lease, and takes a new way out with the PIN.
@@ -143,7 +191,7 @@ fn an_absent_agent_is_waited_for_on_the_screen() {
     assert!(text.contains("Waiting for the agent"), "{text}");
 }
 
-/// The program on a terminal of 80 by 25, and whoever sits before it.
+/// The program on a terminal, and whoever sits before it.
 struct Terminal {
     program: Child,
     keys: File,
@@ -152,14 +200,25 @@ struct Terminal {
 }
 
 impl Terminal {
+    /// On the smallest common one.
     fn open(socket: PathBuf) -> Self {
-        let size = Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        Self::sized(socket, 80, 25, None)
+    }
+
+    /// On one of this size, whose commands are looked for here.
+    fn sized(socket: PathBuf, width: u16, height: u16, commands: Option<&Path>) -> Self {
+        let size = Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
-        let program = Command::new(cargo_bin!("ashlar-console"))
-            .arg("--socket")
+        let mut command = Command::new(cargo_bin!("ashlar-console"));
+        if let Some(commands) = commands {
+            command.env("PATH", commands);
+        }
+        let program = command
+            .args(["--os-release", "/dev/null", "--socket"])
             .arg(socket)
             .env("TERM", "linux")
+            .env("TZ", "UTC")
             // As a unit: no key ends it.
             .env("INVOCATION_ID", "1")
             .stdin(end())
@@ -178,16 +237,21 @@ impl Terminal {
                 }
             }
         });
-        Self { program, keys, shown, grid: Grid::default() }
+        Self { program, keys, shown, grid: Grid::sized(width.into(), height.into()) }
     }
 
     /// Waits until that is on the screen.
     fn sees(&mut self, wanted: &str) {
+        self.waits_for(wanted, |screen| screen.contains(wanted));
+    }
+
+    /// Waits until the screen is so.
+    fn waits_for(&mut self, what: &str, so: impl Fn(&str) -> bool) {
         let end = Instant::now() + PATIENCE;
-        while !self.grid.text().contains(wanted) {
+        while !so(&self.grid.text()) {
             let left = end.saturating_duration_since(Instant::now());
             let Ok(bytes) = self.shown.recv_timeout(left) else {
-                panic!("no `{wanted}` on the screen:\n{}", self.grid.text())
+                panic!("no `{what}` on the screen:\n{}", self.grid.text())
             };
             self.grid.take(&bytes);
             // As a terminal answers who asks where the cursor is.
@@ -220,13 +284,12 @@ struct Grid {
     asked: usize,
 }
 
-impl Default for Grid {
-    fn default() -> Self {
-        Self { cells: vec![vec![' '; 80]; 25], row: 0, column: 0, rest: Vec::new(), asked: 0 }
-    }
-}
-
 impl Grid {
+    fn sized(width: usize, height: usize) -> Self {
+        let cells = vec![vec![' '; width]; height];
+        Self { cells, row: 0, column: 0, rest: Vec::new(), asked: 0 }
+    }
+
     fn text(&self) -> String {
         self.cells.iter().map(|row| row.iter().collect::<String>() + "\n").collect()
     }
@@ -271,7 +334,7 @@ impl Grid {
         } else if command == "[6n" {
             self.asked += 1;
         } else if command == "[2J" {
-            self.cells = Self::default().cells;
+            self.cells.iter_mut().for_each(|row| row.fill(' '));
         }
     }
 }
@@ -336,4 +399,49 @@ fn a_person_at_the_screen_mistypes_an_address_mends_it_and_has_it_tried_with_the
     let way = json!({"address": "192.168.7.21/24", "gateway": "192.168.7.1",
                      "names": ["9.9.9.9", "1.1.1.1"]});
     assert_eq!(tried["verb"]["way-out"], way);
+}
+
+#[test]
+fn every_action_is_refused_without_the_pin_and_done_with_it() {
+    let own = "ashlar-1a2b3c4d";
+    // As they stand in the menu: what is answered before the PIN, and what is said after it.
+    let actions = [
+        ("restart this box", "y do it", "y", "The box restarts now"),
+        ("power off", "y do it", "y", "switches itself off now"),
+        ("write what a helper needs", "HELP", "\r", "was read back"),
+        ("go on alone", "it loses its place", "ashlar-00000002\r", "This box goes on alone"),
+        ("join again as a new box", "all that it is", &format!("{own}\r"), "The box restarts now"),
+        ("forget the site", "all that it is", &format!("{own}\r"), "The box restarts now"),
+    ];
+    let mut status = json!(samples::ready());
+    status["could_go_on_without"] = gone();
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("agent.sock");
+    let asked = agent_of(&socket, status);
+    let mut screen = Terminal::open(socket);
+    screen.sees("All is well");
+    for (action, before, answer, after) in actions {
+        screen.types("a");
+        screen.sees(action);
+        // The network has questions of its own, and a test of its own.
+        let menu = screen.grid.text();
+        let entries = menu.lines().skip_while(|line| !line.contains("what is to be done"));
+        let down = entries.skip(1).position(|line| line.contains(action)).unwrap();
+        screen.types(&"\x1b[B".repeat(down));
+        screen.types("\r");
+        screen.sees(before);
+        screen.types(answer);
+        screen.sees("PIN of this site");
+        screen.types("0000\r");
+        screen.sees("not the PIN");
+        let pins = asked.try_iter().map(|body| body.get("pin").cloned());
+        let pins: Vec<_> = pins.collect();
+        assert_eq!(pins, [None, None, Some(json!(base64("0000")))], "{action}");
+        screen.types(&format!("{PIN}\r"));
+        screen.sees(after);
+        let done: Vec<Value> = asked.try_iter().collect();
+        assert!(matches!(&done[..], [one] if one["pin"] == json!(base64(PIN))), "{action}");
+        screen.types("\x1b");
+        screen.waits_for("the page again", |text| !text.contains(after));
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::key::PrivateKey;
 use crate::subject::{CLUSTER_URI, NODE_URI, check_id};
-use crate::{CaCertificate, Endorsement, NodeCertificate, NodeSubject, PkiError};
+use crate::{CaCertificate, Endorsement, NODE_LIFE, NodeCertificate, NodeSubject, PkiError};
 use jiff::Timestamp;
 use rcgen::string::Ia5String;
 use rcgen::{
@@ -18,11 +18,6 @@ use zeroize::Zeroizing;
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
-
-/// How long a node certificate holds from the moment it is issued. Long enough
-/// that a shop closed for its holidays renews before it ends (two thirds are 20
-/// days), short enough that no revocation list is needed.
-pub const NODE_LIFE: Duration = Duration::from_secs(30 * DAY);
 
 /// How far in the past a CA starts at least. It starts when the founder's release
 /// was made if that is earlier, and every certificate starts with its CA: a box

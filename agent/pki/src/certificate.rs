@@ -1,7 +1,8 @@
 //! Reading certificates: the CA's and a node's.
 
+use crate::encoding::to_pem;
 use crate::subject::{CLUSTER_URI, NODE_URI, check_id};
-use crate::{NODE_LIFE, NodeKey, NodeSubject, PkiError};
+use crate::{NodeKey, NodeSubject, PkiError};
 use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls::server::ParsedCertificate;
@@ -9,6 +10,11 @@ use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 use std::net::IpAddr;
 use std::time::Duration;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// How long a node certificate holds from the moment it is issued. Long enough
+/// that a shop closed for its holidays renews before it ends (two thirds are 20
+/// days), short enough that no revocation list is needed.
+pub const NODE_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The certificate of a cluster's CA: the root of all trust between its nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -311,9 +317,4 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
 
 pub(crate) fn pem_certificate(text: &[u8]) -> Result<CertificateDer<'static>, PkiError> {
     CertificateDer::from_pem_slice(text).map_err(|e| PkiError::malformed("a PEM certificate", e))
-}
-
-pub(crate) fn to_pem(tag: &str, der: &[u8]) -> String {
-    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_config(&pem::Pem::new(tag, der), config)
 }

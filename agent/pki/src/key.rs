@@ -1,7 +1,7 @@
 //! Private keys: ECDSA P-256, which rustls, GlusterFS's OpenSSL and ring all
 //! speak.
 
-use crate::certificate::to_pem;
+use crate::encoding::to_pem;
 use crate::{NodeSubject, PkiError};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use rustls_pki_types::{

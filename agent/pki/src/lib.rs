@@ -24,6 +24,7 @@
 mod authority;
 mod bundle;
 mod certificate;
+mod encoding;
 pub mod enrolment;
 mod error;
 mod key;
@@ -33,9 +34,9 @@ mod store;
 mod subject;
 pub mod tls;
 
-pub use authority::{BACKDATE, CA_LIFE, ClusterCa, NODE_LIFE};
+pub use authority::{BACKDATE, CA_LIFE, ClusterCa};
 pub use bundle::{Bundle, Endorsement};
-pub use certificate::{CaCertificate, NodeCertificate};
+pub use certificate::{CaCertificate, NODE_LIFE, NodeCertificate};
 pub use error::PkiError;
 pub use key::NodeKey;
 pub use store::{Credentials, Holdings, Store};

@@ -179,6 +179,8 @@ fn each_question_on_a_small_screen_answered_wrongly_once() {
     at.answers("[yes]: ", "yes");
     at.answers("[none]: ", "none.pub");
     at.answers("[none]: ", "me.pub");
+    at.answers("[none]: ", "1234");
+    at.answers("[none]: ", "4711");
     at.answers("[none]: ", "none.yml");
     at.answers("[none]: ", "till.yml");
     at.answers("[none]: ", "nowhere");
@@ -220,6 +222,7 @@ fn the_longest_names(width: usize, height: usize) {
     at.answers("[10.83.0.0/16]: ", "192.168.254.0/24");
     at.answers("[yes]: ", "");
     at.answers("[none]: ", "me.pub");
+    at.answers("[none]: ", "471108154711");
     at.answers("[none]: ", &format!("{stack}.yml"));
     at.answers("[none]: ", "graphics wifi");
     at.until("yes or no: ");
@@ -245,6 +248,7 @@ fn whoever_says_no_or_hangs_up_leaves_nothing_behind() {
         ("[3]: ", ""),
         ("[10.83.0.0/16]: ", ""),
         ("[yes]: ", ""),
+        ("[none]: ", ""),
         ("[none]: ", ""),
         ("[none]: ", ""),
         ("[none]: ", ""),

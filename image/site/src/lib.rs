@@ -119,6 +119,8 @@ pub struct SiteOptions {
     pub ssh_keys: Vec<String>,
     /// See [`Site::network`].
     pub network: NetworkPlan,
+    /// See [`Site::console`].
+    pub console: ConsoleRules,
 }
 
 impl Site {
@@ -149,9 +151,9 @@ impl Site {
     /// # Errors
     /// When a value is none, or the operating system has no randomness.
     pub fn generate(name: &str, options: SiteOptions) -> Result<Self, SiteError> {
-        let SiteOptions { expect, ssh_keys, network } = options;
+        let SiteOptions { expect, ssh_keys, network, console } = options;
         let ring_key = RingKey::generate().map_err(|_| SiteError::NoRandomness)?;
-        let site = Self { expect, ssh_keys, network, ..Self::new(name, ring_key) };
+        let site = Self { expect, ssh_keys, network, console, ..Self::new(name, ring_key) };
         site.check().map_err(|problem| problem.without_file())?;
         Ok(site)
     }

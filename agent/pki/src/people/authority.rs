@@ -2,7 +2,8 @@
 
 use super::{Person, PersonCertificate, RevokedList};
 use crate::authority::{CA_LIFE, common_name, seconds, serial, set_life, uri as uri_name};
-use crate::certificate::{parse_ca, roots, to_pem, uri};
+use crate::certificate::{parse_ca, roots, uri};
+use crate::encoding::to_pem;
 use crate::key::PrivateKey;
 use crate::{NodeKey, PkiError};
 use jiff::Timestamp;

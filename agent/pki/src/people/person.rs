@@ -1,6 +1,7 @@
 //! Whom a person's certificate names, and what that person may do.
 
-use crate::certificate::{not_after, parse, pem_certificate, to_pem, uri};
+use crate::certificate::{not_after, parse, pem_certificate, uri};
+use crate::encoding::to_pem;
 use crate::{NodeKey, PkiError};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;

@@ -3,7 +3,8 @@
 
 use super::PeopleCertificate;
 use crate::PkiError;
-use crate::certificate::{parse, to_pem};
+use crate::certificate::parse;
+use crate::encoding::to_pem;
 use rustls_pki_types::{CertificateRevocationListDer, pem::PemObject};
 use std::collections::BTreeSet;
 use x509_parser::prelude::{CertificateRevocationList, FromDer};

@@ -236,16 +236,17 @@ fn outlook(start: Start, site: &str) -> String {
     let key = format!("whoever has the stick has the key of `{site}`");
     match start {
         Start::Run => format!(
-            "It is one box's disk: that box's first start from it takes in the site, wipes it \
-             from the seed and\nmakes the stick its own. Flash one for each box. Until then {key}."
+            "It is one box's disk: that box's first start from it takes in the site, wipes\n\
+             it from the seed and makes the stick its own. Flash one for each box. Until\n\
+             then {key}."
         ),
         Start::Ask => format!(
-            "It installs any number of boxes: start each from it, choose *Install to this box*, \
-             and pull it\nwhen the screen says so. It keeps the site: {key}."
+            "It installs any number of boxes: start each from it, choose *Install to this\n\
+             box*, and pull it when the screen says so. It keeps the site:\n{key}."
         ),
         Start::Install => format!(
-            "Whatever is started from it is installed by itself, as [install] of the site says. \
-             It keeps the\nsite: {key}."
+            "Whatever is started from it is installed by itself, as [install] of the site\n\
+             says. It keeps the site:\n{key}."
         ),
     }
 }

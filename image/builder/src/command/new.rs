@@ -37,6 +37,7 @@ use std::process::ExitCode;
 ///   network = "10.83.0.0/16"
 ///   dhcp = true
 ///   ssh-keys = ["admin.pub"]
+///   pin-hash = "$argon2id$..."      # as `ashlar site pin` prints it
 ///   stacks = ["till.yml"]
 ///   hardware = ["wifi"]
 #[derive(Debug, clap::Args)]
@@ -188,14 +189,14 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
     let Answers { site, boxes, .. } = answers;
     let profile = answers.built();
     let step = |why: &str, commands: &[String]| Step { why: why.into(), commands: commands.into() };
-    let again = step("The same without questions:", &answers.commands());
+    let again = match answers.pin_hash {
+        None => "The same without questions:",
+        Some(_) => "The same without questions, but for the PIN:",
+    };
+    let again = step(again, &answers.commands());
     let pass = step(
         "For each person who asks the boxes from elsewhere, a pass:",
         &[format!("ashlar site admin {site} NAME")],
-    );
-    let pin = step(
-        "For a PIN on the boxes' own screens, put what this prints into the site's file:",
-        &["ashlar site pin".into()],
     );
     let build = format!("ashlar build --profile {profile}");
     let build = if answers.more.is_empty() {
@@ -220,7 +221,7 @@ fn steps(answers: &Answers, cards: &[Card]) -> Vec<Step> {
             &[format!("sudo ashlar flash /dev/sdX --site {site} --profile {profile}")],
         )
     };
-    vec![again, pass, pin, build, run]
+    vec![again, pass, build, run]
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ pub(crate) mod admin;
 use crate::context::Context;
 use crate::output::Output;
 use ashlar_build::Project;
-use ashlar_site::{NetworkPlan, PinHash, Site, SiteNode, SiteOptions, TimeRules, check_ssh_key};
+use ashlar_site::{
+    ConsoleRules, NetworkPlan, PinHash, Site, SiteNode, SiteOptions, TimeRules, check_ssh_key,
+};
 use ipnet::Ipv4Net;
 use miette::IntoDiagnostic;
 use serde::Serialize;
@@ -39,6 +41,7 @@ enum Verb {
     ///   ashlar site new shop
     ///   ashlar site new shop --expect 3 --ssh-key ~/.ssh/id_ed25519.pub
     ///   ashlar site new shop --network 10.20.0.0/24 --node 52:54:00:12:34:56=10.20.0.11
+    ///   pass show shop/pin | ashlar site new shop --expect 3 --pin
     #[command(verbatim_doc_comment)]
     New(New),
     /// Show a site without its secrets.
@@ -103,6 +106,13 @@ pub(crate) struct New {
     /// Do not ask for a DHCP lease as well.
     #[arg(long)]
     pub(crate) no_dhcp: bool,
+    /// Ask for a PIN for the boxes' own screens; it may come by the standard input. The
+    /// site knows its hash alone.
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// The hash of a PIN that was asked for already.
+    #[arg(skip)]
+    pub(crate) pin_hash: Option<PinHash>,
 }
 
 /// What `ashlar site pin --json` prints.
@@ -200,7 +210,8 @@ pub(crate) fn create(
         ..NetworkPlan::default()
     };
     // What is wrong with the rest must be told before a person is asked.
-    let options = SiteOptions { expect: new.expect, ssh_keys, network };
+    let console = ConsoleRules { pin_hash: new.pin_hash.clone(), ..ConsoleRules::default() };
+    let options = SiteOptions { expect: new.expect, ssh_keys, network, console };
     let mut site = Site::generate(&new.name, options.clone())?;
     let path = place(project, &new.name);
     if new.expect.is_none() && !path.exists() {
@@ -213,6 +224,9 @@ pub(crate) fn create(
                  each other at their first start found a cluster each",
             );
         }
+    }
+    if new.pin && !path.exists() {
+        site.console.pin_hash = Some(ask_pin()?);
     }
     site.create(&path)?;
     admin::found(project, &site.name)?;
@@ -228,15 +242,19 @@ pub(crate) fn create(
 
 /// Asks for a PIN and prints the lines of a site that stand for it.
 fn pin(output: &Output) -> miette::Result<()> {
-    let person = std::io::stdin().is_terminal();
-    if person {
+    let hash = ask_pin()?;
+    output.line(format_args!("[console]\npin-hash = \"{hash}\""));
+    output.json(&Pin { pin_hash: hash })
+}
+
+/// The hash of the PIN that a person types, or that comes by the standard input.
+fn ask_pin() -> miette::Result<PinHash> {
+    if std::io::stdin().is_terminal() {
         eprint!("The PIN (4 to 12 digits; it is shown as you type): ");
     }
     let mut line = zeroize::Zeroizing::new(String::new());
     std::io::stdin().read_line(&mut line).into_diagnostic()?;
-    let hash = PinHash::of(line.trim()).into_diagnostic()?;
-    output.line(format_args!("[console]\npin-hash = \"{hash}\""));
-    output.json(&Pin { pin_hash: hash })
+    PinHash::of(line.trim()).into_diagnostic()
 }
 
 /// How many boxes the cluster begins with; nothing when nobody is there to ask, or

@@ -3,7 +3,7 @@
 use super::cards::Card;
 use crate::command::profile::new::More;
 use crate::command::site;
-use ashlar_site::{NetworkPlan, quoted};
+use ashlar_site::{NetworkPlan, PinHash, quoted};
 use ipnet::Ipv4Net;
 
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub(super) struct Answers {
     pub(super) dhcp: bool,
     /// Files with public keys.
     pub(super) ssh_keys: Vec<PathBuf>,
+    /// What stands for the PIN of the boxes' screens, if there is one.
+    pub(super) pin_hash: Option<PinHash>,
     /// What makes the profile one of their own.
     pub(super) more: More,
 }
@@ -34,6 +36,7 @@ impl Answers {
             network: network.cluster,
             dhcp: network.dhcp,
             ssh_keys: Vec::new(),
+            pin_hash: None,
             more: More::default(),
         }
     }
@@ -48,6 +51,8 @@ impl Answers {
             nodes: Vec::new(),
             join: Vec::new(),
             no_dhcp: !self.dhcp,
+            pin: false,
+            pin_hash: self.pin_hash.clone(),
         }
     }
 
@@ -82,6 +87,10 @@ impl Answers {
             words.push("--no-dhcp".into());
         }
         words.extend(self.ssh_keys.iter().map(|file| format!("--ssh-key {}", quoted(file))));
+        if self.pin_hash.is_some() {
+            // It asks for the PIN: nobody should read one in a list of commands.
+            words.push("--pin".into());
+        }
         words.join(" ")
     }
 }

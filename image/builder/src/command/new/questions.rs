@@ -5,7 +5,7 @@ use super::cards::{self, Card};
 use crate::command::profile::new::{self, More};
 use crate::command::site;
 use ashlar_build::Project;
-use ashlar_site::{NetworkPlan, Site, SiteOptions};
+use ashlar_site::{NetworkPlan, PinHash, Site, SiteOptions};
 use std::path::{Path, PathBuf};
 
 /// One question.
@@ -17,6 +17,7 @@ pub(super) enum Question {
     Network,
     Dhcp,
     Keys,
+    Pin,
     Stacks,
     Hardware,
     Sure,
@@ -29,13 +30,14 @@ pub(super) struct Said {
 }
 
 impl Question {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Profile,
         Self::Site,
         Self::Boxes,
         Self::Network,
         Self::Dhcp,
         Self::Keys,
+        Self::Pin,
         Self::Stacks,
         Self::Hardware,
         Self::Sure,
@@ -74,6 +76,10 @@ impl Question {
                 "Files with the public SSH keys of the admins, or none",
                 &files(&answers.ssh_keys),
             ),
+            Self::Pin => {
+                let now = if answers.pin_hash.is_some() { "as typed" } else { "none" };
+                ask("A PIN for the boxes' own screens (4 to 12 digits), or none", now)
+            }
             Self::Stacks => {
                 let now = files(&answers.more.stacks);
                 ask("Compose files that the boxes run from the beginning, or none", &now)
@@ -134,6 +140,11 @@ impl Question {
             Self::Keys => {
                 "Whoever has one of the keys may type ashlarctl's verbs at each box by SSH. With\n\
                  none, SSH stays off. Several files stand one after the other, with spaces between."
+            }
+            Self::Pin => {
+                "Whoever stands before a box types it before the box restarts, is reset or takes\n\
+                 another network. It is shown as you type; the site keeps its hash alone. It is\n\
+                 no protection from whoever can carry the box away."
             }
             Self::Sure => "Nothing has been made so far. `<` leads back to every answer.",
         };
@@ -203,6 +214,11 @@ impl Question {
                 }
                 answers.ssh_keys = files;
             }
+            Self::Pin if text == "none" => answers.pin_hash = None,
+            Self::Pin => {
+                let hash = PinHash::of(text).map_err(|error| error.to_string())?;
+                answers.pin_hash = Some(hash);
+            }
             Self::Stacks | Self::Hardware => {
                 let words = text.split_whitespace().filter(|_| text != "none");
                 let mut more = answers.more.clone();
@@ -233,7 +249,7 @@ fn chosen<'a>(text: &str, cards: &'a [Card]) -> Result<&'a Card, String> {
 }
 
 /// What a site says of a name and these options.
-fn check(name: &str, options: SiteOptions) -> Result<(), String> {
+pub(super) fn check(name: &str, options: SiteOptions) -> Result<(), String> {
     Site::generate(name, options).map(drop).map_err(|error| error.to_string())
 }
 

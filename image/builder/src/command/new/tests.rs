@@ -37,7 +37,7 @@ fn typed(project: &Project, keys: &str) -> (String, Option<Answers>) {
 #[test]
 fn the_questions_as_they_are_asked_fit_into_80_cells_and_24_lines() {
     let (_dir, project) = project();
-    let (screen, answers) = typed(&project, "\n\n\n\n\n\n\n\nyes\n");
+    let (screen, answers) = typed(&project, "\n\n\n\n\n\n\n\n\nyes\n");
     assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
     let first = screen.split("What are the boxes").next().unwrap();
     assert!(first.lines().count() <= 23, "the cards and their question: {screen}");
@@ -79,7 +79,7 @@ fn the_first_choice_is_the_plain_cluster_and_a_profile_for_one_box_takes_one() {
     for name in ["gpu.toml", "minimal-metal.toml", "solo.toml", "solo-metal.toml"] {
         std::os::unix::fs::symlink(ours.join(name), dir.path().join("recipes").join(name)).unwrap();
     }
-    let (screen, answers) = typed(&project, "solo-metal\n\n3\n\n\n\n\n\n\nyes\n");
+    let (screen, answers) = typed(&project, "solo-metal\n\n3\n\n\n\n\n\n\n\nyes\n");
     let names: Vec<_> = cards::all(&project).unwrap().into_iter().map(|card| card.name).collect();
     let (first, aside) = names.split_at(3);
     assert_eq!(first, ["retail-metal", "gpu", "solo-metal"]);
@@ -98,7 +98,7 @@ fn every_answer_is_checked_when_it_is_given_in_the_words_of_the_schema() {
     std::fs::write(&stack, "services: {}\n").unwrap();
     let keys = format!(
         "7\nretail\nMy Shop\nold\nshop-9\nmany\n0\n2\n10.83.0.1/16\nhere\n10.20.0.0/24\nmaybe\nno\n\
-         /nonexistent\n{key}\n/none.yml\n{stack}\nnowhere\nwifi\nperhaps\nyes\n"
+         /nonexistent\n{key}\n12\n4711\n/none.yml\n{stack}\nnowhere\nwifi\nperhaps\nyes\n"
     );
     let (screen, answers) = typed(&project, &keys);
     for words in [
@@ -111,6 +111,7 @@ fn every_answer_is_checked_when_it_is_given_in_the_words_of_the_schema() {
         "such as 10.83.0.0/16",
         "expected yes or no",
         "/nonexistent cannot be read",
+        "expected 4 to 12 digits",
         "/none.yml cannot be read",
         "there is no hardware set `nowhere`",
         "Please type yes or no.",
@@ -118,7 +119,7 @@ fn every_answer_is_checked_when_it_is_given_in_the_words_of_the_schema() {
         assert!(screen.contains(words), "no `{words}` in\n{screen}");
     }
     let wanted = format!(
-        "ashlar site new shop-9 --expect 2 --network 10.20.0.0/24 --no-dhcp --ssh-key {key}"
+        "ashlar site new shop-9 --expect 2 --network 10.20.0.0/24 --no-dhcp --ssh-key {key} --pin"
     );
     let own = format!("ashlar profile new shop-9 --extends retail --stack {stack} --hardware wifi");
     assert_eq!(answers.unwrap().commands(), [own, wanted]);
@@ -129,13 +130,13 @@ fn stacks_make_a_profile_of_one_s_own_and_a_recipe_that_is_there_is_not_touched(
     let (dir, project) = project();
     let stack = dir.path().join("till.yml").display().to_string();
     std::fs::write(&stack, "services: {}\n").unwrap();
-    let keys = format!("\nminimal\n\n\n\n\n{stack}\nnone\n\nno\n");
+    let keys = format!("\nminimal\n\n\n\n\n\n{stack}\nnone\n\nno\n");
     let (screen, _) = typed(&project, &format!("minimal{keys}"));
     assert!(screen.contains("stacks need a Swarm"), "{screen}");
-    let keys = format!("\nretail\n\n\n\n\n{stack}\nnone\n\nno\n");
+    let keys = format!("\nretail\n\n\n\n\n\n{stack}\nnone\n\nno\n");
     let (screen, _) = typed(&project, &format!("retail{keys}"));
     assert!(screen.contains("recipes/retail.toml exists already"), "{screen}");
-    let (_, answers) = typed(&project, &format!("\ntill\n\n\n\n\n{stack}\n\nyes\n"));
+    let (_, answers) = typed(&project, &format!("\ntill\n\n\n\n\n\n{stack}\n\nyes\n"));
     let answers = answers.unwrap();
     assert_eq!(answers.built(), "till");
     let output = Output::new(true, true);
@@ -152,10 +153,10 @@ fn stacks_make_a_profile_of_one_s_own_and_a_recipe_that_is_there_is_not_touched(
 #[test]
 fn one_may_go_back_ask_for_more_and_leave_at_any_point() {
     let (_dir, project) = project();
-    let (screen, answers) = typed(&project, "<\n2\nwrong\n<\nright\n?\n\n\n\n\n\n\nyes\n");
+    let (screen, answers) = typed(&project, "<\n2\nwrong\n<\nright\n?\n\n\n\n\n\n\n\nyes\n");
     assert!(screen.contains("none founds one of its"), "`?` explains: {screen}");
     assert_eq!(answers.unwrap().site, "right");
-    for keys in ["", "\n\n", "\n\n\n\n\n\n\n\nno\n", "\n\n\n\n\n\n\n\n\n"] {
+    for keys in ["", "\n\n", "\n\n\n\n\n\n\n\n\nno\n", "\n\n\n\n\n\n\n\n\n\n"] {
         assert!(typed(&project, keys).1.is_none(), "{keys:?}");
     }
     assert!(!project.keys().exists(), "nothing is made before the last answer");
@@ -184,6 +185,7 @@ fn a_file_of_answers_is_checked_like_a_person() {
         ("ssh-keys = ['/nonexistent']", "`ssh-keys`: /nonexistent"),
         ("stacks = ['/none.yml']", "`stacks`: /none.yml cannot be read"),
         ("hardware = ['nowhere']", "`hardware`: there is no hardware set `nowhere`"),
+        ("pin-hash = '4711'", "expected what `ashlar site pin` prints"),
         ("shop = 1", "unknown field `shop`"),
     ] {
         let error = read(text).unwrap_err();
@@ -194,10 +196,11 @@ fn a_file_of_answers_is_checked_like_a_person() {
 #[test]
 fn what_was_answered_is_the_site_that_is_made() {
     let (_dir, project) = project();
-    let (_, answers) = typed(&project, "\nshop\n2\n10.20.0.0/24\n\n\n\n\nyes\n");
+    let (_, answers) = typed(&project, "\nshop\n2\n10.20.0.0/24\n\n\n4711\n\n\nyes\n");
     let answers = answers.unwrap();
     let output = crate::output::Output::new(true, true);
     site::create(&answers.site(), false, &project, &output).unwrap();
     let site = Site::load(&site::place(&project, "shop")).unwrap();
     assert_eq!((site.expect, site.network.cluster.to_string().as_str()), (Some(2), "10.20.0.0/24"));
+    assert!(site.console.pin_hash.unwrap().is("4711"));
 }

@@ -2,8 +2,9 @@
 
 use super::answers::Answers;
 use super::cards::Card;
-use super::questions::Question;
+use super::questions::{Question, check};
 use ashlar_build::Project;
+use ashlar_site::{ConsoleRules, PinHash, SiteOptions};
 use miette::{IntoDiagnostic, WrapErr, miette};
 use serde::Deserialize;
 use std::path::Path;
@@ -19,6 +20,7 @@ struct File {
     dhcp: Option<bool>,
     #[serde(default)]
     ssh_keys: Vec<String>,
+    pin_hash: Option<PinHash>,
     #[serde(default)]
     stacks: Vec<String>,
     #[serde(default)]
@@ -53,5 +55,9 @@ pub(super) fn read(file: &Path, cards: &[Card], project: &Project) -> miette::Re
             .take(&text, &mut answers, cards, project)
             .map_err(|why| miette!("{}: `{key}`: {why}", file.display()))?;
     }
+    let console = ConsoleRules { pin_hash: told.pin_hash, ..ConsoleRules::default() };
+    check("x", SiteOptions { console: console.clone(), ..SiteOptions::default() })
+        .map_err(|why| miette!("{}: {why}", file.display()))?;
+    answers.pin_hash = console.pin_hash;
     Ok(answers)
 }
