@@ -27,7 +27,8 @@ const OURS: &str = "installing";
 /// What the box says, on its serial console. The journal would keep it from there.
 const TELL: &str = "ashlarctl wait --answering --timeout 1400; echo DRILL: answers; \
     echo \"DRILL: at first $$(ashlarctl status --json | grep -o \"site.:.[a-z]*\" | head -n1), \
-    /var on $$(findmnt -no FSTYPE /var), /data on $$(findmnt -no FSTYPE /data)\"; \
+    /var on $$(findmnt -no FSTYPE /var), /data on $$(findmnt -no FSTYPE /data), \
+    $$(ashlarctl status | grep -o \"this box is only tried\")\"; \
     ashlarctl wait --timeout 1400 && echo DRILL: ready; \
     p=$$(findmnt -no SOURCE /var); \
     echo \"DRILL: state by $$(readlink /sys/class/block/$${p##*/})\"; \
@@ -43,7 +44,7 @@ const GO_ON: &str = "until [ -e /dev/disk/by-label/RESET ]; do \
     now=$$(ashlarctl status >/run/drill && ashlarctl members | while read -r mark name at is rest; \
     do [ \"$$is$$rest\" != alive ] || echo $$name; done); \
     [ \"$$now\" = \"$$before\" ] || for name in $$now; do echo DRILL: ready beside $$name.; done; \
-    before=$$now; sleep 2; done; \
+    before=$$now; sleep 10; done; \
     echo DRILL: resets; ashlarctl reset factory --keep-site --json --yes || { \
     echo DRILL: by its name; ashlarctl reset factory --keep-site --json \
     --name $$(cat /proc/sys/kernel/hostname); }";

@@ -145,6 +145,10 @@ pub struct Place {
     /// taken.
     #[serde(default)]
     pub in_memory: bool,
+    /// *Try without touching a disk* was chosen in the boot menu: state and data are in
+    /// memory, and no site is taken.
+    #[serde(default)]
+    pub tried: bool,
     /// What became of a change of the network.
     #[serde(default)]
     pub change: Option<NetworkChange>,

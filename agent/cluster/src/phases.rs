@@ -66,8 +66,14 @@ fn identity(s: &Situation<'_>) -> Stand {
              cluster; for a node, write the image to a stick or a disk",
         );
     }
+    if !s.observed.site && s.observed.place.tried {
+        return no(
+            "this box is only tried: it keeps nothing, takes no site and joins no cluster; \
+             restart it, and choose something else in the menu",
+        );
+    }
     if !s.observed.site {
-        return no("no site yet: plug in a stick that brings one");
+        return no("no site yet: plug in a stick called ASHLARSEED with site.toml on it");
     }
     if s.observed.place.moved && s.observed.place.twin {
         return no("this disk was copied: the node that it stands for runs in another machine");

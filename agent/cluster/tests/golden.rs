@@ -108,6 +108,8 @@ golden! {
     without_a_site_nothing_happens: Observed::default();
     a_medium_that_cannot_be_written_joins_nothing_and_says_so:
         but(Observed::default(), |o| o.place.in_memory = true);
+    a_box_that_is_only_tried_asks_for_no_site:
+        but(Observed::default(), |o| o.place.tried = true);
     a_node_with_a_site_makes_its_identity: Observed { site: true, ..Observed::default() };
     the_minimal_recipe_is_ready_with_its_identity:
         Observed { ring: None, ..new_node(1, vec![]) },

@@ -438,6 +438,7 @@ fn anything() -> impl Strategy<Value = Observed> {
         moved,
         twin: cable_elsewhere,
         in_memory: false,
+        tried: false,
         change: None,
     });
     let ahead = prop_oneof![4 => Just(0_i64), 1 => Just(-31_536_000), 1 => Just(31_536_000)];

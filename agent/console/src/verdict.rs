@@ -69,14 +69,22 @@ fn of(status: &Status) -> (Word, String) {
     // In memory there is another reason, which the phase tells.
     let waits = open.is_none_or(|p| p.detail.is_empty() || p.detail.starts_with("no site"));
     if status.site.is_none() && status.trouble.is_none() && waits {
-        let sentence = "This box has no site yet: plug in a stick that brings one.";
+        let sentence =
+            "This box has no site yet: plug in a stick called ASHLARSEED with site.toml on it.";
         return (Word::Wait, sentence.into());
     }
-    let missing = match (open, &status.trouble) {
-        (_, Some(trouble)) if status.site.is_none() => trouble.clone(),
-        (Some(phase), _) if phase.detail.is_empty() => phase.phase.to_string(),
-        (Some(phase), _) => format!("{}: {}", phase.phase, phase.detail),
-        (None, _) => "the agent has just started".into(),
+    // It will have none: its medium cannot be written, or it is only tried.
+    if let (None, None, Some(phase)) = (&status.site, &status.trouble, open) {
+        return (Word::Wait, format!("This box has no site: {}.", phase.detail));
+    }
+    // Whoever brought one is standing there.
+    if let (None, Some(trouble)) = (&status.site, &status.trouble) {
+        return (Word::Help, format!("No site yet: {}.", trouble.trim_end_matches('.')));
+    }
+    let missing = match open {
+        Some(phase) if phase.detail.is_empty() => phase.phase.to_string(),
+        Some(phase) => format!("{}: {}", phase.phase, phase.detail),
+        None => "the agent has just started".into(),
     };
     let was_ready = status.phases.iter().any(|p| p.phase == Phase::Ready && p.reached.is_some());
     if was_ready {
@@ -128,10 +136,15 @@ mod tests {
         let mut status = joining();
         (status.site, status.trouble) = (None, None);
         status.phases[0].holds = false;
-        status.phases[0].detail = "no site yet: plug in a stick that brings one".into();
+        status.phases[0].detail = "no site yet: plug in a stick".into();
         let verdict = verdict(Some(&status), None);
         assert!(verdict.sentence.contains("plug in a stick"), "{verdict:?}");
         assert_eq!(verdict.word, Word::Wait);
+        status.trouble = Some("the site on the stick cannot be used: site.toml:2: `name`".into());
+        let refused = super::verdict(Some(&status), None);
+        assert!(refused.sentence.contains("site.toml:2"), "{refused:?}");
+        assert_eq!(refused.word, Word::Help);
+        status.trouble = None;
         status.phases[0].detail = "this runs from a medium that cannot be written".into();
         let in_memory = super::verdict(Some(&status), None);
         assert!(in_memory.sentence.contains("cannot be written"), "{in_memory:?}");

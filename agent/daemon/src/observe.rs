@@ -245,6 +245,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             moved: worn.moved,
             twin: worn.moved && self.twin.get(),
             in_memory: self.paths.in_memory().exists(),
+            tried: false,
             change,
         };
         Ok((worn.holds.then_some(identity), place, worn.witness))

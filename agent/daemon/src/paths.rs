@@ -185,6 +185,11 @@ impl Paths {
         self.run().join("in-memory")
     }
 
+    /// Why the last site that was offered was not taken.
+    pub(crate) fn refused_site(&self) -> PathBuf {
+        self.run().join("refused-site")
+    }
+
     /// Password of the ring's RPC, for root's shells.
     pub(crate) fn serf_rpc_auth(&self) -> PathBuf {
         self.run().join("serf-rpc-auth")

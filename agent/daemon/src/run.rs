@@ -14,6 +14,7 @@ use crate::phases::Phases;
 use crate::presence::Presence;
 use crate::release::{self, Release};
 use crate::ring::Serf;
+use crate::seed;
 use crate::serve::{self, LocalApi, PeopleApi};
 use crate::site_files;
 use crate::state;
@@ -164,7 +165,12 @@ async fn site(
         swarm: settings.swarm.enabled,
         ..Wanted::default()
     };
-    let place = Place { in_memory: paths.in_memory().exists(), ..Place::default() };
+    let place = Place {
+        in_memory: paths.in_memory().exists(),
+        // By the generator `ashlar-role`.
+        tried: std::env::var_os("ASHLAR_TRIED").is_some(),
+        ..Place::default()
+    };
     let observed = Observed { place, ..Observed::default() };
     let mut told = None;
     loop {
@@ -178,11 +184,11 @@ async fn site(
                 Err(error) => Some(error.to_string()),
             }
         } else {
-            None
+            seed::refused(paths)
         };
         if told.as_ref() != Some(&trouble) {
             match &trouble {
-                Some(error) => tracing::error!("the site of this node cannot be used: {error}"),
+                Some(error) => tracing::error!("no site that can be used: {error}"),
                 None => tracing::warn!("no site: this node waits for one to be imported"),
             }
             told = Some(trouble.clone());

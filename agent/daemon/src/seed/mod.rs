@@ -20,6 +20,10 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// Of a stick by whose name somebody meant to bring a site.
+const WITHOUT: &str = "the stick that was plugged in has no file site.toml: it must be called \
+    exactly so, and lie in no folder";
+
 /// Longest site file that is read.
 const LONGEST: u64 = 1024 * 1024;
 
@@ -72,9 +76,34 @@ pub(crate) type ReadSeed<'a> = &'a dyn Fn(&Path) -> Result<Option<Zeroizing<Stri
 /// and wipes the seed that brought it.
 pub(crate) fn import(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported> {
     let outcome = take(paths, sources, read);
+    let told = match &outcome {
+        Err(error) => note(paths, Some(&format!("{error:#}"))),
+        Ok(Imported::Nothing) if sources.stick.is_some() => note(paths, Some(WITHOUT)),
+        Ok(Imported::Nothing) => Ok(()),
+        Ok(Imported::Now | Imported::Before) => note(paths, None),
+    };
+    if let Err(error) = told {
+        tracing::warn!("cannot note what became of the site: {error:#}");
+    }
     // Whatever became of the seed, the site that is here says who may log in.
     admit_keys(paths)?;
     outcome
+}
+
+/// Keeps why the last site that was offered was not taken, for whoever stands before
+/// the box with the stick in hand.
+fn note(paths: &Paths, why: Option<&str>) -> Result<()> {
+    let path = paths.refused_site();
+    let Some(why) = why else { return state::remove(&path) };
+    if let Some(dir) = path.parent() {
+        state::make_public_dir(dir)?;
+    }
+    state::write(&path, why.as_bytes(), 0o644)
+}
+
+/// Why the last site that was offered to this node was not taken.
+pub(crate) fn refused(paths: &Paths) -> Option<String> {
+    std::fs::read_to_string(paths.refused_site()).ok()
 }
 
 fn take(paths: &Paths, sources: &Sources, read: ReadSeed<'_>) -> Result<Imported> {
@@ -114,7 +143,8 @@ fn take_stick(paths: &Paths, stick: &Path, read: ReadSeed<'_>) -> Result<Importe
     let Some(text) = read(stick).context("the stick's seed cannot be read")? else {
         return Ok(Imported::Nothing);
     };
-    offer(paths, &text, &stick.join("site.toml"))?;
+    offer(paths, &text, Path::new("site.toml"))
+        .context("the site on the stick that was plugged in cannot be used")?;
     Ok(Imported::Now)
 }
 
@@ -138,7 +168,8 @@ fn take_seed(paths: &Paths, seed: &Path, read: ReadSeed<'_>) -> Result<Option<Im
                 }
                 Err(error) => return Err(error.context("the seed cannot be read")),
             };
-            match offer(paths, &text, &seed.join("site.toml"))? {
+            let offered = offer(paths, &text, Path::new("site.toml"));
+            match offered.context("the site on this box's volume ASHLARSEED cannot be used")? {
                 Offer::Taken => outcome = Some(Imported::Now),
                 // Power failed before the wipe.
                 Offer::Known => {}
@@ -439,6 +470,27 @@ mod tests {
         assert_eq!(fs::read_to_string(node.paths().site()).unwrap(), SITE);
         assert!(fs::read(&stick).unwrap().iter().all(|byte| *byte == b'#'), "not a byte changed");
         assert!(!node.seed_is_zeros(), "and the box's own seed is no matter of it");
+    }
+
+    #[test]
+    fn why_a_stick_s_site_is_not_taken_is_told_until_one_is() {
+        let node = Node::new("");
+        let stick = Some(node.root.path().join("stick"));
+        let sources = Sources { stick, ..node.sources.clone() };
+        let plug = |text: Option<&'static str>| {
+            let text = || text.map(|text| Zeroizing::new(text.to_owned()));
+            let _ = import(&node.paths(), &sources, &|_| Ok(text()));
+            refused(&node.paths())
+        };
+        let broken = plug(Some("version = 1\nname = \"shop\"\nring-key = \"c2VjcmV0\"\n")).unwrap();
+        assert!(broken.contains("on the stick that was plugged in cannot be used"), "{broken}");
+        assert!(broken.contains("site.toml:3: ") && !broken.contains("c2VjcmV0"), "{broken}");
+        // The box's own seed, on which nothing is, is no answer to that.
+        node.import().unwrap();
+        assert_eq!(refused(&node.paths()), Some(broken));
+        let without = plug(None).unwrap();
+        assert!(without.contains("has no file site.toml"), "{without}");
+        assert_eq!(plug(Some(SITE)), None);
     }
 
     #[test]

@@ -78,7 +78,13 @@ fn a_system_that_is_tried_keeps_everything_in_memory_and_takes_no_site() {
         let state = fs::read_to_string(machine.at("units/sysroot-var.mount")).unwrap();
         assert!(state.contains("\nWhat=tmpfs\nWhere=/sysroot/var\n"), "{state}");
         let made = machine.role(false);
-        assert_eq!(made, ["ashlar-seed.service", "ashlar-seed@.service", "data.mount"], "{entry}");
+        let (agent, seed) = ("ashlar-agent.service.d", "ashlar-seed.service");
+        assert_eq!(made, [agent, seed, "ashlar-seed@.service", "data.mount"], "{entry}");
+        let told = fs::read_to_string(machine.at("units").join(agent).join("role.conf")).unwrap();
+        assert!(
+            told.contains("Environment=ASHLAR_TRIED=1\n"),
+            "its screen asks for a site: {told}"
+        );
         let data = fs::read_to_string(machine.at("units/data.mount")).unwrap();
         assert!(data.contains("\nWhat=tmpfs\nWhere=/data\n"), "{data}");
     }
