@@ -291,6 +291,11 @@ impl Paths {
         self.root.join("run/systemd/timesyncd.conf.d/20-ashlar-site.conf")
     }
 
+    /// The kernel's list of graphics devices.
+    pub(crate) fn graphics(&self) -> PathBuf {
+        self.root.join("sys/class/drm")
+    }
+
     /// The container engine's environment.
     pub(crate) fn engine_environment(&self) -> PathBuf {
         self.run().join("engine/environment")

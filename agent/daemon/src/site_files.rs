@@ -10,7 +10,8 @@ use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result};
 use ashlar_site::{Pools, Proxy, Site, SiteNode, Wifi};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// One file.
@@ -111,9 +112,10 @@ async fn put(host: &impl Host, group: &Group) -> Result<()> {
 /// Everything that this site asks for.
 fn groups(paths: &Paths, site: &Site, node: Option<&SiteNode>) -> Vec<Group> {
     let public = |path: PathBuf, text: String| File { path, text: text.into(), mode: 0o644 };
+    let environment = engine(site, &graphics(&paths.graphics()));
     let mut groups = vec![Group {
         what: "network for containers",
-        files: vec![File { path: paths.engine_environment(), text: engine(site), mode: 0o600 }],
+        files: vec![File { path: paths.engine_environment(), text: environment, mode: 0o600 }],
         gone: Vec::new(),
         then: Then::Nothing,
     }];
@@ -152,14 +154,31 @@ fn groups(paths: &Paths, site: &Site, node: Option<&SiteNode>) -> Vec<Group> {
     groups
 }
 
+/// The drivers of graphics cards that can compute and encode, by the kernel's list of
+/// devices in `dir`. A card whose driver is not in the image is not among them.
+fn graphics(dir: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let renders = entries.filter(|e| e.file_name().to_string_lossy().starts_with("renderD"));
+    let drivers = renders.filter_map(|e| std::fs::read_link(e.path().join("device/driver")).ok());
+    drivers.filter_map(|driver| Some(driver.file_name()?.to_str()?.to_owned())).collect()
+}
+
 /// The engine's environment. Its networks inside a box are cut from the site's
-/// pool: Docker's own begin at 172.17.0.0/16, where shops are.
-fn engine(site: &Site) -> Zeroizing<String> {
+/// pool: Docker's own begin at 172.17.0.0/16, where shops are. Its labels say what
+/// graphics the box has, for stacks that want some.
+fn engine(site: &Site, graphics: &BTreeSet<String>) -> Zeroizing<String> {
     let pool = site.network.pools().containers;
     let mut text = Zeroizing::new(format!(
-        "DOCKER_OPTS=--default-address-pool base={pool},size={}\n",
+        "DOCKER_OPTS=--default-address-pool base={pool},size={}",
         Pools::PIECE
     ));
+    if !graphics.is_empty() {
+        text.push_str(" --label gpu=yes");
+    }
+    for driver in graphics {
+        text.push_str(&format!(" --label gpu.{driver}=yes"));
+    }
+    text.push('\n');
     let Some(Proxy { http, https, except }) = &site.network.proxy else { return text };
     for (name, url) in [("HTTP_PROXY", http), ("HTTPS_PROXY", https)] {
         if let Some(url) = url {
@@ -217,14 +236,31 @@ mod tests {
     use crate::fakes::{Fake, loopback, site};
     use ashlar_site::SecretText;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     #[test]
     fn containers_stay_out_of_the_shop_s_way_unless_the_site_says_otherwise() {
         let plain = "DOCKER_OPTS=--default-address-pool base=198.19.0.0/16,size=24\n";
-        assert_eq!(*engine(&site("")), plain);
+        let none = BTreeSet::new();
+        assert_eq!(*engine(&site(""), &none), plain);
         let pools = "[network.pools]\ncontainers = '172.20.0.0/16'";
-        assert!(engine(&site(pools)).contains("base=172.20.0.0/16,size=24"));
+        assert!(engine(&site(pools), &none).contains("base=172.20.0.0/16,size=24"));
+    }
+
+    #[test]
+    fn an_engine_is_labelled_by_the_graphics_that_its_box_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let drm = dir.path().join("drm");
+        assert_eq!(graphics(&drm), BTreeSet::new(), "it has none");
+        for (device, driver) in
+            [("renderD128", "i915"), ("renderD129", "amdgpu"), ("card0", "vkms")]
+        {
+            std::fs::create_dir_all(drm.join(device).join("device")).unwrap();
+            let driver = Path::new("../../../bus/pci/drivers").join(driver);
+            std::os::unix::fs::symlink(driver, drm.join(device).join("device/driver")).unwrap();
+        }
+        let text = engine(&site(""), &graphics(&drm));
+        let labels = " --label gpu=yes --label gpu.amdgpu=yes --label gpu.i915=yes\n";
+        assert!(text.ends_with(labels), "{}", *text);
     }
 
     #[test]
@@ -232,7 +268,7 @@ mod tests {
         let site = site(
             "[network.proxy]\nhttp = 'http://till:s3cret@10.0.0.1:3128'\nexcept = ['.shop.example']",
         );
-        let text = engine(&site);
+        let text = engine(&site, &BTreeSet::new());
         assert!(text.contains("\nHTTP_PROXY=http://till:s3cret@10.0.0.1:3128\n"));
         assert!(text.ends_with("NO_PROXY=localhost,127.0.0.0/8,10.83.0.0/16,.shop.example\n"));
         assert!(!text.contains("HTTPS_PROXY"));

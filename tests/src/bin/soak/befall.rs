@@ -78,11 +78,10 @@ pub(crate) fn befall(fleet: &Fleet, drill: &Drill, gate: &Gate, patience: Durati
 /// brick, and nothing heals there: those have nothing that could end.
 fn signal(node: Node<'_>, daemon: Daemon, signal: &str) -> Result<Option<String>> {
     let Some(process) = process(node, daemon)? else {
-        let gives = matches!(daemon, Daemon::Brick | Daemon::SelfHeal);
-        ensure!(
-            gives && node.sh("ls -A /data/bricks/clusterfs 2>/dev/null || true")?.is_empty(),
-            "no {daemon} runs"
-        );
+        let address = node.address()?;
+        let gives = format!("gluster volume info clusterfs | grep -c ' {address}:' || true");
+        let heals = matches!(daemon, Daemon::Brick | Daemon::SelfHeal);
+        ensure!(heals && node.sh(&gives)? == "0", "no {daemon} runs");
         println!("           which it does not have");
         return Ok(None);
     };
