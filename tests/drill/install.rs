@@ -6,7 +6,7 @@
 //! site. Pictures of all of it are left in `out/drill-install`.
 
 use crate::built;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ashlar_site::DiskBus;
 use ashlar_tests::skipped;
 use ashlar_tests::till::{Hardware, NVME, Till};
@@ -70,7 +70,7 @@ fn a_box_with_an_sd_card_and_its_cable_in_the_second_port_installs_itself() -> R
 }
 
 #[test]
-fn a_box_with_a_sata_disk_and_an_old_network_card_installs_itself() -> Result<()> {
+fn a_box_with_a_sata_disk_and_an_old_network_card_installs_itself_and_is_reset() -> Result<()> {
     if let Some(skipped) = may_not("a_box_with_a_sata_disk") {
         return skipped;
     }
@@ -83,5 +83,13 @@ fn a_box_with_a_sata_disk_and_an_old_network_card_installs_itself() -> Result<()
         stick: true,
     })?;
     it.install()?;
-    it.becomes_ready().map(drop)
+    let mut machine = it.start("installed", None)?;
+    let name = it.is_ready(&mut machine)?;
+    let taken = it.resets(&mut machine)?;
+    println!("factory: {:.1} s from the command to the reboot", taken.as_secs_f64());
+    drop(machine);
+    // With its site, and without a keystroke.
+    let now = it.becomes_ready()?;
+    ensure!(now != name, "{now} is no other box");
+    Ok(())
 }

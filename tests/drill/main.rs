@@ -14,6 +14,7 @@ mod install;
 mod lab;
 mod late;
 mod meeting;
+mod one_stick;
 mod profiles;
 mod removing;
 mod reset;

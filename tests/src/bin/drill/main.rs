@@ -131,6 +131,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture trying::",
     },
     Drill {
+        name: "one-stick",
+        what: "one stick installs three boxes, which form a cluster; one is reset and joins again; needs root",
+        build: "build --release --locked -p ashlar",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture one_stick::",
+    },
+    Drill {
         name: "hardware",
         what: "the same onto an SD card and a SATA disk, with other network cards; needs root",
         build: "build --release --locked -p ashlar",
