@@ -25,4 +25,6 @@ pub use storage::{
     what_another_box_wrote_over_files_is_read,
 };
 pub use surface::{no_unit_has_failed, nobody_listens_but_ours};
-pub use swarm::{Service, a_service_runs_once_on_each_node, everybody_is_a_reachable_manager};
+pub use swarm::{
+    Service, a_manager, a_service_runs_once_on_each_node, everybody_is_a_reachable_manager,
+};

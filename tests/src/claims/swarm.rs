@@ -2,7 +2,7 @@
 
 use crate::fleet::{Fleet, Node};
 use crate::workload;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -45,6 +45,18 @@ pub fn a_service_runs_once_on_each_node(fleet: &Fleet) -> Result<()> {
     service.remove(fleet.node(1))
 }
 
+/// One of the nodes that manage the Swarm: of more than three not all do.
+///
+/// # Errors
+/// When none says so.
+pub fn a_manager(fleet: &Fleet) -> Result<Node<'_>> {
+    let manages = |node: &Node<'_>| {
+        let told = node.sh("docker info --format '{{.Swarm.ControlAvailable}}'");
+        told.is_ok_and(|told| told.trim() == "true")
+    };
+    fleet.nodes().find(manages).context("no node manages the Swarm")
+}
+
 /// A service of idle tasks.
 #[derive(Debug)]
 pub struct Service(&'static str);
@@ -59,7 +71,7 @@ impl Service {
         let image = workload::IMAGE;
         // Neither virtual IP nor published port: not every kernel has IPVS. No
         // resolving: there is no registry.
-        fleet.node(1).sh(&format!(
+        a_manager(fleet)?.sh(&format!(
             "docker service inspect {name} >/dev/null 2>&1 && docker service rm {name}; \
              docker service create --quiet --detach --no-resolve-image --endpoint-mode dnsrr \
              --stop-signal KILL --replicas {tasks} --name {name} {image}"

@@ -5,7 +5,7 @@ use crate::ledger::{Held, Must};
 use crate::writer::Desk;
 use anyhow::{Context, Result, ensure};
 use ashlar_machine::Deadline;
-use ashlar_tests::claims::Service;
+use ashlar_tests::claims::{Service, a_manager};
 use ashlar_tests::fleet::{Fleet, Node};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ pub(crate) fn all(desk: &Desk<'_>, fleet: &Fleet, service: &Service) -> Vec<Stri
     };
     found.extend(settled("the copies", &|| copies_are_the_same(desk, fleet, &files)));
     found.extend(settled("the service", &|| {
-        let (tasks, boxes) = (service.running_on(fleet.node(1))?.len(), fleet.all().len());
+        let (tasks, boxes) = (service.running_on(a_manager(fleet)?)?.len(), fleet.all().len());
         ensure!(tasks == boxes, "{tasks} of {boxes} tasks run");
         Ok(())
     }));
