@@ -76,8 +76,14 @@ pub struct Troubles<'a> {
 
 /// From what part of it on a disk is worth a word, and from what part on
 /// things stop to work, in a hundred parts.
-pub const FILLING: u8 = 85;
+const FILLING: u8 = 85;
 const FULL: u8 = 95;
+
+/// Whether the state partition is one of these, and runs full.
+#[must_use]
+pub fn state_fills(disks: &[crate::Disk]) -> bool {
+    disks.iter().any(|disk| disk.name == "state" && disk.used_percent >= FILLING)
+}
 
 /// Every alert that stands now, the worst first, as if each began now.
 #[must_use]

@@ -108,7 +108,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::ReplaceBrick { from, to } => storage.replace(*from, *to).await,
             Step::RenewBrick => storage.renew().await,
-            Step::SettleDirectory { path } => storage.settle(path).await,
+            Step::SettleDirectory { path } => storage.settle_directory(path).await,
             Step::DropBrick { brick, replicas } => storage.drop_brick(*brick, *replicas).await,
             Step::AdmitToVolume { names } => storage.admit(names.as_ref()).await,
             Step::DetachPeer { address } => storage.detach(*address).await,

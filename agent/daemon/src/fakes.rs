@@ -316,7 +316,7 @@ impl Storage for Fake {
         Ok(true)
     }
 
-    async fn settle(&self, _: &str) -> Result<()> {
+    async fn settle_directory(&self, _: &str) -> Result<()> {
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::swarm::{Swarm, seat};
 use crate::yielding;
 use anyhow::{Context, Result};
 use ashlar_cluster::{
-    Disk, FILLING, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data,
+    Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data, state_fills,
     takes_no_more,
 };
 use jiff::Timestamp;
@@ -189,8 +189,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         let full = self.wanted.storage
             && data.is_some_and(|(_, free)| takes_no_more(self.wanted.solo, free));
         let disks = self.disks();
-        let fills = |disk: &Disk| disk.name == "state" && disk.used_percent >= FILLING;
-        let long_logs = disks.iter().any(fills) && self.effects.storage.has_long_logs();
+        let long_logs = state_fills(&disks) && self.effects.storage.has_long_logs();
         let clock = clock::look(&self.paths, Timestamp::now(), self.effects.ring.clocks());
         if identity.is_some() && self.wanted.ring {
             self.trust()?.believe_clock(!clock.cannot_be_right());

@@ -2,8 +2,8 @@
 
 use super::pair::Turn;
 use super::{because, growth, pair, rouse, waits, witness};
-use crate::FILLING;
 use crate::situation::Situation;
+use crate::state_fills;
 use crate::{Brick, Daemon, Identity, Part, Plan, Planned, RingMember, Step, Storage, Volume};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,8 +24,7 @@ const UNHEARD: u64 = 30_000;
 
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some((me, _)) = s.certified().filter(|_| s.wanted.storage) else { return };
-    let fills = |d: &crate::Disk| d.name == "state" && d.used_percent >= FILLING;
-    if s.observed.long_logs && s.observed.disks.iter().any(fills) {
+    if s.observed.long_logs && state_fills(&s.observed.disks) {
         let why = "the state partition runs full, and nothing else bounds them";
         plan.steps.push(because(Step::TrimLogs, why));
     }

@@ -16,30 +16,38 @@ pub(super) const READ: Duration = Duration::from_secs(15);
 /// a brick alone takes five seconds between idle machines.
 pub(super) const CHANGE: Duration = Duration::from_secs(120);
 
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new("gluster");
-    // Its log would get lines with every look, and nothing cuts it.
-    command
+/// How the command is called where it is spoken of.
+fn named(args: &[&str]) -> String {
+    format!("`gluster {}`", args.join(" "))
+}
+
+/// Runs `gluster ARGS` to its end.
+async fn ended(args: &[&str], patience: Duration) -> Result<std::process::Output> {
+    let child = Command::new("gluster")
+        // Its log would get lines with every look, and nothing cuts it.
         .args(["--mode=script", "--xml", "--log-level=ERROR"])
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true);
-    command
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot run {}", named(args)))?;
+    let group = Group::of(&child);
+    let late = || format!("{} does not answer within {} s", named(args), patience.as_secs());
+    let done = timeout(patience, child.wait_with_output())
+        .await
+        .with_context(late)?
+        .with_context(|| format!("cannot run {}", named(args)))?;
+    group.has_ended();
+    Ok(done)
 }
 
 /// Runs `gluster ARGS` and returns its answer, also if that is a refusal.
 pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
-    let what = || format!("`gluster {}`", args.join(" "));
-    let child = command(args).spawn().with_context(|| format!("cannot run {}", what()))?;
-    let group = Group::of(&child);
-    let done = timeout(patience, child.wait_with_output())
-        .await
-        .with_context(|| format!("{} does not answer within {} s", what(), patience.as_secs()))?
-        .with_context(|| format!("cannot run {}", what()))?;
-    group.has_ended();
+    let what = || named(args);
+    let done = ended(args, patience).await?;
     let text = String::from_utf8_lossy(&done.stdout);
     if text.trim().is_empty() {
         // Without a daemon it prints plain words, in spite of `--xml`.
@@ -92,17 +100,13 @@ pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
 
 /// Runs the one change that is answered in plain words, in spite of `--xml`. That there is
 /// nothing to settle is no failure: another box was quicker.
-pub(super) async fn settle(args: &[&str]) -> Result<()> {
-    let child = command(args).spawn().context("cannot run gluster")?;
-    let group = Group::of(&child);
-    let done =
-        timeout(CHANGE, child.wait_with_output()).await.context("gluster does not end")??;
-    group.has_ended();
+pub(super) async fn settle_directory(args: &[&str]) -> Result<()> {
+    let done = ended(args, CHANGE).await?;
     let words = String::from_utf8_lossy(&done.stdout);
     if done.status.success() || words.contains("not in split-brain") {
         return Ok(());
     }
-    bail!("gluster refuses `{}`: {}", args.join(" "), words.trim())
+    bail!("glusterd refuses {}: {}", named(args), words.trim())
 }
 
 #[cfg(test)]

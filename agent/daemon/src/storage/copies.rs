@@ -6,7 +6,7 @@
 //! while one brick is away, all of them are about that one. So the attributes are
 //! read here, by a process of its own that may.
 
-use super::torn;
+use super::{directory, torn};
 use crate::clock::since_boot_ms;
 use crate::paths::Paths;
 use crate::{release, state};
@@ -127,11 +127,7 @@ fn accused(brick: &Path, bricks: &BTreeMap<String, IpAddr>) -> Result<BTreeSet<I
     let mut accused = BTreeSet::new();
     for entry in entries {
         let name = entry?.file_name();
-        let Some(id) = name.to_str().filter(|id| !id.starts_with("xattrop-") && id.len() == 36)
-        else {
-            continue;
-        };
-        let file = brick.join(".glusterfs").join(&id[..2]).join(&id[2..4]).join(id);
+        let Some(file) = name.to_str().and_then(|id| directory::link(brick, id)) else { continue };
         for (attribute, host) in bricks {
             if counts(&file, attribute)? {
                 accused.insert(*host);

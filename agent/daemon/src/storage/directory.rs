@@ -12,7 +12,7 @@ use ashlar_cluster::NodeId;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// What glusterd says of a directory with a mark.
@@ -43,6 +43,13 @@ impl Tried {
     fn passed_by(&mut self, bricks: &[IpAddr], number: u32) {
         *self = Self { bricks: bricks.to_vec(), next: number.saturating_add(1) };
     }
+}
+
+/// Where a brick keeps a link to one of its files and directories, by its identity. A name
+/// of its index that is no identity has none.
+pub(super) fn link(brick: &Path, id: &str) -> Option<PathBuf> {
+    let is_one = id.len() == 36 && id.is_ascii();
+    is_one.then(|| brick.join(".glusterfs").join(&id[..2]).join(&id[2..4]).join(id))
 }
 
 /// The name of that number: a volume's first bricks have the plain one.

@@ -72,8 +72,8 @@ impl Storage for Driver {
         ask!(self, connect_anew())
     }
 
-    async fn settle(&self, path: &str) -> Result<()> {
-        ask!(self, settle(path))
+    async fn settle_directory(&self, path: &str) -> Result<()> {
+        ask!(self, settle_directory(path))
     }
 
     async fn torn(&self) -> Result<BTreeSet<String>> {

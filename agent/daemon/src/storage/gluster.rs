@@ -18,7 +18,7 @@ use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
 use anyhow::{Context, Result, ensure};
-use ashlar_cluster::{Brick, COMMON, HANDED_OVER, Rebalance, TLS, Volume, copies};
+use ashlar_cluster::{Brick, COMMON, HANDED_OVER, Identity, Rebalance, TLS, Volume, copies};
 use look::{has, turn};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +96,13 @@ impl Gluster {
             directory::clear_beside(&self.directory(), Some(brick), &own.id)?;
         }
         Ok(brick)
+    }
+
+    /// Who this box is, and where its own brick lies.
+    fn own_brick(&self) -> Result<(Identity, PathBuf)> {
+        let own = crate::identity::load(&self.paths)?.context("this node is nobody")?;
+        let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
+        Ok((own, brick.context("this node gives no brick")?))
     }
 
     /// A brick in a directory that there was never before, for what must not take up what
@@ -330,9 +337,7 @@ impl Storage for Gluster {
     }
 
     async fn renew(&self) -> Result<()> {
-        let own = crate::identity::load(&self.paths)?.context("this node is nobody")?;
-        let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
-        let brick = brick.context("this node gives no brick")?;
+        let (own, brick) = self.own_brick()?;
         let volume = self.directory();
         ensure!(directory::is_emptied(&volume, &brick), "{} is a brick", brick.display());
         let (_, names) = self.can_spare(own.address).await?;
@@ -346,13 +351,11 @@ impl Storage for Gluster {
         Ok(())
     }
 
-    async fn settle(&self, path: &str) -> Result<()> {
-        let own = crate::identity::load(&self.paths)?.context("this node is nobody")?.address;
-        let brick = copies::own_brick(&self.paths, &self.volume, own)?;
-        let brick = brick.context("this node gives no brick")?;
-        let from = format!("{own}:{}", brick.display());
-        cli::settle(&["volume", "heal", &self.volume, "split-brain", "source-brick", &from, path])
-            .await?;
+    async fn settle_directory(&self, path: &str) -> Result<()> {
+        let (own, brick) = self.own_brick()?;
+        let from = format!("{}:{}", own.address, brick.display());
+        let args = ["volume", "heal", &self.volume, "split-brain", "source-brick", &from, path];
+        cli::settle_directory(&args).await?;
         copies::settled(&self.paths, path)?;
         self.heals.expire();
         Ok(())

@@ -79,7 +79,7 @@ impl Storage for Local {
         Ok(false)
     }
 
-    async fn settle(&self, _: &str) -> Result<()> {
+    async fn settle_directory(&self, _: &str) -> Result<()> {
         Ok(())
     }
 

@@ -14,36 +14,33 @@ const LONG: u64 = 1 << 20;
 
 /// Whether a log below `dir` is long. Nothing is, before there is such a directory.
 pub(super) fn any_is_long(dir: &Path) -> Result<bool> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        entries => entries.with_context(|| format!("cannot list {}", dir.display()))?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let is_long = if kind.is_dir() {
-            any_is_long(&entry.path())?
-        } else {
-            kind.is_file() && entry.metadata()?.len() >= LONG
-        };
-        if is_long {
-            return Ok(true);
-        }
+    if !dir.exists() {
+        return Ok(false);
     }
-    Ok(false)
+    let mut found = false;
+    each(dir, &mut |log| {
+        found |= fs::metadata(log)?.len() >= LONG;
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Cuts every log below `dir` that is longer than [`KEPT`] to its last part.
 /// A line that is written meanwhile may be lost.
 pub(super) fn trim(dir: &Path) -> Result<()> {
+    each(dir, &mut |log| cut(log).with_context(|| format!("cannot cut {}", log.display())))
+}
+
+/// Every file below `dir`.
+fn each(dir: &Path, with: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
     let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     for entry in entries {
         let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
+        let kind = entry.file_type()?;
         if kind.is_dir() {
-            trim(&path)?;
+            each(&entry.path(), with)?;
         } else if kind.is_file() {
-            cut(&path).with_context(|| format!("cannot cut {}", path.display()))?;
+            with(&entry.path())?;
         }
     }
     Ok(())

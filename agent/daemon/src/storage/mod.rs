@@ -45,7 +45,7 @@ pub(crate) trait Storage {
     /// read its translators again for that.
     async fn connect_anew(&self) -> Result<bool>;
     /// Lets this node's copy of a directory count.
-    async fn settle(&self, path: &str) -> Result<()>;
+    async fn settle_directory(&self, path: &str) -> Result<()>;
     /// Directories of which the copies differ, and of which this node's counts; an error
     /// says that the answer is still to come.
     async fn torn(&self) -> Result<BTreeSet<String>>;

@@ -11,6 +11,7 @@
 //! that names the other one, also after that was healed; the one that lost has none. So a
 //! box knows by its own brick whether its copy counts.
 
+use super::directory;
 use anyhow::{Context, Result};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -80,12 +81,7 @@ fn of_identity(brick: &Path, id: &str) -> Option<PathBuf> {
     if id == ROOT {
         return Some(brick.to_owned());
     }
-    // The index has a file of its own beside them.
-    if id.len() != ROOT.len() || !id.is_ascii() {
-        return None;
-    }
-    let link = brick.join(".glusterfs").join(&id[..2]).join(&id[2..4]).join(id);
-    let place = fs::canonicalize(link).ok()?;
+    let place = fs::canonicalize(directory::link(brick, id)?).ok()?;
     place.starts_with(fs::canonicalize(brick).ok()?).then_some(place)
 }
 
