@@ -9,7 +9,7 @@ use ashlar_machine::{Deadline, Tools};
 use ashlar_site::Site;
 use ashlar_tests::command::run;
 use ashlar_tests::image::Built;
-use ashlar_tests::machine::{Machine, Setup, telling};
+use ashlar_tests::machine::{Machine, Setup, drive, telling};
 use ashlar_tests::medium::sum;
 use ashlar_tests::project::{scratch, tools_root};
 use ashlar_tests::till::installer;
@@ -102,7 +102,9 @@ fn installing(room: &Path) -> Result<Machine> {
         room,
         "installing",
         &Setup {
-            drives: ["stick", "small", "disk", "other"].map(|name| drive(room, name)).into(),
+            drives: ["stick", "small", "disk", "other"]
+                .map(|name| drive(name, &room.join(format!("{name}.img"))))
+                .into(),
             devices: vec![
                 "usb-storage,drive=stick,removable=on,id=stick,bootindex=0".to_owned(),
                 "ide-hd,bus=ide.0,drive=small,serial=small".to_owned(),
@@ -122,7 +124,9 @@ fn installed(room: &Path) -> Result<Machine> {
         room,
         "installed",
         &Setup {
-            drives: ["small", "disk"].map(|name| drive(room, name)).into(),
+            drives: ["small", "disk"]
+                .map(|name| drive(name, &room.join(format!("{name}.img"))))
+                .into(),
             devices: vec![
                 "ide-hd,bus=ide.0,drive=small,serial=small".to_owned(),
                 "nvme,drive=disk,serial=drill".to_owned(),
@@ -132,11 +136,6 @@ fn installed(room: &Path) -> Result<Machine> {
             ..Setup::default()
         },
     )
-}
-
-fn drive(room: &Path, name: &str) -> String {
-    let file = room.join(format!("{name}.img"));
-    format!("if=none,id={name},format=raw,discard=unmap,file={}", file.display())
 }
 
 /// Who stands at it.

@@ -87,7 +87,7 @@ fn a_boot_takes_no_more_instructions_than_it_did() -> Result<()> {
     let agent = tells("agent", "After=sysinit.target\nBefore=ashlar-agent.service", "");
     let ready = tells("ready", "After=ashlar-agent.service", "ashlarctl wait --timeout 1400;");
     let setup = Setup {
-        drives: vec![drive(&disk)],
+        drives: vec![drive("disk", &disk)],
         devices: vec![
             "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
             "virtio-net-pci,netdev=segment,romfile=".to_owned(),

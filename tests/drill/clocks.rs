@@ -28,7 +28,7 @@ fn a_box_that_is_years_ahead_goes_by_the_others_and_joins_them() -> Result<()> {
         std::fs::create_dir(&place)?;
         let disk = stamped(&image, &site, &place)?;
         let setup = Setup {
-            drives: vec![drive(&disk)],
+            drives: vec![drive("disk", &disk)],
             devices: vec![
                 "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
                 format!("virtio-net-pci,netdev=segment,mac=52:54:00:0c:10:{number:02x},romfile="),

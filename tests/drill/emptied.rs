@@ -3,6 +3,7 @@
 use crate::PATIENCE;
 use crate::writing;
 use anyhow::{Result, ensure};
+use ashlar_machine::Backend;
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::site;
 use std::time::Instant;
@@ -11,9 +12,8 @@ use std::time::Instant;
 /// its copy, its containers and its place in the Swarm again, and nobody typed a thing.
 #[test]
 fn a_box_that_lost_its_data_partition_is_given_its_copy_back() -> Result<()> {
-    let fleet = Fleet::off("lab-emptied", 3, &site::expecting(3, "lab-emptied")?)?;
+    let fleet = Fleet::on(Backend::Lab, "lab-emptied", 3, &site::expecting(3, "lab-emptied")?)?;
     let all = fleet.all();
-    all.iter().try_for_each(|node| fleet.start(node.name()))?;
     fleet.until_ready(&all, PATIENCE)?;
     let (writer, lost) = (&all[0], &all[2]);
     writer.sh("mkdir /srv/cluster/kept && cd /srv/cluster/kept && for i in $(seq 100); do \

@@ -54,7 +54,7 @@ fn a_wrong_address_typed_at_the_screen_cuts_a_box_off_for_two_minutes_and_no_lon
     let disk = stamped(&image, &site, room.path())?;
     let unit = tells();
     let setup = Setup {
-        drives: vec![drive(&disk)],
+        drives: vec![drive("disk", &disk)],
         networks: vec!["user,id=shop".to_owned()],
         devices: vec![
             "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),

@@ -47,7 +47,7 @@ fn a_disk_that_any_flasher_wrote_takes_the_site_that_a_person_copied_onto_it() -
         room.path(),
         "copied",
         &Setup {
-            drives: vec![drive(&disk)],
+            drives: vec![drive("disk", &disk)],
             devices: vec![
                 "nvme,drive=disk,serial=drill,bootindex=0".to_owned(),
                 "virtio-net-pci,netdev=segment,romfile=".to_owned(),
@@ -104,18 +104,13 @@ fn a_box_without_a_site_takes_one_from_a_stick_that_is_plugged_in_and_does_not_r
          grep -q \"this node has its own\"; do sleep 1; done; \
          {READY} echo DRILL: over"
     ));
-    let stick = |name: &str| {
-        let file = place(&format!("{name}.img"));
-        format!("if=none,id={name},format=raw,file={}", file.display())
-    };
     let mut machine = Machine::start(
         room.path(),
         "without",
         &Setup {
-            drives: [drive(&place("disk.img"))]
-                .into_iter()
-                .chain(["bought", "plain", "mistyped", "misnamed"].map(stick))
-                .collect(),
+            drives: ["disk", "bought", "plain", "mistyped", "misnamed"]
+                .map(|name| drive(name, &place(&format!("{name}.img"))))
+                .into(),
             devices: vec![
                 "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
                 "virtio-net-pci,netdev=segment,romfile=".to_owned(),

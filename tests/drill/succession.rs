@@ -3,6 +3,7 @@
 use crate::{PATIENCE, writing};
 use anyhow::{Context, Result, ensure};
 use ashlar_api::{PkiStatus, RotationStage};
+use ashlar_machine::Backend;
 use ashlar_tests::command::built_with_the_tests;
 use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::site;
@@ -20,9 +21,8 @@ const SESSION: u32 = 55;
 /// back, and the brick of another dies and lives again with certificates of the new CA.
 #[test]
 fn a_ca_is_replaced_under_a_writer_and_no_connection_is_dropped() -> Result<()> {
-    let fleet = Fleet::off("lab-ca", 3, &site::expecting(3, "lab-ca")?)?;
+    let fleet = Fleet::on(Backend::Lab, "lab-ca", 3, &site::expecting(3, "lab-ca")?)?;
     let all = fleet.all();
-    all.iter().try_for_each(|node| fleet.start(node.name()))?;
     fleet.until_ready(&all, PATIENCE)?;
     let before = cas(&all)?;
     ensure!(before.len() == 1, "{before:?}");

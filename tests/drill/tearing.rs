@@ -2,6 +2,7 @@
 
 use crate::PATIENCE;
 use anyhow::{Result, ensure};
+use ashlar_machine::Backend;
 use ashlar_tests::fleet::Fleet;
 use ashlar_tests::site;
 use std::time::{Duration, Instant};
@@ -16,9 +17,8 @@ const ROUNDS: u32 = 10;
 /// open. All of them open again on every box, and nothing is left to heal, without a hand.
 #[test]
 fn directories_that_boxes_made_at_once_open_again() -> Result<()> {
-    let fleet = Fleet::off("lab-torn", 3, &site::expecting(3, "lab-torn")?)?;
+    let fleet = Fleet::on(Backend::Lab, "lab-torn", 3, &site::expecting(3, "lab-torn")?)?;
     let all = fleet.all();
-    all.iter().try_for_each(|node| fleet.start(node.name()))?;
     fleet.until_ready(&all, PATIENCE)?;
 
     let refused = "grep -c 'Failing MKDIR' /var/log/glusterfs/srv-cluster.log || true";

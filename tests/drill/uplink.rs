@@ -63,7 +63,7 @@ fn bonded_boxes_reach_a_vlan_beside_their_cluster_and_lose_a_cable_unharmed() ->
         let disk = stamped(&image, &site, &place)?;
         let unit = tells(other);
         let setup = Setup {
-            drives: vec![drive(&disk)],
+            drives: vec![drive("disk", &disk)],
             networks: vec![segment("second")],
             devices: vec![
                 "virtio-blk-pci,drive=disk,bootindex=0".to_owned(),
@@ -114,7 +114,7 @@ fn the_engine_asks_the_shop_s_proxy_with_its_password_for_an_image() -> Result<(
          docker pull registry.example/till:1; echo DRILL: over",
     );
     let setup = Setup {
-        drives: vec![drive(&disk)],
+        drives: vec![drive("disk", &disk)],
         networks: vec![format!(
             "user,id=shop,restrict=on,guestfwd=tcp:10.0.2.100:3128-tcp:127.0.0.1:{port}"
         )],

@@ -49,10 +49,10 @@ pub fn telling(script: &str) -> String {
     )
 }
 
-/// The drive `disk` of a machine that has this one.
+/// The drive of that name, which is this file.
 #[must_use]
-pub fn drive(disk: &Path) -> String {
-    format!("if=none,id=disk,format=raw,discard=unmap,file={}", disk.display())
+pub fn drive(name: &str, file: &Path) -> String {
+    format!("if=none,id={name},format=raw,discard=unmap,file={}", file.display())
 }
 
 /// A way of a port into the drill's one segment. Two drills at a time are two shops:

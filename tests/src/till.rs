@@ -4,7 +4,7 @@
 use crate::command::Ashlar;
 use crate::console;
 use crate::loop_device::LoopDevice;
-use crate::machine::{Machine, Setup, telling};
+use crate::machine::{Machine, Setup, drive, telling};
 use crate::medium::{Volume, sum};
 use crate::project::scratch;
 use crate::site;
@@ -142,10 +142,6 @@ impl Till {
     /// # Errors
     /// When it does not start.
     pub fn start(&self, name: &str, first: Option<&str>) -> Result<Machine> {
-        let drive = |id: &str| {
-            let file = self.room.path().join(format!("{id}.img"));
-            format!("if=none,id={id},format=raw,discard=unmap,file={}", file.display())
-        };
         let stick = self.hardware.stick.then_some(&"usb-storage,drive=stick,removable=on");
         let all = stick.into_iter().chain(self.hardware.disk).chain(self.hardware.network);
         let chosen =
@@ -156,7 +152,9 @@ impl Till {
         let unit = telling(&format!("{TELL}{GO_ON}"));
         let drives = self.hardware.stick.then_some("stick").into_iter().chain(["disk", "reset"]);
         let setup = Setup {
-            drives: drives.map(drive).collect(),
+            drives: drives
+                .map(|name| drive(name, &self.room.path().join(format!("{name}.img"))))
+                .collect(),
             devices,
             units: vec![("drill.service", &unit, "multi-user.target")],
             ..Setup::default()
