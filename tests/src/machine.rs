@@ -113,7 +113,7 @@ impl Machine {
         let log = directory.join(format!("{name}.log"));
         let mut command =
             Tools::Root(root).command("qemu-system-x86_64", &[directory], &setup.shown);
-        command.args("-machine q35,smm=off,vmport=off -cpu max,-erms,-fsrm -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
+        command.args("-machine q35,smm=off,vmport=off -cpu max,-erms,-fsrm,-la57,-smap,-smep -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
         let processors = if setup.counted {
             "-accel tcg,thread=single,tb-size=512 -smp 1 -icount shift=0,sleep=off"
         } else {

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Between two looks at a node.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same where the processor is emulated, which needs its time for the boot: a look
-/// is ten processes there. When a phase was reached a node says itself.
+/// is half a dozen processes there. When a phase was reached a node says itself.
 const EMULATED_PAUSE: Duration = Duration::from_secs(5);
 
 /// A guest that does not answer a look within this time still boots.
@@ -127,7 +127,8 @@ pub fn last_words(cluster: &Cluster, node: &str) -> String {
 fn look(cluster: &Cluster, node: &str, clock: &mut Clock) -> Result<NodeReport> {
     let powered = cluster.powered_on_at(node)?;
     let mut report = NodeReport { node: node.to_owned(), ..NodeReport::default() };
-    let question = Exec::script("cat /proc/uptime && exec ashlarctl status --json").within(LOOK);
+    let question =
+        Exec::script("echo \"$(</proc/uptime)\" && exec ashlarctl status --json").within(LOOK);
     let before = boot_clock();
     let finished = match cluster.exec(node, &question) {
         Ok(finished) => finished,

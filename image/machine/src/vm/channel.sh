@@ -11,6 +11,9 @@ work=/run/ashlar-vm-exec
 mkdir -p -m 0700 "$work"
 cd /
 export HOME=/root USER=root LOGNAME=root LANG=C.UTF-8 TERM=dumb
+# Of this shell alone, which counts bytes, not letters. An emulated node pays for each
+# process as much as for the command that is asked for, so there are few of them.
+LC_ALL=C
 exec 3<>/dev/virtio-ports/ashlar.exec 4>&3
 reporter=
 stop() {
@@ -25,16 +28,18 @@ while read -r -u 3 verb id script_bytes stdin_bytes; do
         stop
         [[ -n $reporter ]] && wait "$reporter"
         : >"$work/pid"
-        timeout 60 head -c "$script_bytes" <&3 >"$work/script"
-        timeout 60 head -c "$stdin_bytes" <&3 >"$work/stdin"
+        IFS= read -r -t 60 -N "$script_bytes" -u 3 script
+        printf '%s' "$script" >"$work/script"
+        : >"$work/stdin"
+        ((stdin_bytes == 0)) || timeout 60 head -c "$stdin_bytes" <&3 >"$work/stdin"
         {
             setsid /bin/bash -l "$work/script" <"$work/stdin" >"$work/out" 2>"$work/err" 3>&- 4>&- &
             echo $! >"$work/pid"
             wait $!
             code=$?
             : >"$work/pid"
-            printf '\n@done %s %d %d %d\n' "$id" "$code" \
-                "$(stat -c %s "$work/out")" "$(stat -c %s "$work/err")"
+            { read -r out && read -r err; } < <(stat -c %s "$work/out" "$work/err")
+            printf '\n@done %s %d %d %d\n' "$id" "$code" "$out" "$err"
             cat "$work/out" "$work/err"
         } >&4 2>/dev/null &
         reporter=$!

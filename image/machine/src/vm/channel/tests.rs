@@ -144,3 +144,17 @@ fn a_node_without_power_is_said_to_be_off() {
     let error = exec(dir.path(), "node1", &Exec::script("true")).unwrap_err();
     assert!(matches!(error, Error::Off { .. }), "{error}");
 }
+
+#[test]
+fn a_script_is_counted_in_bytes_and_kept_to_its_last_newline() {
+    let guest = Guest::boot();
+    let words = "  café – Zürich – 店  ";
+    for script in [format!("printf '%s' '{words}'"), format!("printf '%s' '{words}'\n\n\n")] {
+        assert_eq!(guest.run(Exec::script(script)).unwrap().text(), words);
+    }
+    let long = format!("cat <<'end'\n{}\nend\n", "letters and numbers ".repeat(5000));
+    assert_eq!(guest.run(Exec::script(long)).unwrap().stdout.len(), 100_001);
+    let done =
+        guest.run(Exec::script("locale 2>/dev/null | grep -c LC_ALL=.; echo $LANG")).unwrap();
+    assert_eq!(done.text(), "0\nC.UTF-8\n", "the command has a locale of its own");
+}
