@@ -27,6 +27,7 @@ mod trying;
 mod two;
 mod uplink;
 mod vm;
+mod wifi;
 mod witness;
 mod writing;
 

@@ -1,5 +1,5 @@
-//! Every profile is built, and the one for a single box lives: `just drill profiles`.
-//! Needs root, for the lab.
+//! Every profile is built, those for real machines start on one, and the one for a single
+//! box lives: `just drill profiles`. Needs root, for the lab.
 
 use crate::{PATIENCE, built};
 use anyhow::{Context, Result, ensure};
@@ -7,7 +7,8 @@ use ashlar_machine::Backend;
 use ashlar_site::Site;
 use ashlar_tests::command::workspace;
 use ashlar_tests::fleet::Fleet;
-use ashlar_tests::project::entries;
+use ashlar_tests::machine::{Machine, Setup, drive, stamped, telling};
+use ashlar_tests::project::{entries, scratch};
 use ashlar_tests::{site, workload};
 
 #[test]
@@ -26,6 +27,41 @@ fn every_profile_is_built_from_its_lock_within_its_budgets() -> Result<()> {
         let built = built(profile).with_context(|| profile.to_owned())?;
         let size = std::fs::metadata(built.root()?)?.len();
         println!("{profile}: a root of {:.1} MB", size as f64 / 1e6);
+    }
+    Ok(())
+}
+
+/// What is written onto a disk is started from it, as a machine of its own.
+#[test]
+fn the_profiles_of_real_machines_start_on_one() -> Result<()> {
+    for (profile, wanted) in [
+        ("solo-metal", "ashlarctl wait --timeout 1400"),
+        ("gpu", "ashlarctl wait --timeout 1400"),
+        // By itself it votes for nobody: no cluster is founded.
+        ("witness", "ashlarctl wait --answering --timeout 1400"),
+    ] {
+        let room = scratch("drill-profiles")?;
+        let site = Site { expect: Some(1), ..site::fresh("alone")? };
+        let disk = stamped(&built(profile)?.disk()?, &site, room.path())?;
+        let unit = telling(&format!(
+            "{wanted} && echo DRILL: as wanted; systemctl --failed --no-legend; \
+             ashlarctl status | head -n 30; echo DRILL: over"
+        ));
+        let setup = Setup {
+            drives: vec![drive("disk", &disk)],
+            devices: vec![
+                "nvme,drive=disk,serial=drill,bootindex=0".to_owned(),
+                "e1000e,netdev=segment,romfile=".to_owned(),
+            ],
+            units: vec![("drill.service", &unit, "multi-user.target")],
+            ..Setup::default()
+        };
+        let mut machine = Machine::start(room.path(), profile, &setup)?;
+        machine.until(Some("DRILL: over"))?;
+        let said = machine.said();
+        ensure!(said.contains("DRILL: as wanted"), "{profile}:\n{said}");
+        ensure!(!said.contains(" loaded failed "), "{profile} has units that failed:\n{said}");
+        println!("{profile}: {wanted}: seen on a machine of its own");
     }
     Ok(())
 }

@@ -113,6 +113,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture over_another_site",
     },
     Drill {
+        name: "wifi",
+        what: "a box reaches out by the wireless network that its site names, on radios of the kernel's own",
+        build: "run --release --locked --quiet -p ashlar -- build --profile minimal-metal --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture wifi::",
+    },
+    Drill {
         name: "late-site",
         what: "a disk that any flasher wrote takes the site that was copied onto it; a box without one takes it from a stick",
         build: "run --release --locked --quiet -p ashlar -- build --profile minimal-metal --locked",
@@ -198,7 +204,7 @@ const DRILLS: &[Drill] = &[
     },
     Drill {
         name: "profiles",
-        what: "every profile is built; one box by itself runs in the lab and is reset; needs root",
+        what: "every profile is built, those of real machines start on one; one box by itself runs in the lab and is reset; needs root",
         build: "build --release --locked -p ashlar",
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture profiles::",
     },
