@@ -109,8 +109,11 @@ impl Machine {
             let firmware = root.join("usr/share/OVMF/OVMF_VARS_4M.fd");
             std::fs::copy(firmware, directory.join("vars.fd"))?;
         }
-        let _ = std::fs::remove_file(directory.join("qmp.sock"));
         let log = directory.join(format!("{name}.log"));
+        // What an earlier start said is no answer to what this one is asked.
+        for before in [&directory.join("qmp.sock"), &log] {
+            let _ = std::fs::remove_file(before);
+        }
         let mut command =
             Tools::Root(root).command("qemu-system-x86_64", &[directory], &setup.shown);
         command.args("-machine q35,smm=off,vmport=off -cpu max,-erms,-fsrm,-la57,-smap,-smep -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
