@@ -36,7 +36,9 @@ const PASSPHRASE: &str = "open sesame";
 /// The access point on `wlan1`, which gives addresses; then how the box stands.
 fn tells() -> String {
     telling(&format!(
-        "until systemctl is-active --quiet iwd; do sleep 1; done; \
+        "until systemctl is-active --quiet iwd; do sleep 1; \
+         ! systemctl is-failed --quiet iwd || {{ journalctl --no-pager -b -q -u iwd -u ashlar-agent -o cat; \
+         echo DRILL: no iwd; echo DRILL: over; exit 1; }}; done; \
          mkdir -p /run/systemd/network; \
          printf \"[Match]\\nName=wlan1\\n[Network]\\nAddress=192.168.77.1/24\\nDHCPServer=yes\\n\" \
          > /run/systemd/network/05-shop.network; \
@@ -50,8 +52,8 @@ fn tells() -> String {
          echo \"DRILL: route $$(ip route show default dev wlan0)\"; \
          echo \"DRILL: file $$(stat -c %%a /run/ashlar/iwd/*.psk)\"; \
          iwctl station wlan0 show | grep -i state; \
-         journalctl -b -q -u iwd -o cat; \
-         echo \"DRILL: told $$(journalctl -b -q -o cat | grep -c \"{PASSPHRASE}\")\"; \
+         journalctl --no-pager -b -q -u iwd -o cat; \
+         echo \"DRILL: told $$(journalctl --no-pager -b -q -o cat | grep -c \"{PASSPHRASE}\")\"; \
          echo DRILL: over"
     ))
 }
@@ -80,6 +82,7 @@ fn a_box_reaches_out_by_the_wireless_network_that_its_site_names() -> Result<()>
     let mut machine = Machine::start(room.path(), "air", &setup)?;
     machine.until(Some("DRILL: over"))?;
     let said = machine.said();
+    ensure!(!said.contains("DRILL: no iwd"), "iwd does not run:\n{said}");
     let from = said.find("DRILL: the shop").context("no network of the shop")?;
     println!("{}", &said[from..]);
     ensure!(said.contains("DRILL: address 192.168.77."), "no address:\n{said}");
