@@ -62,6 +62,27 @@ pub(crate) fn joining() -> Status {
     status
 }
 
+/// One that has no site, for this reason.
+pub(crate) fn without_a_site(why: &str) -> Status {
+    let mut status = joining();
+    (status.site, status.trouble, status.identity, status.cluster) = (None, None, None, None);
+    status.doing.clear();
+    for phase in &mut status.phases {
+        (phase.holds, phase.reached) = (false, None);
+        phase.detail = if phase.phase == Phase::Identity { why.into() } else { String::new() };
+    }
+    status
+}
+
+/// The reasons, as the agent gives them.
+pub(crate) const WITHOUT_A_SITE: [&str; 3] = [
+    "this box is only tried: it keeps nothing, takes no site and joins no cluster; restart it, \
+     and choose something else in the menu",
+    "this runs from a medium that cannot be written: it keeps nothing and joins no cluster; for \
+     a node, write the image to a stick or a disk",
+    "no site yet: plug in a stick called ASHLARSEED with site.toml on it",
+];
+
 pub(crate) fn alert(severity: Severity, words: &str) -> Alert {
     Alert {
         severity,

@@ -23,6 +23,9 @@ const LARGE: (u16, u16) = (200, 50);
 /// Below this height the word is not large.
 const FLAT: u16 = 12;
 
+/// The fewest cells that the sentence has beside the time.
+const BESIDE: usize = 40;
+
 /// How long the dark screen's one line stays where it is.
 const DRIFT: u64 = 30;
 
@@ -117,17 +120,21 @@ impl Screen<'_> {
             Word::Help => Color::LightRed,
         };
         // What an alert says in full stands on the first page.
-        let most = if self.known.status.is_some_and(|s| !s.alerts.is_empty()) { 1 } else { 2 };
-        let sentence = shortened(&self.verdict.sentence, width, most);
+        let most = if self.known.status.is_some_and(|s| !s.alerts.is_empty()) { 1 } else { 3 };
+        // The time has the corner, and the sentence what is left of its line; where that is
+        // too little, the time is one of the facts.
+        let corner = self.clock.chars().count() + 2;
+        let beside = width.checked_sub(corner).filter(|left| *left >= BESIDE);
+        let first = beside.unwrap_or(width);
+        let sentence = shortened(&self.verdict.sentence, first, width, most);
         let mut lines: Vec<_> = sentence.into_iter().map(|l| Line::from(l.fg(colour))).collect();
         let mut facts = Vec::new();
-        // The time is in the corner, if there is room for it.
-        match lines.as_mut_slice() {
-            [only] if only.width() + self.clock.len() + 2 <= width => {
-                let gap = width - only.width() - self.clock.len();
-                only.push_span(format!("{:gap$}{}", "", self.clock).fg(Color::White));
+        match lines.first_mut().filter(|_| beside.is_some()) {
+            Some(line) => {
+                let gap = width.saturating_sub(line.width() + self.clock.chars().count());
+                line.push_span(format!("{:gap$}{}", "", self.clock).fg(Color::White));
             }
-            _ => facts.push(self.clock.to_owned()),
+            None => facts.push(self.clock.to_owned()),
         }
         if let Some(status) = self.known.status {
             facts.push(status.site.as_ref().map_or("no site yet".into(), |s| format!("site {s}")));
@@ -220,16 +227,31 @@ const fn colour_of(word: Word) -> Style {
     Style::new().fg(ink).bg(ground)
 }
 
-/// Text in at most so many lines; what is left out is marked.
-fn shortened(text: &str, width: usize, most: usize) -> Vec<String> {
+/// Text in at most so many lines, the first of which has less room than the others; what
+/// is left out is marked.
+fn shortened(text: &str, first: usize, width: usize, most: usize) -> Vec<String> {
     const CUT: &str = " ...";
-    let mut lines = wrapped(text, width);
-    if lines.len() > most {
-        lines = wrapped(text, width.saturating_sub(CUT.len()));
-        lines.truncate(most);
-        if let Some(last) = lines.last_mut() {
-            last.push_str(CUT);
-        }
+    let lines = wrapped_beside(text, first, width);
+    if lines.len() <= most {
+        return lines;
+    }
+    let room = |width: usize| width.saturating_sub(CUT.len());
+    // Only the last line is marked.
+    let first = if most == 1 { room(first) } else { first };
+    let mut lines = wrapped_beside(text, first, room(width));
+    lines.truncate(most);
+    if let Some(last) = lines.last_mut() {
+        last.push_str(CUT);
+    }
+    lines
+}
+
+/// Text in lines of which the first is narrower.
+fn wrapped_beside(text: &str, first: usize, width: usize) -> Vec<String> {
+    let mut lines = wrapped(text, first);
+    if lines.len() > 1 {
+        let rest = lines.drain(1..).collect::<Vec<_>>().join(" ");
+        lines.extend(wrapped(&rest, width));
     }
     lines
 }

@@ -75,7 +75,9 @@ fn of(status: &Status) -> (Word, String) {
     }
     // It will have none: its medium cannot be written, or it is only tried.
     if let (None, None, Some(phase)) = (&status.site, &status.trouble, open) {
-        return (Word::Wait, format!("This box has no site: {}.", phase.detail));
+        let mut letters = phase.detail.chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        return (Word::Wait, format!("{first}{}.", letters.as_str()));
     }
     // Whoever brought one is standing there.
     if let (None, Some(trouble)) = (&status.site, &status.trouble) {

@@ -1,6 +1,7 @@
 //! Where a person may be: the screen and every console of the kernel, of which any
 //! one may answer.
 
+use crate::page::Page;
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{self, File};
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 /// Empties a terminal, and goes to its first line.
 const EMPTY: &str = "\x1b[2J\x1b[H";
+/// What a heading begins and ends with.
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
 /// A line that is longer is nobody's answer.
 const LONGEST: usize = 256;
 
@@ -28,6 +32,8 @@ pub(crate) struct Consoles {
     terminals: bool,
     /// A line of progress is unfinished.
     pending: bool,
+    /// What every page begins with.
+    heading: String,
 }
 
 impl Consoles {
@@ -57,9 +63,7 @@ impl Consoles {
         // The kernel's warnings would be written into the midst of a question; they
         // are in its log all the same. A failure to ask for quiet is none of ours.
         let _ = fs::write("/proc/sys/kernel/printk", "2");
-        let mut consoles = Self { all, terminals: true, pending: false };
-        consoles.write(EMPTY);
-        Ok(consoles)
+        Ok(Self { all, terminals: true, pending: false, heading: String::new() })
     }
 
     /// Standard input and output.
@@ -72,7 +76,8 @@ impl Consoles {
             typed: Vec::new(),
             ended: false,
         });
-        Self { all: console.into_iter().collect(), terminals: false, pending: false }
+        let all = console.into_iter().collect();
+        Self { all, terminals: false, pending: false, heading: String::new() }
     }
 
     fn write(&mut self, text: &str) {
@@ -83,7 +88,22 @@ impl Consoles {
         }
     }
 
-    /// Says something.
+    /// What every page begins with, from now on.
+    pub(crate) fn head(&mut self, heading: String) {
+        self.heading = heading;
+    }
+
+    /// Shows a page, and nothing else: on a terminal, what stood there is gone.
+    pub(crate) fn show(&mut self, page: &Page) {
+        self.pending = false;
+        if self.terminals {
+            let empty = format!("{EMPTY}{BOLD}{}{PLAIN}\r\n", self.heading);
+            self.write(&empty);
+        }
+        self.say(&format!("\n{}", page.lines().join("\n")));
+    }
+
+    /// Says something below what was said before.
     pub(crate) fn say(&mut self, text: &str) {
         let end = if self.terminals { "\r\n" } else { "\n" };
         if std::mem::take(&mut self.pending) {
@@ -164,8 +184,17 @@ impl Console {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A terminal at which nobody types, and what is written to it.
+    pub(crate) fn terminal() -> (Consoles, File) {
+        let (console, typing) = console();
+        drop(typing);
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let all = vec![Console { write: write.into(), ..console }];
+        (Consoles { all, terminals: true, pending: false, heading: String::new() }, read.into())
+    }
 
     /// A console at each end of a pipe.
     fn console() -> (Console, File) {
@@ -178,7 +207,12 @@ mod tests {
     fn whoever_types_first_is_heard_whichever_console_they_are_at() {
         let (one, _first) = console();
         let (two, mut second) = console();
-        let mut consoles = Consoles { all: vec![one, two], terminals: false, pending: false };
+        let mut consoles = Consoles {
+            all: vec![one, two],
+            terminals: false,
+            pending: false,
+            heading: String::new(),
+        };
         assert_eq!(consoles.line(Some(Duration::ZERO)).unwrap(), None);
         second.write_all(b"sda\nsdb\n").unwrap();
         assert_eq!(consoles.line(None).unwrap().as_deref(), Some("sda"));
@@ -190,7 +224,8 @@ mod tests {
     fn where_nobody_can_answer_that_is_an_error_and_no_endless_wait() {
         let (one, typing) = console();
         drop(typing);
-        let mut consoles = Consoles { all: vec![one], terminals: false, pending: false };
+        let mut consoles =
+            Consoles { all: vec![one], terminals: false, pending: false, heading: String::new() };
         assert!(consoles.line(None).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Args;
 use crate::consoles::Consoles;
+use crate::page::Page;
 use crate::{firmware, words};
 use anyhow::{Context, Result, anyhow};
 use ashlar_disk::{
@@ -54,20 +55,22 @@ impl Stick {
 /// # Errors
 /// When the stick cannot be installed from, or nobody can be asked.
 pub(crate) fn run(args: &Args, consoles: &mut Consoles) -> Result<()> {
-    consoles.say("\nInstalling Ashlar to this box");
+    consoles.head(words::heading(None));
+    consoles.show(&Page::of("Looking at the stick ...", ""));
     let stick = match Stick::read(args) {
         Ok(stick) => stick,
         Err(error) => {
-            consoles.say(&format!("{error:#}"));
+            consoles.show(&Page::of(format!("{error:#}"), ""));
             return Err(error);
         }
     };
+    consoles.head(words::heading(Some(&stick.of.name)));
     let esp = loop {
         let disk = pick(args, &stick, consoles)?;
         match install(&stick, &disk, consoles) {
             Ok(esp) => break esp,
             Err(said) => {
-                consoles.say(&format!("{said}\nEnter begins again."));
+                consoles.show(&words::failed(&disk, &said));
                 if !args.box_itself {
                     return Err(anyhow!("it was not installed"));
                 }
@@ -76,16 +79,14 @@ pub(crate) fn run(args: &Args, consoles: &mut Consoles) -> Result<()> {
         }
     };
     let first = firmware::start_from(&args.efivars, &esp);
-    consoles.say("This box is installed.");
-    match &first {
-        Ok(()) => consoles.say("Its firmware starts from its own disk from now on."),
-        Err(error) => consoles.say(&format!(
-            "Its firmware could not be told to start from its own disk ({error:#}):\nif it starts \
-             from the stick again, change the order in its settings."
-        )),
-    }
     // The stick would begin again: only who can pull it ends this.
     let alone = stick.rules.unattended && first.is_ok();
+    let end = match (args.box_itself, alone) {
+        (false, _) => "",
+        (true, false) => words::PULL,
+        (true, true) => words::ALONE,
+    };
+    consoles.show(&words::installed(first.as_ref().copied(), end));
     if args.box_itself {
         leave(&stick.device, alone, consoles)?;
     }
@@ -94,26 +95,29 @@ pub(crate) fn run(args: &Args, consoles: &mut Consoles) -> Result<()> {
 
 /// The disk to install onto: by the site's rules, or by what is typed.
 fn pick(args: &Args, stick: &Stick, consoles: &mut Consoles) -> Result<Drive> {
-    let mut said = String::new();
+    let (mut said, mut complaint) = (Vec::new(), String::new());
     loop {
         let disks = look(args, &stick.of)?;
         let refusal = match choose(&disks, &stick.rules, &stick.device, needed(&stick.image)) {
             Ok(disk) => return Ok(disk.drive.clone()),
             Err(refusal) => refusal,
         };
-        let text = words::refusal(&refusal);
-        if text != said {
-            consoles.say(&format!("\n{text}"));
-            said = text;
+        // What was said of an answer stays until somebody types another.
+        let page = Page { complaint: complaint.clone(), ..words::refusal(&refusal) };
+        let lines = page.lines();
+        if lines != said {
+            consoles.show(&page);
+            said = lines;
         }
         let patience = matches!(refusal, Refusal::None(_)).then_some(AGAIN);
         let Some(answer) = consoles.line(patience)? else { continue };
         if let Some(disk) = words::named(&refusal, &answer) {
             return Ok(disk.drive.clone());
         }
-        if !answer.is_empty() {
-            consoles.say(&format!("`{answer}` is none of these; nothing was written."));
-        }
+        complaint = match answer.as_str() {
+            "" => String::new(),
+            answer => words::complaint(answer),
+        };
         said.clear();
     }
 }
@@ -147,7 +151,7 @@ fn boot_partition(disk: &Path) -> Option<Part> {
 fn install(stick: &Stick, drive: &Drive, consoles: &mut Consoles) -> Result<Part, String> {
     let image = &stick.image;
     let path = drive.path.as_path();
-    consoles.say(&format!("Onto {}", words::about(drive)));
+    consoles.show(&Page::of(words::onto(drive), ""));
     let target =
         Target::open(path, needed(image), image.length()).map_err(|error| words::error(&error))?;
     {
@@ -167,11 +171,7 @@ fn install(stick: &Stick, drive: &Drive, consoles: &mut Consoles) -> Result<Part
 
 /// Restarts the box, at once or when the stick is out.
 fn leave(stick: &Path, alone: bool, consoles: &mut Consoles) -> Result<()> {
-    if alone {
-        consoles.say("It restarts now. The stick may stay in, or serve the next box.");
-    } else {
-        consoles
-            .say("Pull the stick: the box restarts when it is out. (Enter restarts it at once.)");
+    if !alone {
         let device = Path::new("/sys/class/block").join(stick.file_name().unwrap_or_default());
         while device.exists() && consoles.line(Some(Duration::from_secs(1)))?.is_none() {}
     }
@@ -184,7 +184,7 @@ fn leave(stick: &Path, alone: bool, consoles: &mut Consoles) -> Result<()> {
 }
 
 /// Percents on the consoles.
-struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     consoles: RefCell<&'a mut Consoles>,
     stage: Cell<Option<(Stage, u64)>>,
     done: Cell<u64>,
@@ -192,7 +192,7 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(consoles: &'a mut Consoles) -> Self {
+    pub(crate) fn new(consoles: &'a mut Consoles) -> Self {
         Self {
             consoles: RefCell::new(consoles),
             stage: Cell::new(None),

@@ -8,6 +8,7 @@
 mod consoles;
 mod firmware;
 mod installing;
+mod page;
 mod words;
 
 use anyhow::Result;

@@ -1,5 +1,6 @@
 //! What the screen says.
 
+use crate::page::{Listed, Page};
 use ashlar_disk::{Bus, Disk, Drive, Failure, FlashError, Refusal, Stage};
 use miette::Diagnostic;
 use std::path::Path;
@@ -31,54 +32,100 @@ pub(crate) fn about(drive: &Drive) -> String {
     text
 }
 
+/// A disk with what is said of it.
+fn listed(disk: &Disk, details: Vec<String>) -> Listed {
+    Listed { name: name(&disk.drive), title: about(&disk.drive), details }
+}
+
 /// A disk with what is on it.
-fn with_contents(disk: &Disk) -> String {
-    let mut text = format!("  {}\n", about(&disk.drive));
-    match &disk.drive.contents {
-        Some(contents) if contents.is_empty() => text.push_str("      nothing known is on it\n"),
-        Some(contents) => {
-            for line in contents {
-                text.push_str(&format!("      {line}\n"));
-            }
-        }
-        None => text.push_str("      what is on it cannot be read\n"),
-    }
-    text
+fn with_contents(disk: &Disk) -> Listed {
+    let details = match &disk.drive.contents {
+        Some(contents) if contents.is_empty() => vec!["nothing known is on it".to_owned()],
+        Some(contents) => contents.clone(),
+        None => vec!["what is on it cannot be read".to_owned()],
+    };
+    listed(disk, details)
+}
+
+/// What the heading of every page is.
+pub(crate) fn heading(site: Option<&str>) -> String {
+    let of = site.map(|site| format!(", for site {site}")).unwrap_or_default();
+    format!("Installing Ashlar to this box{of}")
 }
 
 /// Why it does not go on by itself, and what to type.
-pub(crate) fn refusal(refusal: &Refusal<'_>) -> String {
+pub(crate) fn refusal(refusal: &Refusal<'_>) -> Page {
+    let page = |lead: &str, list, ask: String| Page { list, ..Page::of(lead, ask) };
     match refusal {
-        Refusal::None(unfit) => {
-            let mut text = "No disk of this box can be installed onto:\n".to_owned();
-            for (disk, why) in unfit {
-                text.push_str(&format!("  {}\n      {why}\n", about(&disk.drive)));
-            }
-            if unfit.is_empty() {
-                text.push_str("  it has none\n");
-            }
-            text + "It is looked for again every few seconds."
-        }
-        Refusal::Equal(disks) => {
-            let mut text = "Several disks could be installed onto:\n".to_owned();
-            text.extend(disks.iter().map(|disk| with_contents(disk)));
-            text + "Everything on the one that you choose will be lost. Type its name to install:"
-        }
-        Refusal::Foreign(disk) => format!(
-            "Something is on the disk of this box:\n{}Everything on it will be lost. Type {} to \
-             install:",
-            with_contents(disk),
-            name(&disk.drive)
+        Refusal::None(unfit) if unfit.is_empty() => Page::of(
+            "No disk of this box can be installed onto:\n  it has none",
+            "It is looked for again every few seconds.",
         ),
-        Refusal::Installed(disk) => format!(
-            "This box was installed already, from a stick of this site, onto\n{}Pull the stick and \
-             switch the box off and on to start from it.\nOr, to lose everything on it and \
-             install again, type {}:",
-            with_contents(disk),
-            name(&disk.drive)
+        Refusal::None(unfit) => page(
+            "No disk of this box can be installed onto:",
+            unfit.iter().map(|(disk, why)| listed(disk, vec![why.to_string()])).collect(),
+            "It is looked for again every few seconds.".into(),
+        ),
+        Refusal::Equal(disks) => page(
+            "Several disks could be installed onto:",
+            disks.iter().map(|disk| with_contents(disk)).collect(),
+            "Everything on the one that you choose will be lost. Type its name to install:".into(),
+        ),
+        Refusal::Foreign(disk) => page(
+            "Something is on the disk of this box:",
+            vec![with_contents(disk)],
+            format!("Everything on it will be lost. Type {} to install:", name(&disk.drive)),
+        ),
+        Refusal::Installed(disk) => page(
+            "This box was installed already, from a stick of this site, onto",
+            vec![with_contents(disk)],
+            format!(
+                "Pull the stick and switch the box off and on to start from it.\nOr, to lose \
+                 everything on it and install again, type {}:",
+                name(&disk.drive)
+            ),
         ),
     }
 }
+
+/// What is said of an answer that names none of the disks.
+pub(crate) fn complaint(answer: &str) -> String {
+    /// Whoever leans on the keyboard fills no screen.
+    const LONGEST: usize = 32;
+    let mut shown: String = answer.chars().take(LONGEST).collect();
+    if answer.chars().count() > LONGEST {
+        shown.push_str("...");
+    }
+    format!("`{shown}` is none of these; nothing was written.")
+}
+
+/// What is written onto which disk; how far it is stands below.
+pub(crate) fn onto(drive: &Drive) -> String {
+    format!("Onto {}", about(drive))
+}
+
+/// Why it was not installed.
+pub(crate) fn failed(drive: &Drive, said: &str) -> Page {
+    Page::of(format!("{}\n{said}", onto(drive)), "Enter begins again.")
+}
+
+/// What it is after all, and how it starts from its own disk.
+pub(crate) fn installed(firmware: Result<(), &anyhow::Error>, end: &str) -> Page {
+    let starts = match firmware {
+        Ok(()) => "Its firmware starts from its own disk from now on.".to_owned(),
+        Err(error) => format!(
+            "Its firmware could not be told to start from its own disk ({error:#}): if it starts \
+             from the stick again, change the order in its settings."
+        ),
+    };
+    Page::of(format!("This box is installed.\n{starts}"), end)
+}
+
+/// What whoever stands before it does.
+pub(crate) const PULL: &str =
+    "Pull the stick: the box restarts when it is out. (Enter restarts it at once.)";
+/// What happens where nobody does.
+pub(crate) const ALONE: &str = "It restarts now. The stick may stay in, or serve the next box.";
 
 /// The disk that an answer names, of those that were offered.
 pub(crate) fn named<'a>(refusal: &Refusal<'a>, answer: &str) -> Option<&'a Disk> {

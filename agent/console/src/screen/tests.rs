@@ -5,7 +5,10 @@ use super::*;
 use crate::dialog::{Action, Deed, Dialog, Given, Key};
 use crate::feed::News;
 use crate::model::{Button, Model};
-use crate::samples::{alert, hardware, history, joining, logs, longest, network, ready, troubled};
+use crate::samples::{
+    WITHOUT_A_SITE, alert, hardware, history, joining, logs, longest, network, ready, troubled,
+    without_a_site,
+};
 use ashlar_api::{Severity, Status};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -77,6 +80,35 @@ fn a_box_on_its_way_says_how_far_it_has_come() {
 }
 
 #[test]
+fn a_box_without_a_site_says_why_on_the_smallest_common_screen() {
+    let all = WITHOUT_A_SITE.map(|why| page(without_a_site(why), Page::Home, 80, 25));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn the_time_keeps_its_corner_however_long_the_sentence_beside_it_is() {
+    let mut refused = without_a_site(WITHOUT_A_SITE[2]);
+    refused.trouble = Some(
+        "the site on the stick cannot be used: site.toml:12: `network.uplink.address`: expected \
+         an address with the length of its network: `192.168.7.21/24`"
+            .into(),
+    );
+    let all = WITHOUT_A_SITE.map(without_a_site);
+    for status in all.into_iter().chain([ready(), joining(), troubled(), longest(), refused]) {
+        for (width, line) in [(80, 3), (240, 5)] {
+            let height = if width == 80 { 25 } else { 67 };
+            let drawn = page(status.clone(), Page::Home, width, height);
+            let first = drawn.lines().nth(line).unwrap();
+            assert!(first.ends_with(&format!("  {CLOCK}")), "{drawn}");
+            assert_eq!(first.chars().count(), usize::from(width), "{drawn}");
+            assert_eq!(drawn.matches(CLOCK).count(), 1, "{drawn}");
+        }
+        let narrow = page(status, Page::Home, 50, 25);
+        assert!(narrow.contains(CLOCK), "{narrow}");
+    }
+}
+
+#[test]
 fn a_box_whose_agent_is_absent_says_so_and_still_has_its_journal() {
     let now = Instant::now();
     let mut model = Model::new(false, now);
@@ -95,7 +127,7 @@ fn a_box_whose_agent_fell_silent_keeps_what_it_knew_and_says_how_old_it_is() {
     let mut model = told(ready(), now);
     model.hear(News::Status(Err("no answer".into())), now);
     let drawn = at(&model, now + Duration::from_secs(42), 80, 25);
-    assert!(drawn.contains("not answered for 42 s: what is shown is as old"), "{drawn}");
+    assert!(drawn.contains("not answered for 42 s: what is shown is as"), "{drawn}");
     assert!(drawn.contains("ashlar-00000003"), "{drawn}");
 }
 

@@ -185,3 +185,12 @@ fn rules_of_an_installer_that_make_no_sense_are_refused_at_their_line() {
         assert!(message.contains(&place) && message.contains(words), "{rules}: {message}");
     }
 }
+
+#[test]
+fn what_an_editor_of_windows_makes_of_a_site_is_read_all_the_same() {
+    let text = shop("expect = 3\n").replace('\n', "\r\n");
+    for text in [text.clone(), format!("\u{feff}{text}")] {
+        let site = Site::parse(&text, Path::new("site.toml")).unwrap();
+        assert_eq!((site.name.as_str(), site.expect), ("shop", Some(3)));
+    }
+}
