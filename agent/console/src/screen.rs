@@ -122,9 +122,10 @@ impl Screen<'_> {
         // What an alert says in full stands on the first page.
         let most = if self.known.status.is_some_and(|s| !s.alerts.is_empty()) { 1 } else { 3 };
         // The time has the corner, and the sentence what is left of its line; where that is
-        // too little, the time is one of the facts.
+        // too little, or the end of the sentence would be lost, the time is one of the facts.
         let corner = self.clock.chars().count() + 2;
-        let beside = width.checked_sub(corner).filter(|left| *left >= BESIDE);
+        let whole = |left: usize| most > 1 || self.verdict.sentence.chars().count() <= left;
+        let beside = width.checked_sub(corner).filter(|left| *left >= BESIDE && whole(*left));
         let first = beside.unwrap_or(width);
         let sentence = shortened(&self.verdict.sentence, first, width, most);
         let mut lines: Vec<_> = sentence.into_iter().map(|l| Line::from(l.fg(colour))).collect();
