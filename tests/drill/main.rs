@@ -3,6 +3,7 @@
 mod alone;
 mod attended;
 mod boot;
+mod broken;
 mod bytes;
 mod clocks;
 mod emptied;

@@ -34,7 +34,10 @@ mod tests {
     #[test]
     fn every_alert_stands_in_the_book_as_the_agent_says_it() {
         let mut told = alerts::read(&read("agent/cluster/src/alerts.rs"));
-        told.extend(alerts::read(&read("agent/cluster/src/alerts/clocks.rs")));
+        for more in ["clocks", "data"] {
+            let more = format!("agent/cluster/src/alerts/{more}.rs");
+            told.extend(alerts::read(&read(&more)));
+        }
         assert!(told.len() >= 15, "{told:?}");
         let elsewhere = alerts::read_one(&read("agent/daemon/src/agent_loop.rs"));
         is_made("alerts.md", &alerts::page(told.into_iter().chain(elsewhere)));

@@ -2,6 +2,7 @@
 //! and what to do. Console, command and metrics show the same ones.
 
 mod clocks;
+mod data;
 
 use crate::meeting::Meeting;
 use crate::phases::full;
@@ -101,6 +102,7 @@ pub fn alerts(observed: &Observed, wanted: &Wanted, troubles: Troubles<'_>) -> V
         swarm(&s, &mut found);
     }
     disks(observed, &mut found);
+    data::data(&s, &mut found);
     clocks::clocks(observed, &mut found);
     if let Some(change) = &observed.place.change {
         network(change, &mut found);

@@ -10,6 +10,7 @@
 mod alerts;
 mod alone;
 mod clock;
+mod data;
 mod intent;
 mod lint;
 mod meeting;
@@ -42,6 +43,7 @@ mod words;
 pub use alerts::*;
 pub use alone::*;
 pub use clock::*;
+pub use data::*;
 pub use intent::*;
 pub use lint::{RULES, Rule, Violation, judge, lawful, lint};
 pub use meeting::{Keeps, UnknownKeeps, Yielding};

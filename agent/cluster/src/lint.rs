@@ -15,6 +15,7 @@ mod growth;
 mod meeting;
 mod pair;
 mod removal;
+mod renewal;
 mod rotation;
 mod storage;
 mod succession;
@@ -159,8 +160,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "renew-only-what-others-fill",
         invariant: 3,
-        says: "a brick that lost all that it held is given back empty only while every other one of a set of three runs and lacks nothing",
-        check: removal::renew_only_what_others_fill,
+        says: "a brick that lost all that it held, or may have lost parts of it and can be set aside beside a new one, is given back empty only while every other one of a set of three runs and lacks nothing",
+        check: renewal::renew_only_what_others_fill,
+    },
+    Rule {
+        name: "remake-only-what-others-fill",
+        invariant: 3,
+        says: "a data partition is made anew only if no repair helped, its disk can be read, and every other brick of a set of three runs and lacks nothing",
+        check: renewal::remake_only_what_others_fill,
     },
     Rule {
         name: "settle-only-what-is-torn",

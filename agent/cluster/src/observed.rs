@@ -5,8 +5,8 @@
 //! silent, and since when, stands in [`Observed::looks`].
 
 use crate::{
-    BothSeen, Cas, Clock, Intent, Keeps, KeyPrint, LeftBehind, Look, Part, Rebalance, Record,
-    RingKeys, Succession, SwarmRole, ToldRotation, Yielding,
+    BothSeen, Cas, Clock, DataPartition, Intent, Keeps, KeyPrint, LeftBehind, Look, Part,
+    Rebalance, Record, RingKeys, Succession, SwarmRole, ToldRotation, Yielding,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,9 @@ pub struct Observed {
     /// The partitions that can run full.
     #[serde(default)]
     pub disks: Vec<Disk>,
+    /// Whether something is wrong with the data partition, or was.
+    #[serde(default)]
+    pub data: DataPartition,
     /// A storage daemon's log here is long: cutting it gives room.
     #[serde(default)]
     pub long_logs: bool,

@@ -4,8 +4,8 @@
 use crate::plan::{Joining, awaited, joining, may_create};
 use crate::situation::Situation;
 use crate::{
-    Identity, Observed, Part, Phase, PhaseState, Storage, Swarm, SwarmLocal, SwarmRole, Volume,
-    Wanted,
+    DataStanding, Identity, Observed, Part, Phase, PhaseState, Storage, Swarm, SwarmLocal,
+    SwarmRole, Volume, Wanted,
 };
 use std::collections::BTreeSet;
 
@@ -136,7 +136,18 @@ fn pki(s: &Situation<'_>) -> Stand {
     }
 }
 
+/// Bricks and containers are on the data partition.
+fn data(s: &Situation<'_>) -> Result<(), String> {
+    let Some(unmounted) = &s.observed.data.unmounted else { return Ok(()) };
+    Err(match unmounted.standing {
+        DataStanding::Repairing => "the file system of the data partition is being repaired".into(),
+        DataStanding::Absent => "this box does not find its data partition".into(),
+        _ => format!("the data partition is not mounted: {}", unmounted.why),
+    })
+}
+
 fn storage(s: &Situation<'_>) -> Stand {
+    data(s)?;
     if !s.storage_holds() {
         return Err(storage_lacks(s));
     }
@@ -267,6 +278,7 @@ fn authority(s: &Situation<'_>) -> String {
 
 fn swarm(s: &Situation<'_>) -> Stand {
     let Some((_, membership)) = s.certified() else { return no("waiting for a certificate") };
+    data(s)?;
     let Some(swarm) = &s.observed.swarm else {
         return Err(if membership.swarm && s.wanted.storage && !s.observed.mounted {
             "the container engine starts once the volume is mounted".into()

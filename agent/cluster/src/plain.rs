@@ -99,6 +99,9 @@ impl Step {
             Self::RenewBrick => {
                 return "getting the files back that this box's disk lost".to_owned();
             }
+            Self::RemakeData => {
+                return "making this box's data partition anew, which was broken".to_owned();
+            }
             Self::SettleDirectory { .. } => {
                 return "making one folder again of two that boxes made at once".to_owned();
             }
@@ -232,6 +235,7 @@ mod tests {
             Step::Record { intent: Intent::default() },
             Step::ReplaceBrick { from: address, to: address },
             Step::RenewBrick,
+            Step::RemakeData,
             Step::SettleDirectory { path: "/tills".into() },
             Step::DropBrick { brick: address, replicas: 2 },
             Step::AdmitToVolume { names: None },

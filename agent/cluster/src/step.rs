@@ -374,8 +374,13 @@ pub enum Step {
         to: IpAddr,
     },
     /// Give the volume this box's own brick back as an empty one, which the other copies
-    /// of its set fill: it lost all that it held.
+    /// of its set fill: it lost all that it held, or may have lost parts of it, and is set
+    /// aside then.
     RenewBrick,
+    /// Make this box's data partition anew, which cannot be repaired. What the volume had
+    /// there is filled in by the other copies; what containers kept in local volumes is
+    /// lost.
+    RemakeData,
     /// Let this box's copy of a directory count, where copies of it are different ones.
     SettleDirectory {
         /// Its path in the volume, from `/` on.

@@ -117,7 +117,10 @@ impl Display for Step {
             Self::SettleDirectory { path } => {
                 write!(f, "let this node's copy of the directory {path} count")
             }
-            Self::RenewBrick => f.write_str("let the other copies fill this node's emptied brick"),
+            Self::RenewBrick => f.write_str("let the other copies fill this node's brick anew"),
+            Self::RemakeData => f.write_str(
+                "make this node's data partition anew, and lose what containers kept on it alone",
+            ),
             Self::DropBrick { brick, replicas } => {
                 write!(f, "give up the brick of {brick} and go on with {replicas}")
             }

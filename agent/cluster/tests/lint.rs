@@ -4,9 +4,10 @@
 mod situations;
 
 use ashlar_cluster::{
-    Cas, ClusterId, Daemon, Disk, Hand, KeyPrint, MemberStatus, Observed, Part, Plan, Planned,
-    RULES, Rebalance, Record, RingKeys, RingMember, Rotation, RotationStage, Step, Storage,
-    Succession, Swarm, SwarmLocal, SwarmRole, Tags, Wanted, judge, lawful,
+    Cas, ClusterId, Daemon, DataStanding, Disk, Hand, KeyPrint, MemberStatus, Observed, Part, Plan,
+    Planned, RULES, Rebalance, Record, Repair, RingKeys, RingMember, Rotation, RotationStage, Step,
+    Storage, Succession, Swarm, SwarmLocal, SwarmRole, Tags, Troubles, Unmounted, Wanted, judge,
+    lawful,
 };
 use situations::*;
 use std::collections::BTreeSet;
@@ -59,6 +60,89 @@ fn emptied(n: u8, of: u8) -> Observed {
         (volume.emptied, volume.behind, volume.pending_heals) = (true, Some([].into()), None);
         volume.bricks.iter_mut().filter(|b| b.address == own).for_each(|b| b.online = false);
     })
+}
+
+/// No repair of this node's data partition helped.
+fn unmendable(n: u8, of: u8) -> Observed {
+    but(emptied(n, of), |o| {
+        volume_of(o).emptied = false;
+        o.data.unmounted = unmounted(DataStanding::Gone);
+    })
+}
+
+fn unmounted(standing: DataStanding) -> Option<Unmounted> {
+    Some(Unmounted { standing, why: "no superblock".into() })
+}
+
+/// The file system below this node's brick was repaired, and so much of it is used.
+fn repaired(n: u8, of: u8, used_percent: u8) -> Observed {
+    but(settled(n, of), |o| {
+        o.data.repaired = Some(Repair { log_dropped: true, torn: 2 });
+        o.disks = vec![Disk { name: "data".into(), size: 1 << 40, used_percent }];
+        volume_of(o).behind = Some([address(n)].into());
+    })
+}
+
+/// What this node would do, and what it waits for.
+fn planned(observed: &Observed) -> (Vec<Step>, String) {
+    let plan = ashlar_cluster::plan(observed, &Wanted::default());
+    (plan.steps.iter().map(|p| p.step.clone()).collect(), plan.to_string())
+}
+
+/// The words and cures of the alerts of this kind.
+fn alert(observed: &Observed, id: &str) -> Option<(String, String)> {
+    let all = ashlar_cluster::alerts(observed, &Wanted::default(), Troubles::default());
+    all.into_iter().find(|alert| alert.id == id).map(|alert| (alert.words, alert.cure))
+}
+
+#[test]
+fn a_data_partition_that_is_gone_is_made_anew_only_where_others_have_what_it_held() {
+    let (steps, _) = planned(&unmendable(2, 3));
+    assert!(steps.contains(&Step::RemakeData), "{steps:?}");
+    assert!(rules_broken(Step::RemakeData, &unmendable(2, 3), &Wanted::default()).is_empty());
+    let (words, cure) = alert(&unmendable(2, 3), "data-gone").unwrap();
+    assert!(words.contains("on this box alone is lost") && cure.starts_with("nothing"), "{words}");
+
+    let (steps, plan) = planned(&unmendable(2, 2));
+    assert!(!steps.contains(&Step::RemakeData) && plan.contains("a person says"), "{plan}");
+    let (words, cure) = alert(&unmendable(2, 2), "data-gone").unwrap();
+    assert!(words.contains("one of two copies") && cure.contains("--keep-site"), "{words}: {cure}");
+    let (words, _) = alert(&unmendable(1, 1), "data-gone").unwrap();
+    assert!(words.contains("nobody has another copy"), "{words}");
+
+    let behind = but(unmendable(2, 3), |o| volume_of(o).behind = Some([address(3)].into()));
+    assert!(!planned(&behind).0.contains(&Step::RemakeData));
+    for standing in [
+        DataStanding::Repairing,
+        DataStanding::Failing,
+        DataStanding::Foreign,
+        DataStanding::Absent,
+    ] {
+        let other = but(unmendable(2, 3), |o| o.data.unmounted = unmounted(standing));
+        assert!(!planned(&other).0.contains(&Step::RemakeData), "{standing:?}");
+    }
+}
+
+#[test]
+fn a_brick_that_a_repair_may_have_cost_files_is_filled_anew_where_others_have_them() {
+    let (steps, _) = planned(&repaired(2, 3, 30));
+    assert_eq!(steps, [Step::RenewBrick]);
+    assert!(rules_broken(Step::RenewBrick, &repaired(2, 3, 30), &Wanted::default()).is_empty());
+    assert!(alert(&repaired(2, 3, 30), "data-repaired").unwrap().1.starts_with("nothing"));
+
+    // Two of three that were repaired wait for a person, and so does one of two.
+    let both = but(repaired(2, 3, 30), |o| {
+        volume_of(o).behind = Some([address(2), address(3)].into());
+    });
+    assert!(planned(&both).0.is_empty());
+    assert!(planned(&repaired(2, 2, 30)).0.is_empty());
+    let (words, cure) = alert(&repaired(2, 2, 30), "data-repaired").unwrap();
+    assert!(words.contains("2 files or folders lost their names"), "{words}");
+    assert!(cure.contains("compare them"), "{cure}");
+    // What is set aside needs room beside what takes its place.
+    assert!(planned(&repaired(2, 3, 60)).0.is_empty());
+    let (_, cure) = alert(&repaired(2, 3, 60), "data-repaired").unwrap();
+    assert!(cure.contains("less than half"), "{cure}");
 }
 
 fn settle(path: &str) -> Step {
@@ -509,6 +593,24 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
             .also(|o| volume_of(o).behind = Some([address(2)].into())),
         ("renew-only-what-others-fill", emptied(1, 2), Step::RenewBrick),
+        ("renew-only-what-others-fill", repaired(1, 2, 20), Step::RenewBrick),
+        ("renew-only-what-others-fill", repaired(1, 3, 60), Step::RenewBrick),
+        ("renew-only-what-others-fill", repaired(1, 3, 20), Step::RenewBrick)
+            .also(|o| o.data.unmounted = unmounted(DataStanding::Failing)),
+        ("renew-only-what-others-fill", repaired(1, 3, 20), Step::RenewBrick)
+            .also(|o| volume_of(o).behind = Some([address(1), address(3)].into())),
+        ("remake-only-what-others-fill", emptied(1, 3), Step::RemakeData),
+        ("remake-only-what-others-fill", unmendable(1, 2), Step::RemakeData),
+        ("remake-only-what-others-fill", unmendable(1, 3), Step::RemakeData)
+            .also(|o| o.data.unmounted = unmounted(DataStanding::Failing)),
+        ("remake-only-what-others-fill", unmendable(1, 3), Step::RemakeData)
+            .also(|o| volume_of(o).bricks[0].online = true),
+        ("remake-only-what-others-fill", unmendable(1, 3), Step::RemakeData)
+            .also(|o| volume_of(o).bricks[2].online = false),
+        ("remake-only-what-others-fill", unmendable(1, 3), Step::RemakeData)
+            .also(|o| volume_of(o).behind = None),
+        ("remake-only-what-others-fill", unmendable(1, 3), Step::RemakeData)
+            .also(|o| volume_of(o).behind = Some([address(2)].into())),
         ("bricks-only-on-open-peers", leaving(1, 4, 4), replace(3, 4)),
         ("give-up-only-what-is-whole-elsewhere", leaving(1, 4, 3), replace(2, 4)),
         (

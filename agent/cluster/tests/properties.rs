@@ -4,10 +4,10 @@
 mod situations;
 
 use ashlar_cluster::{
-    Availability, Brick, Clock, ClusterId, Hand, Keeps, MemberStatus, Membership, NodeId, Observed,
-    OtherClock, Part, Peer, Phase, Pki, Place, Rebalance, Record, Ring, RingMember, Severity,
-    Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags, Troubles, Volume, Wanted, alerts, lint,
-    phases, plan,
+    Availability, Brick, Clock, ClusterId, DataPartition, DataStanding, Hand, Keeps, MemberStatus,
+    Membership, NodeId, Observed, OtherClock, Part, Peer, Phase, Pki, Place, Rebalance, Record,
+    Repair, Ring, RingMember, Severity, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags,
+    Troubles, Unmounted, Volume, Wanted, alerts, lint, phases, plan,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -464,9 +464,9 @@ fn anything() -> impl Strategy<Value = Observed> {
     ];
     let hung = vec((part, prop_oneof![Just(0), Just(50_000), Just(300_000_u64)]), 0..2);
     let machine = (place, clock, prop_oneof![4 => Just(1_u8), 1 => Just(5_u8)]);
-    let bad = (hung, prop::bool::weighted(0.1));
+    let bad = (hung, prop::bool::weighted(0.1), data());
     let all = (node, weighted(0.7, membership), pki, parts, machine, bad);
-    all.prop_map(|(node, membership, pki, mut parts, (place, clock, me), (hung, fills))| {
+    all.prop_map(|(node, membership, pki, mut parts, (place, clock, me), (hung, fills, data))| {
         if me != 1
             && let Some(ring) = &mut parts.0
         {
@@ -496,11 +496,31 @@ fn anything() -> impl Strategy<Value = Observed> {
             let name = "state".into();
             observed.disks = vec![ashlar_cluster::Disk { name, size: 1, used_percent: 85 }];
         }
+        let (partition, used_percent) = data;
+        observed.data = partition;
+        observed.disks.push(ashlar_cluster::Disk { name: "data".into(), size: 1, used_percent });
         for (part, ms) in hung {
             situations::hangs(&mut observed, part, ms);
         }
         observed
     })
+}
+
+/// A data partition, and how much of it is used.
+fn data() -> impl Strategy<Value = (DataPartition, u8)> {
+    let standing = prop_oneof![
+        2 => Just(DataStanding::Gone),
+        1 => Just(DataStanding::Failing),
+        1 => Just(DataStanding::Repairing)
+    ];
+    let why = "it did not mount";
+    let unmounted = standing.prop_map(move |standing| Unmounted { standing, why: why.into() });
+    let repaired = prop::bool::weighted(0.2);
+    let partition = (weighted(0.2, unmounted), repaired).prop_map(|(unmounted, repaired)| {
+        let repaired = repaired.then_some(Repair { log_dropped: true, torn: 0 });
+        DataPartition { unmounted, repaired }
+    });
+    (partition, 0..100_u8)
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {

@@ -1,6 +1,7 @@
 //! *Act*: each step of a plan as an effect. Every one may be done twice, or
 //! again after a power cut half-way.
 
+use crate::data;
 use crate::firewall;
 use crate::host::{Host, Mount, UnitState};
 use crate::identity::{self, Address};
@@ -108,6 +109,11 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             }
             Step::ReplaceBrick { from, to } => storage.replace(*from, *to).await,
             Step::RenewBrick => storage.renew().await,
+            Step::RemakeData => {
+                host.start(data::REMAKE_UNIT).await?;
+                // It was not there when the storage daemon was started.
+                storage.prepare().await
+            }
             Step::SettleDirectory { path } => storage.settle_directory(path).await,
             Step::DropBrick { brick, replicas } => storage.drop_brick(*brick, *replicas).await,
             Step::AdmitToVolume { names } => storage.admit(names.as_ref()).await,

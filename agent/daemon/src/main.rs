@@ -5,6 +5,7 @@ mod agent_loop;
 mod alone;
 mod backoff;
 mod clock;
+mod data;
 #[cfg(test)]
 mod enrolment_tests;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use crate::alone;
 use crate::clock::{self, since_boot_ms};
+use crate::data;
 use crate::host::{Host, Mount, UnitState};
 use crate::identity;
 use crate::network_change;
@@ -16,12 +17,11 @@ use crate::swarm::{Swarm, seat};
 use crate::yielding;
 use anyhow::{Context, Result};
 use ashlar_cluster::{
-    Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data, state_fills,
-    takes_no_more,
+    DataPartition, Disk, Identity, Look, Observed, Part, Place, RingMember, Seen, carries_no_data,
+    state_fills, takes_no_more,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -181,14 +181,20 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             None => (None, None, None, None),
         };
         // One box by itself carries all there is.
-        let data = data_partition(&self.paths);
-        let size = data.map(|(size, _)| size);
+        let partition = data_partition(&self.paths);
+        let size = partition.map(|(size, _)| size);
         let witness = self.wanted.storage
             && !self.wanted.solo
             && carries_no_data(named || self.wanted.witness, size);
         let full = self.wanted.storage
-            && data.is_some_and(|(_, free)| takes_no_more(self.wanted.solo, free));
-        let disks = self.disks();
+            && partition.is_some_and(|(_, free)| takes_no_more(self.wanted.solo, free));
+        // A note of a newer release keeps nobody from the rest.
+        let data = data::look(&self.paths).unwrap_or_else(|error| {
+            tracing::debug!("how the data partition stands is not known: {error:#}");
+            DataPartition::default()
+        });
+        let mut disks = self.disks();
+        disks.retain(|disk| disk.name != "data" || data.unmounted.is_none());
         let long_logs = state_fills(&disks) && self.effects.storage.has_long_logs();
         let clock = clock::look(&self.paths, Timestamp::now(), self.effects.ring.clocks());
         if identity.is_some() && self.wanted.ring {
@@ -216,6 +222,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             swarm: sight.engine.get().cloned(),
             looks: sight.looks(),
             disks,
+            data,
             long_logs,
             cpu_pressure: cpu_pressure(&self.paths.cpu_pressure()),
             place,
@@ -347,13 +354,10 @@ fn cpu_pressure(path: &Path) -> u8 {
     minute.map_or(0, |percent| percent.clamp(0.0, 100.0) as u8)
 }
 
-/// The size of the data partition and what is free of it, in bytes, if there is one: what
-/// is not mounted shows the root's.
+/// The size of the data partition and what is free of it, in bytes, if there is one.
 fn data_partition(paths: &Paths) -> Option<(u64, u64)> {
-    let (data, root) = (paths.data(), paths.data().parent()?.to_owned());
-    let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
-    let own = device(&data)? != device(&root)?;
-    let found = own.then(|| nix::sys::statvfs::statvfs(&data).ok())??;
+    let mounted = data::is_mounted(paths);
+    let found = mounted.then(|| nix::sys::statvfs::statvfs(&paths.data()).ok())??;
     let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
     Some((bytes(found.blocks()), bytes(found.blocks_free())))
 }

@@ -326,6 +326,16 @@ impl Paths {
         self.state().join("history.jsonl")
     }
 
+    /// How the data partition stands, if it did not mount,
+    pub(crate) fn data_standing(&self) -> PathBuf {
+        self.run().join("data.json")
+    }
+
+    /// and that it was repaired.
+    pub(crate) fn data_repaired(&self) -> PathBuf {
+        self.state().join("data-repaired.json")
+    }
+
     /// The data partition.
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")

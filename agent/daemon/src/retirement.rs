@@ -3,6 +3,7 @@
 //! hears that it has its place no more.
 
 use crate::alone;
+use crate::data;
 use crate::host::{Host, UnitState};
 use crate::identity;
 use crate::node::{AGENT_UNIT, ENGINE_SOCKET, ENGINE_UNIT, Effects, MOUNT_UNIT, Node};
@@ -93,11 +94,15 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     }
 
     /// Adds to what the storage daemon says which copies lack something, when one of them
-    /// is to be given up, lost all that it held, or goes on alone beside a witness: nobody
-    /// asks before.
+    /// is to be given up, lost all that it held, or may have lost parts of it, or goes on
+    /// alone beside a witness: nobody asks before.
     pub(crate) async fn note_copies(&self, storage: &mut ashlar_cluster::Storage) {
         let Some(volume) = &mut storage.volume else { return };
+        let data = data::look(&self.paths).unwrap_or_default();
         if volume.bricks.iter().all(|b| b.online) {
+            if data.is_doubted() && volume.replicas > 2 {
+                volume.behind = self.behind(volume).await;
+            }
             if volume.pending_heals.is_some_and(|pending| pending > 0) {
                 let torn = self.effects.storage.torn().await;
                 volume.torn = torn.unwrap_or_default();
@@ -105,7 +110,8 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             return;
         }
         let given_up = self.observed().await.is_ok_and(|o| gives_up_copies(&o, &self.wanted));
-        if given_up || volume.emptied || volume.lone().is_some() {
+        let own = volume.emptied || data.is_gone() || data.is_doubted();
+        if given_up || own || volume.lone().is_some() {
             volume.behind = self.behind(volume).await;
         }
     }

@@ -96,6 +96,7 @@ pub(super) fn nothing_on_unobserved_parts(step: &Step, c: &Case<'_>) -> Verdict 
         | Step::Remount
         | Step::ConnectAnew
         | Step::RenewBrick
+        | Step::RemakeData
         | Step::SettleDirectory { .. } => storage(),
         Step::HandOver { .. } | Step::HandBack { .. } => ring().and(storage()),
         Step::JoinSwarm { .. } | Step::LeaveSwarm => ring().and(swarm()),

@@ -113,12 +113,12 @@ fn nothing_to_heal(c: &Case<'_>) -> Verdict {
     must(volume.bricks.len() < 2 || heals == Some(0), "not every copy is known to be whole")
 }
 
-fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
+pub(super) fn gives_brick(c: &Case<'_>, address: IpAddr) -> bool {
     c.volume().is_some_and(|v| v.has_brick_of(address))
 }
 
 /// The bricks that hold the same files as the one at this address.
-fn set_at(volume: &Volume, address: IpAddr) -> &[Brick] {
+pub(super) fn set_at(volume: &Volume, address: IpAddr) -> &[Brick] {
     let at = volume.bricks.iter().position(|b| b.address == address).unwrap_or(0);
     let copies = usize::from(volume.replicas).max(1);
     let first = at - at % copies;
@@ -126,7 +126,7 @@ fn set_at(volume: &Volume, address: IpAddr) -> &[Brick] {
 }
 
 /// Whether every write is in full on each of the other bricks of its set.
-fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
+pub(super) fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
     let volume = c.volume().ok_or("no volume is known")?;
     must(volume.started, "the volume is stopped")?;
     let set = set_at(volume, address);
@@ -139,21 +139,6 @@ fn whole_without(c: &Case<'_>, address: IpAddr) -> Verdict {
             must(!others.iter().any(|b| behind.contains(&b.address)), "another copy is not whole")
         }
     }
-}
-
-pub(super) fn renew_only_what_others_fill(step: &Step, c: &Case<'_>) -> Verdict {
-    if !matches!(step, Step::RenewBrick) {
-        return Ok(());
-    }
-    let own = c.o.identity.as_ref().map(|me| me.address).ok_or("this node is nobody")?;
-    let volume = c.volume().ok_or("no volume is known")?;
-    must(volume.emptied, "this node's brick is not known to be empty")?;
-    must(gives_brick(c, own), "this node gives no brick")?;
-    let set = set_at(volume, own);
-    must(set.iter().all(|b| b.address != own || !b.online), "this node's brick runs")?;
-    // Of two the empty one could be whom the other waits for.
-    must(set.len() > 2, "the volume has no two other bricks for these files")?;
-    whole_without(c, own)
 }
 
 pub(super) fn give_up_only_what_is_whole_elsewhere(step: &Step, c: &Case<'_>) -> Verdict {

@@ -3,8 +3,8 @@
 use super::pair::Turn;
 use super::{because, growth, pair, rouse, waits, witness};
 use crate::situation::Situation;
-use crate::state_fills;
 use crate::{Brick, Daemon, Identity, Part, Plan, Planned, RingMember, Step, Storage, Volume};
+use crate::{holds_it_twice, state_fills};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -41,8 +41,8 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
             Some(volume) => upkeep(s, volume, storage, plan),
         }
     }
-    if let Some(volume) = storage.volume.as_ref().filter(|v| v.emptied && v.started) {
-        renew(me, volume, plan);
+    if let Some(volume) = storage.volume.as_ref().filter(|v| v.started) {
+        renew(s, me, volume, plan);
     }
     if let Some(volume) = storage.volume.as_ref().filter(|v| v.started) {
         settle(volume, plan);
@@ -53,25 +53,42 @@ pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     listen(s, plan);
 }
 
-/// GlusterFS does not start a brick whose directory lost its mark, lest the mount point of
-/// a disk that is missing be taken for an empty copy.
-fn renew(me: &Identity, volume: &Volume, plan: &mut Plan) {
+/// What this box lost of its copy, or may have lost, the others give back. GlusterFS does
+/// not start a brick whose directory lost its mark, lest the mount point of a disk that is
+/// missing be taken for an empty copy; and one that a repair cut short it takes for whole.
+fn renew(s: &Situation<'_>, me: &Identity, volume: &Volume, plan: &mut Plan) {
     let set = volume.set_of(me.address);
-    if !volume.has_whole_sets() || !set.iter().any(|b| b.address == me.address && !b.online) {
+    let Some(own) = set.iter().find(|b| b.address == me.address) else { return };
+    let data = &s.observed.data;
+    let (step, why, wanted, rule) = if data.is_gone() && !own.online {
+        let why = "no repair of this node's data partition helped, and the others have its copy";
+        let rule = "remake-only-what-others-fill";
+        (Step::RemakeData, why, "a new data partition on this node", rule)
+    } else if volume.emptied && !own.online && data.unmounted.is_none() {
+        let why = "this node's brick lost all that it held, and the others have it";
+        let rule = "renew-only-what-others-fill";
+        (Step::RenewBrick, why, "this node's emptied brick", rule)
+    } else if data.is_doubted() && holds_it_twice(&s.observed.disks) && set.len() > 2 {
+        let why = "the file system below this node's brick was repaired, and the others have \
+                   what that may have cost";
+        let rule = "renew-only-what-others-fill";
+        (Step::RenewBrick, why, "this node's brick, which a repair may have cost files", rule)
+    } else {
+        return;
+    };
+    if !volume.has_whole_sets() {
         return;
     }
     let whole = |b: &Brick| volume.behind.as_ref().is_some_and(|all| !all.contains(&b.address));
     let mut others = set.iter().filter(|b| b.address != me.address);
     if set.len() > 2 && others.all(|b| b.online && whole(b)) {
-        let why = "this node's brick lost all that it held, and the others have it";
-        plan.steps.push(because(Step::RenewBrick, why));
+        plan.steps.push(because(step, why));
     } else {
         let until = match set.len() {
             ..=2 => "a person says what becomes of it: one other copy is all there is",
             _ => "the other bricks of its set run and lack nothing",
         };
-        let wanted = "this node's emptied brick";
-        plan.waits.push(waits(wanted, until, "renew-only-what-others-fill"));
+        plan.waits.push(waits(wanted, until, rule));
     }
 }
 

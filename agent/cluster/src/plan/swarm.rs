@@ -26,6 +26,11 @@ const PATIENCE: u64 = 60_000;
 pub(super) fn plan(s: &Situation<'_>, plan: &mut Plan) {
     let Some((me, membership)) = s.certified().filter(|_| s.wanted.swarm) else { return };
     let Some(swarm) = &s.observed.swarm else {
+        if s.observed.data.unmounted.is_some() {
+            let until = "the data partition is mounted";
+            plan.waits.push(waits("the container engine", until, "no-tasks-before-their-files"));
+            return;
+        }
         // A node that was in the Swarm gets its tasks back with its engine:
         // they must find the cluster's files, not an empty directory. One that
         // never was has no tasks, and may start both at once.

@@ -236,6 +236,7 @@ impl Simulation {
             Step::Record { intent } => self.write_record(node, intent, None),
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
             Step::RenewBrick => self.renew_brick(node),
+            Step::RemakeData => self.remake_data(node),
             Step::SettleDirectory { path } => self.settle_directory(node, path),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
             Step::DetachPeer { address } => self.detach(node, *address),
@@ -303,6 +304,9 @@ impl Simulation {
         // systemd takes a unit that hangs for started.
         if self.nodes[node].hangs(daemon) {
             return Ok(());
+        }
+        if daemon == Daemon::Engine && self.nodes[node].disk.gone {
+            return Err("its data partition is not mounted");
         }
         let boot = self.nodes[node].boots;
         let fresh = self.nodes[node].run.as_mut().is_some_and(|run| run.starting.insert(daemon));
@@ -381,6 +385,7 @@ const fn duration(step: &Step) -> (u64, u64) {
         | Step::Rebalance { .. }
         | Step::ReplaceBrick { .. }
         | Step::RenewBrick
+        | Step::RemakeData
         | Step::SettleDirectory { .. }
         | Step::DropBrick { .. }
         | Step::DetachPeer { .. }

@@ -3,9 +3,9 @@
 use super::world::Bricks;
 use super::{Fault, Simulation};
 use crate::{
-    Availability, Brick, Daemon, Look, MemberStatus, Observed, Part, Peer, Pki, Place, Record,
-    Ring, RingMember, Silent, Stack, Storage, Swarm, SwarmLocal, SwarmNode, SwarmRole, Tags,
-    Volume,
+    Availability, Brick, Daemon, DataPartition, DataStanding, Disk, Look, MemberStatus, Observed,
+    Part, Peer, Pki, Place, Record, Repair, Ring, RingMember, Silent, Stack, Storage, Swarm,
+    SwarmLocal, SwarmNode, SwarmRole, Tags, Unmounted, Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,14 @@ impl Simulation {
             mounted: self.mounted(n),
             swarm: self.observe_swarm(n),
             looks: self.looks(n),
-            disks: Vec::new(),
+            disks: vec![Disk { name: "data".into(), size: 1 << 40, used_percent: 20 }],
+            data: DataPartition {
+                unmounted: disk.gone.then(|| Unmounted {
+                    standing: DataStanding::Gone,
+                    why: "no superblock".into(),
+                }),
+                repaired: disk.repaired.then_some(Repair { log_dropped: true, torn: 0 }),
+            },
             long_logs: false,
             full: disk.full && self.settings.fault != Some(Fault::NobodySaysFull),
             cpu_pressure: 0,
@@ -152,8 +159,7 @@ impl Simulation {
         // that serves; a mount gives it up after a while.
         let runs = |b: usize| {
             let node = &self.nodes[b];
-            let brick = node.run.as_ref().is_some_and(|run| run.brick) && !node.disk.emptied;
-            volume.started && node.stores() && brick && self.reach(n, b)
+            volume.started && node.stores() && node.has_brick() && self.reach(n, b)
         };
         let mounts = self.nodes[n].run.as_ref().is_some_and(|run| run.mounted);
         let silent = |b: usize| {
@@ -169,10 +175,16 @@ impl Simulation {
             online: online(*b),
             arbiter: volume.arbiter == Some(*b),
         };
-        let heals: u64 = volume.lacks.values().map(|l| l.len() as u64).sum();
+        // What a repair cost, no other brick knows of.
+        let known = volume.lacks.iter().filter(|(b, _)| !self.nodes[**b].disk.repaired);
+        let heals: u64 = known.map(|(_, l)| l.len() as u64).sum();
         let heals = heals + volume.torn.len() as u64;
         let heals = if self.settings.fault == Some(Fault::HealIsOver) { 0 } else { heals };
-        let lacks = |b: &usize| volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
+        let doubted = |b: &usize| self.nodes[*b].disk.repaired;
+        let lacks = |b: &usize| match volume.lacks.get(b) {
+            _ if doubted(b) => true,
+            lacks => lacks.is_some_and(|lacks| !lacks.is_empty()),
+        };
         let honest = self.settings.fault != Some(Fault::EveryCopyIsWhole);
         let behind = volume.nodes.iter().filter(|b| honest && online(**b) && lacks(b));
         let behind = behind.map(|b| self.nodes[*b].born.address);
@@ -188,7 +200,7 @@ impl Simulation {
                 .filter(|b| silent(**b))
                 .map(|b| self.nodes[*b].born.address)
                 .collect(),
-            emptied: self.nodes[n].disk.emptied,
+            emptied: self.nodes[n].disk.emptied && !self.nodes[n].disk.gone,
             torn: self.torn_at(n),
             // A brick that is away cannot say.
             pending_heals: (copies > 1

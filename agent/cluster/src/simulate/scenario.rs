@@ -44,6 +44,10 @@ pub enum Scenario {
     /// All are ready, then one loses power, and its data partition with all that was on it;
     /// another one may be cut off shortly before or after.
     DataLost,
+    /// All are ready, then one loses power, and the file system of its data partition is
+    /// broken: it is repaired, which costs some of it, or that is of no avail; another one
+    /// may be cut off shortly before or after.
+    DataBroken,
     /// All are ready, then boxes make directories of the same names at the same moment,
     /// and one brick has others than the rest; one may lose power meanwhile.
     DirectoriesTorn,
@@ -129,6 +133,7 @@ impl Scenario {
         ("daemon-hangs", Self::DaemonHangs),
         ("brick-dies", Self::BrickDies),
         ("data-lost", Self::DataLost),
+        ("data-broken", Self::DataBroken),
         ("directories-torn", Self::DirectoriesTorn),
         ("disks-fill", Self::DisksFill),
         ("agent-dies", Self::AgentDies),
@@ -313,6 +318,30 @@ impl Scenario {
                         sim.power_on_at(some, sim.now + dice.between(2_000, 60_000));
                     }
                     sim.hold(dice.between(100, 20_000), &[])?;
+                }
+            }
+            Self::DataBroken => {
+                // Of two copies a person says what becomes of the other one, and of a box
+                // that has none nobody else has what its containers kept.
+                if nodes < 3 || !sim.volume_at(some).is_some_and(|v| v.nodes.contains(&some)) {
+                    return Ok(());
+                }
+                let other = (some + 1) % nodes;
+                let gone = dice.permille(500);
+                // Beside one that lacks what it missed, what a repair costs may be all.
+                if gone && dice.permille(500) {
+                    sim.power_off(other);
+                    sim.hold(dice.between(5_000, 60_000), &[])?;
+                    sim.power_on_at(other, sim.now);
+                }
+                sim.power_off(some);
+                sim.break_data(some, gone);
+                sim.power_on_at(some, sim.now + dice.between(2_000, 30_000));
+                if dice.permille(300) {
+                    let later = (some + 1 + dice.one_of(2)) % nodes;
+                    sim.hold(dice.between(2_000, 60_000), &[])?;
+                    sim.power_off(later);
+                    sim.power_on_at(later, sim.now + dice.between(2_000, 60_000));
                 }
             }
             Self::DataLost => {

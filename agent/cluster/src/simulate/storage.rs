@@ -131,14 +131,51 @@ impl Simulation {
         self.touch();
     }
 
+    /// The file system of a node's data partition, which is off, breaks: no repair helps, or
+    /// one does and costs some of what its brick held.
+    pub(super) fn break_data(&mut self, node: usize, gone: bool) {
+        if gone {
+            self.lose_data(node);
+            self.nodes[node].disk.gone = true;
+            return;
+        }
+        self.say(Some(node), || "has its data partition repaired".into());
+        self.nodes[node].disk.repaired = true;
+        let Some(pool) = self.nodes[node].disk.pool else { return };
+        let Some(volume) = &mut self.pools[pool].volume else { return };
+        if volume.nodes.contains(&node) {
+            let held = (0..volume.written).filter(|w| volume.holders(*w).contains(&node));
+            let lost: Vec<_> = held.filter(|w| w % 2 == 0).collect();
+            volume.lacks.entry(node).or_default().extend(lost);
+        }
+        self.touch();
+    }
+
+    /// A new file system is there, and nothing on it.
+    pub(super) fn remake_data(&mut self, node: usize) -> Effect {
+        if !self.nodes[node].disk.gone {
+            return Err("its data partition can be used");
+        }
+        self.nodes[node].disk.gone = false;
+        self.nodes[node].disk.repaired = false;
+        self.touch();
+        Ok(())
+    }
+
     /// glusterd takes the directory for a new brick, which the others fill.
     pub(super) fn renew_brick(&mut self, node: usize) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
-        let volume = self.pools[pool].volume.as_ref().ok_or("there is no volume")?;
-        if !self.nodes[node].disk.emptied || !volume.nodes.contains(&node) {
-            return Err("its brick is none that lost everything");
+        let volume = self.pools[pool].volume.as_mut().ok_or("there is no volume")?;
+        let disk = &mut self.nodes[node].disk;
+        if disk.gone || !(disk.emptied || disk.repaired) || !volume.nodes.contains(&node) {
+            return Err("its brick is none that lost anything");
         }
-        self.nodes[node].disk.emptied = false;
+        if disk.repaired {
+            let held = (0..volume.written).filter(|w| volume.holders(*w).contains(&node));
+            let held = held.collect();
+            volume.lacks.insert(node, held);
+        }
+        (disk.emptied, disk.repaired) = (false, false);
         if let Some(run) = &mut self.nodes[node].run {
             run.brick = true;
         }

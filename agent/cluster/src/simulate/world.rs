@@ -35,6 +35,10 @@ pub(super) struct Disk {
     pub(super) full: bool,
     /// Its brick holds nothing of the volume.
     pub(super) emptied: bool,
+    /// Its data partition cannot be mounted, nor repaired.
+    pub(super) gone: bool,
+    /// It was repaired, which may have cost writes: nobody can tell which.
+    pub(super) repaired: bool,
     pub(super) membership: Option<Membership>,
     /// CA certificate, own certificate, CA key: of which cluster.
     pub(super) ca: Option<ClusterId>,
@@ -249,8 +253,13 @@ impl Node {
     }
 
     pub(super) fn serves(&self) -> bool {
-        let runs = self.run.as_ref().is_some_and(|run| run.brick) && !self.disk.emptied;
-        runs && !self.hangs(Daemon::Bricks)
+        self.has_brick() && !self.hangs(Daemon::Bricks)
+    }
+
+    /// Whether its brick runs, hung or not.
+    pub(super) fn has_brick(&self) -> bool {
+        let data = !self.disk.emptied && !self.disk.gone;
+        data && self.run.as_ref().is_some_and(|run| run.brick)
     }
 }
 
@@ -447,7 +456,8 @@ impl Simulation {
     pub(super) fn healed(&mut self, pool: usize, node: usize) {
         let sources: Vec<_> =
             self.online(pool).into_iter().filter(|n| *n == node || self.reach(*n, node)).collect();
-        let Some(volume) = &mut self.pools[pool].volume else { return };
+        let repaired = self.nodes[node].disk.repaired;
+        let Some(volume) = self.pools[pool].volume.as_mut().filter(|_| !repaired) else { return };
         let Some(before) = volume.lacks.get(&node).map(BTreeSet::len).filter(|n| *n > 0) else {
             return;
         };

@@ -60,6 +60,7 @@ impl Step {
             | Self::NoteSpread { .. }
             | Self::ReplaceBrick { .. }
             | Self::RenewBrick
+            | Self::RemakeData
             | Self::SettleDirectory { .. }
             | Self::DropBrick { .. }
             | Self::DetachPeer { .. }
@@ -150,6 +151,7 @@ impl Step {
             | Self::LeadAlone
             | Self::ForgetWord
             | Self::RenewBrick
+            | Self::RemakeData
             | Self::SettleDirectory { .. }
             | Self::MountVolume
             | Self::Remount

@@ -8,6 +8,7 @@
 
 use super::{directory, torn};
 use crate::clock::since_boot_ms;
+use crate::data;
 use crate::paths::Paths;
 use crate::{release, state};
 use anyhow::{Context, Result};
@@ -33,8 +34,16 @@ struct Answer {
 
 /// What this node's copy holds against others, if that was looked at just now;
 /// otherwise asks for a look. An error says that the answer is still to come.
+///
+/// Of this node's own copy GlusterFS does not know what a repair of the file system below
+/// it cost: the copy is told of as one that lacks something until the others have filled it.
 pub(crate) fn lacking(paths: &Paths) -> Result<BTreeSet<IpAddr>> {
-    Ok(answer(paths)?.lacking)
+    let mut lacking = answer(paths)?.lacking;
+    if data::look(paths)?.repaired.is_some() {
+        let own = crate::identity::load(paths)?.context("this node has no identity")?;
+        lacking.insert(own.address);
+    }
+    Ok(lacking)
 }
 
 /// Directories of which the copies differ, and of which this node's counts, as

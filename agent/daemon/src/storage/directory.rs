@@ -126,13 +126,13 @@ pub(super) fn is_emptied(volume: &Path, brick: &Path) -> bool {
     volume.is_dir() && kept.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// Makes an empty directory of a brick that [is emptied](is_emptied). What somebody put
-/// there meanwhile is set aside.
+/// Makes an empty directory of a brick that [is emptied](is_emptied), or no measure of
+/// what it should hold. What is there is set aside.
 pub(super) fn make_empty(volume: &Path, brick: &Path, id: &NodeId) -> Result<()> {
     if !remove_hollow(brick)? {
         set_aside(volume, brick, id)?;
     }
-    fs::create_dir(brick).with_context(|| format!("cannot make {}", brick.display()))
+    fs::create_dir_all(brick).with_context(|| format!("cannot make {}", brick.display()))
 }
 
 /// Sets a brick aside: it stays on the disk, under the name of who this node was.

@@ -14,6 +14,7 @@ use super::logs;
 use super::reach::{Heard, Reach};
 use super::spread::{self, Noted};
 use super::xml::{Output, Processes};
+use crate::data;
 use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
 use crate::state;
@@ -119,15 +120,30 @@ impl Gluster {
         let (info, volume, _) = self.info().await?;
         let runs = self.ask_processes().await?.bricks;
         let names = info.brick_names(&self.volume);
-        let mut others = volume.set_of(gone).iter().filter(|b| b.address != gone);
-        if let Some(down) = others.find(|b| !runs.contains(&b.address)) {
-            anyhow::bail!("the brick on {} does not run", down.address);
-        }
+        others_run(&volume, &runs, gone)?;
         if runs.contains(&gone) && volume.bricks.len() > 1 {
             let heals = self.heals.asked_now(&self.volume).await;
             anyhow::ensure!(heals == Some(0), "not every copy is known to be whole");
         }
         Ok((volume.bricks, names))
+    }
+
+    /// The names of all bricks, if the others of its set run beside the one at this address.
+    async fn names_without(&self, gone: IpAddr) -> Result<BTreeMap<IpAddr, String>> {
+        let (info, volume, _) = self.info().await?;
+        others_run(&volume, &self.ask_processes().await?.bricks, gone)?;
+        Ok(info.brick_names(&self.volume))
+    }
+
+    /// Where this node's brick is, or will be.
+    fn prepare_brick(&self) -> Result<()> {
+        let brick = self.settle().unwrap_or_else(|error| {
+            tracing::warn!("what lies beside this node's brick stays there: {error:#}");
+            None
+        });
+        let brick = brick.unwrap_or_else(|| self.directory().join(directory::name(1)));
+        std::fs::create_dir_all(&brick)
+            .with_context(|| format!("cannot make the brick {}", brick.display()))
     }
 
     /// The volume as `volume info` tells of it, its options, and all of what was told.
@@ -164,6 +180,15 @@ fn has_all(volume: &Volume, bricks: &[IpAddr]) -> bool {
     bricks.iter().all(|new| volume.has_brick_of(*new))
 }
 
+/// Whether every other brick runs that holds what the one at this address does.
+fn others_run(volume: &Volume, runs: &[IpAddr], gone: IpAddr) -> Result<()> {
+    let mut others = volume.set_of(gone).iter().filter(|b| b.address != gone);
+    match others.find(|b| !runs.contains(&b.address)) {
+        Some(down) => anyhow::bail!("the brick on {} does not run", down.address),
+        None => Ok(()),
+    }
+}
+
 impl Storage for Gluster {
     fn unit(&self) -> Option<&'static str> {
         Some(STORAGE_UNIT)
@@ -176,13 +201,10 @@ impl Storage for Gluster {
     }
 
     async fn prepare(&self) -> Result<()> {
-        let brick = self.settle().unwrap_or_else(|error| {
-            tracing::warn!("what lies beside this node's brick stays there: {error:#}");
-            None
-        });
-        let brick = brick.unwrap_or_else(|| self.directory().join(directory::name(1)));
-        std::fs::create_dir_all(&brick)
-            .with_context(|| format!("cannot make the brick {}", brick.display()))?;
+        // Without it there is no brick, and the others' can be used all the same.
+        if data::look(&self.paths)?.unmounted.is_none() {
+            self.prepare_brick()?;
+        }
         let dir = self.paths.glusterd();
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         // No deeper chain than ours: node certificates are signed by the CA itself.
@@ -339,12 +361,22 @@ impl Storage for Gluster {
     async fn renew(&self) -> Result<()> {
         let (own, brick) = self.own_brick()?;
         let volume = self.directory();
-        ensure!(directory::is_emptied(&volume, &brick), "{} is a brick", brick.display());
-        let (_, names) = self.can_spare(own.address).await?;
+        let emptied = directory::is_emptied(&volume, &brick);
+        let doubted = data::look(&self.paths)?.is_doubted();
+        ensure!(emptied || doubted, "{} is a brick", brick.display());
+        let names = self.names_without(own.address).await?;
         let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
-        directory::make_empty(&volume, &brick, &own.id)?;
+        if emptied || !brick.exists() {
+            directory::make_empty(&volume, &brick, &own.id)?;
+        }
         // Its marks are written by the second one, and by nothing that was cut before.
         must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
+        if !emptied {
+            // What a repair left of it is no measure of what it lacks.
+            directory::make_empty(&volume, &brick, &own.id)?;
+        }
+        // From here on it is a brick that lost all that it held.
+        data::forget_repair(&self.paths)?;
         let args = ["volume", "reset-brick", &self.volume, name, name, "commit", "force"];
         must(&args, CHANGE).await?;
         self.heal().await;

@@ -182,6 +182,7 @@ fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() 
         ] {
             assert!(page.contains(words), "{console} lacks {words:?}:\n{page}");
         }
+        assert!(!page.contains("state cannot be mounted"), "{page}");
         let last = page.lines().rfind(|line| !line.trim().is_empty()).unwrap();
         assert!(!page.contains("c2VjcmV0"), "a secret on the screen");
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
@@ -207,4 +208,37 @@ fn a_boot_that_fails_says_why_on_every_console_gives_no_shell_and_tries_again() 
         let list = include_str!("../../data/initrd.toml");
         assert!(!list.contains(&format!("\"{shell}\"")), "the initrd has {shell}");
     }
+}
+
+#[test]
+fn a_state_that_fsck_cannot_mend_is_said_to_be_lost_and_what_to_do() {
+    let machine = Machine::new();
+    machine.tool("systemctl", "[ $1 = show ] || echo sysroot-var.mount loaded failed");
+    for tool in ["journalctl", "dmesg", "date"] {
+        machine.tool(tool, "");
+    }
+    let page = || {
+        machine.write("dev/tty1", "");
+        assert!(machine.with("show-failure", "", &["10"]).status.success());
+        fs::read_to_string(machine.at("dev/tty1")).unwrap()
+    };
+    // A disk that does not appear lost nothing.
+    assert!(!page().contains("state cannot be mounted"));
+    machine.write("dev/ashlar/state", "");
+    let page = page();
+    assert!(page.contains("state cannot be mounted") && page.contains("Factory reset"), "{page}");
+    assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+}
+
+#[test]
+fn a_state_is_repaired_without_asking_whatever_is_left_of_its_superblock() {
+    // What fsck starts by the type that udev read, and by none.
+    let list = include_str!("../../data/initrd.toml");
+    for program in ["fsck.ext4", "fsck.ext2", "e2fsck"] {
+        assert!(list.contains(&format!("\"/usr/sbin/{program}\",")), "{program}");
+    }
+    let mount = overlays().join("initrd/usr/lib/systemd/system/sysroot-var.mount");
+    let mount = fs::read_to_string(mount).unwrap();
+    let wants = mount.lines().find(|line| line.starts_with("Wants=")).unwrap();
+    assert!(wants.contains("systemd-fsck@dev-ashlar-state.service"), "{wants}");
 }

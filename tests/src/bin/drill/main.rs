@@ -77,6 +77,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture emptied::",
     },
     Drill {
+        name: "broken-data",
+        what: "a copy that a repair cut short is filled by the others, in the lab; a VM's data partition breaks, twice",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture broken::",
+    },
+    Drill {
         name: "meet",
         what: "two lab nodes, each of which founded a cluster, meet: one holds data, or both do",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

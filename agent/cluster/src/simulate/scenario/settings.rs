@@ -40,7 +40,7 @@ impl Scenario {
             | Self::AgentDies
             | Self::LateCables
             | Self::FounderGone => calm,
-            Self::DataLost => Settings { heal: (3_000, 120_000), ..calm },
+            Self::DataLost | Self::DataBroken => Settings { heal: (3_000, 120_000), ..calm },
             // Besides, the spare box, and the dead one's second life.
             Self::Replaced => Settings {
                 nodes: nodes + 2,
