@@ -43,11 +43,13 @@ fn tells() -> String {
          printf \"[Match]\\nName=wlan1\\n[Network]\\nAddress=192.168.77.1/24\\nDHCPServer=yes\\n\" \
          > /run/systemd/network/05-shop.network; \
          modprobe mac80211_hwsim radios=2 && networkctl reload; \
-         until iwctl device wlan1 show >/dev/null 2>&1; do sleep 1; done; \
+         until iwctl ap list | grep -q \"wlan1.*yes\"; do \
          iwctl device wlan1 set-property Mode ap; \
-         until iwctl ap wlan1 start \"{SSID}\" \"{PASSPHRASE}\"; do sleep 2; done; \
+         iwctl ap wlan1 start \"{SSID}\" \"{PASSPHRASE}\"; sleep 3; done; \
          echo DRILL: the shop has a network; \
-         until ip -4 -o address show dev wlan0 | grep -q 192.168.77; do sleep 1; done; \
+         tries=0; until ip -4 -o address show dev wlan0 | grep -q 192.168.77; do sleep 1; \
+         tries=$$((tries + 1)); [ $$tries -lt 240 ] || break; done; \
+         iwctl ap list; networkctl --no-pager; iwctl station wlan0 get-networks; \
          echo \"DRILL: address $$(ip -4 -o address show dev wlan0 | grep -o 192.168.77.[0-9]*)\"; \
          echo \"DRILL: route $$(ip route show default dev wlan0)\"; \
          echo \"DRILL: file $$(stat -c %%a /run/ashlar/iwd/*.psk)\"; \
