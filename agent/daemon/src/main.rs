@@ -17,6 +17,7 @@ mod identity;
 mod inventory;
 mod journal;
 mod ledger;
+mod looks;
 mod machine;
 mod network_change;
 mod networkd;
@@ -46,6 +47,7 @@ mod support;
 mod swarm;
 mod targets;
 mod trust;
+mod watch;
 mod work;
 mod yielding;
 

@@ -98,9 +98,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
     pub(crate) async fn note_copies(&self, storage: &mut ashlar_cluster::Storage) {
         let Some(volume) = &mut storage.volume else { return };
         if volume.bricks.iter().all(|b| b.online) {
-            if volume.pending_heals.is_some_and(|pending| pending > 0) {
-                let torn = self.effects.storage.torn().await;
-                volume.torn = torn.unwrap_or_default();
+            // Not by what awaits healing: that is asked of every box, and seldom.
+            if volume.started && volume.replicas > 1 {
+                volume.torn = self.effects.storage.torn().await.unwrap_or_default();
             }
             return;
         }

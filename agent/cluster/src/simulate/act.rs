@@ -176,7 +176,10 @@ impl Simulation {
             Step::UseRingKey { key } => self.use_key(node, key),
             Step::DropRingKeys { .. } => self.drop_keys(node),
             Step::ProbePeer { address } => self.probe(node, *address, true),
-            Step::CreateVolume { bricks } => self.create(node, bricks),
+            Step::CreateVolume { bricks } => {
+                self.create(node, bricks)?;
+                self.tune(node)
+            }
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
             Step::AddArbiter { brick } => {
                 self.add(node, std::slice::from_ref(brick))?;
@@ -187,11 +190,7 @@ impl Simulation {
             Step::AddSet { bricks } => self.add_set(node, bricks),
             Step::Rebalance { .. } => self.rebalance(node),
             Step::NoteSpread { sets } => self.note_spread(node, *sets),
-            Step::TuneVolume => {
-                let volume = self.volume(node).ok_or("there is no volume")?;
-                volume.tuned_for = volume.set_size();
-                self.tune_terms(node)
-            }
+            Step::TuneVolume => self.tune(node),
             Step::StartVolume => {
                 self.volume(node).ok_or("there is no volume")?.started = true;
                 self.revive(node);
@@ -275,6 +274,12 @@ impl Simulation {
         match step {
             Step::Found => self.found(node, true),
             Step::Enrol { cluster, via } => self.enrol(node, cluster, via, true),
+    fn tune(&mut self, node: usize) -> Effect {
+        let volume = self.volume(node).ok_or("there is no volume")?;
+        volume.tuned_for = volume.set_size();
+        self.tune_terms(node)
+    }
+
             Step::ProbePeer { address } => self.probe(node, *address, false),
             Step::InitSwarm => self.init(node, true),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, true),

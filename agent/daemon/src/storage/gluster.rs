@@ -13,6 +13,7 @@ use super::kept::Kept;
 use super::logs;
 use super::reach::{Heard, Reach};
 use super::spread::{self, Noted};
+use super::torn;
 use super::xml::{Output, Processes};
 use crate::node::STORAGE_UNIT;
 use crate::paths::Paths;
@@ -24,7 +25,8 @@ use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
 
 /// The option that names whom bricks let in, by the common names of their certificates.
 /// GlusterFS ends the sessions of others as soon as it is set.
@@ -43,6 +45,8 @@ pub(crate) struct Gluster {
     tried: Mutex<Tried>,
     reach: Reach,
     heard: Kept<Heard>,
+    /// Since when the volume has been seen started.
+    started_since: OnceLock<Instant>,
 }
 
 impl Gluster {
@@ -56,6 +60,7 @@ impl Gluster {
             tried: Mutex::default(),
             reach: Reach::default(),
             heard: Kept::default(),
+            started_since: OnceLock::new(),
         }
     }
 
@@ -170,9 +175,11 @@ impl Storage for Gluster {
     }
 
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
-        let peers = must(&["peer", "status"], READ).await?.peers();
         let own = crate::identity::load(&self.paths)?.map(|me| me.address);
-        Ok(ashlar_cluster::Storage { peers, volume: self.volume(own).await? })
+        let (peers, info) =
+            cli::both(["peer status", &format!("volume info {}", self.volume)], READ).await?;
+        let peers = cli::granted(peers, "peer status")?.peers();
+        Ok(ashlar_cluster::Storage { peers, volume: self.volume(own, info).await? })
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -251,6 +258,16 @@ impl Storage for Gluster {
             tracing::debug!("whether a log is long is not known: {error:#}");
             false
         })
+    fn writes_at(&self) -> Vec<PathBuf> {
+        let daemon = self.paths.glusterd();
+        let volumes = daemon.join("vols");
+        let volume = volumes.join(&self.volume);
+        let own = self.own_brick().ok();
+        // A directory that is torn waits there to heal.
+        let waiting = own.map(|(_, brick)| torn::index(&brick));
+        [daemon.join("peers"), volumes, volume].into_iter().chain(waiting).collect()
+    }
+
     }
 
     async fn trim_logs(&self) -> Result<()> {
@@ -269,7 +286,10 @@ impl Storage for Gluster {
         if bricks.len() > 1 {
             args.extend(["replica", &count]);
         }
-        self.with_bricks(&args, bricks).await
+        self.with_bricks(&args, bricks).await?;
+        // Nobody else knows of it yet: one that loses power here is given them later.
+        let replicas = u8::try_from(bricks.len()).unwrap_or(u8::MAX);
+        self.set([TLS, COMMON, copies(replicas)].concat()).await
     }
 
     async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()> {
@@ -343,7 +363,6 @@ impl Storage for Gluster {
         let (_, names) = self.can_spare(own.address).await?;
         let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
         directory::make_empty(&volume, &brick, &own.id)?;
-        // Its marks are written by the second one, and by nothing that was cut before.
         must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
         let args = ["volume", "reset-brick", &self.volume, name, name, "commit", "force"];
         must(&args, CHANGE).await?;
@@ -363,13 +382,14 @@ impl Storage for Gluster {
 
     async fn torn(&self) -> Result<BTreeSet<String>> {
         let paths = self.paths.clone();
-        tokio::task::spawn_blocking(move || copies::torn(&paths)).await?
+        tokio::task::spawn_blocking(move || copies::torn(&paths, &brick)).await?
     }
 
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {
         let (now, names) = self.can_spare(brick).await?;
         if !names.contains_key(&brick) {
             return Ok(());
+        let Ok((_, brick)) = self.own_brick() else { return Ok(BTreeSet::new()) };
         }
         let with_it = |b: &&Brick| b.arbiter && b.address != brick && replicas == 1;
         let also = now.iter().filter(with_it).map(|b| b.address);
