@@ -90,6 +90,12 @@ fn an_emptied_brick_that_is_given_back_beside_a_copy_that_lacks_something_is_fou
 }
 
 #[test]
+fn an_emptied_brick_whose_renewal_is_cut_and_that_nobody_noted_is_found() {
+    let found = finds(Scenario::DataLost, Fault::NobodyNotesTheRenewal);
+    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+}
+
+#[test]
 fn directories_that_boxes_made_at_once_become_one_again() {
     play(Scenario::DirectoriesTorn, RUNS);
 }

@@ -1,5 +1,6 @@
 //! What steps do to the model, and how they go wrong.
 
+use super::storage::Renewal;
 use super::{Event, Fault, Simulation, alone, pair};
 use crate::{Daemon, Planned, Step, judge};
 
@@ -115,6 +116,10 @@ impl Simulation {
     fn end(&mut self, node: usize, step: &Step) -> End {
         let moments = [Moment::Before, Moment::Middle, Moment::After];
         let moment = moments[(self.random.next() % 3) as usize];
+        if *step == Step::RenewBrick && self.settings.renewals_cut > 0 {
+            self.settings.renewals_cut -= 1;
+            return End::Cut(Moment::Middle);
+        }
         let settings = &self.settings;
         let founder = self.nodes[node].disk.membership.as_ref().map(|m| m.founder);
         let founder = founder.unwrap_or(matches!(step, Step::Found));
@@ -234,7 +239,7 @@ impl Simulation {
             }
             Step::Record { intent } => self.write_record(node, intent, None),
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
-            Step::RenewBrick => self.renew_brick(node),
+            Step::RenewBrick => self.renew_brick(node, Renewal::Done),
             Step::SettleDirectory { path } => self.settle_directory(node, path),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
             Step::DetachPeer { address } => self.detach(node, *address),
@@ -293,6 +298,11 @@ impl Simulation {
                 self.hand_over(node, *turn, half)
             }
             Step::HandBack { turn } => self.hand_back(node, *turn, true),
+            Step::RenewBrick => {
+                let reach = [Renewal::Noted, Renewal::Marked, Renewal::Told];
+                self.renew_brick(node, reach[self.random.one_of(reach.len())])
+            }
+            Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::GoOnAlone { without } => {
                 use alone::Reach::{Admitted, Dropped};
                 let half = [Admitted, Dropped][self.random.one_of(2)];

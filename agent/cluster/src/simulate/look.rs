@@ -169,10 +169,13 @@ impl Simulation {
             online: online(*b),
             arbiter: volume.arbiter == Some(*b),
         };
-        let heals: u64 = volume.lacks.values().map(|l| l.len() as u64).sum();
+        let known = |b: &usize| !self.nodes[*b].disk.hollow;
+        let lacks = volume.lacks.iter().filter(|(b, _)| known(b));
+        let heals: u64 = lacks.map(|(_, lacks)| lacks.len() as u64).sum();
         let heals = heals + volume.torn.len() as u64;
         let heals = if self.settings.fault == Some(Fault::HealIsOver) { 0 } else { heals };
-        let lacks = |b: &usize| volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
+        let lacks =
+            |b: &usize| known(b) && volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
         let honest = self.settings.fault != Some(Fault::EveryCopyIsWhole);
         let behind = volume.nodes.iter().filter(|b| honest && online(**b) && lacks(b));
         let behind = behind.map(|b| self.nodes[*b].born.address);

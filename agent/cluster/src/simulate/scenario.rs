@@ -42,7 +42,8 @@ pub enum Scenario {
     /// All are ready, then the process of a brick dies.
     BrickDies,
     /// All are ready, then one loses power, and its data partition with all that was on it;
-    /// another one may be cut off shortly before or after.
+    /// another one may be cut off shortly before or after, and power may fail while the brick
+    /// is given back as an empty one.
     DataLost,
     /// All are ready, then boxes make directories of the same names at the same moment,
     /// and one brick has others than the rest; one may lose power meanwhile.
@@ -375,6 +376,9 @@ impl Scenario {
 
 /// The last node is admitted by those who are left, and not by the founder.
 fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
+        if self == Self::DataLost {
+            sim.until(DEADLINE, Simulation::is_whole)?;
+        }
     let last = nodes - 1;
     for node in 0..last {
         sim.power_on_at(node, sim.now);

@@ -7,6 +7,7 @@
 //! in it. So the next name is taken instead, on all boxes alike, and what is left over
 //! is cleared away by its own box once that gives another brick.
 
+use crate::state;
 use anyhow::{Context, Result};
 use ashlar_cluster::NodeId;
 use std::fs;
@@ -119,11 +120,35 @@ pub(crate) fn clear_beside(volume: &Path, brick: Option<&Path>, id: &NodeId) -> 
 }
 
 /// Whether a brick holds nothing of its volume any more: what every brick has from its
-/// first start on is not there. Where the volume's directory is missing too, so is the
-/// disk, and nothing is known.
+/// first start on is not there, or comes of a renewal that was cut. Where the volume's
+/// directory is missing too, so is the disk, and nothing is known.
 pub(super) fn is_emptied(volume: &Path, brick: &Path) -> bool {
     let kept = fs::symlink_metadata(brick.join(".glusterfs"));
-    volume.is_dir() && kept.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    let lost = kept.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    volume.is_dir() && (lost || is_renewing(volume))
+}
+
+/// Where it is noted that a brick is given back as an empty one, as long as that is not
+/// done. glusterd marks the empty directory as the brick before it tells the other bricks
+/// what that lacks: one that was cut in between looks whole, serves nothing, and nobody
+/// fills it.
+fn renewal(volume: &Path) -> PathBuf {
+    volume.join("renewal")
+}
+
+/// Whether a brick there was begun to be given back as an empty one, and that was not done.
+pub(super) fn is_renewing(volume: &Path) -> bool {
+    fs::symlink_metadata(renewal(volume)).is_ok()
+}
+
+/// Notes that it is begun.
+pub(super) fn begin_renewal(volume: &Path) -> Result<()> {
+    state::write(&renewal(volume), b"this brick is filled by the others from nothing on\n", 0o600)
+}
+
+/// Notes that it is done: the other bricks know what this one lacks.
+pub(super) fn end_renewal(volume: &Path) -> Result<()> {
+    state::remove(&renewal(volume))
 }
 
 /// Makes an empty directory of a brick that [is emptied](is_emptied). What somebody put
@@ -259,6 +284,22 @@ mod tests {
         fs::remove_dir(&brick).unwrap();
         make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();
         assert!(brick.is_dir());
+    }
+
+    #[test]
+    fn a_brick_whose_renewal_was_cut_is_emptied_whatever_marks_it_has() {
+        let root = tempfile::tempdir().unwrap();
+        let (volume, brick) = (root.path().join("clusterfs"), root.path().join("clusterfs/brick"));
+        fs::create_dir_all(brick.join(".glusterfs")).unwrap();
+        begin_renewal(&volume).unwrap();
+        assert!(is_emptied(&volume, &brick) && is_renewing(&volume));
+        clear_beside(&volume, Some(&brick), &NodeId("ab".into())).unwrap();
+        make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();
+        assert!(is_renewing(&volume), "it is not done by that");
+        fs::create_dir_all(brick.join(".glusterfs")).unwrap();
+        end_renewal(&volume).unwrap();
+        end_renewal(&volume).unwrap();
+        assert!(!is_emptied(&volume, &brick) && !is_renewing(&volume));
     }
 
     #[test]

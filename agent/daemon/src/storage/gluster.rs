@@ -98,7 +98,12 @@ impl Gluster {
         let Some(own) = crate::identity::load(&self.paths)? else { return Ok(None) };
         let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
         if let Some(brick) = brick.as_deref().filter(|brick| brick.is_dir()) {
-            directory::clear_beside(&self.directory(), Some(brick), &own.id)?;
+            let volume = self.directory();
+            directory::clear_beside(&volume, Some(brick), &own.id)?;
+            // Before glusterd starts it for one that is whole.
+            if directory::is_renewing(&volume) {
+                directory::make_empty(&volume, brick, &own.id)?;
+            }
         }
         Ok(brick)
     }
@@ -362,10 +367,13 @@ impl Storage for Gluster {
         ensure!(directory::is_emptied(&volume, &brick), "{} is a brick", brick.display());
         let (_, names) = self.can_spare(own.address).await?;
         let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
+        directory::begin_renewal(&volume)?;
         directory::make_empty(&volume, &brick, &own.id)?;
         must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
         let args = ["volume", "reset-brick", &self.volume, name, name, "commit", "force"];
         must(&args, CHANGE).await?;
+        directory::end_renewal(&volume)?;
+        self.processes.expire();
         self.heal().await;
         Ok(())
     }

@@ -151,8 +151,11 @@ impl Gluster {
         volume.tuned = has(&options, COMMON) && has(&options, volume.who_writes());
         if volume.started {
             let processes = self.processes(volume.bricks.len()).await?;
+            // One that is being given back counts for nothing yet, whether it runs or not.
+            let renewed = own.filter(|_| directory::is_renewing(&self.directory()));
             for brick in &mut volume.bricks {
-                brick.online = processes.bricks.contains(&brick.address);
+                let counts = renewed != Some(brick.address);
+                brick.online = counts && processes.bricks.contains(&brick.address);
             }
             let heard = self.note_silent(&mut volume, own).await;
             let down = |own: IpAddr| volume.bricks.iter().any(|b| b.address == own && !b.online);
