@@ -187,6 +187,11 @@ fn of_two_boxes_one_that_is_switched_off_hands_over_and_yields_when_it_is_back()
 }
 
 #[test]
+fn of_two_boxes_the_first_that_handed_over_waits_for_whoever_went_on_and_says_so() {
+    play(Scenario::HeirDies, &[(2, 200)]);
+}
+
+#[test]
 fn of_two_boxes_the_second_goes_on_alone_when_a_person_says_so_and_the_first_yields() {
     play(Scenario::GoesOnAlone, &[(2, 600)]);
 }

@@ -129,6 +129,7 @@ impl Scenario {
                     ..calm
                 }
             }
+            Self::HeirDies => Settings { wanted: expected, ..calm },
             // Besides, the fresh box, and the dead one's second life.
             Self::GoesOnAlone => {
                 let rough = u32::from(dice.permille(600));
