@@ -274,17 +274,17 @@ impl Simulation {
         }
     }
 
-    /// What is left of a step in whose middle power fails.
-    pub(super) fn half(&mut self, node: usize, step: &Step) -> Effect {
-        match step {
-            Step::Found => self.found(node, true),
-            Step::Enrol { cluster, via } => self.enrol(node, cluster, via, true),
     fn tune(&mut self, node: usize) -> Effect {
         let volume = self.volume(node).ok_or("there is no volume")?;
         volume.tuned_for = volume.set_size();
         self.tune_terms(node)
     }
 
+    /// What is left of a step in whose middle power fails.
+    pub(super) fn half(&mut self, node: usize, step: &Step) -> Effect {
+        match step {
+            Step::Found => self.found(node, true),
+            Step::Enrol { cluster, via } => self.enrol(node, cluster, via, true),
             Step::ProbePeer { address } => self.probe(node, *address, false),
             Step::InitSwarm => self.init(node, true),
             Step::JoinSwarm { role, via } => self.join(node, *role, via, true),

@@ -376,15 +376,15 @@ impl Scenario {
             _ => return Ok(()),
         }
         sim.settle(DEADLINE)?;
+        if self == Self::DataLost {
+            sim.until(DEADLINE, Simulation::is_whole)?;
+        }
         if sim.cluster() == before { Ok(()) } else { Err("it is another cluster".into()) }
     }
 }
 
 /// The last node is admitted by those who are left, and not by the founder.
 fn founder_gone(sim: &mut Simulation, nodes: usize) -> Result<(), String> {
-        if self == Self::DataLost {
-            sim.until(DEADLINE, Simulation::is_whole)?;
-        }
     let last = nodes - 1;
     for node in 0..last {
         sim.power_on_at(node, sim.now);

@@ -258,11 +258,6 @@ impl Storage for Gluster {
         }
     }
 
-    fn has_long_logs(&self) -> bool {
-        logs::any_is_long(&self.paths.storage_logs()).unwrap_or_else(|error| {
-            tracing::debug!("whether a log is long is not known: {error:#}");
-            false
-        })
     fn writes_at(&self) -> Vec<PathBuf> {
         let daemon = self.paths.glusterd();
         let volumes = daemon.join("vols");
@@ -273,6 +268,11 @@ impl Storage for Gluster {
         [daemon.join("peers"), volumes, volume].into_iter().chain(waiting).collect()
     }
 
+    fn has_long_logs(&self) -> bool {
+        logs::any_is_long(&self.paths.storage_logs()).unwrap_or_else(|error| {
+            tracing::debug!("whether a log is long is not known: {error:#}");
+            false
+        })
     }
 
     async fn trim_logs(&self) -> Result<()> {
@@ -389,6 +389,7 @@ impl Storage for Gluster {
     }
 
     async fn torn(&self) -> Result<BTreeSet<String>> {
+        let Ok((_, brick)) = self.own_brick() else { return Ok(BTreeSet::new()) };
         let paths = self.paths.clone();
         tokio::task::spawn_blocking(move || copies::torn(&paths, &brick)).await?
     }
@@ -397,7 +398,6 @@ impl Storage for Gluster {
         let (now, names) = self.can_spare(brick).await?;
         if !names.contains_key(&brick) {
             return Ok(());
-        let Ok((_, brick)) = self.own_brick() else { return Ok(BTreeSet::new()) };
         }
         let with_it = |b: &&Brick| b.arbiter && b.address != brick && replicas == 1;
         let also = now.iter().filter(with_it).map(|b| b.address);

@@ -165,11 +165,11 @@ impl Gluster {
             }
             volume.pending_heals = match volume.replicas {
                 ..=1 => Some(0),
+                // A box that is only on its way to mounting it has better things to do.
+                _ if !heard && self.is_new() => None,
                 _ => self.heals.pending(&self.volume).await,
             };
             if !volume.is_spread() {
-                // A box that is only on its way to mounting it has better things to do.
-                _ if !heard && self.is_new() => None,
                 volume.rebalance = self.moving(&volume, &noted, own).await;
             }
         }
