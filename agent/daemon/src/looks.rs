@@ -5,7 +5,6 @@
 use ashlar_cluster::{Part, Phase, Step};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;

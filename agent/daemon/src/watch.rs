@@ -63,7 +63,7 @@ mod tests {
         news.recv().await.unwrap();
         std::fs::create_dir(&missing).unwrap();
         news.recv().await.unwrap();
-        watch.over(&[missing.clone()]);
+        watch.over(std::slice::from_ref(&missing));
         std::fs::write(missing.join("x"), "").unwrap();
         news.recv().await.unwrap();
     }

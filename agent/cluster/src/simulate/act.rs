@@ -299,8 +299,9 @@ impl Simulation {
             }
             Step::HandBack { turn } => self.hand_back(node, *turn, true),
             Step::RenewBrick => {
-                let reach = [Renewal::Noted, Renewal::Marked, Renewal::Told];
-                self.renew_brick(node, reach[self.random.one_of(reach.len())])
+                let half = [Renewal::Noted, Renewal::Marked, Renewal::Told];
+                let half = half[self.random.one_of(half.len())];
+                self.renew_brick(node, half)
             }
             Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::GoOnAlone { without } => {

@@ -141,9 +141,34 @@ pub(super) fn is_renewing(volume: &Path) -> bool {
     fs::symlink_metadata(renewal(volume)).is_ok()
 }
 
-/// Notes that it is begun.
-pub(super) fn begin_renewal(volume: &Path) -> Result<()> {
-    state::write(&renewal(volume), b"this brick is filled by the others from nothing on\n", 0o600)
+/// Notes that it is begun, with the file in which glusterd has the brick. It takes that
+/// file away for a moment, and one that lost its power then does not start any more.
+pub(super) fn begin_renewal(volume: &Path, listed: &Path) -> Result<()> {
+    let text = fs::read(listed).with_context(|| format!("cannot read {}", listed.display()))?;
+    state::write(&renewal(volume), &text, 0o600)
+}
+
+/// Gives glusterd the file back in which it has the brick that was being given back.
+pub(super) fn restore_listed(volume: &Path, listed: &Path) -> Result<()> {
+    let text = match fs::read(renewal(volume)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        text => text.with_context(|| format!("cannot read {}", renewal(volume).display()))?,
+    };
+    if listed.parent().is_some_and(Path::is_dir) && !listed.exists() {
+        state::write(listed, &text, 0o600)?;
+    }
+    Ok(())
+}
+
+/// How glusterd calls the file in which it has a brick.
+pub(super) fn listed_as(address: std::net::IpAddr, brick: &Path) -> String {
+    format!("{address}:{}", brick.display().to_string().replace('/', "-"))
+}
+
+/// Where the brick lies that is being given back, as is noted.
+pub(super) fn renewed(volume: &Path) -> Option<PathBuf> {
+    let text = fs::read_to_string(renewal(volume)).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("path=")).map(PathBuf::from)
 }
 
 /// Notes that it is done: the other bricks know what this one lacks.
@@ -291,7 +316,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (volume, brick) = (root.path().join("clusterfs"), root.path().join("clusterfs/brick"));
         fs::create_dir_all(brick.join(".glusterfs")).unwrap();
-        begin_renewal(&volume).unwrap();
+        let listed = root.path().join("bricks").join(listed_as([10, 83, 0, 1].into(), &brick));
+        assert!(!listed.to_string_lossy().contains("/-"), "{}", listed.display());
+        let text = format!("hostname=10.83.0.1\npath={}\n", brick.display());
+        fs::create_dir_all(listed.parent().unwrap()).unwrap();
+        fs::write(&listed, &text).unwrap();
+        restore_listed(&volume, &listed).unwrap();
+        begin_renewal(&volume, &listed).unwrap();
+        assert_eq!(renewed(&volume), Some(brick.clone()));
+        fs::remove_file(&listed).unwrap();
+        restore_listed(&volume, &listed).unwrap();
+        assert_eq!(fs::read_to_string(&listed).unwrap(), text, "glusterd lost it");
         assert!(is_emptied(&volume, &brick) && is_renewing(&volume));
         clear_beside(&volume, Some(&brick), &NodeId("ab".into())).unwrap();
         make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();

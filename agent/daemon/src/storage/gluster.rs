@@ -24,7 +24,7 @@ use look::{has, turn};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
@@ -96,9 +96,12 @@ impl Gluster {
     /// what lies beside it.
     fn settle(&self) -> Result<Option<PathBuf>> {
         let Some(own) = crate::identity::load(&self.paths)? else { return Ok(None) };
+        let volume = self.directory();
+        if let Some(brick) = directory::renewed(&volume) {
+            directory::restore_listed(&volume, &self.listed(own.address, &brick))?;
+        }
         let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
         if let Some(brick) = brick.as_deref().filter(|brick| brick.is_dir()) {
-            let volume = self.directory();
             directory::clear_beside(&volume, Some(brick), &own.id)?;
             // Before glusterd starts it for one that is whole.
             if directory::is_renewing(&volume) {
@@ -106,6 +109,12 @@ impl Gluster {
             }
         }
         Ok(brick)
+    }
+
+    /// The file in which the storage daemon has the brick of this box.
+    fn listed(&self, own: IpAddr, brick: &Path) -> PathBuf {
+        let volume = self.paths.glusterd().join("vols").join(&self.volume);
+        volume.join("bricks").join(directory::listed_as(own, brick))
     }
 
     /// Who this box is, and where its own brick lies.
@@ -367,7 +376,7 @@ impl Storage for Gluster {
         ensure!(directory::is_emptied(&volume, &brick), "{} is a brick", brick.display());
         let (_, names) = self.can_spare(own.address).await?;
         let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
-        directory::begin_renewal(&volume)?;
+        directory::begin_renewal(&volume, &self.listed(own.address, &brick))?;
         directory::make_empty(&volume, &brick, &own.id)?;
         must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
         let args = ["volume", "reset-brick", &self.volume, name, name, "commit", "force"];
