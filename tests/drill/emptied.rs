@@ -4,12 +4,34 @@ use crate::PATIENCE;
 use crate::writing;
 use anyhow::{Result, ensure};
 use ashlar_machine::Backend;
-use ashlar_tests::fleet::Fleet;
+use ashlar_tests::fleet::{Fleet, Node};
 use ashlar_tests::site;
 use std::time::Instant;
 
-/// One of three comes back with an empty data partition while another one writes. It has
-/// its copy, its containers and its place in the Swarm again, and nobody typed a thing.
+/// Of giving an emptied brick back, those at which power may fail, each as what shell waits
+/// for without a pause: glusterd is asked to let the brick go, it is asked to take the empty
+/// one, it has marked the directory and told nobody, it has told the others.
+const MOMENTS: [&str; 4] = [
+    "pgrep -f '[r]eset-brick.* start'",
+    "pgrep -f '[r]eset-brick.* commit force'",
+    "test -e /data/bricks/clusterfs/brick/.glusterfs",
+    "test -e /data/bricks/clusterfs/brick/.glusterfs/indices",
+];
+
+/// The box is switched on, and stands still at this moment, until its power is cut.
+fn lost_at(fleet: &Fleet, lost: &Node<'_>, moment: &str) -> Result<()> {
+    fleet.start(lost.name())?;
+    lost.sh(&format!(
+        "systemd-run --quiet --unit=moment bash -c \"until {moment} >/dev/null; do :; done; \
+         pkill -STOP 'gluster|ashlar-agent'; touch /run/moment\""
+    ))?;
+    fleet
+        .until(moment, PATIENCE, || Ok(lost.try_sh("test -e /run/moment")?.success().then_some(())))
+}
+
+/// One of three comes back with an empty data partition while another one writes, and loses
+/// power while its brick is given back. It has its copy, its containers and its place in the
+/// Swarm again, and nobody typed a thing.
 #[test]
 fn a_box_that_lost_its_data_partition_is_given_its_copy_back() -> Result<()> {
     let fleet = Fleet::on(Backend::Lab, "lab-emptied", 3, &site::expecting(3, "lab-emptied")?)?;
@@ -23,6 +45,10 @@ fn a_box_that_lost_its_data_partition_is_given_its_copy_back() -> Result<()> {
     // What runs would write there while it is removed.
     lost.sh("systemctl stop ashlar-agent docker.socket docker containerd glusterd; \
          pkill -KILL gluster; rm -rf /data/* && ! ls /data/bricks")?;
+    for moment in MOMENTS {
+        fleet.kill(lost.name())?;
+        lost_at(&fleet, lost, moment)?;
+    }
     fleet.kill(lost.name())?;
     fleet.start(lost.name())?;
     let began = Instant::now();

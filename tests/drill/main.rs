@@ -19,6 +19,7 @@ mod one_stick;
 mod profiles;
 mod removing;
 mod reset;
+mod resetting;
 mod rotating;
 mod stick;
 mod succession;

@@ -59,6 +59,8 @@ pub struct Settings {
     pub off: (u64, u64),
     /// A power cut at one chosen step.
     pub cut_at: Option<CutAt>,
+    /// How many times a brick that is given back as an empty one is cut off its power half-way.
+    pub renewals_cut: u32,
     /// How long it takes until a brick has what it lacks, in milliseconds.
     pub heal: (u64, u64),
     /// Whether nothing may be left of a box that is gone once all is settled.

@@ -101,6 +101,12 @@ fn a_data_partition_that_is_made_anew_beside_a_copy_that_lacks_something_is_foun
 }
 
 #[test]
+fn an_emptied_brick_whose_renewal_is_cut_and_that_nobody_noted_is_found() {
+    let found = finds(Scenario::DataLost, Fault::NobodyNotesTheRenewal);
+    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+}
+
+#[test]
 fn directories_that_boxes_made_at_once_become_one_again() {
     play(Scenario::DirectoriesTorn, RUNS);
 }
@@ -189,6 +195,11 @@ fn a_witness_settles_which_of_two_goes_on() {
 #[test]
 fn of_two_boxes_one_that_is_switched_off_hands_over_and_yields_when_it_is_back() {
     play(Scenario::HandOver, &[(2, 400), (3, 20)]);
+}
+
+#[test]
+fn of_two_boxes_the_first_that_handed_over_waits_for_whoever_went_on_and_says_so() {
+    play(Scenario::HeirDies, &[(2, 200)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::handing;
 use crate::health::{self, Pulse};
 use crate::host::Host;
 use crate::ledger::{self, Ledger};
+use crate::looks;
 use crate::node::Node;
 use crate::people::{self, Admission};
 use crate::phases::Phases;
@@ -15,18 +16,19 @@ use crate::status::Facts;
 use crate::storage::Storage;
 use crate::swarm::{Engine, Swarm};
 use crate::targets::{self, Holding};
+use crate::watch::Watch;
 use crate::work::{Done, Lane, Outcome, Work};
 use ashlar_api::{Event, Status};
 use ashlar_cluster::{
-    Alert, Observed, Phase, Plan, Planned, RingMember, Severity, Standing, Troubles, Violation,
-    alerts, hands_over, lawful, phases, plan,
+    Alert, Observed, Part, Phase, Plan, Planned, RingMember, Severity, Standing, Step, Troubles,
+    Violation, alerts, hands_over, lawful, phases, plan,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 /// What a turn itself may take: it waits for nothing but this node's own files.
@@ -43,17 +45,13 @@ const EARLY: Duration = Duration::from_millis(750);
 const UNSETTLED: Duration = Duration::from_secs(2);
 const SETTLED: Duration = Duration::from_secs(15);
 
-/// How many times as long as it took a look is rested from: gluster's command line is
-/// heavy, and a weak box that forms a cluster has better things to do than to be asked
-/// how far it is. What was done is looked at without a rest.
-const REST: u32 = 2;
-/// A look that ran into its time-out is not rested from for minutes.
-const LONGEST_REST: Duration = Duration::from_secs(10);
-
 /// The least pause: a storm of events must not become a storm of questions.
 const LEAST: Duration = Duration::from_millis(150);
 /// A box on which a turn takes longer than that rests from it as long, up to this.
 const LONGEST_LEAST: Duration = Duration::from_secs(1);
+
+/// What is written down within this time is looked at together.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// What the loop tells the rest of the process.
 pub(crate) struct Tell {
@@ -95,6 +93,8 @@ pub(crate) struct AgentLoop<H, R, S, W> {
     pub(crate) holding: watch::Sender<Holding>,
     /// Of a box that is switched off, whether there is something left to hand over.
     pub(crate) left: watch::Sender<Option<bool>>,
+    /// What the storage daemon writes down.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// What the cluster listener needs besides this node's keys.
@@ -122,51 +122,89 @@ where
             let (node, wake, left) = (self.node.clone(), self.wake.clone(), self.left.subscribe());
             tokio::task::spawn_local(handing::follow(node, wake, left));
         }
+        if self.node.wanted.storage {
+            match Watch::new() {
+                Ok((watch, news)) => {
+                    self.watch = Some(watch);
+                    let (node, wake) = (self.node.clone(), self.wake.clone());
+                    tokio::task::spawn_local(hear(node, wake, news));
+                }
+                Err(error) => tracing::warn!("the storage is only looked at: {error:#}"),
+            }
+        }
         loop {
             let begun = Instant::now();
             let pause = self.turn().await;
             let least = begun.elapsed().clamp(LEAST, LONGEST_LEAST);
             self.pulse.promise(least + pause + TURN);
-            tokio::time::sleep(least).await;
+            // What was done is no storm.
+            let _ = timeout(least, self.work.news()).await;
             // A wake-up that came during the turn is kept by the `Notify`.
             let _ = timeout(pause, self.wake.notified()).await;
         }
     }
 
-    /// Begins a look at every part that is not being looked at, and waits for
-    /// as many as are quick.
-    async fn look(&self) {
+    /// Begins a look at every part that is due, and waits for as many as are quick, or
+    /// until a step is done. Whether there is nothing to wait for any more.
+    async fn look(&mut self) -> bool {
         let late = Rc::new(Cell::new(false));
+        let watched = self.watch_storage();
         let mut looks = Vec::new();
-        for part in self.node.parts().collect::<Vec<_>>() {
-            let rests =
-                self.node.rests.borrow().get(&part).is_some_and(|end| *end > Instant::now());
-            if rests || !self.node.looking.borrow_mut().insert(part) {
-                continue;
-            }
+        for part in self.node.parts().filter(|part| self.is_due(*part)).collect::<Vec<_>>() {
             let (node, wake, late) = (self.node.clone(), self.wake.clone(), late.clone());
             looks.push(tokio::task::spawn_local(async move {
-                let begun = Instant::now();
-                node.look(part).await;
-                let rest = (begun.elapsed() * REST).min(LONGEST_REST);
-                node.rests.borrow_mut().insert(part, Instant::now() + rest);
-                node.looking.borrow_mut().remove(&part);
-                if late.get() {
+                let again = node.looks.look(part, node.look(part)).await;
+                if part == Part::Storage && !again && watched && node.waits_for_a_volume() {
+                    node.looks.rest(part, looks::LONGEST_REST);
+                }
+                if late.get() || again {
                     wake.notify_one();
                 }
             }));
         }
         let all = futures_util::future::join_all(looks);
-        late.set(timeout(GLANCE, all).await.is_err());
+        let (over, quick) = tokio::select! {
+            quick = timeout(GLANCE, all) => (true, quick.is_ok()),
+            () = self.work.news() => (false, false),
+        };
+        late.set(!quick);
+        over
+    }
+
+    /// Lets the loop wake when the storage daemon writes down something. Whether it does.
+    fn watch_storage(&self) -> bool {
+        let Some(watch) = &self.watch else { return false };
+        watch.over(&self.node.effects.storage.writes_at());
+        true
+    }
+
+    /// Whether a part is to be looked at now. A question to the storage daemon would only
+    /// be in the way of a change that is under way, unless that takes long.
+    fn is_due(&self, part: Part) -> bool {
+        let changes = part == Part::Storage && self.work.is_busy(Lane::Phase(Phase::Storage));
+        self.node.looks.is_due(part)
+            && !(changes && self.node.looks.is_young(part, looks::LONGEST_REST))
+    }
+
+    /// Whether the step would be planned on what was seen before something else was done.
+    fn is_planned_early(&self, step: &Step) -> bool {
+        let of_storage = step.phase() == Phase::Storage;
+        let planned_on =
+            |part: &Part| step.rests_on().contains(part) || (of_storage && *part == Part::Storage);
+        self.node.parts().filter(planned_on).any(|part| self.node.looks.is_outdated(part))
     }
 
     /// One turn; returns how long to wait before the next one.
     async fn turn(&mut self) -> Duration {
         self.pulse.promise(TURN);
-        for outcome in self.work.outcomes() {
-            self.note(outcome);
+        loop {
+            for outcome in self.work.outcomes() {
+                self.note(outcome);
+            }
+            if self.look().await {
+                break;
+            }
         }
-        self.look().await;
         let observed = match self.node.observed().await {
             Ok(observed) => Arc::new(observed),
             Err(error) => {
@@ -186,7 +224,9 @@ where
         self.publish(&observed, &plan);
 
         for (lane, steps) in by_lane(plan.steps) {
-            let due = |p: &Planned| self.backoff.allows(&p.step, since_boot());
+            let due = |p: &Planned| {
+                self.backoff.allows(&p.step, since_boot()) && !self.is_planned_early(&p.step)
+            };
             let steps: Vec<_> = steps.into_iter().filter(due).collect();
             if !steps.is_empty() && !self.work.is_busy(lane) {
                 self.work.begin(&self.node, lane, steps);
@@ -281,9 +321,6 @@ where
         };
         let news = self.backoff.note(&step, error.clone(), since_boot());
         let done = error.is_none();
-        if done {
-            self.node.rests.borrow_mut().clear();
-        }
         if news {
             let seconds = format!("{:.3}", took.as_secs_f64());
             match &error {
@@ -363,6 +400,20 @@ where
     }
 }
 
+/// Looks at the storage when its daemon wrote down something, one time for what comes
+/// together.
+async fn hear<H, R, S, W>(
+    node: Rc<Node<H, R, S, W>>,
+    wake: Arc<Notify>,
+    mut news: mpsc::Receiver<()>,
+) {
+    while news.recv().await.is_some() {
+        node.looks.hear(Part::Storage);
+        wake.notify_one();
+        tokio::time::sleep(TOGETHER).await;
+    }
+}
+
 /// A plan's steps, those of each lane together and in order.
 fn by_lane(steps: Vec<Planned>) -> BTreeMap<Lane, Vec<Planned>> {
     let mut lanes: BTreeMap<Lane, Vec<Planned>> = BTreeMap::new();
@@ -378,7 +429,6 @@ mod tests {
     use crate::fakes::{Fake, loopback};
     use crate::release::Release;
     use ashlar_api::BootTimes;
-    use ashlar_cluster::{Part, Step};
     use tokio::task::LocalSet;
 
     /// A loop around a fake node, and what it tells.
@@ -414,6 +464,7 @@ mod tests {
             planned: String::new(),
             holding: watch::Sender::default(),
             left: watch::Sender::default(),
+            watch: None,
             node,
             facts,
             wake,
@@ -501,13 +552,44 @@ mod tests {
         let first = seen(&agent_loop);
         local.run_until(agent_loop.look()).await;
         assert_eq!(seen(&agent_loop), first, "it was asked again at once");
-        agent_loop.note(Outcome {
-            planned: Planned { step: Step::TuneVolume, because: String::new(), fence: None },
-            result: Ok(Done::Acted),
-            took: Duration::ZERO,
-        });
+        agent_loop.node.looks.changed(looks::changes(&Step::TuneVolume));
         local.run_until(agent_loop.look()).await;
         assert!(seen(&agent_loop) > first);
+    }
+
+    #[tokio::test]
+    async fn what_was_done_is_taken_up_while_a_part_is_still_silent() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, _) = around(&mut fake, root.path(), 55);
+        fake.world().active.insert(crate::node::STORAGE_UNIT.into());
+        fake.world().hung.insert(Part::Storage);
+        Rc::get_mut(&mut agent_loop.node).unwrap().patience = |_| Duration::from_secs(600);
+        let local = LocalSet::new();
+        let story = async {
+            let step = Step::MakeIdentity;
+            let planned = Planned { step, because: String::new(), fence: None };
+            let lane = Lane::of(&planned.step);
+            agent_loop.work.begin(&agent_loop.node, lane, vec![planned]);
+            assert!(!agent_loop.look().await, "it waited for the silent part");
+            assert_eq!(agent_loop.work.outcomes().len(), 1);
+        };
+        local.run_until(story).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_planned_on_what_was_seen_before_something_else_was_done() {
+        let root = tempfile::tempdir().unwrap();
+        let mut fake = Fake::default();
+        let (mut agent_loop, _) = around(&mut fake, root.path(), 56);
+        let local = LocalSet::new();
+        local.run_until(agent_loop.look()).await;
+        assert!(!agent_loop.is_planned_early(&Step::TuneVolume));
+        agent_loop.node.looks.changed(looks::changes(&Step::StartVolume));
+        assert!(agent_loop.is_planned_early(&Step::TuneVolume));
+        assert!(!agent_loop.is_planned_early(&Step::AdoptRingKey), "that rests on the ring alone");
+        local.run_until(agent_loop.look()).await;
+        assert!(!agent_loop.is_planned_early(&Step::TuneVolume));
     }
 
     #[tokio::test]

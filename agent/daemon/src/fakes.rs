@@ -17,7 +17,7 @@ use ashlar_cluster::{
 use ashlar_site::{NetworkPlan, RingKey, Site, SiteNode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
@@ -322,6 +322,10 @@ impl Storage for Fake {
 
     async fn torn(&self) -> Result<BTreeSet<String>> {
         Ok(BTreeSet::new())
+    }
+
+    fn writes_at(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     fn has_long_logs(&self) -> bool {

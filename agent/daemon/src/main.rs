@@ -18,6 +18,7 @@ mod identity;
 mod inventory;
 mod journal;
 mod ledger;
+mod looks;
 mod machine;
 mod network_change;
 mod networkd;
@@ -47,6 +48,7 @@ mod support;
 mod swarm;
 mod targets;
 mod trust;
+mod watch;
 mod work;
 mod yielding;
 

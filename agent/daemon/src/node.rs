@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::identity;
+use crate::looks::Looks;
 use crate::observe::{self, Sight};
 use crate::paths::Paths;
 use crate::places::Told;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result};
 use ashlar_cluster::{Identity, Keeps, Part, RingMember, Wanted};
 use ashlar_site::Site;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -56,10 +57,8 @@ pub(crate) struct Node<H, R, S, W> {
     pub(crate) patience: fn(Part) -> Duration,
     /// Somebody lists the volume.
     pub(crate) peeking: Arc<AtomicBool>,
-    /// Parts that are being looked at.
-    pub(crate) looking: RefCell<BTreeSet<Part>>,
-    /// Until when a part is not looked at again.
-    pub(crate) rests: RefCell<BTreeMap<Part, tokio::time::Instant>>,
+    /// The looks at each part.
+    pub(crate) looks: Looks,
     trust: OnceCell<Arc<Trust>>,
 }
 
@@ -143,8 +142,7 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             sight: RefCell::default(),
             patience: observe::patience,
             peeking: Arc::default(),
-            looking: RefCell::default(),
-            rests: RefCell::default(),
+            looks: Looks::default(),
             trust: OnceCell::new(),
         }
     }

@@ -257,6 +257,14 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
         Ok((worn.holds.then_some(identity), place, worn.witness))
     }
 
+    /// Whether this node waits for another one to make a volume, or to start it.
+    pub(crate) fn waits_for_a_volume(&self) -> bool {
+        let follows = matches!(self.membership(), Ok(Some(own)) if !own.founder);
+        let sight = self.sight.borrow();
+        let volume = sight.storage.get().map(|storage| storage.volume.as_ref());
+        follows && volume.is_some_and(|volume| volume.is_none_or(|volume| !volume.started))
+    }
+
     /// Whether a cluster besides this node's own is in sight.
     fn sees_another(&self) -> bool {
         let Ok(Some(own)) = self.membership() else { return false };

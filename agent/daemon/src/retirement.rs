@@ -103,9 +103,9 @@ impl<H: Host, R: Ring, S: Storage, W: Swarm> Node<H, R, S, W> {
             if data.is_doubted() && volume.replicas > 2 {
                 volume.behind = self.behind(volume).await;
             }
-            if volume.pending_heals.is_some_and(|pending| pending > 0) {
-                let torn = self.effects.storage.torn().await;
-                volume.torn = torn.unwrap_or_default();
+            // Not by what awaits healing: that is asked of every box, and seldom.
+            if volume.started && volume.replicas > 1 {
+                volume.torn = self.effects.storage.torn().await.unwrap_or_default();
             }
             return;
         }

@@ -131,6 +131,7 @@ async fn live(paths: &Paths) -> Result<()> {
         planned: String::new(),
         holding: watch::Sender::default(),
         left: watch::Sender::default(),
+        watch: None,
     };
     agent_loop.run().await;
     Ok(())

@@ -8,6 +8,7 @@
 
 use crate::clock::since_boot_ms;
 use crate::host::Host;
+use crate::looks::changes;
 use crate::node::Node;
 use crate::ring::Ring;
 use crate::storage::Storage;
@@ -81,7 +82,7 @@ where
     for part in node.parts().filter(|part| rests_on.contains(part)).collect::<Vec<_>>() {
         let age = since_boot_ms().saturating_sub(node.sight.borrow().at(part));
         if age > FRESH_MS {
-            node.look(part).await;
+            node.looks.look(part, node.look(part)).await;
         }
     }
     let observed = node.observed().await?;
@@ -103,6 +104,8 @@ enum Report {
 /// The lanes at work.
 pub(crate) struct Work {
     busy: BTreeSet<Lane>,
+    /// One that came while it was waited for.
+    came: Option<Report>,
     reports: mpsc::UnboundedReceiver<Report>,
     sender: mpsc::UnboundedSender<Report>,
     wake: Arc<Notify>,
@@ -112,7 +115,7 @@ impl Work {
     /// Nothing is under way; `wake` is told of every outcome.
     pub(crate) fn new(wake: Arc<Notify>) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
-        Self { busy: BTreeSet::new(), reports, sender, wake }
+        Self { busy: BTreeSet::new(), came: None, reports, sender, wake }
     }
 
     /// Whether a step of that lane is under way. What is planned for it now
@@ -121,10 +124,17 @@ impl Work {
         self.busy.contains(&lane)
     }
 
+    /// Waits until something was done.
+    pub(crate) async fn news(&mut self) {
+        if self.came.is_none() {
+            self.came = self.reports.recv().await;
+        }
+    }
+
     /// Takes what was done since the last call.
     pub(crate) fn outcomes(&mut self) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
-        while let Ok(report) = self.reports.try_recv() {
+        while let Some(report) = self.came.take().or_else(|| self.reports.try_recv().ok()) {
             match report {
                 Report::Outcome(outcome) => outcomes.push(*outcome),
                 Report::Idle(lane) => drop(self.busy.remove(&lane)),
@@ -155,6 +165,10 @@ impl Work {
                 let result = timeout(LONGEST, carefully(&node, &planned))
                     .await
                     .unwrap_or_else(|_| Err(anyhow!("not done in {} s", LONGEST.as_secs())));
+                // Also by one that failed half-way.
+                if !matches!(result, Ok(Done::LetBe(_))) {
+                    node.looks.changed(changes(&planned.step));
+                }
                 let outcome = Outcome { planned, result, took: begun.elapsed() };
                 // The loop that listens lives as long as this task.
                 let _ = sender.send(Report::Outcome(Box::new(outcome)));

@@ -1,5 +1,6 @@
 //! What steps do to the model, and how they go wrong.
 
+use super::storage::Renewal;
 use super::{Event, Fault, Simulation, alone, pair};
 use crate::{Daemon, Planned, Step, judge};
 
@@ -115,6 +116,10 @@ impl Simulation {
     fn end(&mut self, node: usize, step: &Step) -> End {
         let moments = [Moment::Before, Moment::Middle, Moment::After];
         let moment = moments[(self.random.next() % 3) as usize];
+        if *step == Step::RenewBrick && self.settings.renewals_cut > 0 {
+            self.settings.renewals_cut -= 1;
+            return End::Cut(Moment::Middle);
+        }
         let settings = &self.settings;
         let founder = self.nodes[node].disk.membership.as_ref().map(|m| m.founder);
         let founder = founder.unwrap_or(matches!(step, Step::Found));
@@ -176,7 +181,10 @@ impl Simulation {
             Step::UseRingKey { key } => self.use_key(node, key),
             Step::DropRingKeys { .. } => self.drop_keys(node),
             Step::ProbePeer { address } => self.probe(node, *address, true),
-            Step::CreateVolume { bricks } => self.create(node, bricks),
+            Step::CreateVolume { bricks } => {
+                self.create(node, bricks)?;
+                self.tune(node)
+            }
             Step::AddBricks { bricks, .. } => self.add(node, bricks),
             Step::AddArbiter { brick } => {
                 self.add(node, std::slice::from_ref(brick))?;
@@ -187,11 +195,7 @@ impl Simulation {
             Step::AddSet { bricks } => self.add_set(node, bricks),
             Step::Rebalance { .. } => self.rebalance(node),
             Step::NoteSpread { sets } => self.note_spread(node, *sets),
-            Step::TuneVolume => {
-                let volume = self.volume(node).ok_or("there is no volume")?;
-                volume.tuned_for = volume.set_size();
-                self.tune_terms(node)
-            }
+            Step::TuneVolume => self.tune(node),
             Step::StartVolume => {
                 self.volume(node).ok_or("there is no volume")?.started = true;
                 self.revive(node);
@@ -235,7 +239,7 @@ impl Simulation {
             }
             Step::Record { intent } => self.write_record(node, intent, None),
             Step::ReplaceBrick { from, to } => self.replace_brick(node, *from, *to),
-            Step::RenewBrick => self.renew_brick(node),
+            Step::RenewBrick => self.renew_brick(node, Renewal::Done),
             Step::RemakeData => self.remake_data(node),
             Step::SettleDirectory { path } => self.settle_directory(node, path),
             Step::DropBrick { brick, .. } => self.drop_brick(node, *brick),
@@ -271,6 +275,12 @@ impl Simulation {
         }
     }
 
+    fn tune(&mut self, node: usize) -> Effect {
+        let volume = self.volume(node).ok_or("there is no volume")?;
+        volume.tuned_for = volume.set_size();
+        self.tune_terms(node)
+    }
+
     /// What is left of a step in whose middle power fails.
     pub(super) fn half(&mut self, node: usize, step: &Step) -> Effect {
         match step {
@@ -289,6 +299,12 @@ impl Simulation {
                 self.hand_over(node, *turn, half)
             }
             Step::HandBack { turn } => self.hand_back(node, *turn, true),
+            Step::RenewBrick => {
+                let half = [Renewal::Noted, Renewal::Marked, Renewal::Told];
+                let half = half[self.random.one_of(half.len())];
+                self.renew_brick(node, half)
+            }
+            Step::CreateVolume { bricks } => self.create(node, bricks),
             Step::GoOnAlone { without } => {
                 use alone::Reach::{Admitted, Dropped};
                 let half = [Admitted, Dropped][self.random.one_of(2)];

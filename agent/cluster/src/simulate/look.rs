@@ -175,15 +175,16 @@ impl Simulation {
             online: online(*b),
             arbiter: volume.arbiter == Some(*b),
         };
-        // What a repair cost, no other brick knows of.
-        let known = volume.lacks.iter().filter(|(b, _)| !self.nodes[**b].disk.repaired);
-        let heals: u64 = known.map(|(_, l)| l.len() as u64).sum();
+        // What a repair cost, no other brick knows of; nor what one lacks that was begun anew
+        // and cut.
+        let known = |b: &usize| !(self.nodes[*b].disk.repaired || self.nodes[*b].disk.hollow);
+        let told = volume.lacks.iter().filter(|(b, _)| known(b));
+        let heals: u64 = told.map(|(_, lacks)| lacks.len() as u64).sum();
         let heals = heals + volume.torn.len() as u64;
         let heals = if self.settings.fault == Some(Fault::HealIsOver) { 0 } else { heals };
-        let doubted = |b: &usize| self.nodes[*b].disk.repaired;
-        let lacks = |b: &usize| match volume.lacks.get(b) {
-            _ if doubted(b) => true,
-            lacks => lacks.is_some_and(|lacks| !lacks.is_empty()),
+        let lacks = |b: &usize| {
+            let some = volume.lacks.get(b).is_some_and(|lacks| !lacks.is_empty());
+            self.nodes[*b].disk.repaired || (known(b) && some)
         };
         let honest = self.settings.fault != Some(Fault::EveryCopyIsWhole);
         let behind = volume.nodes.iter().filter(|b| honest && online(**b) && lacks(b));

@@ -17,6 +17,10 @@ impl Disk {
         if !self.noted {
             self.yields = None;
         }
+        // The box comes back, and before anything else its brick is nothing again.
+        if self.renewing {
+            (self.emptied, self.hollow) = (true, false);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::act::Effect;
 use super::scenario::DEADLINE;
 use super::world::Bricks;
 use super::{Fault, Random, Simulation};
-use crate::{Observed, hands_over};
+use crate::{Observed, going_alone, hands_over, phases};
 
 /// How long a box that is switched off may take to hand over, in milliseconds.
 const PATIENCE: u64 = 90_000;
@@ -242,5 +242,47 @@ pub(super) fn hand_over(
         })?;
         sim.power_on_at(node, sim.now);
     }
+    sim.settle(DEADLINE)
+}
+
+/// The first of two hands over and is off; the other one, which goes on, dies. What it wrote
+/// is on no other disk: the first waits for it however long that takes, says so, and is not
+/// let go on by a person's word either. The other one comes back after all.
+pub(super) fn heir_dies(
+    sim: &mut Simulation,
+    nodes: usize,
+    dice: &mut Random,
+) -> Result<(), String> {
+    sim.form(nodes, dice)?;
+    if nodes != 2 {
+        return Ok(());
+    }
+    sim.hold(30_000, &[])?;
+    let first = sim.first().ok_or("there is no volume")?;
+    let heir = 1 - first;
+    sim.switch_off(first);
+    sim.until(DEADLINE, |sim| !sim.is_on(first))?;
+    sim.until(60_000, |sim| sim.is_ready(heir))?;
+    sim.hold(dice.between(0, 60_000), &[heir])?;
+    sim.power_off(heir);
+    sim.hold(dice.between(0, 60_000), &[])?;
+    sim.power_on_at(first, sim.now);
+    for _ in 0..dice.between(6, 60) {
+        sim.hold(10_000, &[])?;
+        if sim.is_ready(first) {
+            return Err("the first goes on without what the other one wrote".into());
+        }
+    }
+    let (observed, wanted) = (sim.observe(first), sim.settings.wanted.clone());
+    let name = sim.nodes[heir].name.clone();
+    let says = phases(&observed, &wanted);
+    if !says.iter().any(|state| !state.holds && state.detail.contains(&name)) {
+        return Err(format!("the first does not say that it waits for {name}"));
+    }
+    match going_alone(&observed, &wanted).refused {
+        Some(why) if why.contains("handed over") => {}
+        refused => return Err(format!("a person's word lets the first go on: {refused:?}")),
+    }
+    sim.power_on_at(heir, sim.now);
     sim.settle(DEADLINE)
 }

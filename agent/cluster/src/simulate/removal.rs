@@ -24,6 +24,8 @@ pub enum Fault {
     EveryCopyIsWhole,
     /// A mount that lost a brick looks for it no more, whatever is done.
     NeverConnectsAnew,
+    /// That a brick is being given back as an empty one is written down nowhere.
+    NobodyNotesTheRenewal,
     /// Nobody tells a box that comes back that it lost its place.
     NobodyIsTold,
     /// It is said that nothing is to heal, whatever is.

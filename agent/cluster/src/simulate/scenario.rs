@@ -42,7 +42,8 @@ pub enum Scenario {
     /// All are ready, then the process of a brick dies.
     BrickDies,
     /// All are ready, then one loses power, and its data partition with all that was on it;
-    /// another one may be cut off shortly before or after.
+    /// another one may be cut off shortly before or after, and power may fail while the brick
+    /// is given back as an empty one.
     DataLost,
     /// All are ready, then one loses power, and the file system of its data partition is
     /// broken: it is repaired, which costs some of it, or that is of no avail; another one
@@ -98,6 +99,9 @@ pub enum Scenario {
     /// Of two without a witness one is switched off in order, and comes back; in half of
     /// the runs power is cut, steps fail and the cable is pulled meanwhile.
     HandOver,
+    /// Of two without a witness the first is switched off in order, and the other one, which
+    /// goes on, dies: the first comes back to nobody. The other one is mended at last.
+    HeirDies,
     /// The first of two without a witness dies for good, and a person says so at the other
     /// one, which goes on; steps fail and power is cut meanwhile. The first comes back all the
     /// same, and a fresh box takes its place.
@@ -150,6 +154,7 @@ impl Scenario {
         ("ca", Self::Ca),
         ("meet", Self::Meet),
         ("hand-over", Self::HandOver),
+        ("heir-dies", Self::HeirDies),
         ("goes-on-alone", Self::GoesOnAlone),
         ("clocks", Self::Clocks),
         ("late-cables", Self::LateCables),
@@ -174,6 +179,7 @@ impl Scenario {
             | Self::WitnessTakenOut
             | Self::WitnessGrows
             | Self::HandOver
+            | Self::HeirDies
             | Self::GoesOnAlone
             | Self::Meet => 2,
             _ => 1,
@@ -247,6 +253,7 @@ impl Scenario {
             Self::Witness => return super::witness::one_dies(sim, nodes, dice),
             Self::Meet => return super::meet::meet(sim, nodes, dice),
             Self::HandOver => return super::pair::hand_over(sim, nodes, dice),
+            Self::HeirDies => return super::pair::heir_dies(sim, nodes, dice),
             Self::GoesOnAlone => return super::alone::goes_on_alone(sim, nodes, dice),
             Self::WitnessReplaced => return super::witness::replaced(sim, nodes, dice),
             _ => {}
@@ -398,6 +405,9 @@ impl Scenario {
             _ => return Ok(()),
         }
         sim.settle(DEADLINE)?;
+        if self == Self::DataLost {
+            sim.until(DEADLINE, Simulation::is_whole)?;
+        }
         if sim.cluster() == before { Ok(()) } else { Err("it is another cluster".into()) }
     }
 }

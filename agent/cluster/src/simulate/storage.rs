@@ -2,9 +2,22 @@
 
 use super::act::Effect;
 use super::world::Bricks;
-use super::{Event, Simulation};
+use super::{Event, Fault, Simulation};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+/// How far it came that a brick was given back as an empty one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// That is noted, and the directory is empty.
+    Noted,
+    /// The directory is marked as a brick.
+    Marked,
+    /// The other bricks know what it lacks.
+    Told,
+    /// That is noted.
+    Done,
+}
 
 impl Simulation {
     /// Every brick whose storage daemon can be reached runs again.
@@ -162,8 +175,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// glusterd takes the directory for a new brick, which the others fill.
-    pub(super) fn renew_brick(&mut self, node: usize) -> Effect {
+    /// glusterd takes the directory for a new brick, which the others fill: as far as it came.
+    pub(super) fn renew_brick(&mut self, node: usize, until: Renewal) -> Effect {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let volume = self.pools[pool].volume.as_mut().ok_or("there is no volume")?;
         let disk = &mut self.nodes[node].disk;
@@ -171,11 +184,18 @@ impl Simulation {
             return Err("its brick is none that lost anything");
         }
         if disk.repaired {
+            // What a repair left is set aside.
             let held = (0..volume.written).filter(|w| volume.holders(*w).contains(&node));
             let held = held.collect();
             volume.lacks.insert(node, held);
         }
+        let noted = self.settings.fault != Some(Fault::NobodyNotesTheRenewal);
+        disk.renewing = noted && until != Renewal::Done;
+        if until == Renewal::Noted {
+            return Ok(());
+        }
         (disk.emptied, disk.repaired) = (false, false);
+        disk.hollow = until == Renewal::Marked;
         if let Some(run) = &mut self.nodes[node].run {
             run.brick = true;
         }

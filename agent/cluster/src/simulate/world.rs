@@ -39,6 +39,10 @@ pub(super) struct Disk {
     pub(super) gone: bool,
     /// It was repaired, which may have cost writes: nobody can tell which.
     pub(super) repaired: bool,
+    /// It is noted that it is being given back as an empty one.
+    pub(super) renewing: bool,
+    /// It is marked as a brick, holds nothing, and no other brick knows what it lacks.
+    pub(super) hollow: bool,
     pub(super) membership: Option<Membership>,
     /// CA certificate, own certificate, CA key: of which cluster.
     pub(super) ca: Option<ClusterId>,
@@ -454,6 +458,9 @@ impl Simulation {
 
     /// A brick learns what the others that it reaches know.
     pub(super) fn healed(&mut self, pool: usize, node: usize) {
+        if self.nodes[node].disk.hollow {
+            return;
+        }
         let sources: Vec<_> =
             self.online(pool).into_iter().filter(|n| *n == node || self.reach(*n, node)).collect();
         let repaired = self.nodes[node].disk.repaired;

@@ -177,6 +177,10 @@ impl Step {
         if matches!(self, Self::Restart { daemon: Daemon::Bricks }) {
             return &[Part::Bricks];
         }
+        // Whom it is about is in the ring; who is in the pool already stays there.
+        if matches!(self, Self::ProbePeer { .. }) {
+            return &[Part::Ring, Part::Engine];
+        }
         if matches!(self, Self::ConnectAnew) {
             return &[Part::Clients];
         }

@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -23,11 +24,20 @@ fn named(args: &[&str]) -> String {
 
 /// Runs `gluster ARGS` to its end.
 async fn ended(args: &[&str], patience: Duration) -> Result<std::process::Output> {
-    let child = Command::new("gluster")
+    ended_with(args, "", patience).await
+}
+
+/// The same, with lines that it reads.
+async fn ended_with(
+    args: &[&str],
+    lines: &str,
+    patience: Duration,
+) -> Result<std::process::Output> {
+    let mut child = Command::new("gluster")
         // Its log would get lines with every look, and nothing cuts it.
         .args(["--mode=script", "--xml", "--log-level=ERROR"])
         .args(args)
-        .stdin(Stdio::null())
+        .stdin(if lines.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -35,6 +45,10 @@ async fn ended(args: &[&str], patience: Duration) -> Result<std::process::Output
         .spawn()
         .with_context(|| format!("cannot run {}", named(args)))?;
     let group = Group::of(&child);
+    if let Some(mut reads) = child.stdin.take() {
+        // A few words fit into a pipe that nobody reads. One that has ended says why.
+        let _ = reads.write_all(lines.as_bytes()).await;
+    }
     let late = || format!("{} does not answer within {} s", named(args), patience.as_secs());
     let done = timeout(patience, child.wait_with_output())
         .await
@@ -61,6 +75,29 @@ pub(super) async fn run(args: &[&str], patience: Duration) -> Result<Output> {
             text.trim().lines().next().unwrap_or("")
         )
     })
+}
+
+/// Asks two questions by one process: to start it costs more than either answer.
+pub(super) async fn both(questions: [&str; 2], patience: Duration) -> Result<(Output, Output)> {
+    let lines = format!("{}\n{}\n", questions[0], questions[1]);
+    let done = ended_with(&[], &lines, patience).await?;
+    let text = String::from_utf8_lossy(&done.stdout);
+    let what = || questions.map(|question| format!("`gluster {question}`")).join(" and ");
+    two(&text).with_context(|| {
+        let words = String::from_utf8_lossy(&done.stderr);
+        let words = if text.contains(HEAD) { words.trim() } else { text.trim() };
+        format!("{} are not both answered: {words}", what())
+    })
+}
+
+/// How an answer begins.
+const HEAD: &str = "<?xml";
+
+/// Two answers, one after the other.
+fn two(text: &str) -> Result<(Output, Output)> {
+    let begins: Vec<_> = text.match_indices(HEAD).map(|(at, _)| at).collect();
+    let [first, second] = begins[..] else { bail!("{} answers", begins.len()) };
+    Ok((xml::parse(&text[first..second])?, xml::parse(&text[second..])?))
 }
 
 /// The command with what it has started: `heal info` leaves a client of the volume
@@ -90,12 +127,16 @@ impl Drop for Group {
 
 /// Runs a question or a change that must succeed.
 pub(super) async fn must(args: &[&str], patience: Duration) -> Result<Output> {
-    let output = run(args, patience).await?;
+    granted(run(args, patience).await?, &args.join(" "))
+}
+
+/// An answer that is no refusal.
+pub(super) fn granted(output: Output, question: &str) -> Result<Output> {
     if output.op_ret == 0 {
         return Ok(output);
     }
     let words = if output.op_errstr.is_empty() { &output.output } else { &output.op_errstr };
-    bail!("glusterd refuses `{}`: {}", args.join(" "), words.trim())
+    bail!("glusterd refuses `{question}`: {}", words.trim())
 }
 
 /// Runs the one change that is answered in plain words, in spite of `--xml`. That there is
@@ -112,6 +153,19 @@ pub(super) async fn settle_directory(args: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_answers_come_one_after_the_other_or_are_none() {
+        let answer = |ret: i32| {
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<cliOutput>\n  \
+                 <opRet>{ret}</opRet>\n</cliOutput>\n"
+            )
+        };
+        let (peers, info) = two(&(answer(0) + &answer(-1))).unwrap();
+        assert_eq!((peers.op_ret, info.op_ret), (0, -1));
+        assert!(two(&answer(0)).is_err() && two("Connection failed.").is_err());
+    }
 
     #[tokio::test]
     async fn what_a_command_has_started_ends_with_it() {

@@ -17,9 +17,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How old an answer may be, in milliseconds: nothing is given up on an older one.
 const FRESH: u64 = 30_000;
+
+/// The same of what is torn, while the brick lists more and more that waits.
+const RECENT: u64 = 10_000;
+
+/// How coarse the time of a file is, in milliseconds.
+const COARSE: u64 = 20;
+
+/// How long such a look is waited for, and how often it is asked whether it is over.
+const PATIENCE: Duration = Duration::from_secs(5);
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// The answer, until the next boot.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +49,12 @@ struct Answer {
 /// Of this node's own copy GlusterFS does not know what a repair of the file system below
 /// it cost: the copy is told of as one that lacks something until the others have filled it.
 pub(crate) fn lacking(paths: &Paths) -> Result<BTreeSet<IpAddr>> {
-    let mut lacking = answer(paths)?.lacking;
+    let now = since_boot_ms();
+    let Some(answer) = told(paths).filter(|a| now.saturating_sub(a.at_ms) < FRESH) else {
+        ask(paths)?;
+        anyhow::bail!("this node looks at its copy now");
+    };
+    let mut lacking = answer.lacking;
     if data::look(paths)?.repaired.is_some() {
         let own = crate::identity::load(paths)?.context("this node has no identity")?;
         lacking.insert(own.address);
@@ -46,10 +62,29 @@ pub(crate) fn lacking(paths: &Paths) -> Result<BTreeSet<IpAddr>> {
     Ok(lacking)
 }
 
-/// Directories of which the copies differ, and of which this node's counts, as
-/// [`lacking`] has it.
-pub(super) fn torn(paths: &Paths) -> Result<BTreeSet<String>> {
-    Ok(answer(paths)?.torn)
+/// Directories of which the copies differ, and of which this node's counts: by a look that
+/// began after the brick last listed something, or not long ago. Nothing is torn while
+/// nothing waits to be healed by its name, and that the brick tells whoever may list it.
+pub(super) fn torn(paths: &Paths, brick: &Path) -> Result<BTreeSet<String>> {
+    let Some(since) = torn::waits_since(brick) else { return Ok(BTreeSet::new()) };
+    let ago = SystemTime::now().duration_since(since).unwrap_or_default();
+    let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+    let now = since_boot_ms();
+    // The kernel's times of files are that coarse.
+    let listed = now.saturating_sub(ago).saturating_add(COARSE);
+    let least = listed.min(now.saturating_sub(RECENT));
+    if let Some(answer) = told(paths).filter(|answer| answer.at_ms >= least) {
+        return Ok(answer.torn);
+    }
+    ask(paths)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = told(paths).filter(|answer| answer.at_ms >= now) {
+            return Ok(answer.torn);
+        }
+        anyhow::ensure!(Instant::now() < until, "this node looks at its copy now");
+        std::thread::sleep(GLANCE);
+    }
 }
 
 /// Takes note that a directory was settled, which the last look found torn.
@@ -59,15 +94,13 @@ pub(super) fn settled(paths: &Paths, path: &str) -> Result<()> {
     state::write_json(&paths.copies(), &answer, 0o600)
 }
 
-fn answer(paths: &Paths) -> Result<Answer> {
-    let now = since_boot_ms();
-    let kept: Option<Answer> = state::read_json(&paths.copies()).unwrap_or_default();
-    if let Some(answer) = kept.filter(|a| now.saturating_sub(a.at_ms) < FRESH) {
-        return Ok(answer);
-    }
+fn told(paths: &Paths) -> Option<Answer> {
+    state::read_json(&paths.copies()).unwrap_or_default()
+}
+
+fn ask(paths: &Paths) -> Result<()> {
     // In place: systemd watches this file, and does nothing but look at it.
-    fs::write(paths.copies_asked(), now.to_string()).context("cannot ask for a look")?;
-    anyhow::bail!("this node looks at its copy now")
+    fs::write(paths.copies_asked(), since_boot_ms().to_string()).context("cannot ask for a look")
 }
 
 /// `ashlar-agent copies`: looks, and writes the answer down.
@@ -217,14 +250,43 @@ mod tests {
         let answer = Answer { at_ms, lacking: BTreeSet::new(), torn: BTreeSet::new() };
         state::write_json(&paths.copies(), &answer, 0o600).unwrap();
         assert_eq!(lacking(&paths).unwrap(), BTreeSet::new());
-        let tills = BTreeSet::from(["/tills".to_owned()]);
-        let answer = Answer { torn: tills.clone(), ..answer };
-        state::write_json(&paths.copies(), &answer, 0o600).unwrap();
-        assert_eq!(torn(&paths).unwrap(), tills);
-        settled(&paths, "/tills").unwrap();
-        assert_eq!(torn(&paths).unwrap(), BTreeSet::new());
         let old = Answer { at_ms: at_ms.saturating_sub(FRESH), ..answer };
         state::write_json(&paths.copies(), &old, 0o600).unwrap();
         assert!(lacking(&paths).is_err());
+    }
+
+    #[test]
+    fn what_is_torn_is_looked_for_when_the_brick_lists_a_name_and_not_before() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        fs::create_dir_all(paths.run()).unwrap();
+        let brick = root.path().join("brick");
+        let listed = torn::index(&brick).join("00000000-0000-0000-0000-000000000001");
+        fs::create_dir_all(&listed).unwrap();
+        assert_eq!(torn(&paths, &brick).unwrap(), BTreeSet::new());
+        assert!(!paths.copies_asked().exists(), "nothing waits there");
+
+        let tills = BTreeSet::from(["/tills".to_owned()]);
+        let of = |torn: &BTreeSet<String>| Answer {
+            at_ms: since_boot_ms(),
+            lacking: BTreeSet::new(),
+            torn: torn.clone(),
+        };
+        state::write_json(&paths.copies(), &Answer { at_ms: 0, ..of(&BTreeSet::new()) }, 0o600)
+            .unwrap();
+        fs::write(listed.join("tills"), "").unwrap();
+        std::thread::scope(|scope| {
+            let found = scope.spawn(|| torn(&paths, &brick));
+            while !paths.copies_asked().exists() {
+                std::thread::yield_now();
+            }
+            state::write_json(&paths.copies(), &of(&tills), 0o600).unwrap();
+            assert_eq!(found.join().unwrap().unwrap(), tills);
+        });
+        fs::remove_file(paths.copies_asked()).unwrap();
+        assert_eq!(torn(&paths, &brick).unwrap(), tills);
+        assert!(!paths.copies_asked().exists(), "nothing was listed since");
+        settled(&paths, "/tills").unwrap();
+        assert_eq!(torn(&paths, &brick).unwrap(), BTreeSet::new());
     }
 }

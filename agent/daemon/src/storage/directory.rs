@@ -7,6 +7,7 @@
 //! in it. So the next name is taken instead, on all boxes alike, and what is left over
 //! is cleared away by its own box once that gives another brick.
 
+use crate::state;
 use anyhow::{Context, Result};
 use ashlar_cluster::NodeId;
 use std::fs;
@@ -119,11 +120,60 @@ pub(crate) fn clear_beside(volume: &Path, brick: Option<&Path>, id: &NodeId) -> 
 }
 
 /// Whether a brick holds nothing of its volume any more: what every brick has from its
-/// first start on is not there. Where the volume's directory is missing too, so is the
-/// disk, and nothing is known.
+/// first start on is not there, or comes of a renewal that was cut. Where the volume's
+/// directory is missing too, so is the disk, and nothing is known.
 pub(super) fn is_emptied(volume: &Path, brick: &Path) -> bool {
     let kept = fs::symlink_metadata(brick.join(".glusterfs"));
-    volume.is_dir() && kept.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    let lost = kept.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    volume.is_dir() && (lost || is_renewing(volume))
+}
+
+/// Where it is noted that a brick is given back as an empty one, as long as that is not
+/// done. glusterd marks the empty directory as the brick before it tells the other bricks
+/// what that lacks: one that was cut in between looks whole, serves nothing, and nobody
+/// fills it.
+fn renewal(volume: &Path) -> PathBuf {
+    volume.join("renewal")
+}
+
+/// Whether a brick there was begun to be given back as an empty one, and that was not done.
+pub(super) fn is_renewing(volume: &Path) -> bool {
+    fs::symlink_metadata(renewal(volume)).is_ok()
+}
+
+/// Notes that it is begun, with the file in which glusterd has the brick. It takes that
+/// file away for a moment, and one that lost its power then does not start any more.
+pub(super) fn begin_renewal(volume: &Path, listed: &Path) -> Result<()> {
+    let text = fs::read(listed).with_context(|| format!("cannot read {}", listed.display()))?;
+    state::write(&renewal(volume), &text, 0o600)
+}
+
+/// Gives glusterd the file back in which it has the brick that was being given back.
+pub(super) fn restore_listed(volume: &Path, listed: &Path) -> Result<()> {
+    let text = match fs::read(renewal(volume)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        text => text.with_context(|| format!("cannot read {}", renewal(volume).display()))?,
+    };
+    if listed.parent().is_some_and(Path::is_dir) && !listed.exists() {
+        state::write(listed, &text, 0o600)?;
+    }
+    Ok(())
+}
+
+/// How glusterd calls the file in which it has a brick.
+pub(super) fn listed_as(address: std::net::IpAddr, brick: &Path) -> String {
+    format!("{address}:{}", brick.display().to_string().replace('/', "-"))
+}
+
+/// Where the brick lies that is being given back, as is noted.
+pub(super) fn renewed(volume: &Path) -> Option<PathBuf> {
+    let text = fs::read_to_string(renewal(volume)).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("path=")).map(PathBuf::from)
+}
+
+/// Notes that it is done: the other bricks know what this one lacks.
+pub(super) fn end_renewal(volume: &Path) -> Result<()> {
+    state::remove(&renewal(volume))
 }
 
 /// Makes an empty directory of a brick that [is emptied](is_emptied), or no measure of
@@ -259,6 +309,32 @@ mod tests {
         fs::remove_dir(&brick).unwrap();
         make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();
         assert!(brick.is_dir());
+    }
+
+    #[test]
+    fn a_brick_whose_renewal_was_cut_is_emptied_whatever_marks_it_has() {
+        let root = tempfile::tempdir().unwrap();
+        let (volume, brick) = (root.path().join("clusterfs"), root.path().join("clusterfs/brick"));
+        fs::create_dir_all(brick.join(".glusterfs")).unwrap();
+        let listed = root.path().join("bricks").join(listed_as([10, 83, 0, 1].into(), &brick));
+        assert!(!listed.to_string_lossy().contains("/-"), "{}", listed.display());
+        let text = format!("hostname=10.83.0.1\npath={}\n", brick.display());
+        fs::create_dir_all(listed.parent().unwrap()).unwrap();
+        fs::write(&listed, &text).unwrap();
+        restore_listed(&volume, &listed).unwrap();
+        begin_renewal(&volume, &listed).unwrap();
+        assert_eq!(renewed(&volume), Some(brick.clone()));
+        fs::remove_file(&listed).unwrap();
+        restore_listed(&volume, &listed).unwrap();
+        assert_eq!(fs::read_to_string(&listed).unwrap(), text, "glusterd lost it");
+        assert!(is_emptied(&volume, &brick) && is_renewing(&volume));
+        clear_beside(&volume, Some(&brick), &NodeId("ab".into())).unwrap();
+        make_empty(&volume, &brick, &NodeId("ab".into())).unwrap();
+        assert!(is_renewing(&volume), "it is not done by that");
+        fs::create_dir_all(brick.join(".glusterfs")).unwrap();
+        end_renewal(&volume).unwrap();
+        end_renewal(&volume).unwrap();
+        assert!(!is_emptied(&volume, &brick) && !is_renewing(&volume));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use anyhow::Result;
 use ashlar_site::{StorageDriver, StorageSettings};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// One of those that there are.
 #[derive(Debug)]
@@ -78,6 +79,13 @@ impl Storage for Driver {
 
     async fn torn(&self) -> Result<BTreeSet<String>> {
         ask!(self, torn())
+    }
+
+    fn writes_at(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Gluster(gluster) => gluster.writes_at(),
+            Self::Local(local) => local.writes_at(),
+        }
     }
 
     fn has_long_logs(&self) -> bool {

@@ -13,6 +13,7 @@ use super::kept::Kept;
 use super::logs;
 use super::reach::{Heard, Reach};
 use super::spread::{self, Noted};
+use super::torn;
 use super::xml::{Output, Processes};
 use crate::data;
 use crate::node::STORAGE_UNIT;
@@ -24,8 +25,9 @@ use look::{has, turn};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
 
 /// The option that names whom bricks let in, by the common names of their certificates.
 /// GlusterFS ends the sessions of others as soon as it is set.
@@ -44,6 +46,8 @@ pub(crate) struct Gluster {
     tried: Mutex<Tried>,
     reach: Reach,
     heard: Kept<Heard>,
+    /// Since when the volume has been seen started.
+    started_since: OnceLock<Instant>,
 }
 
 impl Gluster {
@@ -57,6 +61,7 @@ impl Gluster {
             tried: Mutex::default(),
             reach: Reach::default(),
             heard: Kept::default(),
+            started_since: OnceLock::new(),
         }
     }
 
@@ -92,11 +97,25 @@ impl Gluster {
     /// what lies beside it.
     fn settle(&self) -> Result<Option<PathBuf>> {
         let Some(own) = crate::identity::load(&self.paths)? else { return Ok(None) };
+        let volume = self.directory();
+        if let Some(brick) = directory::renewed(&volume) {
+            directory::restore_listed(&volume, &self.listed(own.address, &brick))?;
+        }
         let brick = copies::own_brick(&self.paths, &self.volume, own.address)?;
         if let Some(brick) = brick.as_deref().filter(|brick| brick.is_dir()) {
-            directory::clear_beside(&self.directory(), Some(brick), &own.id)?;
+            directory::clear_beside(&volume, Some(brick), &own.id)?;
+            // Before glusterd starts it for one that is whole.
+            if directory::is_renewing(&volume) {
+                directory::make_empty(&volume, brick, &own.id)?;
+            }
         }
         Ok(brick)
+    }
+
+    /// The file in which the storage daemon has the brick of this box.
+    fn listed(&self, own: IpAddr, brick: &Path) -> PathBuf {
+        let volume = self.paths.glusterd().join("vols").join(&self.volume);
+        volume.join("bricks").join(directory::listed_as(own, brick))
     }
 
     /// Who this box is, and where its own brick lies.
@@ -195,9 +214,11 @@ impl Storage for Gluster {
     }
 
     async fn observe(&self) -> Result<ashlar_cluster::Storage> {
-        let peers = must(&["peer", "status"], READ).await?.peers();
         let own = crate::identity::load(&self.paths)?.map(|me| me.address);
-        Ok(ashlar_cluster::Storage { peers, volume: self.volume(own).await? })
+        let (peers, info) =
+            cli::both(["peer status", &format!("volume info {}", self.volume)], READ).await?;
+        let peers = cli::granted(peers, "peer status")?.peers();
+        Ok(ashlar_cluster::Storage { peers, volume: self.volume(own, info).await? })
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -268,6 +289,16 @@ impl Storage for Gluster {
         }
     }
 
+    fn writes_at(&self) -> Vec<PathBuf> {
+        let daemon = self.paths.glusterd();
+        let volumes = daemon.join("vols");
+        let volume = volumes.join(&self.volume);
+        let own = self.own_brick().ok();
+        // A directory that is torn waits there to heal.
+        let waiting = own.map(|(_, brick)| torn::index(&brick));
+        [daemon.join("peers"), volumes, volume].into_iter().chain(waiting).collect()
+    }
+
     fn has_long_logs(&self) -> bool {
         logs::any_is_long(&self.paths.storage_logs()).unwrap_or_else(|error| {
             tracing::debug!("whether a log is long is not known: {error:#}");
@@ -291,7 +322,10 @@ impl Storage for Gluster {
         if bricks.len() > 1 {
             args.extend(["replica", &count]);
         }
-        self.with_bricks(&args, bricks).await
+        self.with_bricks(&args, bricks).await?;
+        // Nobody else knows of it yet: one that loses power here is given them later.
+        let replicas = u8::try_from(bricks.len()).unwrap_or(u8::MAX);
+        self.set([TLS, COMMON, copies(replicas)].concat()).await
     }
 
     async fn add_bricks(&self, replicas: u8, bricks: &[IpAddr]) -> Result<()> {
@@ -366,10 +400,10 @@ impl Storage for Gluster {
         ensure!(emptied || doubted, "{} is a brick", brick.display());
         let names = self.names_without(own.address).await?;
         let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
+        directory::begin_renewal(&volume, &self.listed(own.address, &brick))?;
         if emptied || !brick.exists() {
             directory::make_empty(&volume, &brick, &own.id)?;
         }
-        // Its marks are written by the second one, and by nothing that was cut before.
         must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
         if !emptied {
             // What a repair left of it is no measure of what it lacks.
@@ -379,6 +413,8 @@ impl Storage for Gluster {
         data::forget_repair(&self.paths)?;
         let args = ["volume", "reset-brick", &self.volume, name, name, "commit", "force"];
         must(&args, CHANGE).await?;
+        directory::end_renewal(&volume)?;
+        self.processes.expire();
         self.heal().await;
         Ok(())
     }
@@ -394,8 +430,9 @@ impl Storage for Gluster {
     }
 
     async fn torn(&self) -> Result<BTreeSet<String>> {
+        let Ok((_, brick)) = self.own_brick() else { return Ok(BTreeSet::new()) };
         let paths = self.paths.clone();
-        tokio::task::spawn_blocking(move || copies::torn(&paths)).await?
+        tokio::task::spawn_blocking(move || copies::torn(&paths, &brick)).await?
     }
 
     async fn drop_brick(&self, brick: IpAddr, replicas: u8) -> Result<()> {

@@ -87,6 +87,10 @@ impl Storage for Local {
         Ok(BTreeSet::new())
     }
 
+    fn writes_at(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     fn has_long_logs(&self) -> bool {
         false
     }

@@ -24,6 +24,7 @@ use local::Local;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// Effects on the storage daemon. Every call is safe to repeat.
 pub(crate) trait Storage {
@@ -49,6 +50,8 @@ pub(crate) trait Storage {
     /// Directories of which the copies differ, and of which this node's counts; an error
     /// says that the answer is still to come.
     async fn torn(&self) -> Result<BTreeSet<String>>;
+    /// Directories in which something changes when there is news of the storage.
+    fn writes_at(&self) -> Vec<PathBuf>;
     /// Whether one of the daemons' logs is long enough that cutting it gives room.
     fn has_long_logs(&self) -> bool;
     /// Cuts the daemons' logs to their last part.

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// So many are told of at a time.
 const MOST: usize = 16;
@@ -54,9 +55,25 @@ pub(super) fn directories(brick: &Path, mount: &Path) -> Result<BTreeSet<String>
     Ok(found)
 }
 
+/// Where the brick lists what is not healed by name.
+pub(super) fn index(brick: &Path) -> PathBuf {
+    brick.join(".glusterfs/indices/entry-changes")
+}
+
+/// When something last came to wait to be healed by its name, or did so no more; `None` if
+/// nothing waits.
+pub(super) fn waits_since(brick: &Path) -> Option<SystemTime> {
+    let lists = fs::read_dir(index(brick)).ok()?.filter_map(Result::ok);
+    let lists = lists.filter(|list| list.file_type().is_ok_and(|kind| kind.is_dir()));
+    let any = |list: &fs::DirEntry| {
+        fs::read_dir(list.path()).is_ok_and(|mut names| names.next().is_some())
+    };
+    lists.take(LOOKED_AT).filter(any).filter_map(|list| list.metadata().ok()?.modified().ok()).max()
+}
+
 /// What the brick lists as not healed by name: each with the directory that holds it.
 fn waiting(brick: &Path) -> Result<Vec<(PathBuf, std::ffi::OsString)>> {
-    let index = brick.join(".glusterfs/indices/entry-changes");
+    let index = index(brick);
     let list = |dir: &Path| match fs::read_dir(dir) {
         Ok(entries) => Ok(entries.filter_map(Result::ok).map(|e| e.file_name()).collect()),
         // It was healed meanwhile, or nothing ever waited.

@@ -101,6 +101,12 @@ const DRILLS: &[Drill] = &[
         run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture alone::",
     },
     Drill {
+        name: "reset-cluster",
+        what: "one of three lab nodes gives up its place and is in again as another box; then all do",
+        build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",
+        run: "test --locked --workspace --test drill -- --test-threads=1 --nocapture resetting::",
+    },
+    Drill {
         name: "two",
         what: "two lab nodes: one is switched off in order, the other one goes on, and hands back",
         build: "run --release --locked --quiet -p ashlar -- build --profile retail --locked",

@@ -20,6 +20,7 @@ impl Scenario {
             most_cuts: 0,
             off: (5_000, 60_000),
             cut_at: None,
+            renewals_cut: 0,
             heal: (3_000, 20_000),
             clears: false,
             witnesses: BTreeSet::new(),
@@ -40,7 +41,10 @@ impl Scenario {
             | Self::AgentDies
             | Self::LateCables
             | Self::FounderGone => calm,
-            Self::DataLost | Self::DataBroken => Settings { heal: (3_000, 120_000), ..calm },
+            Self::DataLost | Self::DataBroken => {
+                let renewals_cut = dice.one_of(4) as u32;
+                Settings { heal: (3_000, 120_000), renewals_cut, ..calm }
+            }
             // Besides, the spare box, and the dead one's second life.
             Self::Replaced => Settings {
                 nodes: nodes + 2,
@@ -125,6 +129,7 @@ impl Scenario {
                     ..calm
                 }
             }
+            Self::HeirDies => Settings { wanted: expected, ..calm },
             // Besides, the fresh box, and the dead one's second life.
             Self::GoesOnAlone => {
                 let rough = u32::from(dice.permille(600));

@@ -5,14 +5,14 @@ use super::super::copies;
 use super::super::directory;
 use super::super::reach::Heard;
 use super::super::spread::{self, Noted};
-use super::super::xml::Processes;
+use super::super::xml::{Output, Processes};
 use super::{ADMITS, Gluster, TURN};
 use anyhow::Result;
 use ashlar_cluster::{COMMON, Options, Rebalance, TLS, Volume};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `EG_NOVOL` of glusterd.
 const NO_SUCH_VOLUME: i32 = 30806;
@@ -23,6 +23,9 @@ const STATUS_AGE: Duration = Duration::from_secs(4);
 
 /// What could not be asked for so long is not known any more.
 const STATUS_GONE: Duration = Duration::from_secs(60);
+
+/// For how long nobody asks what heals before the volume is mounted.
+const MOUNTS: Duration = Duration::from_secs(120);
 
 /// What moves between sets is asked of every box; files take their time anyway.
 const MOVING_AGE: Duration = Duration::from_secs(10);
@@ -94,11 +97,15 @@ impl Gluster {
     }
 
     /// Takes bricks that run and that the mount here does not hear for what they are.
-    pub(super) async fn note_silent(&self, volume: &mut Volume, own: Option<IpAddr>) {
-        let Some(own) = own else { return };
+    /// Whether it tells anything.
+    pub(super) async fn note_silent(&self, volume: &mut Volume, own: Option<IpAddr>) -> bool {
+        let Some(own) = own else { return false };
         let names = match copies::names(&self.paths, &self.volume, own) {
             Ok(names) => names,
-            Err(error) => return tracing::debug!("which bricks answer is not known: {error:#}"),
+            Err(error) => {
+                tracing::debug!("which bricks answer is not known: {error:#}");
+                return false;
+            }
         };
         let heard = self.reach.heard(&self.paths.volume(), names).await;
         self.heard.keep(heard.clone());
@@ -109,12 +116,18 @@ impl Gluster {
                 Some(brick) if !volume.is_handed_over() => [brick.address].into(),
                 _ => volume.bricks.iter().map(|b| b.address).collect(),
             },
-            Heard::Untold => return,
+            Heard::Untold => return false,
         };
         for brick in volume.bricks.iter_mut().filter(|b| b.online && silent.contains(&b.address)) {
             brick.online = false;
             volume.silent.insert(brick.address);
         }
+        true
+    }
+
+    /// Whether this agent saw the volume started not long ago for the first time.
+    fn is_new(&self) -> bool {
+        self.started_since.get_or_init(Instant::now).elapsed() < MOUNTS
     }
 
     /// Whether this box's own brick lost all that it held. What cannot be read is not
@@ -124,8 +137,8 @@ impl Gluster {
         brick.ok().flatten().is_some_and(|b| directory::is_emptied(&self.directory(), &b))
     }
 
-    pub(super) async fn volume(&self, own: Option<IpAddr>) -> Result<Option<Volume>> {
-        let info = run(&["volume", "info", &self.volume], READ).await?;
+    /// The volume, by what `volume info` told.
+    pub(super) async fn volume(&self, own: Option<IpAddr>, info: Output) -> Result<Option<Volume>> {
         if info.op_ret != 0 && info.op_errno != NO_SUCH_VOLUME {
             anyhow::bail!("glusterd does not tell of {}: {}", self.volume, info.op_errstr);
         }
@@ -138,10 +151,13 @@ impl Gluster {
         volume.tuned = has(&options, COMMON) && has(&options, volume.who_writes());
         if volume.started {
             let processes = self.processes(volume.bricks.len()).await?;
+            // One that is being given back counts for nothing yet, whether it runs or not.
+            let renewed = own.filter(|_| directory::is_renewing(&self.directory()));
             for brick in &mut volume.bricks {
-                brick.online = processes.bricks.contains(&brick.address);
+                let counts = renewed != Some(brick.address);
+                brick.online = counts && processes.bricks.contains(&brick.address);
             }
-            self.note_silent(&mut volume, own).await;
+            let heard = self.note_silent(&mut volume, own).await;
             let down = |own: IpAddr| volume.bricks.iter().any(|b| b.address == own && !b.online);
             volume.emptied = own.is_some_and(|own| down(own) && self.is_emptied(own));
             if volume.replicas > 1 {
@@ -149,6 +165,8 @@ impl Gluster {
             }
             volume.pending_heals = match volume.replicas {
                 ..=1 => Some(0),
+                // A box that is only on its way to mounting it has better things to do.
+                _ if !heard && self.is_new() => None,
                 _ => self.heals.pending(&self.volume).await,
             };
             if !volume.is_spread() {
