@@ -274,10 +274,14 @@ pub(super) fn heir_dies(
         }
     }
     let (observed, wanted) = (sim.observe(first), sim.settings.wanted.clone());
-    let name = sim.nodes[heir].name.clone();
+    let heirs = &sim.nodes[heir];
+    // After a restart nobody has told its name.
+    let known_as = [heirs.name.clone(), heirs.born.address.to_string()];
     let says = phases(&observed, &wanted);
-    if !says.iter().any(|state| !state.holds && state.detail.contains(&name)) {
-        return Err(format!("the first does not say that it waits for {name}"));
+    let names = |text: &str| known_as.iter().any(|known| text.contains(known));
+    if !says.iter().any(|state| !state.holds && names(&state.detail)) {
+        let says: Vec<_> = says.into_iter().map(|state| state.detail).collect();
+        return Err(format!("the first does not say that it waits for {known_as:?}: {says:?}"));
     }
     match going_alone(&observed, &wanted).refused {
         Some(why) if why.contains("handed over") => {}
