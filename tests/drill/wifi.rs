@@ -1,8 +1,9 @@
 //! A second way out by Wi-Fi: `just drill wifi`. The kernel's own test driver gives a
-//! machine two radios that hear each other. One becomes the shop's access point, the
-//! other is the box's card: with what the site says it finds the network, is let in by
-//! its passphrase, and has an address from there. As nowhere else, this checks that the
-//! kernel modules which the guide's Wi-Fi recipe brings are enough for WPA.
+//! machine two radios that hear each other. One becomes the shop's access point, in a
+//! network namespace of its own; the other is the box's card: with what the site says it
+//! finds the network, is let in by its passphrase, and has an address from there. As
+//! nowhere else, this checks that the kernel modules which the guide's Wi-Fi recipe brings
+//! are enough for WPA.
 
 use anyhow::{Context, Result, ensure};
 use ashlar_site::{SecretText, Site, Wifi};
@@ -11,12 +12,13 @@ use ashlar_tests::machine::{Machine, Setup, drive, stamped, telling};
 use ashlar_tests::project::{Project, scratch};
 use ashlar_tests::site;
 
-/// The guide's, with the radios of this drill instead of a card's firmware.
+/// The guide's, with the radios of this drill instead of a card's firmware, and with what
+/// an access point needs. Both radios under one iwd end it (3.8, by signal 11).
 const RECIPE: &str = r#"
 description = "A box that also reaches out by Wi-Fi"
 extends = "minimal-metal"
 overlays = ["wifi"]
-packages = ["iwd"]
+packages = ["iwd", "iw", "hostapd", "dnsmasq-base"]
 
 [firmware]
 packages = ["wireless-regdb"]
@@ -33,28 +35,26 @@ root = "420MB"
 const SSID: &str = "Till & sons";
 const PASSPHRASE: &str = "open sesame";
 
-/// The access point on `wlan1`, which gives addresses; then how the box stands.
+/// The access point, which gives addresses; then how the box stands.
 fn tells() -> String {
     telling(&format!(
-        "until systemctl is-active --quiet iwd; do sleep 1; \
-         ! systemctl is-failed --quiet iwd || {{ journalctl --no-pager -b -q -u iwd -u ashlar-agent -o cat; \
-         echo DRILL: no iwd; echo DRILL: over; exit 1; }}; done; \
-         mkdir -p /run/systemd/network; \
-         printf \"[Match]\\nName=wlan1\\n[Network]\\nAddress=192.168.77.1/24\\nDHCPServer=yes\\n\" \
-         > /run/systemd/network/05-shop.network; \
-         modprobe mac80211_hwsim radios=2 && networkctl reload; \
-         until iwctl ap list | grep -q \"wlan1.*yes\"; do \
-         iwctl device wlan1 set-property Mode ap; \
-         iwctl ap wlan1 start \"{SSID}\" \"{PASSPHRASE}\"; sleep 3; done; \
-         echo DRILL: the shop has a network; \
-         tries=0; until ip -4 -o address show dev wlan0 | grep -q 192.168.77; do sleep 1; \
+        "modprobe mac80211_hwsim radios=2; ip netns add shop; \
+         until iw phy phy1 set netns name shop; do sleep 1; done; \
+         shop() {{ ip netns exec shop \"$$@\"; }}; shop iw phy phy1 interface add air type managed; \
+         shop ip link set lo up; shop ip address add 192.168.77.1/24 dev air; \
+         printf \"interface=air\\nssid={SSID}\\nhw_mode=g\\nchannel=1\\nwpa=2\\n\
+         wpa_key_mgmt=WPA-PSK\\nrsn_pairwise=CCMP\\nwpa_passphrase={PASSPHRASE}\\n\" > /run/shop.conf; \
+         shop hostapd -B /run/shop.conf && echo DRILL: the shop has a network; \
+         shop dnsmasq --interface=air --port=0 --dhcp-range=192.168.77.50,192.168.77.99,1h; \
+         until systemctl is-active --quiet iwd; do sleep 1; \
+         ! systemctl is-failed --quiet iwd || break; done; \
+         tries=0; until ip -4 -o address | grep wlan | grep -q 192.168.77; do sleep 1; \
          tries=$$((tries + 1)); [ $$tries -lt 240 ] || break; done; \
-         iwctl ap list; networkctl --no-pager; iwctl station wlan0 get-networks; \
-         echo \"DRILL: address $$(ip -4 -o address show dev wlan0 | grep -o 192.168.77.[0-9]*)\"; \
-         echo \"DRILL: route $$(ip route show default dev wlan0)\"; \
+         networkctl --no-pager; iwctl station wlan0 get-networks; \
+         journalctl --no-pager -b -q -u iwd -o cat | grep -v Bitrate; \
+         echo \"DRILL: address $$(ip -4 -o address | grep wlan | grep -o 192.168.77.[0-9]*)\"; \
+         echo \"DRILL: route $$(ip route show default | grep wlan)\"; \
          echo \"DRILL: file $$(stat -c %%a /run/ashlar/iwd/*.psk)\"; \
-         iwctl station wlan0 show | grep -i state; \
-         journalctl --no-pager -b -q -u iwd -o cat; \
          echo \"DRILL: told $$(journalctl --no-pager -b -q -o cat | grep -c \"{PASSPHRASE}\")\"; \
          echo DRILL: over"
     ))
@@ -84,7 +84,6 @@ fn a_box_reaches_out_by_the_wireless_network_that_its_site_names() -> Result<()>
     let mut machine = Machine::start(room.path(), "air", &setup)?;
     machine.until(Some("DRILL: over"))?;
     let said = machine.said();
-    ensure!(!said.contains("DRILL: no iwd"), "iwd does not run:\n{said}");
     let from = said.find("DRILL: the shop").context("no network of the shop")?;
     println!("{}", &said[from..]);
     ensure!(said.contains("DRILL: address 192.168.77."), "no address:\n{said}");

@@ -4,7 +4,7 @@
 use crate::command::{Ashlar, workspace};
 use crate::project::tools_root;
 use anyhow::{Context, Result, ensure};
-use ashlar_machine::{Deadline, Tools};
+use ashlar_machine::{Deadline, EMULATED, Tools};
 use ashlar_site::Site;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -116,7 +116,8 @@ impl Machine {
         }
         let mut command =
             Tools::Root(root).command("qemu-system-x86_64", &[directory], &setup.shown);
-        command.args("-machine q35,smm=off,vmport=off -cpu max,-erms,-fsrm,-la57,-smap,-smep -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
+        command.args("-machine q35,smm=off,vmport=off -m 2048M -nodefaults -display none -vga std -no-reboot -device qemu-xhci -object rng-random,id=entropy,filename=/dev/urandom -device virtio-rng-pci,rng=entropy -nic none".split(' '));
+        command.args(["-cpu", EMULATED]);
         let processors = if setup.counted {
             "-accel tcg,thread=single,tb-size=512 -smp 1 -icount shift=0,sleep=off"
         } else {

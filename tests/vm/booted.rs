@@ -134,7 +134,10 @@ fn no_key_leads_to_a_login_or_a_shell() -> Result<()> {
         node.sh("systemctl kill -s KILL ashlar-console")?;
         three.fleet.until("the screen is back", Duration::from_secs(120), || {
             let now = screen()?;
-            Ok((now != "0" && now != before).then_some(()))
+            let begun = now != "0" && now != before;
+            // Until then it is systemd's, which sets it up.
+            Ok((begun && node.sh(&format!("cat /proc/{now}/comm || true"))? == "ashlar-console")
+                .then_some(()))
         })?;
         let shown = node.sh("cat /sys/class/tty/tty0/active")?;
         ensure!(shown == "tty1", "{shown} is shown");

@@ -520,7 +520,7 @@ fn data() -> impl Strategy<Value = (DataPartition, u8)> {
         let repaired = repaired.then_some(Repair { log_dropped: true, torn: 0 });
         DataPartition { unmounted, repaired }
     });
-    (partition, 0..100_u8)
+    (partition, 0..95_u8)
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {

@@ -95,12 +95,6 @@ fn a_box_whose_data_partition_broke_is_given_its_files_back() {
 }
 
 #[test]
-fn a_data_partition_that_is_made_anew_beside_a_copy_that_lacks_something_is_found() {
-    let found = finds(Scenario::DataBroken, Fault::EveryCopyIsWhole);
-    assert!(found.iter().any(|why| why.contains("unknown to the bricks")), "{found:?}");
-}
-
-#[test]
 fn an_emptied_brick_whose_renewal_is_cut_and_that_nobody_noted_is_found() {
     let found = finds(Scenario::DataLost, Fault::NobodyNotesTheRenewal);
     assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");

@@ -63,7 +63,7 @@ impl Consoles {
         // The kernel's warnings would be written into the midst of a question; they
         // are in its log all the same. A failure to ask for quiet is none of ours.
         let _ = fs::write("/proc/sys/kernel/printk", "2");
-        Ok(Self { all, terminals: true, pending: false, heading: String::new() })
+        Ok(Self::of(all, true))
     }
 
     /// Standard input and output.
@@ -76,8 +76,12 @@ impl Consoles {
             typed: Vec::new(),
             ended: false,
         });
-        let all = console.into_iter().collect();
-        Self { all, terminals: false, pending: false, heading: String::new() }
+        Self::of(console.into_iter().collect(), false)
+    }
+
+    /// Nothing was said on them yet.
+    fn of(all: Vec<Console>, terminals: bool) -> Self {
+        Self { all, terminals, pending: false, heading: String::new() }
     }
 
     fn write(&mut self, text: &str) {
@@ -193,7 +197,7 @@ pub(crate) mod tests {
         drop(typing);
         let (read, write) = nix::unistd::pipe().unwrap();
         let all = vec![Console { write: write.into(), ..console }];
-        (Consoles { all, terminals: true, pending: false, heading: String::new() }, read.into())
+        (Consoles::of(all, true), read.into())
     }
 
     /// A console at each end of a pipe.
@@ -207,12 +211,7 @@ pub(crate) mod tests {
     fn whoever_types_first_is_heard_whichever_console_they_are_at() {
         let (one, _first) = console();
         let (two, mut second) = console();
-        let mut consoles = Consoles {
-            all: vec![one, two],
-            terminals: false,
-            pending: false,
-            heading: String::new(),
-        };
+        let mut consoles = Consoles::of(vec![one, two], false);
         assert_eq!(consoles.line(Some(Duration::ZERO)).unwrap(), None);
         second.write_all(b"sda\nsdb\n").unwrap();
         assert_eq!(consoles.line(None).unwrap().as_deref(), Some("sda"));
@@ -224,8 +223,7 @@ pub(crate) mod tests {
     fn where_nobody_can_answer_that_is_an_error_and_no_endless_wait() {
         let (one, typing) = console();
         drop(typing);
-        let mut consoles =
-            Consoles { all: vec![one], terminals: false, pending: false, heading: String::new() };
+        let mut consoles = Consoles::of(vec![one], false);
         assert!(consoles.line(None).is_err());
     }
 }

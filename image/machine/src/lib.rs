@@ -46,5 +46,5 @@ pub use exec::{Exec, Finished};
 pub use spec::Spec;
 pub use store::Store;
 pub use tools::Tools;
-pub use vm::console;
+pub use vm::{EMULATED, console};
 pub use watch::{NodeReport, NodeTimes, Watch, last_words};

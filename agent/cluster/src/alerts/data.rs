@@ -30,7 +30,7 @@ fn others(s: &Situation<'_>) -> Others {
 
 pub(super) fn data(s: &Situation<'_>, found: &mut Found) {
     // Nothing else keeps anything there.
-    if !s.wanted.storage && !s.wanted.swarm {
+    if !s.wanted.ring || !(s.wanted.storage || s.wanted.swarm) {
         return;
     }
     if let Some(unmounted) = &s.observed.data.unmounted {

@@ -2,7 +2,7 @@
 
 use super::removal::{gives_brick, set_at, whole_without};
 use super::{Case, Verdict, must};
-use crate::{DataStanding, Step};
+use crate::Step;
 use std::net::IpAddr;
 
 pub(super) fn renew_only_what_others_fill(step: &Step, c: &Case<'_>) -> Verdict {
@@ -27,8 +27,7 @@ pub(super) fn remake_only_what_others_fill(step: &Step, c: &Case<'_>) -> Verdict
     if !matches!(step, Step::RemakeData) {
         return Ok(());
     }
-    let standing = c.o.data.unmounted.as_ref().map(|unmounted| unmounted.standing);
-    must(standing == Some(DataStanding::Gone), "the data partition is not known to be gone")?;
+    must(c.o.data.is_gone(), "the data partition is not known to be gone")?;
     let own = own_address(c)?;
     down(c, own)?;
     others_fill(c, own)

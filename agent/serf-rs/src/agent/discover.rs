@@ -81,7 +81,13 @@ fn info(
     let mut text = vec![("info".to_owned(), format!("Serf '{}' cluster", config.cluster))];
     text.extend(words.iter().map(|(key, word)| (key.clone(), word.clone())));
     let service = service(&config.cluster);
-    ServiceInfo::new(&service, name, &host, address.ip(), address.port(), &text[..])
+    let mut info =
+        ServiceInfo::new(&service, name, &host, address.ip(), address.port(), &text[..])?;
+    // A ring takes care that names are unique, as RFC 6762 8.1 wants it of whoever does not
+    // probe. Probing takes 0.75 to 1 s, in which nobody is answered: HashiCorp's agent listens
+    // for 1 s after its question, and asks again a minute later.
+    info.set_requires_probe(false);
+    Ok(info)
 }
 
 /// The longest name of a service, without its underscore, that the mDNS library
@@ -217,6 +223,18 @@ async fn attempt(agent: &Agent, waiting: &mut BTreeMap<SocketAddr, Waiting>, rep
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_in_the_first_second_is_answered() -> mdns_sd::Result<()> {
+        let config = Discover {
+            cluster: "shop".to_owned(),
+            interface: None,
+            announcements: Announcements::default(),
+        };
+        let address = SocketAddr::from(([10, 77, 0, 1], 7946));
+        assert!(!info(&config, "box-1", address, &Words::new())?.requires_probe());
+        Ok(())
+    }
 
     #[test]
     fn every_name_makes_a_service_that_is_announced_and_no_two_the_same() {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use kvm::accelerator;
+pub use qemu::EMULATED;
 
 /// Longest path that fits `sockaddr_un`.
 const LONGEST_SOCKET: usize = 107;

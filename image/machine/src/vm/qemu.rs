@@ -13,7 +13,7 @@ pub(super) const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /// dearly and a real one gives away. "Fast strings" it executes byte by byte, and the
 /// kernel clears every page with them; a fifth level of page tables makes each miss of
 /// its address cache longer; and with SMAP the same page is in that cache twice.
-const EMULATED: &str = "max,-erms,-fsrm,-la57,-smap,-smep";
+pub const EMULATED: &str = "max,-erms,-fsrm,-la57,-smap,-smep";
 
 /// Said on the kernel's command line by the firmware, through the UKI's stub:
 /// consoles for a person and for the log; patience for a slow processor, on which a
