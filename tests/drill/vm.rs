@@ -61,3 +61,13 @@ fn the_loss_of_one_is_survived_and_its_return_healed() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn three_that_reboot_at_once_are_the_same_cluster_with_its_data() -> Result<()> {
+    THREE.lend(|three| {
+        let all = three.fleet.all();
+        let took = claims::a_reboot_leaves_the_same_cluster(&three.fleet, &all, PATIENCE)?;
+        println!("ready again in {:.0} s", took.as_secs_f64());
+        Ok(())
+    })
+}

@@ -11,7 +11,7 @@ mod swarm;
 
 pub use enrolment::{enrolment_is_by_the_sites_key, enrolment_with_another_key_is_refused};
 pub use power::{
-    a_power_cut_of_all_leaves_the_same_cluster, a_reboot_of_all_leaves_the_same_cluster,
+    a_power_cut_of_all_leaves_the_same_cluster, a_reboot_leaves_the_same_cluster,
     the_loss_of_one_is_survived_and_healed,
 };
 pub use ring::{
