@@ -396,7 +396,8 @@ pub struct Volume {
     #[serde(default)]
     pub silent: BTreeSet<IpAddr>,
     /// This node's own brick holds nothing of the volume any more, not even the mark that
-    /// makes it one: its data partition was lost, or emptied.
+    /// makes it one: its data partition was lost, or emptied. Or it was begun to be given
+    /// back as an empty one and that was not done: then it may run.
     #[serde(default)]
     pub emptied: bool,
     /// Directories, by their paths in the volume, that are different ones on different

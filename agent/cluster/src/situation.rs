@@ -236,14 +236,16 @@ impl<'a> Situation<'a> {
             return Vec::new();
         }
         let here = self.observed.identity.as_ref().map(|me| me.address);
-        let full = |at: IpAddr| match here == Some(at) {
-            true => self.observed.full,
-            false => self.live().any(|m| m.address == at && m.full),
+        let told = |at: IpAddr| match here == Some(at) {
+            true => Some(self.observed.full),
+            false => self.live().find(|m| m.address == at).map(|m| m.full),
         };
+        // One that is full itself, and was just switched on, has not heard of the others yet.
+        let full = |at: IpAddr| told(at).unwrap_or(self.observed.full);
         let Some(volume) = self.volume().filter(|v| v.writable() && !v.has_room(full)) else {
             return Vec::new();
         };
-        let of = volume.bricks.iter().map(|b| b.address).filter(|at| full(*at));
+        let of = volume.bricks.iter().map(|b| b.address).filter(|at| told(*at) == Some(true));
         of.map(|at| self.name_at(at)).collect()
     }
 

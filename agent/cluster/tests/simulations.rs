@@ -340,8 +340,9 @@ fn data_that_nobody_looked_for_is_found_to_be_set_aside() {
 #[test]
 fn a_box_that_forgets_that_its_cluster_dissolves_is_found() {
     let find = |seed| Scenario::Meet.play_with(Fault::NobodyWritesDown, 4, seed).err();
-    let found: Vec<_> = (0..80).filter_map(find).collect();
-    assert!(found.iter().any(|why| why.contains("nothing came of it")), "{found:?}");
+    // It takes a cut in one of a hundred runs' moments.
+    let mut found = (0..600).filter_map(find);
+    assert!(found.any(|why| why.contains("nothing came of it")));
 }
 
 #[test]

@@ -201,7 +201,8 @@ impl Simulation {
                 .filter(|b| silent(**b))
                 .map(|b| self.nodes[*b].born.address)
                 .collect(),
-            emptied: self.nodes[n].disk.emptied && !self.nodes[n].disk.gone,
+            emptied: (self.nodes[n].disk.emptied || self.nodes[n].disk.renewing)
+                && !self.nodes[n].disk.gone,
             torn: self.torn_at(n),
             // A brick that is away cannot say.
             pending_heals: (copies > 1

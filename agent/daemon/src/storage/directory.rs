@@ -123,9 +123,13 @@ pub(crate) fn clear_beside(volume: &Path, brick: Option<&Path>, id: &NodeId) -> 
 /// first start on is not there, or comes of a renewal that was cut. Where the volume's
 /// directory is missing too, so is the disk, and nothing is known.
 pub(super) fn is_emptied(volume: &Path, brick: &Path) -> bool {
+    volume.is_dir() && (!is_marked(brick) || is_renewing(volume))
+}
+
+/// Whether it has what every brick has from its first start on, or that cannot be known.
+pub(super) fn is_marked(brick: &Path) -> bool {
     let kept = fs::symlink_metadata(brick.join(".glusterfs"));
-    let lost = kept.is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    volume.is_dir() && (lost || is_renewing(volume))
+    !kept.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Where it is noted that a brick is given back as an empty one, as long as that is not

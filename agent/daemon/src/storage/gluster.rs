@@ -401,12 +401,14 @@ impl Storage for Gluster {
         let names = self.names_without(own.address).await?;
         let name = names.get(&own.address).context("glusterd knows no brick of this node")?;
         directory::begin_renewal(&volume, &self.listed(own.address, &brick))?;
-        if emptied || !brick.exists() {
+        let lost = !directory::is_marked(&brick);
+        if lost {
             directory::make_empty(&volume, &brick, &own.id)?;
         }
         must(&["volume", "reset-brick", &self.volume, name, "start"], CHANGE).await?;
-        if !emptied {
-            // What a repair left of it is no measure of what it lacks.
+        if !lost {
+            // It may have run until now, and what a repair or an earlier renewal left of it
+            // is no measure of what it lacks.
             directory::make_empty(&volume, &brick, &own.id)?;
         }
         // From here on it is a brick that lost all that it held.
