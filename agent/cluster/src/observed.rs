@@ -397,7 +397,8 @@ pub struct Volume {
     pub silent: BTreeSet<IpAddr>,
     /// This node's own brick holds nothing of the volume any more, not even the mark that
     /// makes it one: its data partition was lost, or emptied. Or it was begun to be given
-    /// back as an empty one and that was not done: then it may run.
+    /// back as an empty one and that was not done: then it counts for nothing, and is told
+    /// of as one that does not run.
     #[serde(default)]
     pub emptied: bool,
     /// Directories, by their paths in the volume, that are different ones on different

@@ -585,6 +585,8 @@ fn cases() -> Vec<(&'static str, Observed, Step)> {
         ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
             .also(|o| volume_of(o).emptied = false),
         ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
+            .also(|o| volume_of(o).bricks[0].online = true),
+        ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
             .also(|o| volume_of(o).bricks[2].online = false),
         ("renew-only-what-others-fill", emptied(1, 3), Step::RenewBrick)
             .also(|o| volume_of(o).behind = None),

@@ -12,7 +12,9 @@ pub(super) fn renew_only_what_others_fill(step: &Step, c: &Case<'_>) -> Verdict 
     let own = own_address(c)?;
     let data = &c.o.data;
     must(data.unmounted.is_none(), "the data partition is not mounted")?;
-    if c.volume().is_none_or(|volume| !volume.emptied) {
+    if c.volume().is_some_and(|volume| volume.emptied) {
+        down(c, own)?;
+    } else {
         let doubt = "this node's brick is neither known to be empty nor in doubt";
         must(data.repaired.is_some(), doubt)?;
         let room = |d: &crate::Disk| d.name == "data" && d.used_percent < 50;

@@ -64,11 +64,15 @@ fn renew(s: &Situation<'_>, me: &Identity, volume: &Volume, plan: &mut Plan) {
         let why = "no repair of this node's data partition helped, and the others have its copy";
         let rule = "remake-only-what-others-fill";
         (Step::RemakeData, why, "a new data partition on this node", rule)
-    } else if volume.emptied && data.unmounted.is_none() {
+    } else if volume.emptied && !own.online && data.unmounted.is_none() {
         let why = "this node's brick lost all that it held, and the others have it";
         let rule = "renew-only-what-others-fill";
         (Step::RenewBrick, why, "this node's emptied brick", rule)
-    } else if data.is_doubted() && holds_it_twice(&s.observed.disks) && set.len() > 2 {
+    } else if data.is_doubted()
+        && !volume.emptied
+        && holds_it_twice(&s.observed.disks)
+        && set.len() > 2
+    {
         let why = "the file system below this node's brick was repaired, and the others have \
                    what that may have cost";
         let rule = "renew-only-what-others-fill";

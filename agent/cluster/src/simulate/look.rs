@@ -172,7 +172,8 @@ impl Simulation {
         let terms = volume.terms(n);
         let brick = |b: &usize| Brick {
             address: self.nodes[*b].born.address,
-            online: online(*b),
+            // A box's own one that it is being given back counts for nothing.
+            online: online(*b) && !(*b == n && self.nodes[n].disk.renewing),
             arbiter: volume.arbiter == Some(*b),
         };
         // What a repair cost, no other brick knows of; nor what one lacks that was begun anew
