@@ -376,6 +376,11 @@ golden! {
     the_founder_waits_a_moment_for_a_node_on_its_way:
         but(founder(vec![open(2), member(3)]), |o| o.ring.as_mut().unwrap().quiet_ms = 29_999);
     the_founder_does_not_wait_for_ever: founder(vec![open(2), member(3)]);
+    no_volume_is_made_while_a_fourth_is_half_way_into_the_pool:
+        but(founder(vec![open(2), open(3), open(4)]), |o| {
+            o.storage.as_mut().unwrap().peers[2].in_cluster = false;
+            o.ring.as_mut().unwrap().quiet_ms = 29_999;
+        });
     a_new_volume_gets_its_options_first:
         but(founder(vec![open(2)]), |o| {
             let volume = ashlar_cluster::Volume {

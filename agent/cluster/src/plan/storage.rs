@@ -149,15 +149,23 @@ fn mount(s: &Situation<'_>, plan: &mut Plan) {
 /// by name, one is let in before: what is set while it comes into the pool passes it by, and
 /// its own brick would shut it out.
 fn probe(s: &Situation<'_>, storage: &Storage, steps: &mut Vec<Planned>) {
-    let admits = storage.volume.as_ref().and_then(|volume| volume.admits.as_ref());
-    let let_in = |m: &&RingMember| admits.is_none_or(|names| names.contains(&m.name));
-    for member in s.live_kin().filter(|m| m.storage_open).filter(let_in) {
-        if storage.peers.iter().any(|p| p.address == member.address && p.in_cluster) {
-            continue;
-        }
+    for member in outside(s, storage) {
         let why = format!("{} is not in the storage pool", member.name);
         steps.push(because(Step::ProbePeer { address: member.address }, why));
     }
+}
+
+/// The members whose storage is open and which the pool has not, or only half-way.
+fn outside<'a>(
+    s: &'a Situation<'_>,
+    storage: &'a Storage,
+) -> impl Iterator<Item = &'a RingMember> + use<'a> {
+    let admits = storage.volume.as_ref().and_then(|volume| volume.admits.as_ref());
+    let let_in = move |m: &&RingMember| admits.is_none_or(|names| names.contains(&m.name));
+    let is_in = |m: &&RingMember| {
+        storage.peers.iter().any(|peer| peer.address == m.address && peer.in_cluster)
+    };
+    s.live_kin().filter(|m| m.storage_open).filter(let_in).filter(move |m| !is_in(m))
 }
 
 /// Who could give a brick with content: this node, and the other members by id.
@@ -195,6 +203,13 @@ fn create(s: &Situation<'_>, me: &Identity, storage: &Storage, plan: &mut Plan) 
         plan.waits.push(waits("the volume", until, "bricks-only-on-open-peers"));
         return;
     }
+    // A daemon that takes somebody into the pool while it makes a volume can wait for an
+    // answer that never comes, and let go of neither for three minutes.
+    if let Some(member) = outside(s, storage).next().filter(|_| is_worth_waiting(s)) {
+        let until = format!("{} is in the storage pool, or its time is up", member.name);
+        plan.waits.push(waits("the volume", until, "bricks-only-on-open-peers"));
+        return;
+    }
     let bricks = first_bricks(s, me, storage);
     if bricks.is_empty() {
         let until = "a box that carries data can give a brick";
@@ -221,13 +236,18 @@ fn first_bricks(s: &Situation<'_>, me: &Identity, storage: &Storage) -> Vec<IpAd
     bricks
 }
 
+/// Whether the ring changed so short a time ago that others are still on their way.
+fn is_worth_waiting(s: &Situation<'_>) -> bool {
+    let quiet = s.observed.ring.as_ref().map(|ring| ring.quiet_ms);
+    quiet.is_some_and(|quiet| quiet < s.wanted.settle_ms.saturating_mul(PATIENCE))
+}
+
 /// A node on its way to giving one of the first bricks, while it is still
 /// worth waiting for.
 pub(crate) fn awaited<'a>(s: &Situation<'a>, me: &Identity, storage: &Storage) -> Option<&'a str> {
-    let ring = s.observed.ring.as_ref()?;
     let bricks = first_bricks(s, me, storage);
     let enough = bricks.len() >= usize::from(s.replicas());
-    if enough || ring.quiet_ms >= s.wanted.settle_ms.saturating_mul(PATIENCE) {
+    if enough || !is_worth_waiting(s) {
         return None;
     }
     let cluster = s.observed.membership.as_ref().map(|m| &m.cluster);
