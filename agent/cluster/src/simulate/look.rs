@@ -172,8 +172,7 @@ impl Simulation {
         let terms = volume.terms(n);
         let brick = |b: &usize| Brick {
             address: self.nodes[*b].born.address,
-            // A box's own one that it is being given back counts for nothing.
-            online: online(*b) && !(*b == n && self.nodes[n].disk.renewing),
+            online: online(*b),
             arbiter: volume.arbiter == Some(*b),
         };
         // What a repair cost, no other brick knows of; nor what one lacks that was begun anew
@@ -202,8 +201,7 @@ impl Simulation {
                 .filter(|b| silent(**b))
                 .map(|b| self.nodes[*b].born.address)
                 .collect(),
-            emptied: (self.nodes[n].disk.emptied || self.nodes[n].disk.renewing)
-                && !self.nodes[n].disk.gone,
+            emptied: self.nodes[n].disk.emptied && !self.nodes[n].disk.gone,
             torn: self.torn_at(n),
             // A brick that is away cannot say.
             pending_heals: (copies > 1

@@ -180,14 +180,11 @@ impl Simulation {
         let pool = self.nodes[node].disk.pool.ok_or("no pool")?;
         let volume = self.pools[pool].volume.as_mut().ok_or("there is no volume")?;
         let disk = &mut self.nodes[node].disk;
-        if disk.gone
-            || !(disk.emptied || disk.repaired || disk.renewing)
-            || !volume.nodes.contains(&node)
-        {
+        if disk.gone || !(disk.emptied || disk.repaired) || !volume.nodes.contains(&node) {
             return Err("its brick is none that lost anything");
         }
-        if disk.repaired || disk.renewing {
-            // What a repair left, or an earlier renewal, is set aside.
+        if disk.repaired {
+            // What a repair left is set aside.
             let held = (0..volume.written).filter(|w| volume.holders(*w).contains(&node));
             let held = held.collect();
             volume.lacks.insert(node, held);
